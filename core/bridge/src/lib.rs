@@ -1,0 +1,1 @@
+//! What a bridge is: the trait, its capabilities, errors and layers.

@@ -1,0 +1,1 @@
+//! The tokio driver that joins the protocol, the bridges and the transports.

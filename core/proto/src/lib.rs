@@ -1,0 +1,1 @@
+//! The pure protocol: identity, invites, slots, envelopes and the meeting engine.

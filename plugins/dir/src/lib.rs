@@ -1,0 +1,1 @@
+//! A bridge over a folder that both sides can see.

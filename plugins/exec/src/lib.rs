@@ -1,0 +1,1 @@
+//! A bridge that is a child process in any language.

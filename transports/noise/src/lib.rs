@@ -1,0 +1,1 @@
+//! The link: QUIC whose handshake and keys are Noise.
