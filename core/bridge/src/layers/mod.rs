@@ -1,0 +1,1 @@
+//! Bridges that wrap a bridge.

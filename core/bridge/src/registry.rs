@@ -1,0 +1,130 @@
+//! Which kinds of bridge there are: said out loud, by whoever builds the node.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use crate::{BridgeContext, BridgeError, ErrorKind, SharedBridge};
+
+/// A kind of bridge: how one is configured and opened.
+#[async_trait]
+pub trait BridgeKind: Send + Sync + fmt::Debug {
+    /// The name that `bridge add` takes: 1–16 of `a-z 0-9 -`.
+    fn kind(&self) -> &'static str;
+
+    /// One line for a person.
+    fn summary(&self) -> &'static str;
+
+    /// The options that it takes, in the order to show them.
+    fn options(&self) -> &'static [OptionSpec];
+
+    /// Opens a bridge with these options.
+    ///
+    /// Contacts nothing but what the options name. An error names the option that is wrong.
+    async fn open(
+        &self,
+        options: &BridgeOptions,
+        context: BridgeContext,
+    ) -> Result<SharedBridge, BridgeError>;
+}
+
+/// One option of a kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OptionSpec {
+    /// The long flag without dashes (`path`).
+    pub name: &'static str,
+    /// What the value is called in help (`DIR`).
+    pub value: &'static str,
+    /// One line for a person.
+    pub help: &'static str,
+    /// Whether it must be given.
+    pub required: bool,
+    /// Whether the value is a path that is made absolute before it is stored.
+    pub path: bool,
+}
+
+/// Option values by name, as configured. Holds no secrets.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BridgeOptions(BTreeMap<String, String>);
+
+impl BridgeOptions {
+    /// The value of an option, where it is set.
+    pub fn value(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+
+    /// The value of an option that must be there.
+    pub fn required(&self, name: &str) -> Result<&str, BridgeError> {
+        self.value(name)
+            .ok_or_else(|| BridgeError::new(ErrorKind::Configuration, format!("--{name} is missing")))
+    }
+
+    /// All of them, by name.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+}
+
+impl<N: Into<String>, V: Into<String>> FromIterator<(N, V)> for BridgeOptions {
+    fn from_iter<T: IntoIterator<Item = (N, V)>>(options: T) -> Self {
+        Self(options.into_iter().map(|(name, value)| (name.into(), value.into())).collect())
+    }
+}
+
+/// The kinds that a node knows. Nothing registers itself.
+#[derive(Clone, Debug, Default)]
+pub struct Registry(BTreeMap<&'static str, Arc<dyn BridgeKind>>);
+
+impl Registry {
+    /// No kinds.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// With this kind too; a later one of the same name replaces an earlier.
+    #[must_use]
+    pub fn with(mut self, kind: impl BridgeKind + 'static) -> Self {
+        self.0.insert(kind.kind(), Arc::new(kind));
+        self
+    }
+
+    /// All kinds, by name.
+    pub fn kinds(&self) -> impl Iterator<Item = &dyn BridgeKind> {
+        self.0.values().map(Arc::as_ref)
+    }
+
+    /// The kind of this name.
+    pub fn kind(&self, name: &str) -> Option<&dyn BridgeKind> {
+        self.0.get(name).map(Arc::as_ref)
+    }
+
+    /// Opens a bridge of a kind. Options that the kind does not know, or lacks, are errors that name them.
+    pub async fn open(
+        &self,
+        kind: &str,
+        options: &BridgeOptions,
+        context: BridgeContext,
+    ) -> Result<SharedBridge, BridgeError> {
+        let wrong = |message: String| BridgeError::new(ErrorKind::Configuration, message);
+        let kind = self.kind(kind).ok_or_else(|| {
+            let known: Vec<_> = self.0.keys().copied().collect();
+            wrong(format!("there is no bridge kind `{kind}`; known are {}", known.join(", ")))
+        })?;
+        let known = kind.options();
+        if let Some((name, _)) = options.iter().find(|(name, _)| known.iter().all(|spec| spec.name != *name))
+        {
+            return Err(wrong(format!("a {} bridge has no option --{name}", kind.kind())));
+        }
+        if let Some(missing) = known.iter().find(|spec| spec.required && options.value(spec.name).is_none()) {
+            return Err(wrong(format!(
+                "a {} bridge needs --{} {}",
+                kind.kind(),
+                missing.name,
+                missing.value
+            )));
+        }
+        kind.open(options, context).await
+    }
+}
