@@ -1,1 +1,13 @@
-//! The pure protocol: identity, invites, slots, envelopes and the meeting engine.
+//! The pure protocol: no sockets, no async, no clock, no ambient randomness.
+
+mod codec;
+pub mod crypto;
+pub mod identity;
+pub mod invite;
+pub mod meet;
+pub mod message;
+pub mod place;
+mod time;
+
+pub use codec::Malformed;
+pub use time::{Epoch, Now, UnixMillis};

@@ -1,0 +1,47 @@
+//! CBOR (RFC 8949) as this protocol writes it: maps with small integer keys, unknown keys ignored, definite lengths.
+
+use minicbor::{Decode, Encode};
+
+/// Bytes from outside that are not what they should be. Carries where, never what.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{what} is malformed: {why}")]
+pub struct Malformed {
+    /// What was being read.
+    pub what: &'static str,
+    /// What is wrong with it.
+    pub why: &'static str,
+}
+
+impl Malformed {
+    pub(crate) const fn new(what: &'static str, why: &'static str) -> Self {
+        Self { what, why }
+    }
+}
+
+/// The bytes of a value.
+pub(crate) fn encode<T: Encode<()>>(value: &T) -> Vec<u8> {
+    // Writing to a vector cannot fail, and no encoder here has errors of its own.
+    minicbor::to_vec(value).unwrap_or_default()
+}
+
+/// The value of exactly these bytes: at most `most` of them, none left over.
+pub(crate) fn decode<'b, T: Decode<'b, ()>>(
+    what: &'static str,
+    bytes: &'b [u8],
+    most: usize,
+) -> Result<T, Malformed> {
+    if bytes.len() > most {
+        return Err(Malformed::new(what, "too long"));
+    }
+    let mut decoder = minicbor::Decoder::new(bytes);
+    let value = decoder.decode().map_err(|_| Malformed::new(what, "not the CBOR that it should be"))?;
+    if decoder.position() != bytes.len() {
+        return Err(Malformed::new(what, "bytes are left over"));
+    }
+    Ok(value)
+}
+
+/// Fails where a list has more members than allowed.
+pub(crate) const fn at_most(what: &'static str, count: usize, most: usize) -> Result<(), Malformed> {
+    if count > most { Err(Malformed::new(what, "too many entries")) } else { Ok(()) }
+}

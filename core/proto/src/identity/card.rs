@@ -1,0 +1,133 @@
+//! What a friend is given: a roster and the statuses of its devices.
+
+use std::collections::BTreeMap;
+
+use minicbor::{Decode, Encode};
+
+use super::{Roster, Signed, Status};
+use crate::codec::{self, Malformed, at_most};
+use crate::crypto::keys::{AccountId, DeviceId};
+
+/// A card as it travels and is stored.
+///
+/// Parsed once: whoever holds one holds a roster that its account and devices signed, and statuses that its devices signed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Card {
+    wire: Wire,
+    roster: Roster,
+    statuses: BTreeMap<DeviceId, Status>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+struct Wire {
+    #[n(0)]
+    roster: Signed<Roster>,
+    #[n(1)]
+    statuses: Vec<Signed<Status>>,
+}
+
+impl Card {
+    /// The longest encoding, in bytes.
+    pub const MAX: usize = 40_000;
+
+    /// Puts a card together; fails where the parts do not belong together.
+    pub fn new(roster: Signed<Roster>, statuses: Vec<Signed<Status>>) -> Result<Self, CardError> {
+        Self::verified(Wire { roster, statuses })
+    }
+
+    /// The card of its bytes, with every signature verified.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, CardError> {
+        Self::verified(codec::decode("a card", bytes, Self::MAX)?)
+    }
+
+    /// Its bytes.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        codec::encode(&self.wire)
+    }
+
+    /// Whose it is.
+    pub const fn account(&self) -> AccountId {
+        self.roster.account
+    }
+
+    /// The roster in it.
+    pub const fn roster(&self) -> &Roster {
+        &self.roster
+    }
+
+    /// The roster in it, as it was signed.
+    pub const fn signed_roster(&self) -> &Signed<Roster> {
+        &self.wire.roster
+    }
+
+    /// The status of a device, where the card has one.
+    pub fn status(&self, device: &DeviceId) -> Option<&Status> {
+        self.statuses.get(device)
+    }
+
+    /// Takes over what is newer in another card of the same account: a roster with a higher number, statuses with higher numbers. Two different
+    /// rosters with one number are an error, and the one that was here first stays.
+    pub fn merge(&mut self, other: &Self) -> Result<bool, CardError> {
+        if self.account() != other.account() {
+            return Err(CardError::OtherAccount);
+        }
+        if self.roster.seq == other.roster.seq && self.wire.roster.hash() != other.wire.roster.hash() {
+            return Err(CardError::Fork);
+        }
+        let ours = &*self;
+        let leading = if other.roster.seq > ours.roster.seq { other } else { ours };
+        let newest = leading.roster.devices.iter().filter_map(|device| {
+            let id = device.keys.id();
+            let seq = |card: &Self| card.statuses.get(&id).map(|status| status.seq);
+            let from = if seq(other) > seq(ours) { other } else { ours };
+            from.signed_status(&id).cloned()
+        });
+        let wire = Wire { roster: leading.wire.roster.clone(), statuses: newest.collect() };
+        let merged = Self::verified(wire)?;
+        let changed = merged != *self;
+        *self = merged;
+        Ok(changed)
+    }
+
+    fn signed_status(&self, device: &DeviceId) -> Option<&Signed<Status>> {
+        self.wire
+            .statuses
+            .iter()
+            .find(|status| status.claimed_device().is_ok_and(|claimed| claimed == *device))
+    }
+
+    fn verified(wire: Wire) -> Result<Self, CardError> {
+        let roster = wire.roster.verify()?;
+        at_most("a card", wire.statuses.len(), Roster::MOST)?;
+        let mut statuses = BTreeMap::new();
+        for signed in &wire.statuses {
+            let device = signed.claimed_device()?;
+            let entry =
+                roster.devices.iter().find(|entry| entry.keys.id() == device).ok_or(CardError::Signature)?;
+            if statuses.insert(device, signed.verify(&entry.keys)?).is_some() {
+                return Err(Malformed::new("a card", "two statuses of one device").into());
+            }
+        }
+        Ok(Self { wire, roster, statuses })
+    }
+}
+
+/// Why a card, a roster or a status is not to be believed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CardError {
+    /// Not what it should be.
+    #[error(transparent)]
+    Malformed(#[from] Malformed),
+    /// Not signed by whom it claims.
+    #[error("a signature in the card does not verify")]
+    Signature,
+    /// It claims to last longer than 30 days.
+    #[error("the roster claims to last longer than 30 days")]
+    TooLong,
+    /// It is somebody else's.
+    #[error("the card is of another account")]
+    OtherAccount,
+    /// The account signed two different rosters under one number: a restored backup, or theft.
+    #[error("the account signed two different rosters under one number")]
+    Fork,
+}

@@ -1,0 +1,113 @@
+//! The account's list of its devices.
+
+use std::time::Duration;
+
+use minicbor::{Decode, Encode};
+
+use super::{CardError, Signed};
+use crate::codec::{Malformed, at_most};
+use crate::crypto::keys::{self, AccountId, AccountKey, DeviceKeys, DevicePublic};
+use crate::time::UnixMillis;
+
+/// What an account says of its devices, in force until it expires or a later one is seen.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Roster {
+    /// Whose it is.
+    #[n(0)]
+    pub account: AccountId,
+    /// Counts up from 1; the highest holds. Of two with one number the first that was seen holds.
+    #[n(1)]
+    pub seq: u64,
+    /// SHA-256 of the signed bytes of the roster before; nothing in the first.
+    #[cbor(n(2), with = "minicbor::bytes")]
+    pub previous: Option<[u8; 32]>,
+    /// When it was signed.
+    #[n(3)]
+    pub issued: UnixMillis,
+    /// When it ends, at most [`Roster::LIFETIME`] after it was signed.
+    #[n(4)]
+    pub expires: UnixMillis,
+    /// What the account calls itself: 1–64 bytes, a hint and nothing to rely on.
+    #[n(5)]
+    pub name: String,
+    /// Its devices, at most [`Roster::MOST`].
+    #[n(6)]
+    pub devices: Vec<DeviceEntry>,
+}
+
+/// A device, with its own word that it belongs to the account.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct DeviceEntry {
+    /// Its keys.
+    #[n(0)]
+    pub keys: DevicePublic,
+    /// The device's signature over the account: nobody can list a device that does not want it.
+    #[cbor(n(1), with = "minicbor::bytes")]
+    pub consent: [u8; 64],
+}
+
+impl DeviceEntry {
+    /// An entry for one's own device.
+    pub fn new(device: &DeviceKeys, account: &AccountId) -> Self {
+        Self { keys: device.public(), consent: device.sign(CONSENT, &account.0) }
+    }
+}
+
+impl Roster {
+    /// The longest a roster lasts, so that a revocation that somebody never saw ends by itself.
+    pub const LIFETIME: Duration = Duration::from_secs(30 * 86_400);
+    /// The most devices.
+    pub const MOST: usize = 8;
+    /// The longest name, in bytes.
+    pub const MAX_NAME: usize = 64;
+    /// The longest encoding, in bytes.
+    const MAX: usize = 2048;
+
+    /// Signs it.
+    pub fn sign(&self, account: &AccountKey) -> Signed<Self> {
+        Signed::new(self, |body| account.sign(ROSTER, body))
+    }
+
+    /// Whether it is in force at this moment. An expired one still identifies its devices; it just entitles them to nothing but
+    /// handing over a fresh one.
+    pub fn in_force(&self, now: UnixMillis) -> bool {
+        now < self.expires
+    }
+
+    /// The device of this Noise key.
+    pub fn device_by_noise(&self, noise: &[u8; 32]) -> Option<&DeviceEntry> {
+        self.devices.iter().find(|device| device.keys.noise == *noise)
+    }
+}
+
+impl Signed<Roster> {
+    /// The roster, if account and devices really signed it and it keeps the limits.
+    pub fn verify(&self) -> Result<Roster, CardError> {
+        let roster = self.decode("a roster", Roster::MAX)?;
+        if !keys::verify(&roster.account.0, ROSTER, self.body(), self.signature()) {
+            return Err(CardError::Signature);
+        }
+        at_most("a roster", roster.devices.len(), Roster::MOST)?;
+        let name_ok =
+            (1..=Roster::MAX_NAME).contains(&roster.name.len()) && !roster.name.contains(char::is_control);
+        if !name_ok {
+            return Err(Malformed::new(
+                "a roster",
+                "its name is empty, too long or holds control characters",
+            )
+            .into());
+        }
+        if roster.devices.is_empty() || roster.seq == 0 {
+            return Err(Malformed::new("a roster", "it names no device or has no number").into());
+        }
+        if roster.expires.since(roster.issued) > Roster::LIFETIME {
+            return Err(CardError::TooLong);
+        }
+        let consents =
+            |entry: &DeviceEntry| keys::verify(&entry.keys.sign, CONSENT, &roster.account.0, &entry.consent);
+        if roster.devices.iter().all(consents) { Ok(roster) } else { Err(CardError::Signature) }
+    }
+}
+
+const ROSTER: &str = "roster";
+const CONSENT: &str = "device of account";

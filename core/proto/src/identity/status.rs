@@ -1,0 +1,55 @@
+//! What a device says of itself.
+
+use minicbor::{Decode, Encode};
+
+use super::{CardError, Signed};
+use crate::codec::at_most;
+use crate::crypto::keys::{self, DeviceId, DeviceKeys, DevicePublic};
+use crate::place::MeetingPoint;
+use crate::time::UnixMillis;
+
+/// Where a device can be met; the highest number holds.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Status {
+    /// Which device.
+    #[n(0)]
+    pub device: DeviceId,
+    /// Counts up from 1.
+    #[n(1)]
+    pub seq: u64,
+    /// When it was signed.
+    #[n(2)]
+    pub issued: UnixMillis,
+    /// Where it can be met, the preferred first; at most [`Status::MOST`].
+    #[n(3)]
+    pub points: Vec<MeetingPoint>,
+}
+
+impl Status {
+    /// The most meeting points.
+    pub const MOST: usize = 8;
+    /// The longest encoding, in bytes.
+    const MAX: usize = 4096;
+
+    /// Signs it.
+    pub fn sign(&self, device: &DeviceKeys) -> Signed<Self> {
+        Signed::new(self, |body| device.sign(STATUS, body))
+    }
+}
+
+impl Signed<Status> {
+    /// The status, if this device really signed it and it keeps the limits.
+    pub fn verify(&self, device: &DevicePublic) -> Result<Status, CardError> {
+        let status = self.decode("a status", Status::MAX)?;
+        at_most("a status", status.points.len(), Status::MOST)?;
+        let signed = keys::verify(&device.sign, STATUS, self.body(), self.signature());
+        if signed && status.device == device.id() { Ok(status) } else { Err(CardError::Signature) }
+    }
+
+    /// Which device it claims to be of, unverified.
+    pub(super) fn claimed_device(&self) -> Result<DeviceId, CardError> {
+        Ok(self.decode("a status", Status::MAX)?.device)
+    }
+}
+
+const STATUS: &str = "status";

@@ -1,0 +1,216 @@
+//! Places: where records can be left, as cards and invites name them.
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+
+use minicbor::{Decode, Decoder, Encode, Encoder};
+
+use crate::codec::Malformed;
+use crate::crypto::Secret;
+
+/// The name of a place, the same for everybody who shares it: `kind:address`.
+///
+/// Attack input. It is compared with the locators of one's own bridges and never opened, resolved or run.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Locator {
+    kind: String,
+    address: String,
+}
+
+impl Locator {
+    /// The longest kind and address together, in bytes.
+    pub const MAX: usize = 200;
+
+    /// A locator, or `None` where the kind is not 1–16 of `a-z 0-9 -` beginning with a letter, the address is empty, begins with
+    /// `-`, holds a control character or white space, or both together are longer than [`Locator::MAX`].
+    pub fn new(kind: &str, address: &str) -> Option<Self> {
+        let kind_ok = (1..=16).contains(&kind.len())
+            && kind.starts_with(|c: char| c.is_ascii_lowercase())
+            && kind.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+        let address_ok = !address.is_empty()
+            && !address.starts_with('-')
+            && !address.contains(|c: char| c.is_control() || c.is_whitespace())
+            && kind.len() + address.len() <= Self::MAX;
+        (kind_ok && address_ok).then(|| Self { kind: kind.to_owned(), address: address.to_owned() })
+    }
+
+    /// The kind of bridge that reaches it.
+    pub fn kind(&self) -> &str {
+        &self.kind
+    }
+
+    /// Where it is, in that kind's own notation.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// The locator of its `kind:address` form.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (kind, address) = text.split_once(':')?;
+        Self::new(kind, address)
+    }
+}
+
+impl fmt::Display for Locator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.kind, self.address)
+    }
+}
+
+impl<C> Encode<C> for Locator {
+    fn encode<W: minicbor::encode::Write>(
+        &self,
+        e: &mut Encoder<W>,
+        _: &mut C,
+    ) -> Result<(), minicbor::encode::Error<W::Error>> {
+        e.str(&self.to_string())?.ok()
+    }
+}
+
+impl<'b, C> Decode<'b, C> for Locator {
+    fn decode(d: &mut Decoder<'b>, _: &mut C) -> Result<Self, minicbor::decode::Error> {
+        Self::parse(d.str()?).ok_or_else(|| minicbor::decode::Error::message("not a locator"))
+    }
+}
+
+/// Eight random bytes that name a place between two accounts, chosen by who offers it and never derived from the locator.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
+#[cbor(transparent)]
+pub struct PlaceTag(#[cbor(n(0), with = "minicbor::bytes")] pub [u8; 8]);
+
+/// A place where its owner can be met: a line of a device's status.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct MeetingPoint {
+    /// Where.
+    #[n(0)]
+    pub locator: Locator,
+    /// What slots there are derived with.
+    #[n(1)]
+    pub tag: PlaceTag,
+    /// What the owner's trays there are derived with (places that are looked up by key) and the index of its own one-writer space.
+    #[n(2)]
+    pub tray: Secret,
+    /// Whether this is a space that only its owner writes: then the owner's records are found there, and nobody leaves any for it.
+    #[n(3)]
+    pub one_writer: bool,
+}
+
+/// An address at which a device may be reached directly.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Candidate {
+    /// How it became known.
+    pub kind: CandidateKind,
+    /// UDP address and port.
+    pub address: SocketAddr,
+}
+
+/// How a candidate became known (RFC 8445, section 5.1.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum CandidateKind {
+    /// An address of one of the device's own interfaces.
+    Host,
+    /// A port mapping that the gateway was asked for.
+    Mapped,
+    /// What somebody else saw.
+    Reflexive,
+    /// A public address with a guessed port.
+    Guessed,
+}
+
+impl Candidate {
+    /// The most candidates in one message.
+    pub const MOST: usize = 6;
+
+    /// Kind 1 ‖ address 4 or 16 ‖ port 2.
+    fn to_bytes(self) -> Vec<u8> {
+        let kind = match self.kind {
+            CandidateKind::Host => 0,
+            CandidateKind::Mapped => 1,
+            CandidateKind::Reflexive => 2,
+            CandidateKind::Guessed => 3,
+        };
+        let mut bytes = vec![kind];
+        match self.address.ip() {
+            IpAddr::V4(ip) => bytes.extend(ip.octets()),
+            IpAddr::V6(ip) => bytes.extend(ip.octets()),
+        }
+        bytes.extend(self.address.port().to_be_bytes());
+        bytes
+    }
+
+    /// `Ok(None)` for a kind that this version does not know.
+    fn from_bytes(bytes: &[u8]) -> Result<Option<Self>, Malformed> {
+        let wrong = Malformed::new("a candidate", "not an address");
+        let (kind, rest) = bytes.split_first().ok_or(wrong.clone())?;
+        let (ip, port) = rest.split_last_chunk::<2>().ok_or(wrong.clone())?;
+        let ip = if let Ok(v4) = <[u8; 4]>::try_from(ip) {
+            IpAddr::from(v4)
+        } else if let Ok(v6) = <[u8; 16]>::try_from(ip) {
+            IpAddr::from(v6)
+        } else {
+            return Err(wrong);
+        };
+        let kind = match kind {
+            0 => CandidateKind::Host,
+            1 => CandidateKind::Mapped,
+            2 => CandidateKind::Reflexive,
+            3 => CandidateKind::Guessed,
+            _ => return Ok(None),
+        };
+        let port = u16::from_be_bytes(*port);
+        if port == 0 || ip.is_unspecified() || ip.is_multicast() {
+            return Err(wrong);
+        }
+        Ok(Some(Self { kind, address: SocketAddr::new(ip, port) }))
+    }
+}
+
+/// Up to [`Candidate::MOST`] candidates, in the order to try them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Candidates(Vec<Candidate>);
+
+impl Candidates {
+    /// The first [`Candidate::MOST`] of these.
+    pub fn new(candidates: impl IntoIterator<Item = Candidate>) -> Self {
+        Self(candidates.into_iter().take(Candidate::MOST).collect())
+    }
+
+    /// In the order to try them.
+    pub fn iter(&self) -> impl Iterator<Item = &Candidate> {
+        self.0.iter()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl<C> Encode<C> for Candidates {
+    fn encode<W: minicbor::encode::Write>(
+        &self,
+        e: &mut Encoder<W>,
+        _: &mut C,
+    ) -> Result<(), minicbor::encode::Error<W::Error>> {
+        e.array(self.0.len() as u64)?;
+        for candidate in &self.0 {
+            e.bytes(&candidate.to_bytes())?;
+        }
+        Ok(())
+    }
+}
+
+impl<'b, C> Decode<'b, C> for Candidates {
+    fn decode(d: &mut Decoder<'b>, _: &mut C) -> Result<Self, minicbor::decode::Error> {
+        let wrong = || minicbor::decode::Error::message("not a list of candidates");
+        let count = d.array()?.ok_or_else(wrong)?;
+        if count > Candidate::MOST as u64 {
+            return Err(wrong());
+        }
+        let mut candidates = Vec::new();
+        for _ in 0..count {
+            candidates.extend(Candidate::from_bytes(d.bytes()?).map_err(|_| wrong())?);
+        }
+        Ok(Self(candidates))
+    }
+}
