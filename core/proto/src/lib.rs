@@ -2,6 +2,7 @@
 
 mod codec;
 pub mod crypto;
+pub mod engine;
 pub mod identity;
 pub mod invite;
 pub mod meet;

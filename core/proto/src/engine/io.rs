@@ -1,0 +1,325 @@
+//! What goes into the engine and what comes out of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::time::Duration;
+
+use minicbor::{Decode, Encode};
+
+use crate::crypto::Secret;
+use crate::crypto::keys::AccountId;
+use crate::meet::slot::SlotId;
+use crate::message::Refusal;
+use crate::place::{Candidates, Locator};
+use crate::time::UnixMillis;
+
+/// What the user calls a configured bridge.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
+#[cbor(transparent)]
+pub struct BridgeName(#[n(0)] pub String);
+
+/// What the engine needs to know of a bridge that works right now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BridgeProfile {
+    /// The places that it reaches, the preferred first.
+    pub locators: Vec<Locator>,
+    /// Whether records are found by listing the place; otherwise one must know the slot.
+    pub lists: bool,
+    /// Whether only its owner writes in the place.
+    pub one_writer: bool,
+    /// Whether a later record under a slot replaces the earlier.
+    pub overwrites: bool,
+    /// Whether what was published can be taken back.
+    pub retracts: bool,
+    /// The largest record for a meeting, in bytes.
+    pub max_record: usize,
+    /// The most slots that can be watched at once, where that is bounded.
+    pub max_keys: Option<usize>,
+    /// About how long a record takes from one side to the other.
+    pub latency: Duration,
+}
+
+/// Whose place is meant: the one the bridge was configured for, or a friend's one-writer space that it can read.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Space {
+    /// The place that the bridge was configured for.
+    Own,
+    /// A friend's one-writer space of the same kind.
+    Of(Locator),
+}
+
+/// A record as a bridge found it; hostile until proved otherwise.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// Under which slot.
+    pub slot: SlotId,
+    /// The sealed bytes.
+    pub bytes: Vec<u8>,
+}
+
+/// Names a publication, across restarts too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
+#[cbor(transparent)]
+pub struct PublicationId(#[n(0)] pub u64);
+
+/// Names a session: one gate, one psk, one peer.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SessionId(pub [u8; 16]);
+
+impl fmt::Debug for SessionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SessionId({})", data_encoding::HEXLOWER.encode(&self.0))
+    }
+}
+
+/// What happened outside.
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// A bridge works (again), or its profile changed.
+    BridgeUp {
+        /// Which.
+        bridge: BridgeName,
+        /// What it can do.
+        profile: BridgeProfile,
+    },
+    /// A bridge stopped working or was removed.
+    BridgeDown {
+        /// Which.
+        bridge: BridgeName,
+    },
+    /// Records were found.
+    Records {
+        /// By which bridge.
+        bridge: BridgeName,
+        /// In whose place.
+        space: Space,
+        /// In any order, any number of times.
+        records: Vec<Found>,
+    },
+    /// A publication is there.
+    Published {
+        /// Which.
+        id: PublicationId,
+        /// What takes it back.
+        receipt: Vec<u8>,
+    },
+    /// A publication did not happen, after the bridge's own retries.
+    PublishFailed {
+        /// Which.
+        id: PublicationId,
+        /// One sentence.
+        why: String,
+    },
+    /// These publications are gone.
+    Retracted {
+        /// Which.
+        ids: Vec<PublicationId>,
+    },
+    /// Taking back failed; the engine tries again later.
+    RetractFailed {
+        /// Which.
+        ids: Vec<PublicationId>,
+    },
+    /// A service told its clock.
+    ServiceTime {
+        /// Which bridge's.
+        bridge: BridgeName,
+        /// What it said.
+        time: UnixMillis,
+    },
+    /// Our own candidates, all that hold now.
+    Candidates(Candidates),
+    /// A link of this session is up and both sides have proved their keys.
+    LinkUp {
+        /// Which session.
+        session: SessionId,
+    },
+    /// The link that was up for this session is gone.
+    LinkDown {
+        /// Which session.
+        session: SessionId,
+    },
+    /// Dialling came to nothing.
+    DialFailed {
+        /// Which session.
+        session: SessionId,
+        /// One sentence.
+        why: String,
+    },
+    /// A friend's card came over the live link with it.
+    Card {
+        /// Whose link it came over.
+        account: AccountId,
+        /// The card's bytes.
+        bytes: Vec<u8>,
+    },
+}
+
+/// What is to be done outside, **in this order**: nothing after a [`Output::Persist`] may be done before it is on disk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Output {
+    /// To be made durable (fsync), all or nothing, before anything that comes after it.
+    Persist(Vec<Change>),
+    /// To be published; answered by [`Input::Published`] or [`Input::PublishFailed`].
+    Publish {
+        /// Its name.
+        id: PublicationId,
+        /// Over which bridge, in its own place.
+        bridge: BridgeName,
+        /// Under which slot.
+        slot: SlotId,
+        /// When anybody may delete it, rounded up to a day.
+        not_after: UnixMillis,
+        /// Sealed.
+        bytes: Vec<u8>,
+    },
+    /// To be taken back in one go; answered by [`Input::Retracted`] or [`Input::RetractFailed`].
+    Retract {
+        /// Over which bridge.
+        bridge: BridgeName,
+        /// Which, with what takes them back.
+        receipts: Vec<(PublicationId, Vec<u8>)>,
+    },
+    /// All that is to be watched at a bridge from now on; replaces what was said before. Empty: nothing.
+    Watch {
+        /// Which bridge.
+        bridge: BridgeName,
+        /// Slots by space.
+        slots: BTreeMap<Space, BTreeSet<SlotId>>,
+    },
+    /// To be let in when it knocks, until [`Output::Forget`].
+    Expect(Session),
+    /// To be dialled.
+    Dial {
+        /// Whom, under which secrets.
+        session: Session,
+        /// Where.
+        candidates: Candidates,
+        /// For how long at most.
+        patience: Duration,
+    },
+    /// Better candidates for a dial that is under way.
+    MoreCandidates {
+        /// Which session.
+        session: SessionId,
+        /// Where.
+        candidates: Candidates,
+    },
+    /// A session's gate is to be closed and its dials given up. A link that is up stays up.
+    Forget(SessionId),
+    /// The link with this account is to be closed (blocked, removed).
+    Close {
+        /// Whose.
+        account: AccountId,
+        /// Said to the peer.
+        reason: &'static str,
+    },
+    /// Something a person or an application may want to know.
+    Event(Event),
+}
+
+/// One key of the store.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Change {
+    /// Its name: UTF-8, `area/…`.
+    pub key: String,
+    /// Its new value; nothing deletes it. May hold secrets.
+    pub value: Option<Vec<u8>>,
+}
+
+impl fmt::Debug for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Change")
+            .field("key", &self.key)
+            .field("len", &self.value.as_ref().map(Vec::len))
+            .finish()
+    }
+}
+
+/// Whom to link with, and under which secrets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Session {
+    /// Its name, the same on both sides: derived from the meeting's secret.
+    pub id: SessionId,
+    /// Whose.
+    pub account: AccountId,
+    /// The device's X25519 key.
+    pub peer: [u8; 32],
+    /// `γ`: what a first packet is recognised by.
+    pub gate: Secret,
+    /// The link handshake's psk.
+    pub psk: Secret,
+}
+
+/// Something a person or an application may want to know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A friendship was made.
+    FriendAdded {
+        /// With whom.
+        account: AccountId,
+        /// What the friend is called here.
+        name: String,
+        /// Whether we invited.
+        invited: bool,
+    },
+    /// An invite that we accepted does not work.
+    InviteRefused {
+        /// Its inviter's one-time key.
+        invite: [u8; 32],
+        /// Why.
+        why: Refusal,
+    },
+    /// Somebody came with an invite that another used already, or that has ended.
+    JoinRefused {
+        /// The invite's one-time key.
+        invite: [u8; 32],
+        /// Why.
+        why: Refusal,
+    },
+    /// A friend came to meet us or we it: a link is being made.
+    Meeting {
+        /// Whom.
+        account: AccountId,
+    },
+    /// A meeting came to nothing for now; it is tried again then.
+    MeetingFailed {
+        /// With whom.
+        account: AccountId,
+        /// One sentence.
+        why: String,
+        /// When it is tried again, if anybody still wants it.
+        retry: Option<Duration>,
+    },
+    /// The link with a friend is up.
+    LinkUp {
+        /// Whose.
+        account: AccountId,
+        /// Which session.
+        session: SessionId,
+    },
+    /// The link with a friend is gone.
+    LinkDown {
+        /// Whose.
+        account: AccountId,
+    },
+    /// What a friend allows us, or its card, changed.
+    FriendChanged {
+        /// Whose.
+        account: AccountId,
+    },
+    /// The local clock is wrong by this much, as services and friends tell it.
+    ClockWrong {
+        /// How far it is off.
+        by: Duration,
+        /// Whether it is ahead.
+        ahead: bool,
+    },
+    /// Something happened that should not, and no harm was done: a fork of a roster, a replay, a forged welcome.
+    Suspicious {
+        /// With whom, where it is known.
+        account: Option<AccountId>,
+        /// One sentence.
+        what: String,
+    },
+}
