@@ -1,0 +1,518 @@
+//! What the local API says, as JSON. The command prints these same objects with `--json`.
+//!
+//! Times are RFC 3339 in UTC with milliseconds; durations carry their unit in the field's name.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// A moment, RFC 3339.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Time(pub jiff::Timestamp);
+
+impl fmt::Display for Time {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:.3}", self.0)
+    }
+}
+
+/// `GET /v1/id`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Id {
+    /// The account's public key, 52 characters of base32.
+    pub account: String,
+    /// The device's name, 26 characters of base32.
+    pub device: String,
+    /// What the account calls itself.
+    pub name: String,
+}
+
+/// `POST /v1/bridges`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AddBridge {
+    /// The kind (`dir`, `exec`).
+    pub kind: String,
+    /// What to call it; the kind, numbered where that is taken, if not given.
+    pub name: Option<String>,
+    /// The kind's options by name.
+    pub options: BTreeMap<String, String>,
+}
+
+/// A configured bridge: an element of `GET /v1/bridges`, the answer of `POST /v1/bridges`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BridgeView {
+    /// What the user calls it.
+    pub name: String,
+    /// Its kind.
+    pub kind: String,
+    /// What the place is called.
+    pub title: String,
+    /// The places that it reaches.
+    pub locators: Vec<String>,
+    /// Whether it works right now.
+    pub healthy: bool,
+    /// The last error, one sentence, where it does not work.
+    pub error: Option<String>,
+    /// When it is tried again.
+    pub retry_at: Option<Time>,
+    /// What its probe had to say.
+    pub note: Option<String>,
+    /// What the service's operator sees.
+    pub service_sees: Vec<String>,
+    /// What others who can read the place see.
+    pub readers_see: Vec<String>,
+    /// Records of ours that lie there now.
+    pub published: u64,
+}
+
+/// `POST /v1/bridges/{name}/test` and a line of its answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CaseView {
+    /// The case's name.
+    pub case: String,
+    /// `passed`, `failed`, `skipped` or `deviates`.
+    pub outcome: String,
+    /// Why it failed, was skipped or may deviate.
+    pub reason: Option<String>,
+}
+
+/// `POST /v1/invites`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NewInvite {
+    /// Over which bridges; up to three that work, if empty.
+    pub bridges: Vec<String>,
+    /// How many accounts may use it: 1–127.
+    pub uses: u8,
+    /// How long it lasts.
+    pub expires_in_secs: u64,
+}
+
+/// The answer to [`NewInvite`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InviteView {
+    /// The link: a secret for whom it is meant.
+    pub invite: String,
+    /// When it ends.
+    pub expires: Time,
+}
+
+/// `POST /v1/accept`
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Accept {
+    /// The link.
+    pub invite: String,
+    /// What to call the friend.
+    pub name: Option<String>,
+    /// How long to wait for the answer.
+    pub wait_ms: u64,
+}
+
+impl fmt::Debug for Accept {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Accept")
+            .field("name", &self.name)
+            .field("wait_ms", &self.wait_ms)
+            .finish_non_exhaustive()
+    }
+}
+
+/// `POST /v1/accept/preview`: what an invite says, before anything is done with it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InvitePreview {
+    /// The places it names.
+    pub places: Vec<String>,
+    /// Those of one's own bridges that reach one of them.
+    pub bridges: Vec<String>,
+    /// When it ends.
+    pub expires: Time,
+}
+
+/// The answer to [`Accept`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Accepted {
+    /// `done` or `pending`.
+    pub state: AcceptState,
+    /// What the friend is called here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub friend: Option<String>,
+    /// The friend's account.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub account: Option<String>,
+}
+
+/// How far accepting an invite has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AcceptState {
+    /// We are friends.
+    Done,
+    /// The inviter has not answered yet.
+    Pending,
+}
+
+/// A friend: an element of `GET /v1/friends`, the answer of `GET /v1/friends/{friend}`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FriendView {
+    /// What the friend is called here.
+    pub name: String,
+    /// The account.
+    pub account: String,
+    /// The devices.
+    pub devices: Vec<String>,
+    /// Whether a link is up.
+    pub link: LinkState,
+    /// By which path, where a link is up.
+    pub path: Option<PathKind>,
+    /// What I grant: `relay`, `mailbox`.
+    pub allows: Vec<String>,
+    /// What they grant me.
+    pub granted: Vec<String>,
+    /// Whether I blocked them.
+    pub blocked: bool,
+}
+
+/// Whether a link is up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LinkState {
+    /// It is.
+    Up,
+    /// It is not.
+    Down,
+}
+
+/// How packets travel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PathKind {
+    /// Straight from machine to machine.
+    Direct,
+    /// Through a friend.
+    Relay,
+}
+
+/// `PATCH /v1/friends/{friend}`: what is given is changed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChangeFriend {
+    /// A new name.
+    pub rename: Option<String>,
+    /// Blocks or unblocks.
+    pub blocked: Option<bool>,
+    /// Grants to add: `relay`, `mailbox`.
+    #[serde(default)]
+    pub allow: Vec<String>,
+    /// Grants to take back.
+    #[serde(default)]
+    pub deny: Vec<String>,
+}
+
+/// `POST /v1/friends/{friend}/ping`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ping {
+    /// How many.
+    pub count: u32,
+    /// How long to wait for the link.
+    pub wait_ms: u64,
+}
+
+/// A line of its answer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Pong {
+    /// Round trip in milliseconds.
+    pub rtt_ms: f64,
+    /// By which path.
+    pub path: PathKind,
+    /// The other end's address, where the path is direct.
+    pub remote: Option<String>,
+    /// Through which friend, where it is relayed.
+    pub via: Option<String>,
+}
+
+/// `POST /v1/messages`
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Send {
+    /// To which friend.
+    pub to: String,
+    /// At most [`Send::MAX_TEXT`] bytes.
+    pub text: String,
+    /// How long to wait for its delivery; without, the answer comes once it is on disk.
+    pub wait_ms: Option<u64>,
+}
+
+impl Send {
+    /// The longest text, in bytes.
+    pub const MAX_TEXT: usize = 65_536;
+}
+
+impl fmt::Debug for Send {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Send").field("to", &self.to).field("len", &self.text.len()).finish_non_exhaustive()
+    }
+}
+
+/// The answer to [`Send`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sent {
+    /// The message's id: 32 hexadecimal digits.
+    pub id: String,
+    /// How far it has come.
+    pub state: MessageState,
+    /// Who holds it for the recipient.
+    pub held_by: Vec<String>,
+}
+
+/// How far a message has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MessageState {
+    /// On our disk.
+    Queued,
+    /// With somebody who holds it for the recipient.
+    Held,
+    /// On the recipient's disk.
+    Delivered,
+    /// Given up.
+    Expired,
+}
+
+/// A line of `GET /v1/inbox?follow=&all=`.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InboxView {
+    /// The message's id.
+    pub id: String,
+    /// Who sent it: what the friend is called here.
+    pub from: String,
+    /// What it says.
+    pub text: String,
+    /// When it was sent, by the sender's clock.
+    pub sent: Time,
+    /// When it came.
+    pub received: Time,
+}
+
+impl fmt::Debug for InboxView {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("InboxView").field("id", &self.id).field("from", &self.from).finish_non_exhaustive()
+    }
+}
+
+/// `POST /v1/inbox/read`: these were shown; they are not listed again without `all`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MarkRead {
+    /// The messages' ids.
+    pub ids: Vec<String>,
+}
+
+/// `GET /v1/status`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StatusView {
+    /// Who this is.
+    pub id: Id,
+    /// Whether a long-running node answers, or one for this command alone.
+    pub node: NodeKind,
+    /// Where it listens.
+    pub listen: Vec<String>,
+    /// The bridges.
+    pub bridges: Vec<BridgeView>,
+    /// The links that are up.
+    pub links: Vec<LinkView>,
+    /// Messages on their way, by recipient.
+    pub queues: Vec<QueueView>,
+    /// Messages here that were not shown yet.
+    pub unread: u64,
+    /// Invites that we accepted and that nobody answered yet.
+    pub pending_accepts: u64,
+    /// Something about the clock, where it is wrong.
+    pub clock: Option<String>,
+}
+
+/// What kind of node answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum NodeKind {
+    /// `wayside up`.
+    Up,
+    /// One that a command runs for as long as it needs.
+    Brief,
+}
+
+/// A link that is up.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LinkView {
+    /// With whom.
+    pub friend: String,
+    /// By which path.
+    pub path: PathKind,
+    /// The other end's address.
+    pub remote: Option<String>,
+    /// Through which friend.
+    pub via: Option<String>,
+    /// Since when.
+    pub since: Time,
+}
+
+/// Messages on their way to one friend.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QueueView {
+    /// To whom.
+    pub friend: String,
+    /// How many are on our disk alone.
+    pub queued: u64,
+    /// How many others hold.
+    pub held: u64,
+    /// The oldest one's time.
+    pub oldest: Option<Time>,
+}
+
+/// `GET /v1/friends/{friend}/explain`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Explanation {
+    /// Whom it is about.
+    pub friend: String,
+    /// By which path we are linked, if we are.
+    pub path: Option<PathKind>,
+    /// Why the path is what it is, in one or two sentences.
+    pub because: String,
+    /// The steps of the last meeting.
+    pub steps: Vec<StepView>,
+}
+
+/// A step of a meeting.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StepView {
+    /// When.
+    pub at: Time,
+    /// What, in plain words.
+    pub what: String,
+}
+
+/// A line of `GET /v1/events`: a lifecycle event of the node. `up` prints these.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+pub enum NodeEvent {
+    /// It listens and every bridge was tried.
+    Ready {
+        /// The account.
+        account: String,
+        /// Where it listens.
+        listen: Vec<String>,
+        /// The bridges, as they are.
+        bridges: Vec<BridgeView>,
+    },
+    /// A bridge works again.
+    BridgeUp {
+        /// Which.
+        bridge: String,
+    },
+    /// A bridge does not work.
+    BridgeDown {
+        /// Which.
+        bridge: String,
+        /// Why, one sentence.
+        error: String,
+        /// When it is tried again.
+        retry_at: Option<Time>,
+    },
+    /// A friendship was made.
+    FriendAdded {
+        /// What the friend is called here.
+        friend: String,
+        /// The account.
+        account: String,
+    },
+    /// An invite that we accepted does not work.
+    InviteRefused {
+        /// One sentence.
+        why: String,
+    },
+    /// Somebody who is too late came with one of our invites.
+    JoinRefused {
+        /// One sentence.
+        why: String,
+    },
+    /// A link is up.
+    LinkUp {
+        /// With whom.
+        friend: String,
+        /// By which path.
+        path: PathKind,
+        /// The other end's address.
+        remote: Option<String>,
+    },
+    /// A link is gone.
+    LinkDown {
+        /// With whom.
+        friend: String,
+    },
+    /// A meeting came to nothing for now.
+    MeetingFailed {
+        /// With whom.
+        friend: String,
+        /// One sentence.
+        why: String,
+    },
+    /// A message came.
+    MessageReceived {
+        /// Its id.
+        id: String,
+        /// From whom.
+        from: String,
+    },
+    /// A message of ours arrived.
+    MessageDelivered {
+        /// Its id.
+        id: String,
+        /// To whom.
+        to: String,
+    },
+    /// The clock is wrong, or something else that a person should know.
+    Warning {
+        /// One sentence.
+        what: String,
+    },
+    /// It ends.
+    Stopping,
+}
+
+/// The body of every answer that is not 2xx.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{message}")]
+pub struct ApiError {
+    /// What kind it is; exit codes follow from it.
+    pub code: ErrorCode,
+    /// One sentence, with what to do about it.
+    pub message: String,
+}
+
+impl ApiError {
+    /// An error of its parts.
+    pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
+        Self { code, message: message.into() }
+    }
+}
+
+/// What kind of error it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ErrorCode {
+    /// The request makes no sense.
+    Usage,
+    /// It took longer than one wanted to wait; it goes on.
+    Pending,
+    /// No such friend, bridge, message.
+    NotFound,
+    /// It is there already.
+    Exists,
+    /// The invite does not work: expired, used, damaged.
+    Invite,
+    /// No bridge of ours reaches the place.
+    NoBridge,
+    /// A bridge does not work.
+    Bridge,
+    /// The home is damaged, full, not writable, or another's.
+    Home,
+    /// Something in the node itself.
+    Internal,
+}
