@@ -1,0 +1,19 @@
+//! The Noise core: no socket, no clock, no QUIC library.
+//!
+//! It knows Noise messages, keys and packets; [`crate::adapter`] fits it into noq, and could be rewritten for another
+//! QUIC library without a change here. `KEY-SCHEDULE.md` beside this crate is its specification.
+
+pub(crate) mod agreement;
+pub(crate) mod gate_keys;
+pub(crate) mod handshake;
+pub(crate) mod initial;
+pub(crate) mod packet;
+pub(crate) mod schedule;
+
+/// The QUIC version number. It names the whole suite: pattern, curve, ciphers, key schedule, frame formats.
+///
+/// "wy", then 1. Any change that a peer could notice takes another number; there is no negotiation.
+pub(crate) const VERSION: u32 = 0x7779_0001;
+
+/// The length in bytes of the first destination connection id: tag8 ‖ random12, the longest that QUIC allows.
+pub(crate) const GATE_ID_LEN: usize = 20;

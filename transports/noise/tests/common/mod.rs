@@ -1,0 +1,128 @@
+//! Two parties on loopback, and a proxy between them that records, loses and replays.
+#![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::{net::UdpSocket, task::JoinHandle};
+use wayside_noise::{Endpoint, EndpointConfig, Expectation, Link, Secret32, SessionId, StaticKey};
+
+pub(crate) const SESSION: SessionId = SessionId([7; 16]);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+pub(crate) fn loopback() -> SocketAddr {
+    ([127, 0, 0, 1], 0).into()
+}
+
+/// Everything that two parties agreed on beforehand.
+#[derive(Clone)]
+pub(crate) struct Agreed {
+    pub(crate) client: StaticKey,
+    pub(crate) server: StaticKey,
+    pub(crate) gate: Secret32,
+    pub(crate) psk: Secret32,
+}
+
+impl Default for Agreed {
+    fn default() -> Self {
+        Self {
+            client: StaticKey::from_bytes([1; 32]),
+            server: StaticKey::from_bytes([2; 32]),
+            gate: [3; 32].into(),
+            psk: [4; 32].into(),
+        }
+    }
+}
+
+impl Agreed {
+    /// What the client expects of the server.
+    pub(crate) fn of_server(&self) -> Expectation {
+        Expectation {
+            session: SESSION,
+            peer: self.server.public(),
+            gate: self.gate.clone(),
+            psk: self.psk.clone(),
+        }
+    }
+
+    /// What the server expects of the client.
+    pub(crate) fn of_client(&self) -> Expectation {
+        Expectation { peer: self.client.public(), ..self.of_server() }
+    }
+
+    pub(crate) async fn endpoints(&self) -> (Endpoint, Endpoint) {
+        let bind = |key: &StaticKey| {
+            let key = key.clone();
+            async move {
+                Endpoint::bind(&[loopback()], key, EndpointConfig::default()).await.expect("loopback binds")
+            }
+        };
+        (bind(&self.client).await, bind(&self.server).await)
+    }
+}
+
+/// A linked pair: both endpoints, then the client's and the server's end.
+pub(crate) async fn linked() -> (Endpoint, Endpoint, Link, Link) {
+    let agreed = Agreed::default();
+    let (client, server) = agreed.endpoints().await;
+    server.expect(agreed.of_client());
+    let to = server.local_addresses();
+    let (dialled, accepted) =
+        tokio::join!(client.connect(agreed.of_server(), &to, PATIENCE), server.accept());
+    (client, server, dialled.expect("links"), accepted.expect("open"))
+}
+
+/// Carries datagrams between clients and one server, and counts what the server sends.
+pub(crate) struct Proxy {
+    pub(crate) address: SocketAddr,
+    pub(crate) from_server: Arc<AtomicU64>,
+    pub(crate) first_from_client: Arc<Mutex<Option<Vec<u8>>>>,
+    task: JoinHandle<()>,
+}
+
+impl Proxy {
+    /// Loses `loss` per cent each way, by a fixed sequence that `seed` starts.
+    pub(crate) async fn start(server: SocketAddr, loss: u64, seed: u64) -> Self {
+        let socket = UdpSocket::bind(loopback()).await.unwrap();
+        let address = socket.local_addr().unwrap();
+        let from_server = Arc::new(AtomicU64::new(0));
+        let first_from_client = Arc::new(Mutex::new(None));
+        let (count, first) = (Arc::clone(&from_server), Arc::clone(&first_from_client));
+        let task = tokio::spawn(async move {
+            let (mut client, mut state, mut buffer) = (None, seed | 1, vec![0; 65536]);
+            loop {
+                let Ok((length, from)) = socket.recv_from(&mut buffer).await else { continue };
+                let to = if from == server {
+                    count.fetch_add(1, Ordering::Relaxed);
+                    client
+                } else {
+                    client = Some(from);
+                    first.lock().unwrap().get_or_insert_with(|| buffer[..length].to_vec());
+                    Some(server)
+                };
+                // xorshift64
+                state ^= state << 13;
+                state ^= state >> 7;
+                state ^= state << 17;
+                if let Some(to) = to
+                    && state % 100 >= loss
+                {
+                    let _ = socket.send_to(&buffer[..length], to).await;
+                }
+            }
+        });
+        Self { address, from_server, first_from_client, task }
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
