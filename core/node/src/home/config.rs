@@ -1,0 +1,209 @@
+//! The one file of configuration: TOML, written by `wayside` and by hand.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::Duration;
+
+use serde::Deserialize;
+use toml_edit::{DocumentMut, Item, Table, value};
+
+use super::{HomeError, files};
+
+/// What the user configured.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// Where and how to listen.
+    pub network: Network,
+    /// The bridges, by name.
+    pub bridges: Vec<BridgeConfig>,
+    /// What things may cost.
+    pub limits: Limits,
+}
+
+/// Where and how to listen.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Network {
+    /// `udp://ADDRESS:PORT`, port 0 for any free one.
+    pub listen: Vec<String>,
+}
+
+impl Default for Network {
+    fn default() -> Self {
+        Self { listen: vec!["udp://0.0.0.0:0".into(), "udp://[::]:0".into()] }
+    }
+}
+
+impl Network {
+    /// The UDP addresses of these URLs.
+    pub fn udp(listen: &[String]) -> Result<Vec<SocketAddr>, String> {
+        let udp = listen.iter().filter(|url| !url.starts_with("tcp://"));
+        udp.map(|url| {
+            let address = url.strip_prefix("udp://").and_then(|address| address.parse().ok());
+            address.ok_or_else(|| format!("`{url}` is no address to listen at: write udp://0.0.0.0:4040 or udp://[::]:0"))
+        })
+        .collect()
+    }
+}
+
+/// A bridge that the user configured.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BridgeConfig {
+    /// What the user calls it.
+    pub name: String,
+    /// Its kind.
+    pub kind: String,
+    /// The kind's options by name.
+    pub options: BTreeMap<String, String>,
+}
+
+/// What things may cost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// After how many days a message that nobody fetched is given up.
+    pub message_days: u32,
+    /// The most messages that wait for one friend.
+    pub queue: u32,
+    /// The most messages here that were not read yet, from one friend.
+    pub inbox: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { message_days: 30, queue: 10_000, inbox: 10_000 }
+    }
+}
+
+impl Limits {
+    /// After how long a message that nobody fetched is given up.
+    pub fn message_age(&self) -> Duration {
+        Duration::from_secs(u64::from(self.message_days) * 86_400)
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    #[serde(default)]
+    network: Network,
+    #[serde(default)]
+    limits: Limits,
+    #[serde(default)]
+    bridges: BTreeMap<String, BridgeTable>,
+}
+
+#[derive(Deserialize)]
+struct BridgeTable {
+    kind: String,
+    #[serde(flatten)]
+    options: BTreeMap<String, String>,
+}
+
+impl Config {
+    /// Reads the file; a missing one is the default.
+    pub(super) fn read(path: &Path) -> Result<Self, HomeError> {
+        let text = read_text(path)?;
+        let file: File = toml_edit::de::from_str(&text).map_err(|error| nonsense(path, error.message()))?;
+        let bridges = file.bridges.into_iter().map(|(name, table)| {
+            check_bridge_name(&name).map_err(|why| nonsense(path, why))?;
+            Ok(BridgeConfig { name, kind: table.kind, options: table.options })
+        });
+        Ok(Self { network: file.network, limits: file.limits, bridges: bridges.collect::<Result<_, HomeError>>()? })
+    }
+
+    /// Writes a first configuration, with what there is to configure.
+    pub(super) fn write_new(&self, path: &Path) -> Result<(), HomeError> {
+        files::replace(path, TEMPLATE.as_bytes()).map_err(|error| HomeError::io(path, error))
+    }
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self { network: Network::default(), bridges: Vec::new(), limits: Limits::default() }
+    }
+}
+
+/// Adds a bridge to the file, whose comments and order stay as they are.
+pub(crate) fn add_bridge(path: &Path, bridge: &BridgeConfig) -> Result<(), HomeError> {
+    edit(path, |document| {
+        let bridges = document.entry("bridges").or_insert_with(|| {
+            let mut table = Table::new();
+            table.set_implicit(true);
+            Item::Table(table)
+        });
+        let mut table = Table::new();
+        table.insert("kind", value(&bridge.kind));
+        for (name, text) in &bridge.options {
+            table.insert(name, value(text));
+        }
+        if let Some(bridges) = bridges.as_table_like_mut() {
+            bridges.insert(&bridge.name, Item::Table(table));
+        }
+    })
+}
+
+/// Takes a bridge out of the file.
+pub(crate) fn remove_bridge(path: &Path, name: &str) -> Result<(), HomeError> {
+    edit(path, |document| {
+        if let Some(bridges) = document.get_mut("bridges").and_then(Item::as_table_like_mut) {
+            bridges.remove(name);
+        }
+    })
+}
+
+/// A name that a person or account may have.
+pub(super) fn check_name(name: &str) -> Result<&str, HomeError> {
+    let name = name.trim();
+    let fits = (1..=wayside_proto::identity::Roster::MAX_NAME).contains(&name.len());
+    if fits && !name.contains(char::is_control) { Ok(name) } else { Err(HomeError::Name) }
+}
+
+/// A bridge's name is a folder's name too.
+pub(crate) fn check_bridge_name(name: &str) -> Result<(), String> {
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_');
+    if (1..=32).contains(&name.len()) && name.bytes().all(allowed) && !name.starts_with('-') {
+        Ok(())
+    } else {
+        Err(format!("`{name}` cannot name a bridge: use 1 to 32 letters, digits, - and _"))
+    }
+}
+
+fn edit(path: &Path, change: impl FnOnce(&mut DocumentMut)) -> Result<(), HomeError> {
+    let mut document: DocumentMut =
+        read_text(path)?.parse().map_err(|error: toml_edit::TomlError| nonsense(path, error.message()))?;
+    change(&mut document);
+    files::replace(path, document.to_string().as_bytes()).map_err(|error| HomeError::io(path, error))
+}
+
+fn read_text(path: &Path) -> Result<String, HomeError> {
+    match fs::read_to_string(path) {
+        Ok(text) => Ok(text),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(String::new()),
+        Err(error) if error.kind() == std::io::ErrorKind::InvalidData => Err(nonsense(path, "it is not text")),
+        Err(error) => Err(HomeError::io(path, error)),
+    }
+}
+
+fn nonsense(path: &Path, why: impl ToString) -> HomeError {
+    HomeError::Config { path: path.to_owned(), why: why.to_string() }
+}
+
+const TEMPLATE: &str = r#"# wayside's configuration. Commands change it and keep your comments.
+
+[network]
+# Where to listen: UDP over IPv4 and IPv6, port 0 for any free one.
+listen = ["udp://0.0.0.0:0", "udp://[::]:0"]
+
+[limits]
+# After how many days a message that nobody fetched is given up.
+message_days = 30
+# The most messages that wait for one friend.
+queue = 10000
+# The most unread messages kept from one friend.
+inbox = 10000
+
+# Bridges: added by `wayside bridge add`.
+"#;

@@ -1,0 +1,194 @@
+//! A home: one person's keys, configuration and store on one machine.
+//!
+//! ```text
+//! HOME/            0700
+//!   keys.toml      0600   account and device keys; its presence is what makes a folder a home
+//!   config.toml    0600   what the user configured, and nothing secret
+//!   store.redb     0600   friends, invites, messages
+//!   lock           held by the node that runs
+//!   run/api.sock   0700/0600
+//!   bridges/NAME/  0700   a bridge's own sessions and caches
+//! ```
+
+mod config;
+mod files;
+mod keys;
+
+use std::fs::{File, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+
+pub use config::{BridgeConfig, Config, Limits, Network};
+use wayside_proto::engine::Identity;
+
+use crate::api::types::{ApiError, ErrorCode, Id};
+
+/// A home that was opened: its keys are readable and whole.
+#[derive(Debug)]
+pub struct Home {
+    path: PathBuf,
+    identity: Identity,
+}
+
+impl Home {
+    /// Makes a home: fresh keys, a configuration with nothing configured. Refuses where there is one already.
+    pub fn init(path: &Path, name: &str) -> Result<Self, HomeError> {
+        let name = config::check_name(name)?;
+        files::private_dir(path).map_err(|error| HomeError::io(path, error))?;
+        if path.join(KEYS).exists() {
+            return Err(HomeError::Exists(path.to_owned()));
+        }
+        Config::default().write_new(&path.join(CONFIG))?;
+        keys::write_fresh(&path.join(KEYS), name)?;
+        Self::open(path)
+    }
+
+    /// Opens a home.
+    pub fn open(path: &Path) -> Result<Self, HomeError> {
+        if !path.join(KEYS).try_exists().map_err(|error| HomeError::io(path, error))? {
+            return Err(HomeError::Missing(path.to_owned()));
+        }
+        let identity = keys::read(&path.join(KEYS))?;
+        Ok(Self { path: path.to_owned(), identity })
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Who lives here.
+    pub fn id(&self) -> Id {
+        Id {
+            account: self.identity.account.id().to_string(),
+            device: self.identity.device.public().id().to_string(),
+            name: self.identity.name.clone(),
+        }
+    }
+
+    /// Where its node listens for commands.
+    pub fn socket(&self) -> PathBuf {
+        self.path.join("run").join("api.sock")
+    }
+
+    /// A bridge's own folder; made when the bridge is opened.
+    pub fn bridge_state_dir(&self, bridge: &str) -> PathBuf {
+        self.path.join("bridges").join(bridge)
+    }
+
+    /// What the user configured.
+    pub fn config(&self) -> Result<Config, HomeError> {
+        Config::read(&self.path.join(CONFIG))
+    }
+
+    /// The bridges that the user configured.
+    pub fn bridges(&self) -> Result<Vec<BridgeConfig>, HomeError> {
+        Ok(self.config()?.bridges)
+    }
+
+    pub(crate) fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    pub(crate) fn store_path(&self) -> PathBuf {
+        self.path.join("store.redb")
+    }
+
+    pub(crate) fn config_path(&self) -> PathBuf {
+        self.path.join(CONFIG)
+    }
+
+    /// Makes the folders that a node needs.
+    pub(crate) fn prepare(&self) -> Result<(), HomeError> {
+        for folder in [self.path.join("run"), self.path.join("bridges")] {
+            files::private_dir(&folder).map_err(|error| HomeError::io(&folder, error))?;
+        }
+        Ok(())
+    }
+
+    /// Makes this process the home's only node, for as long as the answer lives.
+    pub(crate) fn lock(&self) -> Result<HomeLock, HomeError> {
+        let path = self.path.join("lock");
+        let file = files::private_file(&path).map_err(|error| HomeError::io(&path, error))?;
+        match file.try_lock() {
+            Ok(()) => Ok(HomeLock(file)),
+            Err(TryLockError::WouldBlock) => Err(HomeError::InUse(self.path.clone())),
+            Err(TryLockError::Error(error)) => Err(HomeError::io(&path, error)),
+        }
+    }
+}
+
+/// Held by a home's only node. The system lets go of it when the process ends, however it ends.
+#[derive(Debug)]
+pub(crate) struct HomeLock(#[expect(dead_code, reason = "held, never read")] File);
+
+/// Makes a bridge's own folder and returns it.
+pub(crate) fn make_bridge_dir(home: &Path, bridge: &str) -> io::Result<PathBuf> {
+    let path = home.join("bridges").join(bridge);
+    files::private_dir(&path)?;
+    Ok(path)
+}
+
+/// Why a home cannot be used, each with what to do about it.
+#[derive(Debug, thiserror::Error)]
+pub enum HomeError {
+    /// Nothing there.
+    #[error("there is no home at {}: make one with `wayside init`", .0.display())]
+    Missing(PathBuf),
+    /// One is there already.
+    #[error("{} is a home already and stays as it is", .0.display())]
+    Exists(PathBuf),
+    /// Another node runs there.
+    #[error("another wayside is using {}: wait until it ends, or stop it", .0.display())]
+    InUse(PathBuf),
+    /// A file is not what it should be.
+    #[error("{} is damaged ({why}): restore it from a backup", .path.display())]
+    Damaged {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The configuration makes no sense.
+    #[error("{} makes no sense: {why}", .path.display())]
+    Config {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong, with the line where it is known.
+        why: String,
+    },
+    /// Others could read the keys.
+    #[error("others can read {}: run `chmod 600` on it, and if anybody may have read it make a new home", .0.display())]
+    Exposed(PathBuf),
+    /// A name that nobody should have.
+    #[error("a name has 1 to 64 bytes and no control characters")]
+    Name,
+    /// The system refuses.
+    #[error("{}: {why}", .path.display())]
+    Io {
+        /// Which file or folder.
+        path: PathBuf,
+        /// What the system says, in words that help.
+        why: String,
+    },
+}
+
+impl HomeError {
+    pub(crate) fn io(path: &Path, error: io::Error) -> Self {
+        Self::Io { path: path.to_owned(), why: files::in_words(&error) }
+    }
+}
+
+impl From<HomeError> for ApiError {
+    fn from(error: HomeError) -> Self {
+        let code = match error {
+            HomeError::Name => ErrorCode::Usage,
+            HomeError::Exists(_) => ErrorCode::Exists,
+            _ => ErrorCode::Home,
+        };
+        Self::new(code, error.to_string())
+    }
+}
+
+const KEYS: &str = "keys.toml";
+const CONFIG: &str = "config.toml";
