@@ -198,7 +198,8 @@ pub enum Output {
         /// For how long at most.
         patience: Duration,
     },
-    /// Better candidates for a dial that is under way.
+    /// Candidates of the peer of a session that is under way: for a dialled one better ones than before, for an expected one where to send probes to,
+    /// so that its packets come through (the peer dials; it is not dialled).
     MoreCandidates {
         /// Which session.
         session: SessionId,
@@ -207,7 +208,14 @@ pub enum Output {
     },
     /// A session's gate is to be closed and its dials given up. A link that is up stays up.
     Forget(SessionId),
-    /// The link with this account is to be closed (blocked, removed).
+    /// The link of this session is to be closed, and only it: another one with the same account survives. Not followed by [`Input::LinkDown`].
+    CloseLink {
+        /// Which.
+        session: SessionId,
+        /// Said to the peer.
+        reason: &'static str,
+    },
+    /// Every link with this account is to be closed (blocked, removed). Not followed by [`Input::LinkDown`].
     Close {
         /// Whose.
         account: AccountId,

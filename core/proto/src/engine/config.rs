@@ -1,0 +1,133 @@
+//! What the engine is told once, and what its commands take and refuse.
+
+use std::time::Duration;
+
+use super::io::BridgeName;
+use crate::crypto::keys::{AccountKey, DeviceKeys};
+use crate::place::Locator;
+
+/// Who we are, on this device.
+#[derive(Debug)]
+pub struct Identity {
+    /// Signs rosters.
+    pub account: AccountKey,
+    /// This device's keys.
+    pub device: DeviceKeys,
+    /// What we call ourselves on our card; cut to what a roster allows.
+    pub name: String,
+}
+
+/// Limits and patience. Everything has a default that suits a desktop.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// The most friends.
+    pub max_friends: usize,
+    /// The most invites open at once.
+    pub max_invites: usize,
+    /// The most accepted invites that nobody answered yet.
+    pub max_contacts: usize,
+    /// The most publications that are out or being taken back.
+    pub max_publications: usize,
+    /// Over how many bridges an offer is raced at once.
+    pub race: usize,
+    /// After how long an unanswered offer is first made again; doubles up to `backoff_most`.
+    pub backoff_least: Duration,
+    /// The longest time between two offers.
+    pub backoff_most: Duration,
+    /// How long a dial is tried.
+    pub dial_patience: Duration,
+    /// How long an answer waits for the link.
+    pub answer_lifetime: Duration,
+    /// How long after a link came up what was published for it is taken back, all in one batch a bridge.
+    pub retract_after: Duration,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            max_friends: 10_000,
+            max_invites: 256,
+            max_contacts: 64,
+            max_publications: 4096,
+            race: 3,
+            backoff_least: Duration::from_secs(60),
+            backoff_most: Duration::from_secs(6 * 3600),
+            dial_patience: Duration::from_secs(60),
+            answer_lifetime: Duration::from_secs(600),
+            retract_after: Duration::from_secs(2),
+        }
+    }
+}
+
+/// What an invite is to be like.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InviteOptions {
+    /// Where answers are looked for, the preferred first, at most three; empty: up to three of the bridges that are up.
+    pub bridges: Vec<BridgeName>,
+    /// How many accounts may use it: 1–127.
+    pub uses: u8,
+    /// For how long: a minute to thirty days, cut to that.
+    pub lifetime: Duration,
+}
+
+impl Default for InviteOptions {
+    fn default() -> Self {
+        Self { bridges: Vec::new(), uses: 1, lifetime: Duration::from_secs(24 * 3600) }
+    }
+}
+
+/// Why a command was not carried out.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CommandError {
+    /// No bridge that is up reaches any of the places (or none is up at all, where `wanted` is empty).
+    #[error("no bridge of ours reaches any of its places")]
+    NoBridge {
+        /// Where the other side looks.
+        wanted: Vec<Locator>,
+    },
+    /// A bridge was named that is not up or cannot serve for this.
+    #[error("the bridge {} is not up or cannot carry this", .0.0)]
+    Bridge(BridgeName),
+    /// The invite has ended.
+    #[error("the invite has ended: ask for a new one")]
+    Expired,
+    /// The invite is our own.
+    #[error("this is our own invite: give it to somebody else")]
+    OwnInvite,
+    /// Nobody is called that, or the invite is unknown.
+    #[error("there is no such {0}")]
+    Unknown(&'static str),
+    /// A limit is reached.
+    #[error("there are too many {0}")]
+    TooMany(&'static str),
+    /// The name is empty, longer than 64 bytes, holds control characters, or belongs to another friend.
+    #[error("the name {0:?} is taken or not one")]
+    Name(String),
+    /// An option is out of its range.
+    #[error("{0}")]
+    Option(&'static str),
+    /// Our card does not fit into a record: too many devices, too long a name.
+    #[error("our card does not fit into a record")]
+    CardTooLarge,
+}
+
+/// Why no friend was found.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FindError {
+    /// Nobody is called that.
+    #[error("no friend is called {0:?}")]
+    Unknown(String),
+    /// Several are, in other letters.
+    #[error("several friends are called that: {}", .0.join(", "))]
+    Ambiguous(Vec<String>),
+}
+
+/// What was stored cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the stored value {key:?} is damaged: {why}")]
+pub struct RestoreError {
+    /// Which.
+    pub key: String,
+    /// What is wrong with it.
+    pub why: &'static str,
+}
