@@ -1,3 +1,11 @@
 //! The tokio driver that joins the protocol, the bridges and the transports.
 
 pub mod api;
+mod bridges;
+mod clock;
+mod home;
+mod store;
+mod times;
+
+pub use clock::bridge_context;
+pub use home::{BridgeConfig, Config, Home, HomeError, Limits, Network};

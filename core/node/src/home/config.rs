@@ -42,7 +42,9 @@ impl Network {
         let udp = listen.iter().filter(|url| !url.starts_with("tcp://"));
         udp.map(|url| {
             let address = url.strip_prefix("udp://").and_then(|address| address.parse().ok());
-            address.ok_or_else(|| format!("`{url}` is no address to listen at: write udp://0.0.0.0:4040 or udp://[::]:0"))
+            address.ok_or_else(|| {
+                format!("`{url}` is no address to listen at: write udp://0.0.0.0:4040 or udp://[::]:0")
+            })
         })
         .collect()
     }
@@ -111,7 +113,11 @@ impl Config {
             check_bridge_name(&name).map_err(|why| nonsense(path, why))?;
             Ok(BridgeConfig { name, kind: table.kind, options: table.options })
         });
-        Ok(Self { network: file.network, limits: file.limits, bridges: bridges.collect::<Result<_, HomeError>>()? })
+        Ok(Self {
+            network: file.network,
+            limits: file.limits,
+            bridges: bridges.collect::<Result<_, HomeError>>()?,
+        })
     }
 
     /// Writes a first configuration, with what there is to configure.
@@ -182,7 +188,9 @@ fn read_text(path: &Path) -> Result<String, HomeError> {
     match fs::read_to_string(path) {
         Ok(text) => Ok(text),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(String::new()),
-        Err(error) if error.kind() == std::io::ErrorKind::InvalidData => Err(nonsense(path, "it is not text")),
+        Err(error) if error.kind() == std::io::ErrorKind::InvalidData => {
+            Err(nonsense(path, "it is not text"))
+        }
         Err(error) => Err(HomeError::io(path, error)),
     }
 }

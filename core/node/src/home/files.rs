@@ -60,8 +60,12 @@ pub(super) fn exposed(file: &File) -> io::Result<bool> {
 /// The system's error in words that say what to do.
 pub(super) fn in_words(error: &io::Error) -> String {
     match error.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "the disk is full: make room and try again".into(),
-        io::ErrorKind::PermissionDenied => "permission denied: it must belong to the user who runs wayside".into(),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            "the disk is full: make room and try again".into()
+        }
+        io::ErrorKind::PermissionDenied => {
+            "permission denied: it must belong to the user who runs wayside".into()
+        }
         io::ErrorKind::ReadOnlyFilesystem => "the disk is read-only".into(),
         io::ErrorKind::NotADirectory => "it is not a folder".into(),
         _ => error.to_string(),

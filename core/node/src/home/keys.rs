@@ -39,7 +39,7 @@ const VERSION: u8 = 1;
 /// Draws keys and writes them.
 pub(super) fn write_fresh(path: &Path, name: &str) -> Result<(), HomeError> {
     let mut seed = Zeroizing::new([0; 32]);
-    getrandom::fill(&mut *seed).map_err(|error| HomeError::io(path, std::io::Error::other(error)))?;
+    getrandom::fill(&mut *seed).map_err(|error| HomeError::io(path, std::io::Error::other(error.to_string())))?;
     let mut rng = ChaCha20Rng::from_seed(*seed);
     let (account, device) = (AccountKey::generate(&mut rng), DeviceKeys::generate(&mut rng));
     let (sign, noise) = device.secrets();
@@ -51,7 +51,9 @@ pub(super) fn write_fresh(path: &Path, name: &str) -> Result<(), HomeError> {
         device_noise: HEXLOWER.encode(noise.expose()),
     };
     let text = toml_edit::ser::to_string(&file).map_err(|error| damaged(path, error))?;
-    let text = Zeroizing::new(format!("# Whoever reads this file is you. Keep a copy where nobody finds it.\n{text}"));
+    let text = Zeroizing::new(format!(
+        "# Whoever reads this file is you. Keep a copy where nobody finds it.\n{text}"
+    ));
     files::replace(path, text.as_bytes()).map_err(|error| HomeError::io(path, error))
 }
 
@@ -68,7 +70,8 @@ pub(super) fn read(path: &Path) -> Result<Identity, HomeError> {
         _ => io(error),
     })?;
     // The parser's own message would quote the line, and with it a key.
-    let keys: KeyFile = toml_edit::de::from_str(&text).map_err(|_| damaged(path, "it is not a file of keys"))?;
+    let keys: KeyFile =
+        toml_edit::de::from_str(&text).map_err(|_| damaged(path, "it is not a file of keys"))?;
     if keys.version != VERSION {
         return Err(damaged(path, format!("version {} is not known to this wayside", keys.version)));
     }

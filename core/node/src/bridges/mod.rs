@@ -1,0 +1,112 @@
+//! The configured bridges, each run by a task of its own.
+//!
+//! The engine says what is to be published, taken back and watched; a [`Runner`](runner) does it with whatever the service allows, keeps
+//! trying when the service is away, and tells the engine what was found.
+
+mod jobs;
+mod profile;
+mod runner;
+mod unmatched;
+mod watcher;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use wayside_bridge::Registry;
+use wayside_proto::UnixMillis;
+use wayside_proto::engine::{BridgeName, Input, PublicationId, Space};
+use wayside_proto::meet::slot::SlotId;
+
+pub(crate) use jobs::Job;
+
+use crate::api::types::BridgeView;
+use crate::clock::SystemClock;
+use crate::home::BridgeConfig;
+
+/// Slots to watch, by space.
+pub(crate) type Slots = BTreeMap<Space, BTreeSet<SlotId>>;
+
+/// What every runner is given.
+#[derive(Clone)]
+pub(crate) struct BridgeEnvironment {
+    pub(crate) registry: Registry,
+    pub(crate) home: PathBuf,
+    pub(crate) clock: SystemClock,
+    pub(crate) tasks: TaskTracker,
+    /// Where it says what it found.
+    pub(crate) found: mpsc::Sender<Report>,
+}
+
+/// What a runner has to say.
+#[derive(Debug)]
+pub(crate) enum Report {
+    /// For the engine.
+    Input(Input),
+    /// The bridge was tried for the first time, with or without success.
+    Tried(BridgeName),
+    /// It works, after it did not or for the first time.
+    Up(BridgeName),
+    /// It does not work any more, or did not from the start.
+    Down(BridgeName),
+}
+
+/// A configured bridge as others see it.
+#[derive(Debug)]
+pub(crate) struct BridgeHandle {
+    jobs: mpsc::UnboundedSender<Job>,
+    slots: watch::Sender<Slots>,
+    status: Arc<Mutex<BridgeView>>,
+    cancel: CancellationToken,
+}
+
+impl BridgeHandle {
+    /// Starts running a bridge.
+    pub(crate) fn start(config: BridgeConfig, environment: BridgeEnvironment) -> Self {
+        // Bounded by the engine, which has at most `Config::max_publications` of them under way.
+        let (jobs, job_queue) = mpsc::unbounded_channel();
+        let (slots, wanted) = watch::channel(Slots::new());
+        let status = Arc::new(Mutex::new(profile::not_yet_tried(&config)));
+        let cancel = CancellationToken::new();
+        let runner = runner::Runner::new(config, environment.clone(), Arc::clone(&status));
+        let stop = cancel.clone();
+        environment.tasks.spawn(async move {
+            stop.run_until_cancelled(runner.run(job_queue, wanted)).await;
+        });
+        Self { jobs, slots, status, cancel }
+    }
+
+    /// Has something published or taken back.
+    pub(crate) fn submit(&self, job: Job) {
+        // The runner is gone only when the bridge was removed, and then nobody waits for an answer.
+        let _ = self.jobs.send(job);
+    }
+
+    /// Says what is to be watched from now on.
+    pub(crate) fn watch(&self, slots: Slots) {
+        self.slots.send_replace(slots);
+    }
+
+    /// How it is.
+    pub(crate) fn view(&self) -> BridgeView {
+        self.status.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Drop for BridgeHandle {
+    fn drop(&mut self) {
+        self.cancel.cancel();
+    }
+}
+
+/// A record to publish.
+#[derive(Debug)]
+pub(crate) struct Publication {
+    pub(crate) id: PublicationId,
+    pub(crate) slot: SlotId,
+    pub(crate) not_after: UnixMillis,
+    pub(crate) bytes: Vec<u8>,
+}

@@ -1,0 +1,52 @@
+//! What the engine and a person are told of a bridge.
+
+use wayside_bridge::{Bridge, Class, Collision, Lookup, Writers};
+use wayside_proto::engine::BridgeProfile;
+use wayside_proto::place::Locator;
+
+use crate::api::types::BridgeView;
+use crate::home::BridgeConfig;
+
+/// For the engine.
+pub(super) fn of(bridge: &dyn Bridge) -> BridgeProfile {
+    let capability = bridge.capability();
+    let meeting = capability.class(Class::Meeting);
+    let locators = bridge.info().locators;
+    BridgeProfile {
+        locators: locators.iter().filter_map(|locator| Locator::new(locator.kind(), locator.address())).collect(),
+        lists: capability.lookup == Lookup::List,
+        one_writer: capability.writers == Writers::One,
+        overwrites: meeting.is_some_and(|class| class.collision == Collision::Overwrite),
+        retracts: meeting.is_some_and(|class| class.retract),
+        max_record: meeting.map_or(0, |class| class.max_record),
+        max_keys: capability.max_keys,
+        latency: capability.delivery.latency(),
+    }
+}
+
+/// For a person, before it was tried.
+pub(super) fn not_yet_tried(config: &BridgeConfig) -> BridgeView {
+    BridgeView {
+        name: config.name.clone(),
+        kind: config.kind.clone(),
+        title: config.name.clone(),
+        locators: Vec::new(),
+        healthy: false,
+        error: None,
+        retry_at: None,
+        note: None,
+        service_sees: Vec::new(),
+        readers_see: Vec::new(),
+        published: 0,
+    }
+}
+
+/// What a bridge that was opened says of itself, into what a person sees.
+pub(crate) fn describe(view: &mut BridgeView, bridge: &dyn Bridge) {
+    let info = bridge.info();
+    let visible = &bridge.capability().visible;
+    view.title = info.title;
+    view.locators = info.locators.iter().map(ToString::to_string).collect();
+    view.service_sees.clone_from(&visible.service);
+    view.readers_see.clone_from(&visible.readers);
+}

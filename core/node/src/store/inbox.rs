@@ -1,0 +1,142 @@
+//! Messages that came.
+
+use minicbor::{Decode, Encode};
+use redb::{ReadableTable, ReadableTableMetadata, TableDefinition, WriteTransaction};
+use wayside_proto::UnixMillis;
+use wayside_proto::crypto::keys::{AccountId, DeviceId};
+
+use super::{Store, StoreError};
+
+/// By order of arrival.
+const INBOX: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("inbox");
+/// What of it was not shown yet.
+const UNREAD: TableDefinition<'_, u64, ()> = TableDefinition::new("inbox-unread");
+/// The greatest number that came from a device: what is not greater came before.
+const NUMBERS: TableDefinition<'_, ([u8; 32], [u8; 16]), u64> = TableDefinition::new("inbox-numbers");
+
+pub(super) fn make(transaction: &WriteTransaction) -> Result<(), StoreError> {
+    transaction.open_table(INBOX)?;
+    transaction.open_table(UNREAD)?;
+    transaction.open_table(NUMBERS)?;
+    Ok(())
+}
+
+/// A message that came.
+#[derive(Clone, PartialEq, Eq, Encode, Decode)]
+pub(crate) struct InboxEntry {
+    /// Names it everywhere.
+    #[cbor(n(0), with = "minicbor::bytes")]
+    pub(crate) id: [u8; 16],
+    /// Who sent it.
+    #[n(1)]
+    pub(crate) from: AccountId,
+    /// What it says.
+    #[n(2)]
+    pub(crate) text: String,
+    /// When it was sent, by the sender's clock.
+    #[n(3)]
+    pub(crate) sent: UnixMillis,
+    /// When it came.
+    #[n(4)]
+    pub(crate) received: UnixMillis,
+}
+
+/// What became of a message that came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Arrival {
+    /// It is new.
+    New,
+    /// It was here before.
+    Known,
+    /// There is no room until its recipient has read some.
+    Full,
+}
+
+impl Store {
+    /// Takes a message in, once: its number and itself in one transaction.
+    pub(crate) fn receive(
+        &self,
+        device: &DeviceId,
+        number: u64,
+        entry: &InboxEntry,
+        most_unread: u32,
+    ) -> Result<Arrival, StoreError> {
+        self.write(|transaction| {
+            let mut numbers = transaction.open_table(NUMBERS)?;
+            let key = (entry.from.0, device.0);
+            if numbers.get(key)?.is_some_and(|last| number <= last.value()) {
+                return Ok(Arrival::Known);
+            }
+            let mut unread = transaction.open_table(UNREAD)?;
+            if unread.len()? >= u64::from(most_unread) {
+                return Ok(Arrival::Full);
+            }
+            numbers.insert(key, number)?;
+            let mut inbox = transaction.open_table(INBOX)?;
+            let order = inbox.last()?.map_or(0, |(order, _)| order.value().saturating_add(1));
+            let bytes = minicbor::to_vec(entry).map_err(|error| StoreError::Damaged(error.to_string()))?;
+            inbox.insert(order, bytes.as_slice())?;
+            unread.insert(order, ())?;
+            Ok(Arrival::New)
+        })
+    }
+
+    /// Messages from an order on, with the order to go on from: all of them, or what was not shown yet.
+    pub(crate) fn inbox(
+        &self,
+        from: u64,
+        all: bool,
+        most: usize,
+    ) -> Result<Vec<(u64, InboxEntry)>, StoreError> {
+        self.read(|transaction| {
+            let inbox = transaction.open_table(INBOX)?;
+            let read = |order: u64, bytes: &[u8]| {
+                let entry = minicbor::decode(bytes);
+                let entry =
+                    entry.map_err(|_| StoreError::Damaged("a received message cannot be read".into()))?;
+                Ok((order, entry))
+            };
+            if all {
+                let entries = inbox.range(from..)?.take(most);
+                return entries
+                    .map(|entry| entry.map(|(order, bytes)| read(order.value(), bytes.value()))?)
+                    .collect();
+            }
+            let unread = transaction.open_table(UNREAD)?;
+            let mut entries = Vec::new();
+            for order in unread.range(from..)?.take(most) {
+                let order = order?.0.value();
+                if let Some(bytes) = inbox.get(order)? {
+                    entries.push(read(order, bytes.value())?);
+                }
+            }
+            Ok(entries)
+        })
+    }
+
+    /// These were shown.
+    pub(crate) fn mark_read(&self, ids: &[[u8; 16]]) -> Result<(), StoreError> {
+        self.write(|transaction| {
+            let inbox = transaction.open_table(INBOX)?;
+            let mut unread = transaction.open_table(UNREAD)?;
+            let mut shown = Vec::new();
+            for order in unread.iter()? {
+                let order = order?.0.value();
+                let Some(bytes) = inbox.get(order)? else { continue };
+                let entry: Result<InboxEntry, _> = minicbor::decode(bytes.value());
+                if entry.is_ok_and(|entry| ids.contains(&entry.id)) {
+                    shown.push(order);
+                }
+            }
+            for order in shown {
+                unread.remove(order)?;
+            }
+            Ok(())
+        })
+    }
+
+    /// How many were not shown yet.
+    pub(crate) fn unread(&self) -> Result<u64, StoreError> {
+        self.read(|transaction| Ok(transaction.open_table(UNREAD)?.len()?))
+    }
+}

@@ -1,0 +1,15 @@
+//! Moments as the protocol counts them and as people read them.
+
+use wayside_proto::UnixMillis;
+
+use crate::api::types::Time;
+
+/// For a person.
+pub(crate) fn time(moment: UnixMillis) -> Time {
+    Time(timestamp(moment))
+}
+
+pub(crate) fn timestamp(moment: UnixMillis) -> jiff::Timestamp {
+    let millis = i64::try_from(moment.0).unwrap_or(i64::MAX);
+    jiff::Timestamp::from_millisecond(millis).unwrap_or(jiff::Timestamp::MAX)
+}
