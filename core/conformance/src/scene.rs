@@ -195,10 +195,11 @@ pub(crate) struct Walk {
     pub(crate) records: Vec<Record>,
     pub(crate) cursor: Option<Cursor>,
     pub(crate) skipped: u64,
-    pub(crate) pages: usize,
 }
 
 /// Fetches on from a cursor until there is no more, and holds each batch to the contract.
+///
+/// More keys than one request may name are asked for in several walks from the same cursor.
 pub(crate) async fn walk(
     reader: &dyn Bridge,
     place: &Place,
@@ -207,7 +208,38 @@ pub(crate) async fn walk(
     limit: usize,
     most_pages: usize,
 ) -> Step<Walk> {
+    let most = reader.capability().max_keys.unwrap_or(usize::MAX).max(1);
+    let mut all = Walk::default();
+    for keys in parts(keys, most) {
+        let part = walk_part(reader, place, &keys, cursor.clone(), limit, most_pages).await?;
+        all.records.extend(part.records);
+        all.skipped = all.skipped.saturating_add(part.skipped);
+        // The first walk's: what came while the others went on lies after it.
+        all.cursor = all.cursor.or(part.cursor);
+    }
+    Ok(all)
+}
+
+fn parts(keys: &Keys, most: usize) -> Vec<Keys> {
+    match keys {
+        Keys::All => vec![Keys::All],
+        Keys::These(keys) => {
+            let keys: Vec<&Key> = keys.iter().collect();
+            keys.chunks(most).map(|part| part.iter().copied().cloned().collect()).collect()
+        }
+    }
+}
+
+async fn walk_part(
+    reader: &dyn Bridge,
+    place: &Place,
+    keys: &Keys,
+    cursor: Option<Cursor>,
+    limit: usize,
+    most_pages: usize,
+) -> Step<Walk> {
     let mut walk = Walk { cursor, ..Walk::default() };
+    let mut pages = 0;
     loop {
         let mut request = Fetch::new(place.clone(), keys.clone()).after(walk.cursor.take());
         request.limit = limit;
@@ -222,12 +254,12 @@ pub(crate) async fn walk(
         walk.records.extend(batch.records);
         walk.skipped = walk.skipped.saturating_add(batch.skipped);
         walk.cursor = batch.cursor;
-        walk.pages += 1;
+        pages += 1;
         if !batch.more {
             return Ok(walk);
         }
         ensure!(
-            walk.pages < most_pages,
+            pages < most_pages,
             "after {most_pages} batches there is still more: the cursor makes no way"
         );
     }

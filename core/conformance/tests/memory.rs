@@ -61,3 +61,9 @@ mod own_space {
             .without(Class::Meeting)
     ));
 }
+
+/// One key a request.
+mod one_key {
+    use super::*;
+    conformance_tests!(MemoryHarness::new(MemoryService::builder().lookup(Lookup::Key).max_keys(1)));
+}

@@ -110,14 +110,11 @@ pub(crate) async fn pages(scene: &Scene<'_>) -> Step {
     let (alice, bob) = scene.pair().await?;
     let class = any_class(&*alice)?;
     let append = alice.capability().class(class).is_some_and(|limits| limits.collision == Collision::Append);
-    let mut records = fresh(scene, &*alice, class, alice.capability().max_keys.unwrap_or(9).min(9));
+    let mut records = fresh(scene, &*alice, class, 9);
     if append {
         // Several under one key, so that a page may end between them.
         let key = scene.key(class);
         records.extend((0..4u8).map(|number| scene.record(class, &key, vec![number; 9])));
-        if let Some(most) = alice.capability().max_keys {
-            records.drain(..records.len().saturating_sub(4 + most.saturating_sub(1)).min(records.len()));
-        }
     }
     for record in &records {
         publish(&*alice, record).await?;
