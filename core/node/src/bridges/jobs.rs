@@ -21,7 +21,11 @@ pub(crate) enum Job {
 const AT_ONCE: usize = 4;
 
 /// Does jobs until nobody has any more, a few at a time.
-pub(super) async fn work(bridge: &SharedBridge, jobs: &mut mpsc::UnboundedReceiver<Job>, found: &mpsc::Sender<Report>) {
+pub(super) async fn work(
+    bridge: &SharedBridge,
+    jobs: &mut mpsc::UnboundedReceiver<Job>,
+    found: &mpsc::Sender<Report>,
+) {
     let jobs = futures::stream::poll_fn(|context| jobs.poll_recv(context));
     jobs.for_each_concurrent(AT_ONCE, async |job| {
         let input = match job {
@@ -38,7 +42,9 @@ pub(super) async fn work(bridge: &SharedBridge, jobs: &mut mpsc::UnboundedReceiv
 pub(super) fn refuse(job: Job, why: &str) -> Input {
     match job {
         Job::Publish(publication) => Input::PublishFailed { id: publication.id, why: why.to_owned() },
-        Job::Retract(receipts) => Input::RetractFailed { ids: receipts.into_iter().map(|(id, _)| id).collect() },
+        Job::Retract(receipts) => {
+            Input::RetractFailed { ids: receipts.into_iter().map(|(id, _)| id).collect() }
+        }
     }
 }
 

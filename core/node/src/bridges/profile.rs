@@ -13,7 +13,10 @@ pub(super) fn of(bridge: &dyn Bridge) -> BridgeProfile {
     let meeting = capability.class(Class::Meeting);
     let locators = bridge.info().locators;
     BridgeProfile {
-        locators: locators.iter().filter_map(|locator| Locator::new(locator.kind(), locator.address())).collect(),
+        locators: locators
+            .iter()
+            .filter_map(|locator| Locator::new(locator.kind(), locator.address()))
+            .collect(),
         lists: capability.lookup == Lookup::List,
         one_writer: capability.writers == Writers::One,
         overwrites: meeting.is_some_and(|class| class.collision == Collision::Overwrite),

@@ -33,7 +33,11 @@ pub(super) struct Runner {
 }
 
 impl Runner {
-    pub(super) fn new(config: BridgeConfig, environment: BridgeEnvironment, status: Arc<Mutex<BridgeView>>) -> Self {
+    pub(super) fn new(
+        config: BridgeConfig,
+        environment: BridgeEnvironment,
+        status: Arc<Mutex<BridgeView>>,
+    ) -> Self {
         Self { name: BridgeName(config.name.clone()), config, environment, status }
     }
 
@@ -68,9 +72,15 @@ impl Runner {
         }
     }
 
-    async fn open_and_try(&self, opened: &mut Option<SharedBridge>) -> Result<(SharedBridge, Probe), BridgeError> {
+    async fn open_and_try(
+        &self,
+        opened: &mut Option<SharedBridge>,
+    ) -> Result<(SharedBridge, Probe), BridgeError> {
         let slow = |_| {
-            BridgeError::new(wayside_bridge::ErrorKind::Unreachable, format!("no answer within {} seconds", PATIENCE.as_secs()))
+            BridgeError::new(
+                wayside_bridge::ErrorKind::Unreachable,
+                format!("no answer within {} seconds", PATIENCE.as_secs()),
+            )
         };
         let bridge = match opened {
             Some(bridge) => SharedBridge::clone(bridge),
@@ -84,7 +94,10 @@ impl Runner {
     async fn open(&self) -> Result<SharedBridge, BridgeError> {
         let BridgeEnvironment { registry, home, clock, tasks, .. } = &self.environment;
         let state_dir = home::make_bridge_dir(home, &self.config.name).map_err(|error| {
-            BridgeError::new(wayside_bridge::ErrorKind::Internal, format!("the bridge's own folder cannot be made: {error}"))
+            BridgeError::new(
+                wayside_bridge::ErrorKind::Internal,
+                format!("the bridge's own folder cannot be made: {error}"),
+            )
         })?;
         let context = clock::context(clock.clone(), tasks.clone(), Some(state_dir));
         open(registry, &self.config, context).await
@@ -186,6 +199,7 @@ pub(crate) async fn open(
     config: &BridgeConfig,
     context: wayside_bridge::BridgeContext,
 ) -> Result<SharedBridge, BridgeError> {
-    let options: BridgeOptions = config.options.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
+    let options: BridgeOptions =
+        config.options.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
     registry.open(&config.kind, &options, context).await
 }

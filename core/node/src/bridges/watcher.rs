@@ -6,8 +6,8 @@ use std::time::Duration;
 use futures::StreamExt;
 use tokio::sync::{mpsc, watch};
 use wayside_bridge::{
-    Batch, BridgeError, Cursor, Delivery, ErrorKind, Fetch, Keys, Locator, Lookup, Place, RecordStream, SharedBridge, Slot,
-    Watch,
+    Batch, BridgeError, Cursor, Delivery, ErrorKind, Fetch, Keys, Locator, Lookup, Place, RecordStream,
+    SharedBridge, Slot, Watch,
 };
 use wayside_proto::UnixMillis;
 use wayside_proto::engine::{BridgeName, Found, Input, Space};
@@ -62,7 +62,9 @@ impl Watcher<'_> {
                     let records = unmatched.sift(batch.records, &slots);
                     self.report(Space::Own, records, batch.service_time.map(|time| time.as_secs())).await;
                 }
-                Woken::News(None) => return Err(BridgeError::new(ErrorKind::Unreachable, "the bridge stopped watching")),
+                Woken::News(None) => {
+                    return Err(BridgeError::new(ErrorKind::Unreachable, "the bridge stopped watching"));
+                }
                 Woken::Slots => {
                     let now = own(&wanted.borrow_and_update());
                     if now.is_empty() {
@@ -131,7 +133,8 @@ impl Watcher<'_> {
         // Nobody listens any more when the node ends.
         if let Some(secs) = service_secs {
             let time = UnixMillis::from_secs(secs);
-            let _ = self.found.send(Report::Input(Input::ServiceTime { bridge: self.name.clone(), time })).await;
+            let _ =
+                self.found.send(Report::Input(Input::ServiceTime { bridge: self.name.clone(), time })).await;
         }
         if !records.is_empty() {
             let input = Input::Records { bridge: self.name.clone(), space, records };

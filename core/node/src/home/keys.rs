@@ -39,7 +39,8 @@ const VERSION: u8 = 1;
 /// Draws keys and writes them.
 pub(super) fn write_fresh(path: &Path, name: &str) -> Result<(), HomeError> {
     let mut seed = Zeroizing::new([0; 32]);
-    getrandom::fill(&mut *seed).map_err(|error| HomeError::io(path, std::io::Error::other(error.to_string())))?;
+    getrandom::fill(&mut *seed)
+        .map_err(|error| HomeError::io(path, std::io::Error::other(error.to_string())))?;
     let mut rng = ChaCha20Rng::from_seed(*seed);
     let (account, device) = (AccountKey::generate(&mut rng), DeviceKeys::generate(&mut rng));
     let (sign, noise) = device.secrets();
