@@ -21,7 +21,7 @@ use crate::{
     config,
     core::gate_keys::GateKeys,
     error::MAX_REASON,
-    gate::{Gate, Passage},
+    gate::Gate,
     link,
     socket::GatedSocket,
 };
@@ -176,7 +176,7 @@ impl Endpoint {
                 link::choose(&connection).await?;
                 Ok(Link::new(connection, &dial.expectation, true))
             }
-            Ok(None) if self.is_closed() => Err(LinkError::EndpointClosed),
+            Ok(None) if self.gate.is_closed() => Err(LinkError::EndpointClosed),
             Ok(None) => Err(LinkError::NoCandidate { attempts: attempts() }),
             Err(_) => Err(LinkError::Timeout { attempts: attempts() }),
         }
@@ -191,6 +191,7 @@ impl Endpoint {
     /// Closes all links, tells the peers why (at most 256 bytes of it), and waits until they had a chance to hear it,
     /// three seconds at most.
     pub async fn close(&self, reason: &str) {
+        self.gate.close();
         let reason = reason.as_bytes();
         let reason = reason.get(..MAX_REASON).unwrap_or(reason);
         for socket in &self.sockets {
@@ -211,9 +212,11 @@ impl Endpoint {
             reaches.then_some(socket)
         })
     }
+}
 
-    fn is_closed(&self) -> bool {
-        self.acceptors.lock().unwrap_or_else(PoisonError::into_inner).try_join_next().is_some()
+impl Drop for Endpoint {
+    fn drop(&mut self) {
+        self.gate.close();
     }
 }
 
@@ -295,9 +298,11 @@ async fn accept_on(acceptor: Acceptor) {
                     Arc::clone(&acceptor.transport),
                 );
                 let Ok(connecting) = incoming.accept_with(Arc::new(server)) else { continue };
-                let finish = finish(connecting, expectation, passage, Arc::clone(&acceptor.gate));
+                let finish = finish(connecting, expectation, Arc::clone(&acceptor.gate));
                 let (limit, ready) = (acceptor.timeout, acceptor.ready.clone());
                 handshakes.spawn(async move {
+                    // Its place is taken until somebody accepts the link, which bounds how many a peer can pile up.
+                    let _passage = passage;
                     if let Ok(Some(link)) = timeout(limit, finish).await {
                         let _ = ready.send(link).await;
                     }
@@ -309,14 +314,8 @@ async fn accept_on(acceptor: Acceptor) {
 }
 
 /// Sees a server's handshake through to the client's choice.
-async fn finish(
-    connecting: noq::Connecting,
-    expectation: Arc<Expectation>,
-    passage: Passage,
-    gate: Arc<Gate>,
-) -> Option<Link> {
+async fn finish(connecting: noq::Connecting, expectation: Arc<Expectation>, gate: Arc<Gate>) -> Option<Link> {
     let connection = connecting.await.ok()?;
-    drop(passage);
     link::chosen(&connection).await?;
     gate.is_open(expectation.session).then(|| Link::new(connection, &expectation, false))
 }

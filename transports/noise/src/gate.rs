@@ -44,6 +44,7 @@ pub(crate) struct Gate {
 
 #[derive(Default)]
 struct State {
+    closed: bool,
     open: BTreeMap<SessionId, OpenGate>,
     under_way: HashMap<[u8; GATE_ID_LEN], UnderWay>,
 }
@@ -89,6 +90,9 @@ impl Gate {
     /// Opens a gate. The same session replaces its former gate; at the bound the call is dropped and says so.
     pub(crate) fn open(&self, expectation: Expectation) {
         let mut state = self.lock();
+        if state.closed {
+            return;
+        }
         if state.open.len() >= MAX_GATES && !state.open.contains_key(&expectation.session) {
             tracing::warn!(limit = MAX_GATES, "too many open gates; this one stays shut");
             return;
@@ -109,6 +113,15 @@ impl Gate {
         let mut state = self.lock();
         state.open.remove(&session);
         state.under_way.retain(|_, way| way.session != session || way.admitted.is_none());
+    }
+
+    /// Shuts every gate for good; packets of links that exist still pass.
+    pub(crate) fn close(&self) {
+        *self.lock() = State { closed: true, ..State::default() };
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.lock().closed
     }
 
     pub(crate) fn is_open(&self, session: SessionId) -> bool {
