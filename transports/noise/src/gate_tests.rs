@@ -83,7 +83,10 @@ fn a_replay_is_refused_in_every_form() {
     let rewrapped = compose(&keys, &keys.mint(), &first.message);
     assert!(!gate.admits(here(), &rewrapped), "under another id, by one who holds the gate key");
     gate.open(expectation(SESSION));
-    assert!(!gate.admits(here(), &rewrapped), "after the gate was opened anew");
+    assert!(!gate.admits(here(), &rewrapped), "after the gate was replaced by itself");
+    gate.shut(SESSION);
+    gate.open(expectation(SessionId([2; 16])));
+    assert!(!gate.admits(here(), &rewrapped), "after the gate was shut and opened anew");
 }
 
 #[test]
