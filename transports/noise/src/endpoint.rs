@@ -12,7 +12,7 @@ use noq::{Runtime, TokioRuntime, TransportConfig, VarInt};
 use tokio::{
     sync::mpsc,
     task::JoinSet,
-    time::{Instant, sleep, timeout, timeout_at},
+    time::{sleep, timeout},
 };
 
 use crate::{
@@ -55,6 +55,8 @@ pub struct Endpoint {
 
 /// Links that are ready and that nobody has called `accept` for. Beyond it, handshakes wait, and then time out.
 const ACCEPT_QUEUE: usize = 64;
+/// Candidates tried at once, since a peer may have named them. A record carries six.
+const MAX_CANDIDATES: usize = 32;
 /// Between the failure of a try and the next one, so that a candidate that fails at once is not tried in a tight loop.
 const PAUSE: Duration = Duration::from_millis(250);
 /// How long closing waits for peers to learn of it.
@@ -128,7 +130,7 @@ impl Endpoint {
     }
 
     /// As client: tries all candidates at once, again and again until `timeout`, since the peer may open its gate
-    /// late. The first that completes wins, and the others are given up.
+    /// late. The first that completes wins, and the others are given up. Candidates beyond the 32nd are left out.
     ///
     /// Cancelling it, by dropping the future, gives all tries up.
     ///
@@ -140,7 +142,6 @@ impl Endpoint {
         candidates: &[SocketAddr],
         timeout: Duration,
     ) -> Result<Link, LinkError> {
-        let deadline = Instant::now() + timeout;
         let dial = Dial {
             keys: Arc::new(GateKeys::new(&e.gate)),
             expectation: Arc::new(e),
@@ -156,11 +157,12 @@ impl Endpoint {
         };
         let mut tries: FuturesUnordered<_> = candidates
             .iter()
+            .take(MAX_CANDIDATES)
             .map(|candidate| canonical(*candidate))
             .flat_map(|candidate| self.sockets_for(candidate).map(move |socket| (socket, candidate)))
             .map(|(socket, candidate)| dial.keep_trying(socket, candidate, &note))
             .collect();
-        let won = timeout_at(deadline, async {
+        let won = tokio::time::timeout(timeout, async {
             while let Some(connection) = tries.next().await {
                 if let Some(connection) = connection {
                     return Some(connection);
@@ -260,7 +262,7 @@ impl Dial<'_> {
                 }
                 Err(_) => note(candidate, "no answer".to_owned()),
             }
-            patience = patience.mul_f32(1.5).min(self.config.handshake_timeout);
+            patience = patience.saturating_add(patience / 2).min(self.config.handshake_timeout);
         }
     }
 

@@ -1,9 +1,13 @@
 //! Links on loopback: what they carry, and what they survive.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::print_stderr)]
 
 mod common;
 
-use std::{sync::atomic::Ordering, time::Duration};
+use std::{
+    net::{Ipv6Addr, SocketAddr},
+    sync::atomic::Ordering,
+    time::Duration,
+};
 
 use common::{Agreed, PATIENCE, Proxy, SESSION, linked, loopback};
 use tokio::{
@@ -210,4 +214,65 @@ async fn forgetting_leaves_links_alone() {
     s.forget(SessionId([8; 16]));
     tokio::spawn(echo(server));
     send_through(&client, 1000).await;
+}
+
+#[tokio::test]
+async fn ipv6_links_on_the_port_that_ipv4_has() {
+    let agreed = Agreed::default();
+    let bind = |addresses: Vec<SocketAddr>, key: &StaticKey| {
+        let key = key.clone();
+        async move { Endpoint::bind(&addresses, key, EndpointConfig::default()).await }
+    };
+    let four = bind(vec![loopback()], &agreed.client).await.unwrap();
+    let port = four.local_addresses()[0].port();
+    drop(four);
+    let (v4, v6) = (SocketAddr::from(([127, 0, 0, 1], port)), SocketAddr::from((Ipv6Addr::LOCALHOST, port)));
+    // The port is free again once the endpoint's task has seen that nobody holds it.
+    let client = loop {
+        match bind(vec![v4, v6], &agreed.client).await {
+            Ok(client) => break client,
+            Err(LinkError::Bind { source, .. }) if source.kind() == std::io::ErrorKind::AddrNotAvailable => {
+                eprintln!("SKIPPED: this machine has no IPv6 loopback");
+                return;
+            }
+            Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
+        }
+    };
+    let server = bind(vec![(Ipv6Addr::LOCALHOST, 0).into()], &agreed.server).await.unwrap();
+    server.expect(agreed.of_client());
+    let to = server.local_addresses();
+    let (dialled, accepted) =
+        tokio::join!(client.connect(agreed.of_server(), &to, PATIENCE), server.accept());
+    assert_eq!(dialled.unwrap().remote(), to[0]);
+    assert_eq!(accepted.unwrap().remote(), v6);
+}
+
+#[tokio::test]
+async fn connecting_can_be_spawned_cancelled_and_begun_again() {
+    let agreed = Agreed::default();
+    let (client, server) = agreed.endpoints().await;
+    let (client, to) = (std::sync::Arc::new(client), server.local_addresses());
+    let dial = || {
+        let (client, to, expectation) = (client.clone(), to.clone(), agreed.of_server());
+        tokio::spawn(async move { client.connect(expectation, &to, PATIENCE).await })
+    };
+    let cancelled = dial();
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    cancelled.abort();
+    server.expect(agreed.of_client());
+    let again = dial();
+    assert!(server.accept().await.is_some());
+    assert!(again.await.unwrap().is_ok());
+}
+
+#[tokio::test]
+async fn an_address_that_cannot_be_had_is_named() {
+    let key = || StaticKey::from_bytes([1; 32]);
+    assert!(matches!(Endpoint::bind(&[], key(), EndpointConfig::default()).await, Err(LinkError::NoAddress)));
+    let elsewhere = ([192, 0, 2, 1], 0).into();
+    let error = Endpoint::bind(&[elsewhere], key(), EndpointConfig::default()).await.unwrap_err();
+    assert!(matches!(error, LinkError::Bind { address, .. } if address == elsewhere), "{error}");
+    let endpoint = Endpoint::bind(&[loopback()], key(), EndpointConfig::default()).await.unwrap();
+    let unreachable = endpoint.connect(Agreed::default().of_server(), &[elsewhere], PATIENCE).await;
+    assert!(matches!(unreachable, Err(LinkError::NoCandidate { .. })));
 }
