@@ -55,6 +55,8 @@ pub struct Endpoint {
 
 /// Links that are ready and that nobody has called `accept` for. Beyond it, handshakes wait, and then time out.
 const ACCEPT_QUEUE: usize = 64;
+/// Handshakes, and links that wait in front of a full queue, on one socket; beyond it, first datagrams are ignored.
+const MAX_HANDSHAKES: usize = 512;
 /// Candidates tried at once, since a peer may have named them. A record carries six.
 const MAX_CANDIDATES: usize = 32;
 /// Between the failure of a try and the next one, so that a candidate that fails at once is not tried in a tight loop.
@@ -291,9 +293,9 @@ async fn accept_on(acceptor: Acceptor) {
     let mut handshakes = JoinSet::new();
     while let Some(incoming) = acceptor.socket.accept().await {
         while handshakes.try_join_next().is_some() {}
-        // The gate bounds how many there are. What it no longer knows is ignored, without a word.
+        // What the gate no longer knows is ignored, without a word.
         match acceptor.gate.take(&incoming.orig_dst_cid()) {
-            Some((admitted, passage)) => {
+            Some((admitted, passage)) if handshakes.len() < MAX_HANDSHAKES => {
                 let expectation = Arc::clone(&admitted.expectation);
                 let server = config::with_crypto(
                     Arc::new(AdmittedServer::new(admitted)),
@@ -310,7 +312,7 @@ async fn accept_on(acceptor: Acceptor) {
                     }
                 });
             }
-            None => incoming.ignore(),
+            _ => incoming.ignore(),
         }
     }
 }

@@ -90,6 +90,13 @@ fn a_replay_is_refused_in_every_form() {
 }
 
 #[test]
+fn a_first_message_sent_back_to_its_sender_is_refused() {
+    let gate = Gate::new(client(), Duration::from_secs(10));
+    gate.open(Expectation { peer: server().public(), ..expectation(SESSION) });
+    assert!(!gate.admits(there(), &first().datagram));
+}
+
+#[test]
 fn handshakes_under_way_are_bounded_and_give_way_with_time() {
     let gate = gate();
     for _ in 0..MAX_UNDER_WAY_PER_GATE {

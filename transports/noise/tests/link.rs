@@ -277,3 +277,44 @@ async fn an_address_that_cannot_be_had_is_named() {
     let unreachable = endpoint.connect(Agreed::default().of_server(), &[elsewhere], PATIENCE).await;
     assert!(matches!(unreachable, Err(LinkError::NoCandidate { .. })));
 }
+
+#[tokio::test]
+async fn both_may_dial_at_once() {
+    let agreed = Agreed::default();
+    let (one, two) = agreed.endpoints().await;
+    one.expect(agreed.of_server());
+    two.expect(agreed.of_client());
+    let (to_one, to_two) = (one.local_addresses(), two.local_addresses());
+    let (a, b, c, d) = tokio::join!(
+        one.connect(agreed.of_server(), &to_two, PATIENCE),
+        two.accept(),
+        two.connect(agreed.of_client(), &to_one, PATIENCE),
+        one.accept(),
+    );
+    let (a, b, c, d) = (a.unwrap(), b.unwrap(), c.unwrap(), d.unwrap());
+    assert_eq!(a.exporter(b"x"), b.exporter(b"x"));
+    assert_eq!(c.exporter(b"x"), d.exporter(b"x"));
+    assert_ne!(a.exporter(b"x"), c.exporter(b"x"));
+}
+
+#[tokio::test]
+async fn an_idle_link_lives_and_a_cut_one_is_noticed() {
+    let agreed = Agreed::default();
+    let config = EndpointConfig {
+        keep_alive: Some(Duration::from_millis(200)),
+        idle_timeout: Duration::from_millis(800),
+        ..EndpointConfig::default()
+    };
+    let client = Endpoint::bind(&[loopback()], agreed.client.clone(), config.clone()).await.unwrap();
+    let server = Endpoint::bind(&[loopback()], agreed.server.clone(), config).await.unwrap();
+    server.expect(agreed.of_client());
+    let proxy = Proxy::start(server.local_addresses()[0], 0, 1).await;
+    let dial = client.connect(agreed.of_server(), std::slice::from_ref(&proxy.address), PATIENCE);
+    let (dialled, accepted) = tokio::join!(dial, server.accept());
+    let (dialled, accepted) = (dialled.unwrap(), accepted.unwrap());
+    assert!(timeout(Duration::from_secs(2), dialled.closed()).await.is_err(), "idle, yet alive");
+    drop(proxy);
+    let both = async { (dialled.closed().await, accepted.closed().await) };
+    let reasons = timeout(Duration::from_secs(3), both).await.expect("noticed");
+    assert_eq!(reasons, (CloseReason::TimedOut, CloseReason::TimedOut));
+}
