@@ -1,35 +1,31 @@
 //! The Noise core as noq sees it: its crypto traits, and nothing that decides anything.
 
+mod ids;
+mod packets;
+
 use std::{
     any::Any,
-    hash::{Hash, Hasher},
     net::SocketAddr,
     sync::{Arc, Mutex, PoisonError},
 };
 
-use aws_lc_rs::hmac;
-use bytes::BytesMut;
 use noq_proto::{
-    ConnectError, ConnectionId, ConnectionIdGenerator, InvalidCid, PathId, Side, TransportError,
-    TransportErrorCode,
-    crypto::{
-        self, CryptoError, ExportKeyingMaterialError, HandshakeTokenKey, HmacKey, KeyPair, Keys,
-        UnsupportedVersion,
-    },
+    ConnectError, ConnectionId, Side, TransportError, TransportErrorCode,
+    crypto::{self, ExportKeyingMaterialError, KeyPair, Keys, UnsupportedVersion},
     transport_parameters::TransportParameters,
 };
 
+pub(crate) use self::ids::{NoTokens, ResetKey, first_id};
+use self::packets::{key_set, packet_keys};
 use crate::{
     core::{
-        GATE_ID_LEN, VERSION,
-        agreement::fill_random,
+        VERSION,
         gate_keys::GateKeys,
         handshake::{Frames, HandshakeError, Initiator, Parties, Responder, confirms, frame},
-        packet::{HeaderKey, INTEGRITY_LIMIT, PacketKey, TAG_LEN},
         schedule::{Directions, LinkSecrets},
     },
     endpoint::Expectation,
-    gate::{Admitted, Gate, LOCAL_ID_LEN, OwnIds},
+    gate::{Admitted, Gate},
     secret::StaticKey,
 };
 
@@ -294,179 +290,7 @@ fn decode(reader: Side, mut bytes: &[u8]) -> Result<TransportParameters, Handsha
     TransportParameters::read(reader, &mut bytes).map_err(|_| HandshakeError::Unauthentic)
 }
 
-fn key_set(secrets: &Directions, side: Side) -> Keys {
-    let header = |secret| Box::new(Header(HeaderKey::new(secret))) as Box<dyn crypto::HeaderKey>;
-    let (local, remote) = oriented(secrets, side);
-    Keys {
-        header: KeyPair { local: header(local), remote: header(remote) },
-        packet: packet_keys(secrets, side),
-    }
-}
-
-fn packet_keys(secrets: &Directions, side: Side) -> KeyPair<Box<dyn crypto::PacketKey>> {
-    let packet = |secret| Box::new(Packet(PacketKey::new(secret))) as Box<dyn crypto::PacketKey>;
-    let (local, remote) = oriented(secrets, side);
-    KeyPair { local: packet(local), remote: packet(remote) }
-}
-
-fn oriented(secrets: &Directions, side: Side) -> (&crate::Secret32, &crate::Secret32) {
-    match side {
-        Side::Client => (&secrets.initiator, &secrets.responder),
-        Side::Server => (&secrets.responder, &secrets.initiator),
-    }
-}
-
-struct Packet(PacketKey);
-
-impl crypto::PacketKey for Packet {
-    fn encrypt(&self, path: PathId, number: u64, packet: &mut [u8], header_len: usize) {
-        let Some((header, rest)) = packet.split_at_mut_checked(header_len) else { return };
-        let Some((payload, tag_at)) = rest.split_last_chunk_mut::<TAG_LEN>() else { return };
-        match self.0.seal(path_number(path), number, header, payload) {
-            Ok(tag) => *tag_at = tag,
-            // Never plain text on the wire, whatever went wrong.
-            Err(_) => payload.fill(0),
-        }
-    }
-
-    fn decrypt(
-        &self,
-        path: PathId,
-        number: u64,
-        header: &[u8],
-        payload: &mut BytesMut,
-    ) -> Result<(), CryptoError> {
-        let length = self.0.open(path_number(path), number, header, payload).map_err(|_| CryptoError)?.len();
-        payload.truncate(length);
-        Ok(())
-    }
-
-    fn tag_len(&self) -> usize {
-        TAG_LEN
-    }
-
-    /// ChaCha20-Poly1305 has none below the number of packets that QUIC can count (RFC 9001, section 6.6).
-    fn confidentiality_limit(&self) -> u64 {
-        u64::MAX
-    }
-
-    fn integrity_limit(&self) -> u64 {
-        INTEGRITY_LIMIT
-    }
-}
-
-struct Header(HeaderKey);
-
-impl crypto::HeaderKey for Header {
-    fn decrypt(&self, number_at: usize, packet: &mut [u8]) {
-        self.0.unprotect(number_at, packet);
-    }
-
-    fn encrypt(&self, number_at: usize, packet: &mut [u8]) {
-        self.0.protect(number_at, packet);
-    }
-
-    fn sample_size(&self) -> usize {
-        crate::core::packet::SAMPLE_LEN
-    }
-}
-
-/// noq keeps the number private, but its `Hash` writes exactly that (noq-proto 1.4.0, `connection/paths.rs`). noq's
-/// version is pinned, and the test below would notice.
-fn path_number(path: PathId) -> u32 {
-    struct Capture(u32);
-    impl Hasher for Capture {
-        fn write_u32(&mut self, number: u32) {
-            self.0 = number;
-        }
-        fn write(&mut self, _bytes: &[u8]) {}
-        fn finish(&self) -> u64 {
-            0
-        }
-    }
-    let mut capture = Capture(0);
-    path.hash(&mut capture);
-    capture.0
-}
-
-impl ConnectionIdGenerator for OwnIds {
-    fn generate_cid(&mut self) -> ConnectionId {
-        ConnectionId::new(&self.mint())
-    }
-
-    /// Always refuses: noq asks only about packets to ids it does not know, and would answer them with a stateless
-    /// reset. That must not happen, whoever sent them.
-    fn validate(&self, _id: ConnectionId) -> Result<(), InvalidCid> {
-        Err(InvalidCid)
-    }
-
-    fn cid_len(&self) -> usize {
-        LOCAL_ID_LEN
-    }
-
-    fn cid_lifetime(&self) -> Option<std::time::Duration> {
-        None
-    }
-}
-
-/// A first destination id for noq's client.
-pub(crate) fn first_id(keys: &GateKeys) -> ConnectionId {
-    let id: [u8; GATE_ID_LEN] = keys.mint();
-    ConnectionId::new(&id)
-}
-
-/// The key of stateless reset tokens, which noq wants and we never send in earnest; random for the process.
-pub(crate) struct ResetKey(hmac::Key);
-
-impl ResetKey {
-    pub(crate) fn random() -> Self {
-        let mut bytes = zeroize::Zeroizing::new([0; 32]);
-        fill_random(&mut *bytes);
-        Self(hmac::Key::new(hmac::HMAC_SHA256, &*bytes))
-    }
-}
-
-impl HmacKey for ResetKey {
-    fn sign(&self, data: &[u8], signature_out: &mut [u8]) {
-        let tag = hmac::sign(&self.0, data);
-        signature_out.iter_mut().zip(tag.as_ref()).for_each(|(out, byte)| *out = *byte);
-    }
-
-    fn signature_len(&self) -> usize {
-        32
-    }
-
-    fn verify(&self, data: &[u8], signature: &[u8]) -> Result<(), CryptoError> {
-        hmac::verify(&self.0, data, signature).map_err(|_| CryptoError)
-    }
-}
-
-/// Neither Retry nor address tokens exist on our links.
-pub(crate) struct NoTokens;
-
-impl HandshakeTokenKey for NoTokens {
-    fn seal(&self, _nonce: u128, _data: &mut Vec<u8>) -> Result<(), CryptoError> {
-        Err(CryptoError)
-    }
-
-    fn open<'a>(&self, _nonce: u128, _data: &'a mut [u8]) -> Result<&'a [u8], CryptoError> {
-        Err(CryptoError)
-    }
-}
-
 /// An IPv4 address as such, where a socket for both families shows it mapped.
 pub(crate) fn canonical(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(address.ip().to_canonical(), address.port())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_path_id_gives_up_its_number() {
-        assert_eq!(path_number(PathId::ZERO), 0);
-        assert_eq!(path_number(PathId::ZERO.saturating_add(7u8)), 7);
-        assert_eq!(path_number(PathId::MAX), u32::MAX);
-    }
 }

@@ -14,7 +14,6 @@ use crate::{
 
 /// How an endpoint behaves. Every field has a default that suits a link between two people's machines.
 #[derive(Clone, Debug)]
-#[non_exhaustive]
 pub struct EndpointConfig {
     /// How often an idle link says that it is alive; `None` for never, which saves a phone's battery and loses NAT
     /// mappings. 5 s by default: well below the 30 s that the most impatient NATs keep a UDP mapping (RFC 4787,

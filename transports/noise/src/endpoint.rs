@@ -12,7 +12,7 @@ use noq::{Runtime, TokioRuntime, TransportConfig, VarInt};
 use tokio::{
     sync::mpsc,
     task::JoinSet,
-    time::{Instant, sleep, timeout, timeout_at},
+    time::{sleep, timeout},
 };
 
 use crate::{
@@ -21,7 +21,7 @@ use crate::{
     config,
     core::gate_keys::GateKeys,
     error::MAX_REASON,
-    gate::{Gate, Passage},
+    gate::Gate,
     link,
     socket::GatedSocket,
 };
@@ -55,6 +55,10 @@ pub struct Endpoint {
 
 /// Links that are ready and that nobody has called `accept` for. Beyond it, handshakes wait, and then time out.
 const ACCEPT_QUEUE: usize = 64;
+/// Handshakes, and links that wait in front of a full queue, on one socket; beyond it, first datagrams are ignored.
+const MAX_HANDSHAKES: usize = 512;
+/// Candidates tried at once, since a peer may have named them. A record carries six.
+const MAX_CANDIDATES: usize = 32;
 /// Between the failure of a try and the next one, so that a candidate that fails at once is not tried in a tight loop.
 const PAUSE: Duration = Duration::from_millis(250);
 /// How long closing waits for peers to learn of it.
@@ -128,7 +132,7 @@ impl Endpoint {
     }
 
     /// As client: tries all candidates at once, again and again until `timeout`, since the peer may open its gate
-    /// late. The first that completes wins, and the others are given up.
+    /// late. The first that completes wins, and the others are given up. Candidates beyond the 32nd are left out.
     ///
     /// Cancelling it, by dropping the future, gives all tries up.
     ///
@@ -140,7 +144,6 @@ impl Endpoint {
         candidates: &[SocketAddr],
         timeout: Duration,
     ) -> Result<Link, LinkError> {
-        let deadline = Instant::now() + timeout;
         let dial = Dial {
             keys: Arc::new(GateKeys::new(&e.gate)),
             expectation: Arc::new(e),
@@ -156,11 +159,12 @@ impl Endpoint {
         };
         let mut tries: FuturesUnordered<_> = candidates
             .iter()
+            .take(MAX_CANDIDATES)
             .map(|candidate| canonical(*candidate))
             .flat_map(|candidate| self.sockets_for(candidate).map(move |socket| (socket, candidate)))
             .map(|(socket, candidate)| dial.keep_trying(socket, candidate, &note))
             .collect();
-        let won = timeout_at(deadline, async {
+        let won = tokio::time::timeout(timeout, async {
             while let Some(connection) = tries.next().await {
                 if let Some(connection) = connection {
                     return Some(connection);
@@ -176,7 +180,7 @@ impl Endpoint {
                 link::choose(&connection).await?;
                 Ok(Link::new(connection, &dial.expectation, true))
             }
-            Ok(None) if self.is_closed() => Err(LinkError::EndpointClosed),
+            Ok(None) if self.gate.is_closed() => Err(LinkError::EndpointClosed),
             Ok(None) => Err(LinkError::NoCandidate { attempts: attempts() }),
             Err(_) => Err(LinkError::Timeout { attempts: attempts() }),
         }
@@ -191,6 +195,7 @@ impl Endpoint {
     /// Closes all links, tells the peers why (at most 256 bytes of it), and waits until they had a chance to hear it,
     /// three seconds at most.
     pub async fn close(&self, reason: &str) {
+        self.gate.close();
         let reason = reason.as_bytes();
         let reason = reason.get(..MAX_REASON).unwrap_or(reason);
         for socket in &self.sockets {
@@ -211,9 +216,11 @@ impl Endpoint {
             reaches.then_some(socket)
         })
     }
+}
 
-    fn is_closed(&self) -> bool {
-        self.acceptors.lock().unwrap_or_else(PoisonError::into_inner).try_join_next().is_some()
+impl Drop for Endpoint {
+    fn drop(&mut self) {
+        self.gate.close();
     }
 }
 
@@ -257,7 +264,7 @@ impl Dial<'_> {
                 }
                 Err(_) => note(candidate, "no answer".to_owned()),
             }
-            patience = patience.mul_f32(1.5).min(self.config.handshake_timeout);
+            patience = patience.saturating_add(patience / 2).min(self.config.handshake_timeout);
         }
     }
 
@@ -286,37 +293,33 @@ async fn accept_on(acceptor: Acceptor) {
     let mut handshakes = JoinSet::new();
     while let Some(incoming) = acceptor.socket.accept().await {
         while handshakes.try_join_next().is_some() {}
-        // The gate bounds how many there are. What it no longer knows is ignored, without a word.
+        // What the gate no longer knows is ignored, without a word.
         match acceptor.gate.take(&incoming.orig_dst_cid()) {
-            Some((admitted, passage)) => {
+            Some((admitted, passage)) if handshakes.len() < MAX_HANDSHAKES => {
                 let expectation = Arc::clone(&admitted.expectation);
                 let server = config::with_crypto(
                     Arc::new(AdmittedServer::new(admitted)),
                     Arc::clone(&acceptor.transport),
                 );
                 let Ok(connecting) = incoming.accept_with(Arc::new(server)) else { continue };
-                let finish = finish(connecting, expectation, passage, Arc::clone(&acceptor.gate));
+                let finish = finish(connecting, expectation, Arc::clone(&acceptor.gate));
                 let (limit, ready) = (acceptor.timeout, acceptor.ready.clone());
                 handshakes.spawn(async move {
+                    // Its place is taken until somebody accepts the link, which bounds how many a peer can pile up.
+                    let _passage = passage;
                     if let Ok(Some(link)) = timeout(limit, finish).await {
                         let _ = ready.send(link).await;
                     }
                 });
             }
-            None => incoming.ignore(),
+            _ => incoming.ignore(),
         }
     }
 }
 
 /// Sees a server's handshake through to the client's choice.
-async fn finish(
-    connecting: noq::Connecting,
-    expectation: Arc<Expectation>,
-    passage: Passage,
-    gate: Arc<Gate>,
-) -> Option<Link> {
+async fn finish(connecting: noq::Connecting, expectation: Arc<Expectation>, gate: Arc<Gate>) -> Option<Link> {
     let connection = connecting.await.ok()?;
-    drop(passage);
     link::chosen(&connection).await?;
     gate.is_open(expectation.session).then(|| Link::new(connection, &expectation, false))
 }

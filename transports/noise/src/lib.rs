@@ -1,4 +1,96 @@
-//! The link: QUIC whose handshake and keys are Noise.
+//! The link: QUIC whose handshake and keys are Noise, over UDP, silent towards strangers.
+//!
+//! # The model
+//!
+//! Two devices that know each other's static X25519 key, and share a gate key and a pre-shared key, *link*. One side
+//! [expects](Endpoint::expect) the other, which [connects](Endpoint::connect) to whatever addresses it was told. There are no
+//! certificates, no names and no ports that mean something: the first datagram says, to whoever holds the gate key and to
+//! nobody else, which pair it is about.
+//!
+//! ```text
+//!   UDP ──> gate ──> QUIC (noq) ──> Link: streams, datagrams
+//!            │         │
+//!            │         └─ crypto traits <── adapter <── core: Noise, key schedule, packets
+//!            └─ verifies message 1, or drops without a word
+//! ```
+//!
+//! - An [`Endpoint`] is a device's sockets. It may serve and dial at once.
+//! - An [`Expectation`] is whom we link with, under which secrets. As a server it opens a *gate* until it is
+//!   [forgotten](Endpoint::forget).
+//! - A [`Link`] carries [streams](Stream) that name the protocol they speak, and datagrams.
+//!
+//! QUIC by itself answers strangers: with version negotiation, stateless resets, Retry and closes. Here the gate sits in front of
+//! it and verifies the whole first message before the QUIC state machine hears of it. Everything later is addressed to ids
+//! that this endpoint chose and recognises.
+//!
+//! # Example
+//!
+//! ```
+//! use std::time::Duration;
+//! use tokio::io::{AsyncReadExt, AsyncWriteExt};
+//! use wayside_noise::{Endpoint, EndpointConfig, Expectation, SessionId, StaticKey};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! // In earnest all four secrets come from a meeting, and the keys from a generator.
+//! let (alice, bob) = (StaticKey::from_bytes([1; 32]), StaticKey::from_bytes([2; 32]));
+//! let expectation = |peer: &StaticKey| Expectation {
+//!     session: SessionId([0; 16]),
+//!     peer: peer.public(),
+//!     gate: [3; 32].into(),
+//!     psk: [4; 32].into(),
+//! };
+//! let (of_alice, of_bob) = (expectation(&alice), expectation(&bob));
+//!
+//! let loopback = ["127.0.0.1:0".parse()?];
+//! let alice = Endpoint::bind(&loopback, alice, EndpointConfig::default()).await?;
+//! let bob = Endpoint::bind(&loopback, bob, EndpointConfig::default()).await?;
+//!
+//! // Bob opens his gate for Alice, and echoes the first stream.
+//! bob.expect(of_alice);
+//! let candidates = bob.local_addresses();
+//! let echo = tokio::spawn(async move {
+//!     let link = bob.accept().await.expect("open");
+//!     let (protocol, mut stream) = link.accept().await.expect("a stream");
+//!     assert_eq!(protocol, "example/echo");
+//!     tokio::io::copy(&mut stream.recv, &mut stream.send).await.expect("copies");
+//!     stream.send.finished().await.expect("arrives");
+//! });
+//!
+//! let link = alice.connect(of_bob, &candidates, Duration::from_secs(10)).await?;
+//! let mut stream = link.open("example/echo").await?;
+//! stream.send.write_all(b"hello").await?;
+//! stream.send.finish();
+//! let mut answer = String::new();
+//! stream.recv.read_to_string(&mut answer).await?;
+//! assert_eq!(answer, "hello");
+//! # echo.await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Protocol notes
+//!
+//! `KEY-SCHEDULE.md` beside this crate is the specification. Decisions that it gives reasons for:
+//!
+//! - **The tag needs no clock.** It is a MAC under the gate key over the random part of the same id, not over the hour: clocks
+//!   may be a day apart. Unlike a tag that stays the same for a session, it links no two tries for an observer. It costs one
+//!   HMAC per open gate for each first datagram with an unknown tag.
+//! - **A replayed first message draws no answer** while it is remembered: the last 4,096 a gate, in one run of
+//!   the process, and for 64 gates that were forgotten, in case they are opened again. After a restart a standing gate may answer a copy once, with
+//!   the server's first flight; nothing can be made of that.
+//! - **The client chooses.** When several candidates complete, a mark on the chosen connection tells the server which; only
+//!   that one comes out of [`Endpoint::accept`].
+//! - **Nobody reads another's close.** Initial packets are keyed by the gate key, so that an observer can neither read nor
+//!   forge them, and cannot end a handshake.
+//!
+//! # Not here
+//!
+//! - Finding addresses, opening NATs, relaying, and moving a link between paths: this is one UDP path, dialled.
+//! - Which side dials, and what happens when both do: the caller decides, by keys or by who offered.
+//! - Where the secrets come from, and how long they live.
+//! - Hiding that this protocol is spoken: the version number is in the clear.
+//! - 0-RTT. What it carries could be replayed.
 
 mod adapter;
 mod config;

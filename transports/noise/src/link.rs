@@ -280,3 +280,7 @@ async fn read_name(recv: &mut noq::RecvStream) -> Option<String> {
 fn remote_of(connection: &Connection) -> Option<SocketAddr> {
     Some(canonical(connection.path(PathId::ZERO)?.remote_address().ok()?))
 }
+
+#[cfg(test)]
+#[path = "link_tests.rs"]
+mod tests;

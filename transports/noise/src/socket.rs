@@ -97,7 +97,9 @@ impl Sieve {
             let end = from.saturating_add(stride).min(filled);
             let admitted = buffer.get(from..end).is_some_and(|datagram| self.0.admits(remote, datagram));
             if admitted {
-                buffer.copy_within(from..end, kept);
+                if kept < from {
+                    buffer.copy_within(from..end, kept);
+                }
                 kept += end - from;
             }
             from = end;
@@ -115,4 +117,42 @@ impl std::fmt::Debug for Sieve {
 fn is_about_one_peer(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionRefused, ConnectionReset, HostUnreachable, NetworkUnreachable};
     matches!(error.kind(), ConnectionRefused | ConnectionReset | HostUnreachable | NetworkUnreachable)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::StaticKey;
+
+    #[test]
+    fn segments_close_ranks_over_those_that_are_dropped() {
+        let gate = Gate::new(StaticKey::from_bytes([1; 32]), Duration::from_secs(1));
+        let datagram = |known: bool, length: usize| {
+            let mut datagram = vec![0x40];
+            datagram.extend(if known { gate.own_ids().mint() } else { [7; 12] });
+            datagram.resize(length, length as u8);
+            datagram
+        };
+        let sieve = Sieve(Arc::clone(&gate));
+        for pattern in 0..16u8 {
+            let lengths = [100, 100, 100, 40];
+            let parts: Vec<_> = lengths
+                .iter()
+                .enumerate()
+                .map(|(i, n)| (pattern >> i & 1 == 1, datagram(pattern >> i & 1 == 1, *n)))
+                .collect();
+            let mut buffer = parts.iter().flat_map(|(_, d)| d.clone()).collect::<Vec<_>>();
+            let expected: Vec<u8> =
+                parts.iter().filter(|(known, _)| *known).flat_map(|(_, d)| d.clone()).collect();
+            let mut meta = RecvMeta::default();
+            (meta.len, meta.stride) = (buffer.len(), 100);
+            // What lies behind the received bytes is of an earlier time.
+            buffer.extend([0x40; 60]);
+            sieve.keep_admitted(&mut buffer, &mut meta);
+            assert_eq!(buffer[..meta.len], expected, "pattern {pattern:04b}");
+        }
+    }
 }

@@ -1,9 +1,13 @@
 //! Links on loopback: what they carry, and what they survive.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::print_stderr)]
 
 mod common;
 
-use std::{sync::atomic::Ordering, time::Duration};
+use std::{
+    net::{Ipv6Addr, SocketAddr},
+    sync::atomic::Ordering,
+    time::Duration,
+};
 
 use common::{Agreed, PATIENCE, Proxy, SESSION, linked, loopback};
 use tokio::{
@@ -77,7 +81,7 @@ async fn datagrams_arrive_both_ways() {
 
 #[tokio::test]
 async fn a_fifth_lost_each_way_only_slows_it_down() {
-    for seed in [11, 12, 13] {
+    for seed in [11, 23, 35] {
         let agreed = Agreed::default();
         let (client, server) = agreed.endpoints().await;
         server.expect(agreed.of_client());
@@ -86,9 +90,10 @@ async fn a_fifth_lost_each_way_only_slows_it_down() {
         let (dialled, accepted) = tokio::join!(dial, server.accept());
         let (dialled, accepted) = (dialled.unwrap_or_else(|e| panic!("seed {seed}: {e}")), accepted.unwrap());
         tokio::spawn(echo(accepted));
-        timeout(Duration::from_secs(60), send_through(&dialled, 64 << 10))
+        timeout(Duration::from_secs(60), send_through(&dialled, 256 << 10))
             .await
             .unwrap_or_else(|_| panic!("seed {seed}: the echo came to nothing"));
+        assert!(dialled.stats().lost_packets > 0, "seed {seed} lost nothing");
     }
 }
 
@@ -189,7 +194,7 @@ async fn closing_says_why_and_ends_everything() {
     assert!(s.accept().await.is_none());
     let agreed = Agreed::default();
     let late = c.connect(agreed.of_server(), &s.local_addresses(), PATIENCE).await;
-    assert!(matches!(late, Err(LinkError::EndpointClosed | LinkError::NoCandidate { .. })), "{late:?}");
+    assert!(matches!(late, Err(LinkError::EndpointClosed)), "{late:?}");
 }
 
 #[tokio::test]
@@ -210,4 +215,106 @@ async fn forgetting_leaves_links_alone() {
     s.forget(SessionId([8; 16]));
     tokio::spawn(echo(server));
     send_through(&client, 1000).await;
+}
+
+#[tokio::test]
+async fn ipv6_links_on_the_port_that_ipv4_has() {
+    let agreed = Agreed::default();
+    let bind = |addresses: Vec<SocketAddr>, key: &StaticKey| {
+        let key = key.clone();
+        async move { Endpoint::bind(&addresses, key, EndpointConfig::default()).await }
+    };
+    let four = bind(vec![loopback()], &agreed.client).await.unwrap();
+    let port = four.local_addresses()[0].port();
+    drop(four);
+    let (v4, v6) = (SocketAddr::from(([127, 0, 0, 1], port)), SocketAddr::from((Ipv6Addr::LOCALHOST, port)));
+    // The port is free again once the endpoint's task has seen that nobody holds it.
+    let client = loop {
+        match bind(vec![v4, v6], &agreed.client).await {
+            Ok(client) => break client,
+            Err(LinkError::Bind { source, .. }) if source.kind() == std::io::ErrorKind::AddrNotAvailable => {
+                eprintln!("SKIPPED: this machine has no IPv6 loopback");
+                return;
+            }
+            Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
+        }
+    };
+    let server = bind(vec![(Ipv6Addr::LOCALHOST, 0).into()], &agreed.server).await.unwrap();
+    server.expect(agreed.of_client());
+    let to = server.local_addresses();
+    let (dialled, accepted) =
+        tokio::join!(client.connect(agreed.of_server(), &to, PATIENCE), server.accept());
+    assert_eq!(dialled.unwrap().remote(), to[0]);
+    assert_eq!(accepted.unwrap().remote(), v6);
+}
+
+#[tokio::test]
+async fn connecting_can_be_spawned_cancelled_and_begun_again() {
+    let agreed = Agreed::default();
+    let (client, server) = agreed.endpoints().await;
+    let (client, to) = (std::sync::Arc::new(client), server.local_addresses());
+    let dial = || {
+        let (client, to, expectation) = (client.clone(), to.clone(), agreed.of_server());
+        tokio::spawn(async move { client.connect(expectation, &to, PATIENCE).await })
+    };
+    let cancelled = dial();
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    cancelled.abort();
+    server.expect(agreed.of_client());
+    let again = dial();
+    assert!(server.accept().await.is_some());
+    assert!(again.await.unwrap().is_ok());
+}
+
+#[tokio::test]
+async fn an_address_that_cannot_be_had_is_named() {
+    let key = || StaticKey::from_bytes([1; 32]);
+    assert!(matches!(Endpoint::bind(&[], key(), EndpointConfig::default()).await, Err(LinkError::NoAddress)));
+    let elsewhere = ([192, 0, 2, 1], 0).into();
+    let error = Endpoint::bind(&[elsewhere], key(), EndpointConfig::default()).await.unwrap_err();
+    assert!(matches!(error, LinkError::Bind { address, .. } if address == elsewhere), "{error}");
+    let endpoint = Endpoint::bind(&[loopback()], key(), EndpointConfig::default()).await.unwrap();
+    let unreachable = endpoint.connect(Agreed::default().of_server(), &[elsewhere], PATIENCE).await;
+    assert!(matches!(unreachable, Err(LinkError::NoCandidate { .. })));
+}
+
+#[tokio::test]
+async fn both_may_dial_at_once() {
+    let agreed = Agreed::default();
+    let (one, two) = agreed.endpoints().await;
+    one.expect(agreed.of_server());
+    two.expect(agreed.of_client());
+    let (to_one, to_two) = (one.local_addresses(), two.local_addresses());
+    let (a, b, c, d) = tokio::join!(
+        one.connect(agreed.of_server(), &to_two, PATIENCE),
+        two.accept(),
+        two.connect(agreed.of_client(), &to_one, PATIENCE),
+        one.accept(),
+    );
+    let (a, b, c, d) = (a.unwrap(), b.unwrap(), c.unwrap(), d.unwrap());
+    assert_eq!(a.exporter(b"x"), b.exporter(b"x"));
+    assert_eq!(c.exporter(b"x"), d.exporter(b"x"));
+    assert_ne!(a.exporter(b"x"), c.exporter(b"x"));
+}
+
+#[tokio::test]
+async fn an_idle_link_lives_and_a_cut_one_is_noticed() {
+    let agreed = Agreed::default();
+    let config = EndpointConfig {
+        keep_alive: Some(Duration::from_millis(200)),
+        idle_timeout: Duration::from_millis(800),
+        ..EndpointConfig::default()
+    };
+    let client = Endpoint::bind(&[loopback()], agreed.client.clone(), config.clone()).await.unwrap();
+    let server = Endpoint::bind(&[loopback()], agreed.server.clone(), config).await.unwrap();
+    server.expect(agreed.of_client());
+    let proxy = Proxy::start(server.local_addresses()[0], 0, 1).await;
+    let dial = client.connect(agreed.of_server(), std::slice::from_ref(&proxy.address), PATIENCE);
+    let (dialled, accepted) = tokio::join!(dial, server.accept());
+    let (dialled, accepted) = (dialled.unwrap(), accepted.unwrap());
+    assert!(timeout(Duration::from_secs(2), dialled.closed()).await.is_err(), "idle, yet alive");
+    drop(proxy);
+    let both = async { (dialled.closed().await, accepted.closed().await) };
+    let reasons = timeout(Duration::from_secs(3), both).await.expect("noticed");
+    assert_eq!(reasons, (CloseReason::TimedOut, CloseReason::TimedOut));
 }

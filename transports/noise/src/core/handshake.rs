@@ -21,8 +21,6 @@ use crate::secret::{Secret32, StaticKey};
 pub(crate) const PATTERN: &str = "Noise_IKpsk0_25519_ChaChaPoly_SHA256";
 /// The largest framed message in bytes. Message 1 must fit one Initial packet of 1200 bytes beside headers and tag.
 pub(crate) const MAX_MESSAGE: usize = 1100;
-/// The length of a confirmation in bytes.
-pub(crate) const CONFIRMATION_LEN: usize = 32;
 
 /// Why a handshake went no further. Deliberately coarse: nothing of it is ever told to the peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -145,4 +145,4 @@ const FRAME_CRYPTO: u8 = 0x06;
 
 #[cfg(test)]
 #[path = "initial_tests.rs"]
-mod tests;
+pub(crate) mod tests;

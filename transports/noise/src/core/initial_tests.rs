@@ -1,1 +1,122 @@
+//! What a first datagram looks like, and that nothing else is taken for one.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
+use proptest::prelude::*;
+
+use super::*;
+use crate::core::{gate_keys::GateKeys, handshake::frame, packet::TAG_LEN};
+
+/// A first datagram around a Noise message, as our client writes it.
+pub(crate) fn compose(keys: &GateKeys, id: &[u8; GATE_ID_LEN], message: &[u8]) -> Vec<u8> {
+    let framed = frame(message);
+    let mut crypto = vec![FRAME_CRYPTO, 0];
+    crypto.extend_from_slice(&(0x4000 | framed.len() as u16).to_be_bytes());
+    crypto.extend_from_slice(&framed);
+    compose_frames(keys, id, &crypto)
+}
+
+/// The same around any frames.
+pub(crate) fn compose_frames(keys: &GateKeys, id: &[u8; GATE_ID_LEN], frames: &[u8]) -> Vec<u8> {
+    let secrets = keys.initial(id);
+    let mut packet = vec![LONG_FORM | FIXED_BIT | TYPE_INITIAL];
+    packet.extend_from_slice(&VERSION.to_be_bytes());
+    packet.push(20);
+    packet.extend_from_slice(id);
+    packet.push(12);
+    packet.extend_from_slice(b"twelve bytes");
+    packet.push(0);
+    let number_at = packet.len() + 2;
+    packet.extend_from_slice(&(0x4000 | (MIN_DATAGRAM - number_at) as u16).to_be_bytes());
+    packet.push(0);
+    let header = packet.clone();
+    packet.extend_from_slice(frames);
+    packet.resize(MIN_DATAGRAM - TAG_LEN, 0);
+    let tag = PacketKey::new(&secrets.initiator).seal(0, 0, &header, &mut packet[header.len()..]).unwrap();
+    packet.extend_from_slice(&tag);
+    HeaderKey::new(&secrets.initiator).protect(number_at, &mut packet);
+    packet
+}
+
+fn keys() -> GateKeys {
+    GateKeys::new(&[3; 32].into())
+}
+
+fn opened(datagram: &[u8], keys: &GateKeys) -> Option<Vec<u8>> {
+    match Header::parse(datagram)? {
+        Header::Opening(opening) => opening.message(&keys.initial(opening.id)),
+        _ => None,
+    }
+}
+
+#[test]
+fn a_first_datagram_gives_up_its_message() {
+    let keys = keys();
+    let datagram = compose(&keys, &keys.mint(), b"message 1");
+    assert_eq!(datagram.len(), MIN_DATAGRAM);
+    assert_eq!(opened(&datagram, &keys).as_deref(), Some(&b"message 1"[..]));
+    assert_eq!(opened(&datagram, &GateKeys::new(&[4; 32].into())), None);
+}
+
+#[test]
+fn only_the_frames_our_client_sends_are_taken() {
+    let keys = keys();
+    let id = keys.mint();
+    let ok = [FRAME_PING, FRAME_PADDING, FRAME_CRYPTO, 0, 3, 0, 1, 7];
+    assert_eq!(opened(&compose_frames(&keys, &id, &ok), &keys), Some(vec![7]));
+    let refused: [&[u8]; 6] = [
+        &[],
+        &[FRAME_CRYPTO, 1, 3, 0, 1, 7],
+        &[FRAME_CRYPTO, 0, 3, 0, 2, 7],
+        &[FRAME_CRYPTO, 0, 1, 0],
+        &[FRAME_CRYPTO, 0, 3, 0, 1, 7, FRAME_CRYPTO, 0, 3, 0, 1, 7],
+        // CONNECTION_CLOSE
+        &[0x1c, 0, 0, 0],
+    ];
+    for frames in refused {
+        assert_eq!(opened(&compose_frames(&keys, &id, frames), &keys), None, "{frames:?}");
+    }
+}
+
+#[test]
+fn what_quic_would_answer_is_no_header_of_ours() {
+    let keys = keys();
+    let datagram = compose(&keys, &keys.mint(), b"message 1");
+    let with = |at: usize, byte: u8| {
+        let mut changed = datagram.clone();
+        changed[at] = byte;
+        changed
+    };
+    assert_eq!(Header::parse(&with(1, 0)), None, "another version");
+    assert_eq!(Header::parse(&[with(0, 0xf0), vec![0; 16]].concat()), None, "a Retry");
+    assert_eq!(Header::parse(&with(0, 0xd0)), None, "0-RTT");
+    assert_eq!(Header::parse(&with(0, 0x80)), None, "no fixed bit");
+    assert_eq!(Header::parse(&datagram[..1199]), None, "too small");
+    let token_at = 1 + 4 + 1 + 20 + 1 + 12;
+    assert_eq!(Header::parse(&with(token_at, 1)), None, "a token");
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_are_read_without_panic(bytes in prop::collection::vec(any::<u8>(), 0..1400), long: bool) {
+        let mut bytes = bytes;
+        if long && bytes.len() > 5 {
+            bytes[0] |= LONG_FORM | FIXED_BIT;
+            bytes[1..5].copy_from_slice(&VERSION.to_be_bytes());
+        }
+        prop_assert_eq!(opened(&bytes, &keys()), None);
+    }
+
+    #[test]
+    fn any_frames_are_read_without_panic(frames in prop::collection::vec(any::<u8>(), 0..64)) {
+        let keys = keys();
+        let _ = opened(&compose_frames(&keys, &keys.mint(), &frames), &keys);
+    }
+
+    #[test]
+    fn any_flipped_bit_is_refused(at in 0..MIN_DATAGRAM * 8) {
+        let keys = keys();
+        let mut datagram = compose(&keys, &keys.mint(), b"message 1");
+        datagram[at / 8] ^= 1 << (at % 8);
+        prop_assert_eq!(opened(&datagram, &keys), None);
+    }
+}

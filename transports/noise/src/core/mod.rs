@@ -9,6 +9,8 @@ pub(crate) mod handshake;
 pub(crate) mod initial;
 pub(crate) mod packet;
 pub(crate) mod schedule;
+#[cfg(test)]
+mod vectors;
 
 /// The QUIC version number. It names the whole suite: pattern, curve, ciphers, key schedule, frame formats.
 ///

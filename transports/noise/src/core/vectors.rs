@@ -1,0 +1,147 @@
+//! The golden vectors in `tests/vectors/link.json`, which `tests/vectors/check.py` computes independently.
+//!
+//! `WAYSIDE_WRITE_VECTORS=1 cargo test -p wayside-noise vectors` writes them anew. A change means another version number.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+
+use data_encoding::HEXLOWER;
+use serde_json::{Value, json};
+
+use super::{
+    VERSION,
+    gate_keys::GateKeys,
+    handshake::{Initiator, PATTERN, Parties, Responder, frame, prologue},
+    initial::{Header, tests::compose},
+    packet::{HeaderKey, PacketKey},
+    schedule::{Directions, LinkSecrets, expand},
+};
+use crate::secret::{Secret32, StaticKey};
+
+const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vectors/link.json");
+
+#[test]
+fn golden_vectors_hold() {
+    let computed = serde_json::to_string_pretty(&vectors()).unwrap() + "\n";
+    if std::env::var_os("WAYSIDE_WRITE_VECTORS").is_some() {
+        std::fs::write(FILE, &computed).unwrap();
+    }
+    assert_eq!(std::fs::read_to_string(FILE).unwrap(), computed);
+}
+
+fn vectors() -> Value {
+    let message_1 = handshake()["message_1"].as_str().unwrap().to_owned();
+    json!({
+        "pattern": PATTERN,
+        "version": hex(&VERSION.to_be_bytes()),
+        "gate": gate(&HEXLOWER.decode(message_1.as_bytes()).unwrap()),
+        "handshake": handshake(),
+        "packets": [packet(0, 1), packet(0, u64::from(u32::MAX)), packet(3, 0x0102_0304_0506)],
+    })
+}
+
+fn gate(message: &[u8]) -> Value {
+    let gamma = secret(0x30);
+    let keys = GateKeys::new(&gamma);
+    let random: [u8; 12] = std::array::from_fn(|i| 0xa0 + i as u8);
+    let id = keys.mint_from(&random);
+    assert!(keys.recognises(&id));
+    let datagram = compose(&keys, &id, message);
+    let Some(Header::Opening(opening)) = Header::parse(&datagram) else { panic!("a first datagram") };
+    assert_eq!(opening.message(&keys.initial(&id)).unwrap(), message);
+    json!({
+        "gamma": hex(gamma.as_bytes()),
+        "random": hex(&random),
+        "first_destination_id": hex(&id),
+        "initial": directions(&keys.initial(&id)),
+        "first_datagram": hex(&datagram),
+    })
+}
+
+fn handshake() -> Value {
+    let (i, r) =
+        (StaticKey::from_bytes(*secret(0x10).as_bytes()), StaticKey::from_bytes(*secret(0x11).as_bytes()));
+    let (i_ephemeral, r_ephemeral, psk) = (secret(0x20), secret(0x21), secret(0x40));
+    let (i_payload, r_payload) = (b"initiator's transport parameters", b"responder's transport parameters");
+    let of_i = Parties { local: &i, peer: &r.public(), psk: &psk, ephemeral: Some(i_ephemeral.as_bytes()) };
+    let of_r = Parties { local: &r, peer: &i.public(), psk: &psk, ephemeral: Some(r_ephemeral.as_bytes()) };
+    let (initiator, one) = Initiator::start(&of_i, i_payload).unwrap();
+    let (responder, _) = Responder::receive(&of_r, &one).unwrap();
+    let (two, secrets) = responder.reply(r_payload).unwrap();
+    let (_, same) = initiator.finish(&two).unwrap();
+    assert_eq!(secrets.export(b""), same.export(b""));
+    json!({
+        "initiator_static": hex(secret(0x10).as_bytes()),
+        "responder_static": hex(secret(0x11).as_bytes()),
+        "initiator_static_public": hex(&i.public()),
+        "responder_static_public": hex(&r.public()),
+        "initiator_ephemeral": hex(i_ephemeral.as_bytes()),
+        "responder_ephemeral": hex(r_ephemeral.as_bytes()),
+        "psk": hex(psk.as_bytes()),
+        "prologue": hex(&prologue()),
+        "initiator_payload": hex(i_payload),
+        "responder_payload": hex(r_payload),
+        "message_1": hex(&one),
+        "message_1_framed": hex(&frame(&one)),
+        "message_2": hex(&two),
+        "secrets": link_secrets(&secrets),
+    })
+}
+
+fn link_secrets(secrets: &LinkSecrets) -> Value {
+    let next = secrets.application.next();
+    json!({
+        "handshake": directions(&secrets.handshake),
+        "application": directions(&secrets.application),
+        "application_1": directions(&next),
+        "application_2": directions(&next.next()),
+        "confirm_initiator": hex(secrets.confirm.initiator.as_bytes()),
+        "confirm_responder": hex(secrets.confirm.responder.as_bytes()),
+        "export_of_label_test": hex(secrets.export(b"test").as_bytes()),
+    })
+}
+
+/// A 1-RTT packet with a connection id of 12 bytes and a packet number of 4.
+fn packet(path: u32, number: u64) -> Value {
+    let of = secret(0x50);
+    let mut header = vec![0x43];
+    header.extend_from_slice(b"twelve bytes");
+    header.extend_from_slice(&(number as u32).to_be_bytes());
+    let plain = b"payload of a packet";
+    let mut packet = [&header[..], plain].concat();
+    let tag = PacketKey::new(&of).seal(path, number, &header, &mut packet[header.len()..]).unwrap();
+    packet.extend_from_slice(&tag);
+    HeaderKey::new(&of).protect(13, &mut packet);
+    let mut opened = packet.clone();
+    HeaderKey::new(&of).unprotect(13, &mut opened);
+    let (opened_header, payload) = opened.split_at_mut(header.len());
+    assert_eq!(opened_header, header);
+    assert_eq!(PacketKey::new(&of).open(path, number, &header, payload).unwrap(), plain);
+    json!({
+        "secret": hex(of.as_bytes()),
+        "path": path,
+        "number": number,
+        "header": hex(&header),
+        "payload": hex(plain),
+        "protected": hex(&packet),
+    })
+}
+
+fn directions(directions: &Directions) -> Value {
+    json!({ "initiator": expanded(&directions.initiator), "responder": expanded(&directions.responder) })
+}
+
+fn expanded(secret: &Secret32) -> Value {
+    json!({
+        "secret": hex(secret.as_bytes()),
+        "key": hex(&expand::<32>(secret, "key", &[])),
+        "iv": hex(&expand::<12>(secret, "iv", &[])),
+        "hp": hex(&expand::<32>(secret, "hp", &[])),
+    })
+}
+
+fn secret(start: u8) -> Secret32 {
+    std::array::from_fn(|i| start.wrapping_add(i as u8)).into()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    HEXLOWER.encode(bytes)
+}

@@ -1,0 +1,190 @@
+#!/usr/bin/env python3
+"""Computes link.json anew from KEY-SCHEDULE.md alone, sharing no code with the crate. Needs python3-cryptography."""
+
+import hashlib
+import hmac
+import json
+import pathlib
+import struct
+
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms
+from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
+
+
+def mac(key, data):
+    return hmac.new(key, data, hashlib.sha256).digest()
+
+
+def expand_label(prk, label, context=b"", length=32):
+    label = b"wayside1 " + label.encode()
+    info = struct.pack(">HB", length, len(label)) + label + bytes([len(context)]) + context
+    return mac(prk, info + b"\x01")[:length]
+
+
+def directions(prk, label):
+    return {"initiator": expand_label(prk, label + " i"), "responder": expand_label(prk, label + " r")}
+
+
+def packet_keys(secret):
+    return {
+        "secret": secret.hex(),
+        "key": expand_label(secret, "key").hex(),
+        "iv": expand_label(secret, "iv", length=12).hex(),
+        "hp": expand_label(secret, "hp").hex(),
+    }
+
+
+def shown(pair):
+    return {side: packet_keys(secret) for side, secret in pair.items()}
+
+
+def updated(pair):
+    return {side: expand_label(secret, "ku") for side, secret in pair.items()}
+
+
+def protect(secret, path, number, header, number_at, payload):
+    key, iv = expand_label(secret, "key"), expand_label(secret, "iv", length=12)
+    nonce = bytes(a ^ b for a, b in zip(iv, struct.pack(">IQ", path, number)))
+    packet = bytearray(header + ChaCha20Poly1305(key).encrypt(nonce, payload, header))
+    sample = bytes(packet[number_at + 4 : number_at + 20])
+    # RFC 9001, section 5.4.4: the sample is ChaCha20's counter (little endian) and nonce.
+    mask = Cipher(algorithms.ChaCha20(expand_label(secret, "hp"), sample), None).encryptor().update(bytes(5))
+    number_len = (packet[0] & 3) + 1
+    packet[0] ^= mask[0] & (0x0F if packet[0] & 0x80 else 0x1F)
+    for i in range(number_len):
+        packet[number_at + i] ^= mask[1 + i]
+    return bytes(packet)
+
+
+def public(secret):
+    key = X25519PrivateKey.from_private_bytes(secret).public_key()
+    return key.public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
+
+
+def dh(secret, peer):
+    return X25519PrivateKey.from_private_bytes(secret).exchange(X25519PublicKey.from_public_bytes(peer))
+
+
+class Noise:
+    """SymmetricState of the Noise specification, revision 34, section 5.2."""
+
+    def __init__(self, name, prologue):
+        self.h = name if len(name) == 32 else hashlib.sha256(name).digest()
+        self.h = self.h.ljust(32, b"\0")
+        self.ck, self.k, self.n = self.h, None, 0
+        self.mix_hash(prologue)
+
+    def mix_hash(self, data):
+        self.h = hashlib.sha256(self.h + data).digest()
+
+    def hkdf(self, ikm, count):
+        temp, out, last = mac(self.ck, ikm), [], b""
+        for i in range(count):
+            last = mac(temp, last + bytes([i + 1]))
+            out.append(last)
+        return out
+
+    def mix_key(self, ikm):
+        self.ck, self.k = self.hkdf(ikm, 2)
+        self.n = 0
+
+    def mix_key_and_hash(self, ikm):
+        self.ck, temp, self.k = self.hkdf(ikm, 3)
+        self.mix_hash(temp)
+        self.n = 0
+
+    def encrypt_and_hash(self, plain):
+        nonce = bytes(4) + struct.pack("<Q", self.n)
+        self.n += 1
+        sealed = ChaCha20Poly1305(self.k).encrypt(nonce, plain, self.h)
+        self.mix_hash(sealed)
+        return sealed
+
+    def e(self, key):
+        self.mix_hash(key)
+        self.mix_key(key)
+        return key
+
+
+def handshake(given):
+    get = lambda name: bytes.fromhex(given[name])
+    si, sr, ei, er, psk = map(
+        get, ("initiator_static", "responder_static", "initiator_ephemeral", "responder_ephemeral", "psk")
+    )
+    prologue = b"wayside link" + bytes.fromhex("77790001")
+    noise = Noise(b"Noise_IKpsk0_25519_ChaChaPoly_SHA256", prologue)
+    noise.mix_hash(public(sr))
+    # -> psk, e, es, s, ss
+    noise.mix_key_and_hash(psk)
+    one = noise.e(public(ei))
+    noise.mix_key(dh(ei, public(sr)))
+    one += noise.encrypt_and_hash(public(si))
+    noise.mix_key(dh(si, public(sr)))
+    one += noise.encrypt_and_hash(get("initiator_payload"))
+    # <- e, ee, se
+    two = noise.e(public(er))
+    noise.mix_key(dh(er, public(ei)))
+    noise.mix_key(dh(er, public(si)))
+    two += noise.encrypt_and_hash(get("responder_payload"))
+    prk = mac(noise.h, b"".join(noise.hkdf(b"", 2)))
+    application = directions(prk, "app")
+    confirm = directions(prk, "confirm")
+    return dict(
+        given,
+        initiator_static_public=public(si).hex(),
+        responder_static_public=public(sr).hex(),
+        prologue=prologue.hex(),
+        message_1=one.hex(),
+        message_1_framed=(struct.pack(">H", len(one)) + one).hex(),
+        message_2=two.hex(),
+        secrets={
+            "handshake": shown(directions(prk, "hs")),
+            "application": shown(application),
+            "application_1": shown(updated(application)),
+            "application_2": shown(updated(updated(application))),
+            "confirm_initiator": confirm["initiator"].hex(),
+            "confirm_responder": confirm["responder"].hex(),
+            "export_of_label_test": expand_label(
+                expand_label(prk, "exporter"), "export", hashlib.sha256(b"test").digest()
+            ).hex(),
+        },
+    )
+
+
+def gate(given, message):
+    gamma, random = bytes.fromhex(given["gamma"]), bytes.fromhex(given["random"])
+    first_id = mac(expand_label(gamma, "gate tag"), random)[:8] + random
+    initial = directions(mac(expand_label(gamma, "gate initial"), first_id), "in")
+    header = b"\xc0" + bytes.fromhex("77790001") + b"\x14" + first_id + b"\x0ctwelve bytes" + b"\0"
+    number_at = len(header) + 2
+    header += struct.pack(">H", 0x4000 | (1200 - number_at)) + b"\0"
+    framed = struct.pack(">H", len(message)) + message
+    frames = b"\x06\x00" + struct.pack(">H", 0x4000 | len(framed)) + framed
+    frames = frames.ljust(1200 - 16 - len(header), b"\0")
+    datagram = protect(initial["initiator"], 0, 0, header, number_at, frames)
+    return dict(given, first_destination_id=first_id.hex(), initial=shown(initial), first_datagram=datagram.hex())
+
+
+def packet(given):
+    secret, header, payload = (bytes.fromhex(given[name]) for name in ("secret", "header", "payload"))
+    return dict(given, protected=protect(secret, given["path"], given["number"], header, 13, payload).hex())
+
+
+def main():
+    given = json.loads((pathlib.Path(__file__).parent / "link.json").read_text())
+    shake = handshake(given["handshake"])
+    computed = dict(
+        given,
+        handshake=shake,
+        gate=gate(given["gate"], bytes.fromhex(shake["message_1"])),
+        packets=[packet(p) for p in given["packets"]],
+    )
+    for part in given:
+        print("ok  " if computed[part] == given[part] else "DIFF", part)
+    return computed == given
+
+
+if __name__ == "__main__":
+    raise SystemExit(0 if main() else 1)
