@@ -1,0 +1,113 @@
+//! What the tests open bridges with.
+#![allow(dead_code, unreachable_pub, reason = "each test file uses a part of it")]
+#![allow(clippy::unwrap_used)]
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant, SystemTime};
+
+use futures::future::BoxFuture;
+use wayside_bridge::{
+    BridgeContext, BridgeError, BridgeOptions, Class, Clock, Entropy, Key, Monotonic, Record, Registry,
+    SharedBridge, Slot, Spawner, Timestamp,
+};
+use wayside_bridge_dir::DirKind;
+
+/// The machine's clock, set forward by some days.
+pub struct TestClock {
+    started: Instant,
+    pub ahead: AtomicU64,
+}
+
+impl TestClock {
+    pub fn new() -> Arc<Self> {
+        Arc::new(Self { started: Instant::now(), ahead: AtomicU64::new(0) })
+    }
+
+    pub fn advance_days(&self, days: u64) {
+        self.ahead.fetch_add(days * 86_400, Ordering::SeqCst);
+    }
+}
+
+impl Clock for TestClock {
+    fn now(&self) -> Timestamp {
+        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
+        Timestamp::from_secs(since.as_secs() + self.ahead.load(Ordering::SeqCst))
+    }
+
+    fn monotonic(&self) -> Monotonic {
+        Monotonic(self.started.elapsed() + Duration::from_secs(self.ahead.load(Ordering::SeqCst)))
+    }
+
+    fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
+        Box::pin(tokio::time::sleep(duration))
+    }
+}
+
+struct Random;
+
+impl Entropy for Random {
+    fn fill(&self, buffer: &mut [u8]) {
+        getrandom::fill(buffer).unwrap();
+    }
+}
+
+struct Tokio;
+
+impl Spawner for Tokio {
+    fn spawn(&self, task: BoxFuture<'static, ()>) {
+        tokio::spawn(task);
+    }
+}
+
+pub fn context(clock: Arc<TestClock>, state_dir: Option<PathBuf>) -> BridgeContext {
+    BridgeContext { clock, entropy: Arc::new(Random), spawner: Arc::new(Tokio), state_dir }
+}
+
+pub async fn open_with(path: &Path, context: BridgeContext) -> Result<SharedBridge, BridgeError> {
+    let options = BridgeOptions::from_iter([("path", path.to_str().unwrap())]);
+    Registry::new().with(DirKind).open("dir", &options, context).await
+}
+
+pub async fn open(path: &Path) -> SharedBridge {
+    open_with(path, context(TestClock::new(), None)).await.unwrap()
+}
+
+pub fn in_days(days: u64) -> Timestamp {
+    TestClock::new().now().saturating_add(Duration::from_secs(days * 86_400))
+}
+
+pub fn slot(byte: u8) -> Key {
+    Key::Slot(Slot([byte; 16]))
+}
+
+pub fn meeting(byte: u8, bytes: &[u8]) -> Record {
+    Record::new(slot(byte), Class::Meeting, Timestamp::from_secs(4_000_000_000), bytes.to_vec())
+}
+
+pub fn pointer(name: &str, bytes: &[u8]) -> Record {
+    let key = Key::name(name).unwrap();
+    Record::new(key, Class::Pointer, Timestamp::from_secs(4_000_000_000), bytes.to_vec())
+}
+
+/// The names in `.wayside/`, in order.
+pub fn names(path: &Path) -> Vec<String> {
+    let mut names: Vec<_> = std::fs::read_dir(path.join(".wayside"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    names
+}
+
+/// The names of records in `.wayside/`.
+pub fn records(path: &Path) -> Vec<String> {
+    names(path).into_iter().filter(|name| name.ends_with(".rec")).collect()
+}
+
+/// Says that a test could not run, and fails where all tests are expected to.
+pub fn skip(reason: &str) {
+    eprintln!("SKIPPED: {reason}");
+    assert!(std::env::var_os("WAYSIDE_NO_SKIPS").is_none(), "a test was skipped: {reason}");
+}
