@@ -9,14 +9,6 @@ pub(crate) const POLL: Duration = Duration::from_millis(1500);
 /// On one machine, or on a file system that is the same everywhere at once: the poll, and time to read.
 const HERE: Duration = Duration::from_secs(2);
 
-/// A name may be missing from a client's view of an NFS folder for `acdirmax`, by default 60 s (nfs(5)); the poll
-/// comes on top.
-const NFS: Duration = Duration::from_secs(62);
-
-/// SMB clients keep a folder's listing for up to 30 s (`dir_cache_timeout` of cifs.ko), sshfs for 20
-/// (`dcache_timeout`), and FUSE does not tell which of its file systems it is.
-const CACHED: Duration = Duration::from_secs(32);
-
 /// Syncthing gathers changes for 10 s (`fsWatcherDelayS`), then has to tell the other side and to send them.
 const SYNCTHING: Duration = Duration::from_secs(60);
 
@@ -30,6 +22,14 @@ pub(crate) fn latency(path: &Path) -> Duration {
 
 #[cfg(target_os = "linux")]
 fn file_system(path: &Path) -> Duration {
+    // A name may be missing from a client's view of an NFS folder for `acdirmax`, by default 60 s (nfs(5)); the poll
+    // comes on top.
+    const NFS: Duration = Duration::from_secs(62);
+
+    // SMB clients keep a folder's listing for up to 30 s (`dir_cache_timeout` of cifs.ko), sshfs for 20
+    // (`dcache_timeout`), and FUSE does not tell which of its file systems it is.
+    const CACHED: Duration = Duration::from_secs(32);
+
     // statfs(2)
     const NFS_MAGIC: i64 = 0x6969;
     const SMB_MAGICS: [i64; 3] = [0x517B, 0xFF53_4D42, 0xFE53_4D42];
@@ -43,6 +43,7 @@ fn file_system(path: &Path) -> Duration {
     }
 }
 
+/// Taken for local: elsewhere than on Linux nobody looked yet how to tell.
 #[cfg(not(target_os = "linux"))]
 const fn file_system(_: &Path) -> Duration {
     HERE

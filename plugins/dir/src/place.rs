@@ -109,10 +109,11 @@ impl Place {
     /// Takes note of all the markers that a listing found.
     pub(crate) fn learn(&self, markers: &Markers) {
         let mut known = self.known();
-        if markers.ids.is_empty() || *known == markers.ids {
+        let found = markers.ids();
+        if found.is_empty() || *known == *found {
             return;
         }
-        known.clone_from(&markers.ids);
+        known.clone_from(found);
         if let Some(memory) = &self.memory
             && let Err(error) = remember(memory, &known)
         {
@@ -175,13 +176,18 @@ impl std::fmt::Debug for Place {
 }
 
 /// The markers that a listing finds, at most [`MOST_IDS`]: those known before and the smallest of the others.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Markers {
     known: BTreeSet<PlaceId>,
     ids: BTreeSet<PlaceId>,
 }
 
 impl Markers {
+    /// Those found.
+    pub(crate) const fn ids(&self) -> &BTreeSet<PlaceId> {
+        &self.ids
+    }
+
     /// Takes one in.
     pub(crate) fn add(&mut self, id: PlaceId) {
         self.ids.insert(id);
@@ -214,7 +220,3 @@ fn remember(path: &Path, ids: &BTreeSet<PlaceId>) -> io::Result<()> {
     fs::write(&new, text)?;
     fs::rename(new, path)
 }
-
-#[cfg(test)]
-#[path = "place_tests.rs"]
-mod tests;

@@ -1,5 +1,6 @@
 //! Publishing, finding, watching and taking back, with two bridges on one folder.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, missing_docs)]
+#![allow(clippy::print_stderr, reason = "measurements")]
 
 mod common;
 
@@ -46,7 +47,7 @@ async fn records_stand_side_by_side_and_twice_is_once() {
     assert_eq!(ann.publish(&meeting(1, b"one")).await.unwrap(), receipt);
     ann.publish_one(&meeting(1, b"two")).await.unwrap();
     assert_eq!(records(dir.path()).len(), 2);
-    ann.retract(&[receipt.clone()]).await.unwrap();
+    ann.retract(std::slice::from_ref(&receipt)).await.unwrap();
     ann.retract(&[receipt]).await.unwrap();
     let left = ann.fetch_keys([slot(1)]).await.unwrap();
     assert_eq!(left, [meeting(1, b"two")]);
