@@ -8,8 +8,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use wayside_bridge::{
     Batch, Bridge, BridgeContext, BridgeError, BridgeInfo, Capability, Class, ClassCapability, Collision,
-    Delivery, Fetch, Lookup, Place as Whose, Probe, Receipt, Record, RecordStream, RingTarget, Visibility,
-    Wake, Watch, Writers,
+    Delivery, Fetch, Lookup, Probe, Receipt, Record, RecordStream, RingTarget, Visibility, Wake, Watch,
+    Writers,
 };
 
 use crate::error::DirError;
@@ -70,15 +70,6 @@ impl DirBridge {
         let shared = Arc::clone(&self.shared);
         Ok(self.shared.jobs.run(move || job(&shared)).await?)
     }
-
-    /// The only place is one's own, by whichever of its names.
-    fn check(&self, whose: &Whose) -> Result<(), BridgeError> {
-        match whose {
-            Whose::Own => Ok(()),
-            Whose::Of(locator) if self.shared.place.locators().contains(locator) => Ok(()),
-            Whose::Of(_) => Err(BridgeError::unsupported("a folder reaches no other places than itself")),
-        }
-    }
 }
 
 impl Shared {
@@ -114,17 +105,18 @@ impl Bridge for DirBridge {
     }
 
     async fn publish(&self, record: &Record) -> Result<Receipt, BridgeError> {
+        self.capability.permit_publish(record)?;
         let record = record.clone();
         self.job(move |shared| shared.writer.publish(&shared.place, &record)).await
     }
 
     async fn fetch(&self, request: Fetch) -> Result<Batch, BridgeError> {
-        self.check(&request.place)?;
+        self.capability.permit_fetch(&request, &self.shared.place.locators())?;
         self.job(move |shared| shared.fetch(&request)).await
     }
 
     async fn watch(&self, request: Watch) -> Result<RecordStream, BridgeError> {
-        self.check(&request.place)?;
+        self.capability.permit_watch(&request, &self.shared.place.locators())?;
         let request = Fetch::new(request.place, request.keys).after(request.cursor);
         Ok(watch::stream(Arc::clone(&self.shared), request))
     }
@@ -135,6 +127,7 @@ impl Bridge for DirBridge {
     }
 
     async fn ring(&self, _: &RingTarget) -> Result<(), BridgeError> {
+        // No bell to ring, so nothing for `permit_ring` to permit.
         Err(BridgeError::unsupported("a folder cannot ring anybody"))
     }
 

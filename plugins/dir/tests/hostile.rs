@@ -88,7 +88,7 @@ async fn what_is_in_the_way_is_named() {
 async fn a_link_for_a_folder_leads_nowhere() {
     let (dir, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     symlink(elsewhere.path(), dir.path().join(".wayside")).unwrap();
-    let error = open_with(dir.path(), context(TestClock::new(), None)).await.unwrap_err();
+    let error = open_with(dir.path(), context(&TestClock::new(), None)).await.unwrap_err();
     assert!(error.message().contains("in the way"), "{error}");
     assert_eq!(fs::read_dir(elsewhere.path()).unwrap().count(), 0);
 

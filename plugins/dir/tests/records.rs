@@ -6,7 +6,6 @@ mod common;
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use common::*;
@@ -224,7 +223,7 @@ async fn many_at_once() {
 async fn what_expired_is_removed_by_whoever_sees_it() {
     let dir = tempfile::tempdir().unwrap();
     let clock = TestClock::new();
-    let bob = open_with(dir.path(), context(Arc::clone(&clock), None)).await.unwrap();
+    let bob = open_with(dir.path(), context(&clock, None)).await.unwrap();
     let ann = open(dir.path()).await;
     for record in [meeting(1, b"one"), pointer("ann", b"card")] {
         ann.publish_one(&Record { not_after: in_days(1), ..record }).await.unwrap();
@@ -233,11 +232,11 @@ async fn what_expired_is_removed_by_whoever_sees_it() {
     let conflict = dir.path().join(".wayside/name-ann.sync-conflict-20261123-120000-ABCDEFG.rec");
     fs::copy(dir.path().join(".wayside/name-ann.rec"), &conflict).unwrap();
 
-    clock.advance_days(1);
+    clock.advance(DAY);
     bob.fetch(Fetch::new(Place::Own, Keys::All)).await.unwrap();
     assert_eq!(records(dir.path()).len(), 4, "a day's grace");
 
-    clock.advance_days(2);
+    clock.advance(2 * DAY);
     let left = bob.fetch(Fetch::new(Place::Own, Keys::All)).await.unwrap();
     assert_eq!(left.records.len(), 1);
     // The copy goes when somebody writes.

@@ -6,6 +6,7 @@ mod common;
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, SystemTime};
@@ -42,7 +43,7 @@ impl Drop for Mount {
 #[tokio::test]
 async fn what_is_no_folder_is_refused_at_once() {
     let dir = tempfile::tempdir().unwrap();
-    let of = async |path: &Path| open_with(path, context(TestClock::new(), None)).await.unwrap_err();
+    let of = async |path: &Path| open_with(path, context(&TestClock::new(), None)).await.unwrap_err();
     let missing = of(&dir.path().join("nowhere")).await;
     assert_eq!(missing.kind(), ErrorKind::Configuration);
     assert!(missing.message().contains("nowhere") && missing.message().contains("--path"), "{missing}");
@@ -111,7 +112,7 @@ async fn pulled_and_plugged_in_again() {
 async fn started_without_the_stick() {
     let (dir, state) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let (stick, away) = (dir.path().join("stick"), dir.path().join("away"));
-    let context = || context(TestClock::new(), Some(state.path().to_owned()));
+    let context = || context(&TestClock::new(), Some(state.path().to_owned()));
     fs::create_dir(&stick).unwrap();
     let locators = open_with(&stick, context()).await.unwrap().info().locators;
 
@@ -293,4 +294,57 @@ async fn killed_while_writing() {
     bob.publish_one(&meeting(9, b"x")).await.unwrap();
     assert!(!old.exists(), "its writer died");
     assert!(young.exists(), "its writer may live");
+}
+
+/// Somebody with an account of their own, whose files nobody else can read unless told otherwise.
+#[tokio::test]
+async fn strangers_are_denied_and_others_are_not() {
+    const NOBODY: u32 = 65534;
+    if let Some(path) = std::env::var_os("WAYSIDE_TEST_AS_NOBODY") {
+        let root = Path::new(&path);
+        let denied = open_with(&root.join("private"), context(&TestClock::new(), None)).await.unwrap_err();
+        assert_eq!(denied.kind(), ErrorKind::Denied, "{denied}");
+
+        let bob = open(&root.join("shared")).await;
+        assert_eq!(bob.fetch_keys([slot(1)]).await.unwrap(), [meeting(1, b"from ann")]);
+        bob.publish_one(&meeting(2, b"from bob")).await.unwrap();
+        bob.publish_one(&pointer("card", b"bob's")).await.unwrap();
+
+        let bob = open(&root.join("published")).await;
+        assert_eq!(bob.fetch_keys([slot(1)]).await.unwrap(), [meeting(1, b"from ann")]);
+        assert_eq!(bob.publish(&meeting(2, b"x")).await.unwrap_err().kind(), ErrorKind::Denied);
+        assert!(bob.probe().await.unwrap().note.unwrap().contains("permission"));
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    for (name, mode) in [("private", 0o700), ("shared", 0o2777), ("published", 0o755)] {
+        let path = dir.path().join(name);
+        fs::create_dir(&path).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        let ann = open(&path).await;
+        ann.publish_one(&meeting(1, b"from ann")).await.unwrap();
+        ann.publish_one(&pointer("card", b"ann's")).await.unwrap();
+    }
+    // A copy that nobody may run, wherever the build is.
+    let program = dir.path().join("test");
+    fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
+    let mut child = Command::new("sh");
+    // No umask of theirs keeps their records from us.
+    child.args(["-c", "umask 077; exec \"$0\" --exact strangers_are_denied_and_others_are_not --nocapture"]);
+    child.arg(&program).env("WAYSIDE_TEST_AS_NOBODY", dir.path()).current_dir("/");
+    let output = match child.uid(NOBODY).gid(NOBODY).output() {
+        Ok(output) => output,
+        Err(_) => return skip("becoming somebody else needs root"),
+    };
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("1 passed"), "{output:?}");
+
+    let ann = open(&dir.path().join("shared")).await;
+    assert_eq!(ann.fetch_keys([slot(2)]).await.unwrap(), [meeting(2, b"from bob")]);
+    let file = dir.path().join("shared/.wayside").join(records(&dir.path().join("shared")).remove(1));
+    assert_eq!(
+        (fs::metadata(&file).unwrap().uid(), fs::metadata(&file).unwrap().mode() & 0o777),
+        (NOBODY, 0o644)
+    );
 }

@@ -4,47 +4,16 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::Duration;
 
-use futures::future::BoxFuture;
 use wayside_bridge::{
-    BridgeContext, BridgeError, BridgeOptions, Class, Clock, Entropy, Key, Monotonic, Record, Registry,
-    SharedBridge, Slot, Spawner, Timestamp,
+    BridgeContext, BridgeError, BridgeOptions, Class, Clock, Entropy, Key, Record, Registry, SharedBridge,
+    Slot, Timestamp,
 };
 use wayside_bridge_dir::DirKind;
+pub use wayside_conformance::support::TestClock;
 
-/// The machine's clock, set forward by some days.
-pub struct TestClock {
-    started: Instant,
-    pub ahead: AtomicU64,
-}
-
-impl TestClock {
-    pub fn new() -> Arc<Self> {
-        Arc::new(Self { started: Instant::now(), ahead: AtomicU64::new(0) })
-    }
-
-    pub fn advance_days(&self, days: u64) {
-        self.ahead.fetch_add(days * 86_400, Ordering::SeqCst);
-    }
-}
-
-impl Clock for TestClock {
-    fn now(&self) -> Timestamp {
-        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
-        Timestamp::from_secs(since.as_secs() + self.ahead.load(Ordering::SeqCst))
-    }
-
-    fn monotonic(&self) -> Monotonic {
-        Monotonic(self.started.elapsed() + Duration::from_secs(self.ahead.load(Ordering::SeqCst)))
-    }
-
-    fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
-        Box::pin(tokio::time::sleep(duration))
-    }
-}
-
+/// Bytes that differ from process to process, as in life.
 struct Random;
 
 impl Entropy for Random {
@@ -53,16 +22,8 @@ impl Entropy for Random {
     }
 }
 
-struct Tokio;
-
-impl Spawner for Tokio {
-    fn spawn(&self, task: BoxFuture<'static, ()>) {
-        tokio::spawn(task);
-    }
-}
-
-pub fn context(clock: Arc<TestClock>, state_dir: Option<PathBuf>) -> BridgeContext {
-    BridgeContext { clock, entropy: Arc::new(Random), spawner: Arc::new(Tokio), state_dir }
+pub fn context(clock: &TestClock, state_dir: Option<PathBuf>) -> BridgeContext {
+    BridgeContext { entropy: Arc::new(Random), ..wayside_conformance::support::context(clock, 0, state_dir) }
 }
 
 pub async fn open_with(path: &Path, context: BridgeContext) -> Result<SharedBridge, BridgeError> {
@@ -71,11 +32,11 @@ pub async fn open_with(path: &Path, context: BridgeContext) -> Result<SharedBrid
 }
 
 pub async fn open(path: &Path) -> SharedBridge {
-    open_with(path, context(TestClock::new(), None)).await.unwrap()
+    open_with(path, context(&TestClock::new(), None)).await.unwrap()
 }
 
-pub fn in_days(days: u64) -> Timestamp {
-    TestClock::new().now().saturating_add(Duration::from_secs(days * 86_400))
+pub fn in_days(days: u32) -> Timestamp {
+    TestClock::new().now().saturating_add(DAY * days)
 }
 
 pub fn slot(byte: u8) -> Key {
@@ -105,6 +66,8 @@ pub fn names(path: &Path) -> Vec<String> {
 pub fn records(path: &Path) -> Vec<String> {
     names(path).into_iter().filter(|name| name.ends_with(".rec")).collect()
 }
+
+pub const DAY: Duration = Duration::from_secs(86_400);
 
 /// Says that a test could not run, and fails where all tests are expected to.
 pub fn skip(reason: &str) {
