@@ -67,6 +67,16 @@ enum State {
     Bad { looks: u32, next: Option<u64> },
 }
 
+/// What a file turned out to hold when it was read.
+#[derive(Debug, PartialEq, Eq)]
+enum Content {
+    Record(Record),
+    /// No record.
+    Junk,
+    /// It is gone, or did not let itself be read just now.
+    Nothing,
+}
+
 impl Index {
     /// Of a folder that nobody looked into yet.
     pub(crate) fn new(entropy: &dyn Entropy) -> Self {
@@ -98,11 +108,12 @@ impl Index {
             let file_name = file_name.to_owned();
             position = number;
             match self.read(folder, &file_name, now) {
-                Some(record) => {
+                Content::Record(record) => {
                     bytes += record.bytes.len();
                     batch.records.push(record);
                 }
-                None => batch.skipped += 1,
+                Content::Junk => batch.skipped += 1,
+                Content::Nothing => {}
             }
         }
         batch.more = self.after(position, &request.keys).next().is_some();
@@ -192,16 +203,16 @@ impl Index {
         plausible
     }
 
-    /// The record in a numbered file; `None` where there is none (any more).
-    fn read(&mut self, folder: &Folder, file_name: &str, now: Timestamp) -> Option<Record> {
-        let file = self.files.get_mut(file_name)?;
+    /// What is in a numbered file.
+    fn read(&mut self, folder: &Folder, file_name: &str, now: Timestamp) -> Content {
+        let Some(file) = self.files.get_mut(file_name) else { return Content::Nothing };
         let contents = match folder.read(file_name, format::max_file(file.name.class)) {
             Ok(contents) => contents,
             Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => None,
             Err(_) => {
                 // Gone, or the disk failed just now: whatever is there in the next scan is news.
                 self.forget(file_name);
-                return None;
+                return Content::Nothing;
             }
         };
         let found = contents.and_then(|contents| format::decode(&Bytes::from(contents)));
@@ -209,11 +220,11 @@ impl Index {
             Some(found) if file.name.fixed.is_none() && expiry::over(found.record.not_after, now) => {
                 expiry::remove(folder, file_name);
                 self.forget(file_name);
-                None
+                Content::Nothing
             }
             Some(found) => {
                 file.state = State::Good;
-                Some(found.record)
+                Content::Record(found.record)
             }
             None => {
                 let looks = match file.state {
@@ -223,7 +234,7 @@ impl Index {
                 let next = (looks < SECOND_LOOKS).then(|| self.scans + (1 << looks));
                 file.state = State::Bad { looks: looks + 1, next };
                 self.order.remove(&file.number);
-                None
+                Content::Junk
             }
         }
     }

@@ -58,3 +58,7 @@ impl std::fmt::Debug for Jobs {
         f.debug_struct("Jobs").field("path", &self.path).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+#[path = "jobs_tests.rs"]
+mod tests;

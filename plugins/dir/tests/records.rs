@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use common::*;
 use futures::StreamExt;
 use wayside_bridge::{
-    BridgeExt, Class, Cursor, ErrorKind, Fetch, Key, Keys, Place, Receipt, Record, Timestamp, Watch,
+    BridgeExt, Class, Cursor, Delivery, ErrorKind, Fetch, Key, Keys, Place, Receipt, Record, Timestamp, Watch,
 };
 
 #[tokio::test]
@@ -26,6 +26,7 @@ async fn found_by_the_other() {
     assert_eq!(ann.info().locators.len(), 1);
 }
 
+#[cfg(unix)]
 #[tokio::test]
 async fn the_same_folder_at_two_paths() {
     let dir = tempfile::tempdir().unwrap();
@@ -191,6 +192,25 @@ async fn a_watch_begins_with_what_is_there_and_wakes() {
     let ((median, of_it), (worst, _)) = (latencies[10], latencies[19]);
     eprintln!("from publish to the watcher: median {median:?} (publish itself {of_it:?}), worst {worst:?}");
     assert!(median < Duration::from_millis(500), "inotify does not wake: {latencies:?}");
+}
+
+/// A hard link comes without a notice, as does whatever another machine does.
+#[tokio::test]
+async fn a_watch_looks_by_itself() {
+    let (dir, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    open(elsewhere.path()).await.publish_one(&meeting(1, b"silent")).await.unwrap();
+    let name = records(elsewhere.path()).remove(0);
+
+    let bob = open(dir.path()).await;
+    let Delivery::Push { latency } = bob.capability().delivery else { unreachable!("folders push") };
+    let mut watch = bob.watch(Watch::new(Place::Own, Keys::All)).await.unwrap();
+    assert!(tokio::time::timeout(Duration::from_millis(100), watch.next()).await.is_err());
+    let put = Instant::now();
+    fs::hard_link(elsewhere.path().join(".wayside").join(&name), dir.path().join(".wayside").join(&name))
+        .unwrap();
+    assert_eq!(watch.next().await.unwrap().unwrap().records, [meeting(1, b"silent")]);
+    eprintln!("without notice: {:?} of {latency:?}", put.elapsed());
+    assert!(put.elapsed() < latency);
 }
 
 #[tokio::test]
