@@ -23,8 +23,8 @@ pub(crate) const README: &str = "README.txt";
 
 /// What names of temporary files begin with.
 ///
-/// Syncthing passes over `~syncthing~*` on every platform (`lib/fs/tempname.go`), Nextcloud and Dropbox over
-/// `~*.tmp`: half a record is never sent to anybody.
+/// Syncthing passes over `~syncthing~*` on every platform (`lib/fs/tempname.go`), and other synchronisers over names
+/// that begin with `~` or end in `.tmp`: half a record is sent to nobody, and were it sent, it would be none.
 pub(crate) const TEMPORARY_PREFIX: &str = "~syncthing~wayside-";
 
 const TEMPORARY_SUFFIX: &str = ".tmp";
