@@ -7,9 +7,8 @@ use async_trait::async_trait;
 use futures::FutureExt;
 use tokio::sync::{oneshot, watch};
 use wayside_bridge::{
-    Batch, Bridge, BridgeContext, BridgeError, BridgeInfo, Capability, Clock, Delivery, ErrorKind, Fetch,
-    Key, Keys, Lookup, Place, Probe, Receipt, Record, RecordStream, RingTarget, Timestamp, Wake, Watch,
-    Writers,
+    Batch, Bridge, BridgeContext, BridgeError, BridgeInfo, Capability, Clock, ErrorKind, Fetch, Keys,
+    Locator, Place, Probe, Receipt, Record, RecordStream, RingTarget, Timestamp, Watch,
 };
 
 use crate::error::Problem;
@@ -88,43 +87,10 @@ impl ExecBridge {
     }
 
     /// Whose place is meant, as the child hears it: its own place by any of its locators is its own place.
-    fn place(&self, place: Place) -> Result<Place, BridgeError> {
+    fn place(place: Place, own: &[Locator]) -> Place {
         match place {
-            Place::Of(locator) if self.info().locators.contains(&locator) => Ok(Place::Own),
-            Place::Of(_) if self.capability.writers == Writers::Shared => {
-                Err(BridgeError::unsupported("this bridge reaches its own place alone"))
-            }
-            place => Ok(place),
-        }
-    }
-
-    fn check_keys(&self, keys: &Keys) -> Result<(), BridgeError> {
-        match keys {
-            Keys::All if self.capability.lookup == Lookup::Key => {
-                Err(BridgeError::unsupported("this bridge cannot list its place"))
-            }
-            Keys::These(keys) if self.capability.max_keys.is_some_and(|most| keys.len() > most) => Err(
-                BridgeError::new(ErrorKind::Refused, "these are more keys than this bridge takes at once"),
-            ),
-            _ => Ok(()),
-        }
-    }
-
-    fn check_record(&self, record: &Record) -> Result<(), BridgeError> {
-        let refused = |why: String| Err(BridgeError::new(ErrorKind::Refused, why));
-        let Some(class) = self.capability.class(record.class) else {
-            return refused(format!("this bridge carries no {} records", record.class));
-        };
-        if record.bytes.len() > class.max_record {
-            return refused(format!(
-                "a record of {} bytes is larger than {}",
-                record.bytes.len(),
-                class.max_record
-            ));
-        }
-        match &record.key {
-            Key::Name(name) if Key::name(name).is_none() => refused("this name is no public name".to_owned()),
-            _ => Ok(()),
+            Place::Of(locator) if own.contains(&locator) => Place::Own,
+            place => place,
         }
     }
 
@@ -139,7 +105,9 @@ impl ExecBridge {
     /// Without the records that were not asked for or are larger than declared: somebody else's, or junk.
     fn sift(&self, keys: &Keys, mut batch: Batch) -> Batch {
         let before = batch.records.len();
-        batch.records.retain(|record| keys.contains(&record.key) && self.check_record(record).is_ok());
+        batch
+            .records
+            .retain(|record| keys.contains(&record.key) && self.capability.permit_publish(record).is_ok());
         batch.skipped = batch.skipped.saturating_add((before - batch.records.len()) as u64);
         batch
     }
@@ -173,7 +141,7 @@ impl Bridge for ExecBridge {
     }
 
     async fn publish(&self, record: &Record) -> Result<Receipt, BridgeError> {
-        self.check_record(record)?;
+        self.capability.permit_publish(record)?;
         let record = record.clone();
         let answer = self.session().await?.call(|id| ToChild::Publish(Publish { id, record })).await?;
         let receipt = answer.receipt.and_then(wire::receipt);
@@ -181,8 +149,9 @@ impl Bridge for ExecBridge {
     }
 
     async fn fetch(&self, request: Fetch) -> Result<Batch, BridgeError> {
-        self.check_keys(&request.keys)?;
-        let place = self.place(request.place)?;
+        let own = self.info().locators;
+        self.capability.permit_fetch(&request, &own)?;
+        let place = Self::place(request.place, &own);
         let limit = request.limit.min(self.most());
         let (keys, cursor) =
             (request.keys.clone(), text(request.cursor.as_ref().map(|cursor| cursor.as_bytes())));
@@ -196,20 +165,16 @@ impl Bridge for ExecBridge {
     }
 
     async fn watch(&self, request: Watch) -> Result<RecordStream, BridgeError> {
-        if !matches!(self.capability.delivery, Delivery::Push { .. }) {
-            return Err(BridgeError::unsupported("this bridge is polled"));
-        }
-        self.check_keys(&request.keys)?;
-        let place = self.place(request.place)?;
+        let own = self.info().locators;
+        self.capability.permit_watch(&request, &own)?;
+        let place = Self::place(request.place, &own);
         let (keys, cursor) = (request.keys, text(request.cursor.as_ref().map(|cursor| cursor.as_bytes())));
         let session = self.session().await?;
         session.watch(|id| ToChild::Watch(WatchLine { id, place, keys, cursor, credit: CREDIT })).await
     }
 
     async fn retract(&self, receipts: &[Receipt]) -> Result<(), BridgeError> {
-        if !self.capability.classes.values().any(|class| class.retract) {
-            return Err(BridgeError::unsupported("this bridge takes nothing back"));
-        }
+        self.capability.permit_retract()?;
         // receipts that are no text are none of ours, so there is nothing to take back
         let receipts: Vec<_> = receipts.iter().filter_map(|receipt| text(Some(receipt.as_bytes()))).collect();
         for receipts in receipts.chunks(MAX_RECEIPTS) {
@@ -220,9 +185,7 @@ impl Bridge for ExecBridge {
     }
 
     async fn ring(&self, target: &RingTarget) -> Result<(), BridgeError> {
-        if self.capability.wake == Wake::Never {
-            return Err(BridgeError::unsupported("this bridge rings nobody"));
-        }
+        self.capability.permit_ring(target)?;
         let target = target.0.clone();
         self.session().await?.call(|id| ToChild::Ring(Ring { id, target })).await.map(drop)
     }
