@@ -1,0 +1,366 @@
+//! What a case works with: handles that are kept account of, keys nobody has used, and ways to look.
+
+use std::collections::BTreeSet;
+use std::future::Future;
+use std::time::Duration;
+
+use futures::StreamExt;
+use tokio::time::Instant;
+use wayside_bridge::{
+    Batch, Bridge, BridgeError, Capability, Class, Cursor, Delivery, Entropy, Fetch, Key, Keys, Place,
+    Receipt, Record, RecordStream, SeededEntropy, SharedBridge, Slot, Timestamp, Writers,
+};
+
+use crate::run::Settings;
+use crate::tally::Tally;
+use crate::{Harness, Missing, Namespace, Supply};
+
+/// The length of a day, in seconds: records are published by the day at most.
+pub(crate) const DAY: u64 = 86_400;
+/// How long the suite pauses between looks at a place that is pushed.
+const GLANCE: Duration = Duration::from_millis(20);
+
+/// Why a case does not go on.
+#[derive(Debug)]
+pub(crate) enum Stop {
+    Fail(String),
+    Skip(String),
+}
+
+/// What a case answers.
+pub(crate) type Step<T = ()> = Result<T, Stop>;
+
+/// The case fails where the condition does not hold.
+macro_rules! ensure {
+    ($condition:expr, $($message:tt)+) => {
+        if !$condition {
+            return Err($crate::scene::Stop::Fail(format!($($message)+)));
+        }
+    };
+}
+pub(crate) use ensure;
+
+/// The case cannot be tried here.
+pub(crate) fn skip<T>(reason: impl Into<String>) -> Step<T> {
+    Err(Stop::Skip(reason.into()))
+}
+
+/// One case's run in one namespace.
+pub(crate) struct Scene<'a> {
+    pub(crate) harness: &'a dyn Harness,
+    pub(crate) namespace: &'a dyn Namespace,
+    pub(crate) settings: &'a Settings,
+    pub(crate) tally: &'a Tally,
+    pub(crate) entropy: SeededEntropy,
+}
+
+impl Scene<'_> {
+    /// Member `who`'s bridge; again is after a restart.
+    pub(crate) async fn handle(&self, who: usize) -> Step<SharedBridge> {
+        let bridge = self.namespace.handle(who).await.map_err(said("opening a handle"))?;
+        Ok(self.tally.watch_over(who, bridge))
+    }
+
+    /// Two members' bridges.
+    pub(crate) async fn pair(&self) -> Step<(SharedBridge, SharedBridge)> {
+        Ok((self.handle(0).await?, self.handle(1).await?))
+    }
+
+    /// A key of this class that nobody has used.
+    pub(crate) fn key(&self, class: Class) -> Key {
+        let mut bytes = [0; 16];
+        self.entropy.fill(&mut bytes);
+        let slot = Slot(bytes);
+        match class {
+            Class::Meeting | Class::Custody => Key::Slot(slot),
+            Class::Pointer => Key::Name(format!("t{slot}")),
+        }
+    }
+
+    /// Bytes that look sealed.
+    pub(crate) fn noise(&self, len: usize) -> Vec<u8> {
+        let mut bytes = vec![0; len];
+        self.entropy.fill(&mut bytes);
+        bytes
+    }
+
+    /// A record under this key that lives for a week or so.
+    pub(crate) fn record(&self, class: Class, key: &Key, bytes: impl Into<Vec<u8>>) -> Record {
+        Record::new(key.clone(), class, self.day_after(7), bytes.into())
+    }
+
+    /// A short record under a new key.
+    pub(crate) fn short(&self, bridge: &dyn Bridge, class: Class) -> Record {
+        let most = bridge.capability().class(class).map_or(0, |limits| limits.max_record);
+        self.record(class, &self.key(class), self.noise(most.min(48)))
+    }
+
+    /// Midnight, so many whole days after today's.
+    pub(crate) fn day_after(&self, days: u64) -> Timestamp {
+        let today = self.namespace.now().as_secs() / DAY;
+        Timestamp::from_secs(today.saturating_add(days).saturating_add(1).saturating_mul(DAY))
+    }
+
+    /// Everything of these keys that `reader` finds in `writer`'s place now, in batches of the usual size.
+    pub(crate) async fn find(
+        &self,
+        reader: &dyn Bridge,
+        writer: &dyn Bridge,
+        keys: &Keys,
+    ) -> Step<Vec<Record>> {
+        Ok(walk(reader, &place_of(reader, writer), keys, None, Fetch::LIMIT, PAGES).await?.records)
+    }
+
+    /// Looks until what is found pleases, for as long as the capability lets it take.
+    pub(crate) async fn find_until(
+        &self,
+        reader: &dyn Bridge,
+        writer: &dyn Bridge,
+        keys: &Keys,
+        what: &str,
+        pleases: impl Fn(&[Record]) -> bool,
+    ) -> Step<Vec<Record>> {
+        let deadline = Instant::now() + self.patience(reader.capability());
+        loop {
+            let found = self.find(reader, writer, keys).await?;
+            if pleases(&found) {
+                return Ok(found);
+            }
+            ensure!(Instant::now() < deadline, "{what}: {} found", describe(&found));
+            tokio::time::sleep(pause(reader.capability())).await;
+        }
+    }
+
+    /// Looks until this record is found under its key.
+    pub(crate) async fn find_record(
+        &self,
+        reader: &dyn Bridge,
+        writer: &dyn Bridge,
+        record: &Record,
+    ) -> Step {
+        let keys = just(&record.key);
+        let what =
+            format!("the published {} record of {} bytes is not found", record.class, record.bytes.len());
+        self.find_until(reader, writer, &keys, &what, |found| found.contains(record)).await.map(drop)
+    }
+
+    /// Looks until this record is not found any more.
+    pub(crate) async fn find_gone(&self, reader: &dyn Bridge, writer: &dyn Bridge, record: &Record) -> Step {
+        let keys = just(&record.key);
+        let what = "a record that was taken back is still there";
+        self.find_until(reader, writer, &keys, what, |found| !found.contains(record)).await.map(drop)
+    }
+
+    /// How long something may take that the service does by itself.
+    pub(crate) fn patience(&self, capability: &Capability) -> Duration {
+        self.settings.slack.saturating_add(capability.delivery.latency().saturating_mul(2))
+    }
+
+    /// A batch of a stream, within the patience.
+    pub(crate) async fn next(&self, bridge: &dyn Bridge, stream: &mut RecordStream) -> Step<Batch> {
+        match tokio::time::timeout(self.patience(bridge.capability()), stream.next()).await {
+            Ok(Some(Ok(batch))) => Ok(batch),
+            Ok(Some(Err(error))) => Err(said("watching")(error)),
+            Ok(None) => Err(Stop::Fail("the stream ended without an error".to_owned())),
+            Err(_) => Err(Stop::Fail("the watcher was not woken".to_owned())),
+        }
+    }
+
+    /// Reads a stream until all of these have come, each under a key that was asked for; tells the last cursor.
+    pub(crate) async fn next_until(
+        &self,
+        bridge: &dyn Bridge,
+        stream: &mut RecordStream,
+        keys: &Keys,
+        wanted: &[Record],
+    ) -> Step<Option<Cursor>> {
+        let mut missing: Vec<&Record> = wanted.iter().collect();
+        let mut cursor = None;
+        while !missing.is_empty() {
+            let batch = self.next(bridge, stream).await?;
+            ensure_asked_for(keys, &batch)?;
+            missing.retain(|record| !batch.records.contains(record));
+            cursor = batch.cursor;
+        }
+        Ok(cursor)
+    }
+}
+
+/// The most batches of a place that holds only what a case put there.
+const PAGES: usize = 4_096;
+
+/// What a walk through a place found.
+#[derive(Debug, Default)]
+pub(crate) struct Walk {
+    pub(crate) records: Vec<Record>,
+    pub(crate) cursor: Option<Cursor>,
+    pub(crate) skipped: u64,
+}
+
+/// Fetches on from a cursor until there is no more, and holds each batch to the contract.
+///
+/// More keys than one request may name are asked for in several walks from the same cursor.
+pub(crate) async fn walk(
+    reader: &dyn Bridge,
+    place: &Place,
+    keys: &Keys,
+    cursor: Option<Cursor>,
+    limit: usize,
+    most_pages: usize,
+) -> Step<Walk> {
+    let most = reader.capability().max_keys.unwrap_or(usize::MAX).max(1);
+    let mut all = Walk::default();
+    for keys in parts(keys, most) {
+        let part = walk_part(reader, place, &keys, cursor.clone(), limit, most_pages).await?;
+        all.records.extend(part.records);
+        all.skipped = all.skipped.saturating_add(part.skipped);
+        // The first walk's: what came while the others went on lies after it.
+        all.cursor = all.cursor.or(part.cursor);
+    }
+    Ok(all)
+}
+
+fn parts(keys: &Keys, most: usize) -> Vec<Keys> {
+    match keys {
+        Keys::All => vec![Keys::All],
+        Keys::These(keys) => {
+            let keys: Vec<&Key> = keys.iter().collect();
+            keys.chunks(most).map(|part| part.iter().copied().cloned().collect()).collect()
+        }
+    }
+}
+
+async fn walk_part(
+    reader: &dyn Bridge,
+    place: &Place,
+    keys: &Keys,
+    cursor: Option<Cursor>,
+    limit: usize,
+    most_pages: usize,
+) -> Step<Walk> {
+    let mut walk = Walk { cursor, ..Walk::default() };
+    let mut pages = 0;
+    loop {
+        let mut request = Fetch::new(place.clone(), keys.clone()).after(walk.cursor.take());
+        request.limit = limit;
+        let batch = reader.fetch(request).await.map_err(said("fetching"))?;
+        let len = batch.records.len();
+        ensure!(len <= limit, "a batch holds {len} records where {limit} were asked for at most");
+        ensure_asked_for(keys, &batch)?;
+        ensure!(
+            !batch.more || batch.cursor.is_some(),
+            "a batch says there is more and gives no cursor to go on from"
+        );
+        walk.records.extend(batch.records);
+        walk.skipped = walk.skipped.saturating_add(batch.skipped);
+        walk.cursor = batch.cursor;
+        pages += 1;
+        if !batch.more {
+            return Ok(walk);
+        }
+        ensure!(
+            pages < most_pages,
+            "after {most_pages} batches there is still more: the cursor makes no way"
+        );
+    }
+}
+
+fn ensure_asked_for(keys: &Keys, batch: &Batch) -> Step {
+    let stray = batch.records.iter().find(|record| !keys.contains(&record.key));
+    ensure!(stray.is_none(), "a record under a key that nobody asked for was handed out: {stray:?}");
+    Ok(())
+}
+
+/// How `reader` names the place in which `writer` publishes.
+pub(crate) fn place_of(reader: &dyn Bridge, writer: &dyn Bridge) -> Place {
+    let own = reader.info().locators;
+    let theirs = writer.info().locators;
+    match theirs.first() {
+        Some(first)
+            if reader.capability().writers == Writers::One && !theirs.iter().any(|l| own.contains(l)) =>
+        {
+            Place::Of(first.clone())
+        }
+        Some(_) | None => Place::Own,
+    }
+}
+
+/// The class that cases use where any will do.
+pub(crate) fn any_class(bridge: &dyn Bridge) -> Step<Class> {
+    match bridge.capability().classes.keys().next() {
+        Some(class) => Ok(*class),
+        None => Err(Stop::Fail("the capability declares no class at all".to_owned())),
+    }
+}
+
+/// A class whose records can be taken back.
+pub(crate) fn retractable(bridge: &dyn Bridge) -> Step<Class> {
+    match bridge.capability().classes.iter().find(|(_, limits)| limits.retract) {
+        Some((class, _)) => Ok(*class),
+        None => skip("the bridge declares that nothing can be taken back"),
+    }
+}
+
+/// Whether it is pushed; the case is skipped where it is polled.
+pub(crate) fn pushed(bridge: &dyn Bridge) -> Step {
+    match bridge.capability().delivery {
+        Delivery::Push { .. } => Ok(()),
+        Delivery::Poll { .. } => skip("the bridge is polled: there is nothing to watch"),
+    }
+}
+
+/// Publishes, or says what went wrong.
+pub(crate) async fn publish(bridge: &dyn Bridge, record: &Record) -> Step<Receipt> {
+    bridge.publish(record).await.map_err(said("publishing"))
+}
+
+/// This key alone.
+pub(crate) fn just(key: &Key) -> Keys {
+    Keys::These(BTreeSet::from([key.clone()]))
+}
+
+/// The keys of these records.
+pub(crate) fn keys_of<'a>(records: impl IntoIterator<Item = &'a Record>) -> Keys {
+    Keys::These(records.into_iter().map(|record| record.key.clone()).collect())
+}
+
+/// Runs a future for at most so many polls, and drops it.
+pub(crate) async fn drop_after<F: Future>(polls: usize, future: F) -> Option<F::Output> {
+    let mut future = Box::pin(future);
+    for _ in 0..polls {
+        if let std::task::Poll::Ready(output) = futures::poll!(future.as_mut()) {
+            return Some(output);
+        }
+        tokio::time::sleep(Duration::from_micros(200)).await;
+    }
+    None
+}
+
+/// How long to wait between two looks.
+pub(crate) fn pause(capability: &Capability) -> Duration {
+    match capability.delivery {
+        Delivery::Push { .. } => GLANCE,
+        Delivery::Poll { interval } => interval.max(GLANCE),
+    }
+}
+
+/// An error of the bridge where none should be.
+pub(crate) fn said(doing: &str) -> impl Fn(BridgeError) -> Stop + '_ {
+    move |error| Stop::Fail(format!("{doing}: {:?}: {error}", error.kind()))
+}
+
+/// What the harness lacks skips the case; what it fails at fails it.
+pub(crate) fn supplied<T>(supply: Supply<T>) -> Step<T> {
+    supply.map_err(|missing| match missing {
+        Missing::NotApplicable(reason) => Stop::Skip(reason.into_owned()),
+        Missing::Failed(error) => Stop::Fail(format!("the harness failed: {error}")),
+    })
+}
+
+fn describe(found: &[Record]) -> String {
+    match found {
+        [] => "nothing was".to_owned(),
+        [one] => format!("{one:?} was"),
+        many => format!("{} records were", many.len()),
+    }
+}
