@@ -46,12 +46,13 @@ pub enum ServeError {
 ///
 /// Standard output belongs to the protocol from here on; write logs to standard error.
 pub async fn serve(bridge: impl Bridge) -> Result<(), ServeError> {
-    serve_on(bridge, tokio::io::stdin(), tokio::io::stdout()).await
+    serve_on(&bridge, tokio::io::stdin(), tokio::io::stdout()).await
 }
 
 /// Serves a bridge on any pair of pipes until the node closes its end. What is under way then is dropped.
-pub async fn serve_on<R, W>(bridge: impl Bridge, input: R, mut output: W) -> Result<(), ServeError>
+pub async fn serve_on<B, R, W>(bridge: &B, input: R, mut output: W) -> Result<(), ServeError>
 where
+    B: Bridge + ?Sized,
     R: AsyncRead + Unpin,
     W: AsyncWrite + Unpin,
 {
@@ -69,7 +70,7 @@ where
     // the queue is empty: there is room
     let _ = lines.try_send(hello);
 
-    let server = Server { bridge: &bridge, lines };
+    let server = Server { bridge, lines };
     tokio::select! {
         served = server.run(Lines::new(input)) => served,
         written = writing => written.map_err(ServeError::Pipe),
@@ -85,7 +86,7 @@ const AT_A_TIME: usize = 256;
 /// A watch's batch is cut into lines of about so many bytes of records, well below the longest line.
 const PART: usize = MAX_RECORD;
 
-struct Server<'a, B> {
+struct Server<'a, B: ?Sized> {
     bridge: &'a B,
     lines: mpsc::Sender<String>,
 }
@@ -96,7 +97,7 @@ struct Watching {
     stop: AbortHandle,
 }
 
-impl<'a, B: Bridge> Server<'a, B> {
+impl<B: Bridge + ?Sized> Server<'_, B> {
     async fn run<R: AsyncRead + Unpin>(&self, mut input: Lines<R>) -> Result<(), ServeError> {
         let mut work: FuturesUnordered<BoxFuture<'_, u64>> = FuturesUnordered::new();
         let mut watches = BTreeMap::new();

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, TryAcquireError, mpsc, oneshot};
 use wayside_bridge::{Batch, BridgeError, Clock, ErrorKind, Locator, Monotonic, RecordStream};
 
 use crate::error::{ExecError, Problem};
@@ -17,8 +17,11 @@ use crate::lines::{Lines, NoLine};
 use crate::protocol::{Answer, Credit, FromChild, Id, Info, MAX_LINE, MAX_TEXT, Parsed, ToChild};
 use crate::wire::clip;
 
-/// Requests and watches at a time; whoever comes later waits.
-const AT_A_TIME: usize = 64;
+/// Requests at a time; whoever comes later waits.
+const REQUESTS: usize = 64;
+
+/// Watches at a time; more are refused.
+const WATCHES: usize = 32;
 
 /// Lines that wait to be written.
 const QUEUE: usize = 64;
@@ -35,7 +38,8 @@ pub(crate) struct Session {
     clock: Arc<dyn Clock>,
     timeout: Duration,
     lines: mpsc::Sender<String>,
-    permits: Arc<Semaphore>,
+    requests: Arc<Semaphore>,
+    watches: Arc<Semaphore>,
     next_id: AtomicU64,
     table: Mutex<Table>,
     /// Somebody has begun to wait for something.
@@ -86,7 +90,8 @@ impl Session {
             clock,
             timeout,
             lines,
-            permits: Arc::new(Semaphore::new(AT_A_TIME)),
+            requests: Arc::new(Semaphore::new(REQUESTS)),
+            watches: Arc::new(Semaphore::new(WATCHES)),
             next_id: AtomicU64::new(1),
             table: Mutex::new(Table { entries: BTreeMap::new(), strays, over: None }),
             waiting: Notify::new(),
@@ -103,7 +108,8 @@ impl Session {
     /// Sends a request and waits for its answer.
     pub(crate) async fn call(&self, message: impl FnOnce(u64) -> ToChild) -> Result<Answer, BridgeError> {
         let (sender, answer) = oneshot::channel();
-        self.send(message, |_| What::Request(sender)).await?;
+        let permit = Arc::clone(&self.requests).acquire_owned().await.map_err(|_| self.over())?;
+        self.send(message, permit, What::Request(sender)).await?;
         answer.await.unwrap_or_else(|_| Err(self.over()))
     }
 
@@ -116,7 +122,13 @@ impl Session {
         // one more than the credit, so that there is always room for the reason of its end
         let (batches, receiver) = mpsc::channel(CREDIT as usize + 1);
         let feed = Feed { batches, credit: CREDIT };
-        let id = self.send(message, |_| What::Opening(sender, feed)).await?;
+        let permit = Arc::clone(&self.watches).try_acquire_owned().map_err(|error| match error {
+            TryAcquireError::Closed => self.over(),
+            TryAcquireError::NoPermits => {
+                BridgeError::new(ErrorKind::Refused, format!("{WATCHES} watches are the most at a time"))
+            }
+        })?;
+        let id = self.send(message, permit, What::Opening(sender, feed)).await?;
         let watcher = Watcher { id, session: Arc::downgrade(self), receiver, owed: false };
         answer.await.unwrap_or_else(|_| Err(self.over()))?;
         Ok(futures::stream::unfold(watcher, |mut watcher| async move {
@@ -173,7 +185,8 @@ impl Session {
             table.over.get_or_insert_with(|| error.clone());
             std::mem::take(&mut table.entries)
         };
-        self.permits.close();
+        self.requests.close();
+        self.watches.close();
         for entry in entries.into_values() {
             entry.what.end(Some(error.clone().into()));
         }
@@ -182,9 +195,9 @@ impl Session {
     async fn send(
         &self,
         message: impl FnOnce(u64) -> ToChild,
-        what: impl FnOnce(u64) -> What,
+        permit: OwnedSemaphorePermit,
+        what: What,
     ) -> Result<u64, BridgeError> {
-        let permit = Arc::clone(&self.permits).acquire_owned().await.map_err(|_| self.over())?;
         let slot = self.lines.reserve().await.map_err(|_| self.over())?;
         // nothing below awaits: an id is in the table exactly when its line is on the way
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
@@ -197,7 +210,7 @@ impl Session {
             if let Some(error) = &table.over {
                 return Err(error.clone().into());
             }
-            table.entries.insert(id, Entry { deadline, what: what(id), _permit: permit });
+            table.entries.insert(id, Entry { deadline, what, _permit: permit });
         }
         slot.send(line);
         self.waiting.notify_one();
