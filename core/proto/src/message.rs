@@ -3,6 +3,8 @@
 use minicbor::{Decode, Encode};
 
 use crate::codec::{self, Malformed};
+use crate::crypto::envelope::Bucket;
+use crate::crypto::noise::Pattern;
 use crate::identity::Card;
 use crate::place::Candidates;
 use crate::time::{Epoch, UnixMillis};
@@ -11,8 +13,8 @@ use crate::time::{Epoch, UnixMillis};
 pub trait Payload: Encode<()> + for<'b> Decode<'b, ()> {
     /// What it is called in errors.
     const NAME: &'static str;
-    /// The longest encoding, in bytes: what the larger bucket holds.
-    const MAX: usize = 880;
+    /// The longest encoding, in bytes: what the larger bucket holds under the handshake's overhead.
+    const MAX: usize = Bucket::Large.payload(Pattern::Meeting.overhead2());
 
     /// Its bytes.
     fn to_bytes(&self) -> Vec<u8> {
@@ -40,6 +42,7 @@ pub struct Join {
 }
 
 /// First contact, message 2.
+#[expect(clippy::large_enum_variant, reason = "one exists at a time, and refusals are rare")]
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub enum Welcome {
     /// You are in.
@@ -134,6 +137,7 @@ pub struct Update {
 
 impl Payload for Join {
     const NAME: &'static str = "a join";
+    const MAX: usize = Bucket::Large.payload(Pattern::Contact.overhead1());
 }
 impl Payload for Welcome {
     const NAME: &'static str = "a welcome";

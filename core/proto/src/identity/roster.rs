@@ -1,5 +1,6 @@
 //! The account's list of its devices.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use minicbor::{Decode, Encode};
@@ -7,7 +8,8 @@ use minicbor::{Decode, Encode};
 use super::{CardError, Signed};
 use crate::codec::{Malformed, at_most};
 use crate::crypto::keys::{self, AccountId, AccountKey, DeviceKeys, DevicePublic};
-use crate::time::UnixMillis;
+use crate::place::is_deceptive;
+use crate::time::{Epoch, UnixMillis};
 
 /// What an account says of its devices, in force until it expires or a later one is seen.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
@@ -41,7 +43,8 @@ pub struct DeviceEntry {
     /// Its keys.
     #[n(0)]
     pub keys: DevicePublic,
-    /// The device's signature over the account: nobody can list a device that does not want it.
+    /// The device's signature over the account and both its keys: nobody can list a device that does not want it, nor graft another Noise key
+    /// onto it.
     #[cbor(n(1), with = "minicbor::bytes")]
     pub consent: [u8; 64],
 }
@@ -49,7 +52,8 @@ pub struct DeviceEntry {
 impl DeviceEntry {
     /// An entry for one's own device.
     pub fn new(device: &DeviceKeys, account: &AccountId) -> Self {
-        Self { keys: device.public(), consent: device.sign(CONSENT, &account.0) }
+        let keys = device.public();
+        Self { keys, consent: device.sign(CONSENT, &consent(&keys, account)) }
     }
 }
 
@@ -60,6 +64,8 @@ impl Roster {
     pub const MOST: usize = 8;
     /// The longest name, in bytes.
     pub const MAX_NAME: usize = 64;
+    /// How far ahead of the reader's clock it may have been signed: as far as the clocks of friends who still meet.
+    pub const SKEW: Duration = Epoch::LENGTH;
     /// The longest encoding, in bytes.
     const MAX: usize = 2048;
 
@@ -68,10 +74,11 @@ impl Roster {
         Signed::new(self, |body| account.sign(ROSTER, body))
     }
 
-    /// Whether it is in force at this moment. An expired one still identifies its devices; it just entitles them to nothing but
-    /// handing over a fresh one.
+    /// Whether it is in force at this moment: signed no later than [`Roster::SKEW`] ahead, so that a date far in the future does not outlast the
+    /// limit of 30 days, and not expired. An expired one still identifies its devices; it just entitles them to nothing but handing over a
+    /// fresh one.
     pub fn in_force(&self, now: UnixMillis) -> bool {
-        now < self.expires
+        self.issued <= now.after(Self::SKEW) && now < self.expires
     }
 
     /// The device of this Noise key.
@@ -87,26 +94,36 @@ impl Signed<Roster> {
         if !keys::verify(&roster.account.0, ROSTER, self.body(), self.signature()) {
             return Err(CardError::Signature);
         }
+        let wrong = |why| Err(Malformed::new("a roster", why).into());
         at_most("a roster", roster.devices.len(), Roster::MOST)?;
-        let name_ok =
-            (1..=Roster::MAX_NAME).contains(&roster.name.len()) && !roster.name.contains(char::is_control);
-        if !name_ok {
-            return Err(Malformed::new(
-                "a roster",
-                "its name is empty, too long or holds control characters",
-            )
-            .into());
+        if !(1..=Roster::MAX_NAME).contains(&roster.name.len()) || roster.name.contains(is_deceptive) {
+            return wrong("its name is empty, too long or holds characters that are not seen");
         }
         if roster.devices.is_empty() || roster.seq == 0 {
-            return Err(Malformed::new("a roster", "it names no device or has no number").into());
+            return wrong("it names no device or has no number");
+        }
+        if roster.expires <= roster.issued {
+            return wrong("it ends before it begins");
         }
         if roster.expires.since(roster.issued) > Roster::LIFETIME {
             return Err(CardError::TooLong);
         }
-        let consents =
-            |entry: &DeviceEntry| keys::verify(&entry.keys.sign, CONSENT, &roster.account.0, &entry.consent);
+        // Devices are looked up by either key, so neither may occur twice.
+        let signs: BTreeSet<_> = roster.devices.iter().map(|entry| entry.keys.sign).collect();
+        let noises: BTreeSet<_> = roster.devices.iter().map(|entry| entry.keys.noise).collect();
+        if signs.len().min(noises.len()) < roster.devices.len() {
+            return wrong("two of its devices share a key");
+        }
+        let consents = |entry: &DeviceEntry| {
+            keys::verify(&entry.keys.sign, CONSENT, &consent(&entry.keys, &roster.account), &entry.consent)
+        };
         if roster.devices.iter().all(consents) { Ok(roster) } else { Err(CardError::Signature) }
     }
+}
+
+/// What a device signs to be listed: account ‖ Ed25519 key ‖ X25519 key.
+fn consent(device: &DevicePublic, account: &AccountId) -> Vec<u8> {
+    [account.0, device.sign, device.noise].concat()
 }
 
 const ROSTER: &str = "roster";

@@ -3,7 +3,7 @@
 use minicbor::{Decode, Encode};
 
 use super::{CardError, Signed};
-use crate::codec::at_most;
+use crate::codec::{Malformed, at_most};
 use crate::crypto::keys::{self, DeviceId, DeviceKeys, DevicePublic};
 use crate::place::MeetingPoint;
 use crate::time::UnixMillis;
@@ -42,6 +42,9 @@ impl Signed<Status> {
     pub fn verify(&self, device: &DevicePublic) -> Result<Status, CardError> {
         let status = self.decode("a status", Status::MAX)?;
         at_most("a status", status.points.len(), Status::MOST)?;
+        if status.seq == 0 {
+            return Err(Malformed::new("a status", "it has no number").into());
+        }
         let signed = keys::verify(&device.sign, STATUS, self.body(), self.signature());
         if signed && status.device == device.id() { Ok(status) } else { Err(CardError::Signature) }
     }
