@@ -97,12 +97,67 @@ pub struct MeetingPoint {
     /// What slots there are derived with.
     #[n(1)]
     pub tag: PlaceTag,
-    /// What the owner's trays there are derived with (places that are looked up by key) and the index of its own one-writer space.
+    /// What the owner's trays there are derived with (places that are looked up by key) and the index of its own one-writer space. The
+    /// tag goes into that too, so that one key for all points of a device is enough, and shortest.
     #[n(2)]
     pub tray: Secret,
     /// Whether this is a space that only its owner writes: then the owner's records are found there, and nobody leaves any for it.
     #[n(3)]
     pub one_writer: bool,
+}
+
+/// How a status writes its points: the tray key is left out where it is the same as the point's before, so that three points fit into a record
+/// of first contact.
+pub(crate) mod points {
+    use minicbor::decode::Error;
+    use minicbor::encode::Write;
+    use minicbor::{Decode, Decoder, Encode, Encoder, encode as cbor};
+
+    use super::{Locator, MeetingPoint, PlaceTag};
+    use crate::crypto::Secret;
+
+    #[derive(Encode, Decode)]
+    struct Wire {
+        #[n(0)]
+        locator: Locator,
+        #[n(1)]
+        tag: PlaceTag,
+        #[n(2)]
+        tray: Option<Secret>,
+        #[n(3)]
+        one_writer: bool,
+    }
+
+    pub(crate) fn encode<C, W: Write>(
+        points: &[MeetingPoint],
+        e: &mut Encoder<W>,
+        ctx: &mut C,
+    ) -> Result<(), cbor::Error<W::Error>> {
+        e.array(points.len() as u64)?;
+        let mut before = None;
+        for point in points {
+            let tray = (before != Some(&point.tray)).then(|| point.tray.clone());
+            before = Some(&point.tray);
+            Wire { locator: point.locator.clone(), tag: point.tag, tray, one_writer: point.one_writer }
+                .encode(e, ctx)?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn decode<C>(d: &mut Decoder<'_>, ctx: &mut C) -> Result<Vec<MeetingPoint>, Error> {
+        let mut points: Vec<MeetingPoint> = Vec::new();
+        for wire in Vec::<Wire>::decode(d, ctx)? {
+            let before = points.last().map(|point| point.tray.clone());
+            let tray = wire.tray.or(before).ok_or(Error::message("the first point has no tray key"))?;
+            points.push(MeetingPoint {
+                locator: wire.locator,
+                tag: wire.tag,
+                tray,
+                one_writer: wire.one_writer,
+            });
+        }
+        Ok(points)
+    }
 }
 
 /// An address at which a device may be reached directly.

@@ -65,6 +65,15 @@ impl Card {
         self.statuses.get(device)
     }
 
+    /// The same card with nothing in it of other devices than this one, for first contact, where every byte counts; the whole one follows over
+    /// the link. `None` where the card knows no such device.
+    pub fn brief(&self, device: &DeviceId) -> Option<Self> {
+        let entry = self.roster.devices.iter().find(|entry| entry.keys.id() == *device)?.clone();
+        let status = self.signed_status(device).cloned();
+        let roster = self.wire.roster.clone().with(vec![entry]);
+        Self::verified(Wire { roster, statuses: status.into_iter().collect() }).ok()
+    }
+
     /// Takes over what is newer in another card of the same account: a roster with a higher number, statuses with higher numbers. Returns
     /// whether there was anything.
     ///
@@ -81,9 +90,23 @@ impl Card {
         }
         let ours = &*self;
         let leading = if other.roster.seq > ours.roster.seq { other } else { ours };
-        let mut changed = leading.roster.seq > ours.roster.seq;
+        // Of one roster the cards may show different devices.
+        let mut entries = leading.roster.devices.clone();
+        if ours.roster.seq == other.roster.seq {
+            entries.extend(
+                other
+                    .roster
+                    .devices
+                    .iter()
+                    .filter(|entry| !entries.contains(entry))
+                    .cloned()
+                    .collect::<Vec<_>>(),
+            );
+        }
+        let mut changed =
+            leading.roster.seq > ours.roster.seq || entries.len() > leading.roster.devices.len();
         let mut statuses = Vec::new();
-        for device in &leading.roster.devices {
+        for device in &entries {
             let id = device.keys.id();
             let seq = |card: &Self| card.statuses.get(&id).map(|status| status.seq);
             let newer = seq(other) > seq(ours);
@@ -91,7 +114,8 @@ impl Card {
             statuses.extend((if newer { other } else { ours }).signed_status(&id).cloned());
         }
         if changed {
-            *self = Self::verified(Wire { roster: leading.wire.roster.clone(), statuses })?;
+            let roster = leading.wire.roster.clone().with(entries);
+            *self = Self::verified(Wire { roster, statuses })?;
         }
         Ok(changed)
     }
@@ -111,8 +135,8 @@ impl Card {
     }
 
     fn verified(wire: Wire) -> Result<Self, CardError> {
-        let roster = wire.roster.verify()?;
         at_most("a card", wire.statuses.len(), Roster::MOST)?;
+        let roster = wire.roster.verify()?;
         let mut statuses = BTreeMap::new();
         for signed in &wire.statuses {
             let device = signed.claimed_device()?;

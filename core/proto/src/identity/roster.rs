@@ -7,34 +7,46 @@ use minicbor::{Decode, Encode};
 
 use super::{CardError, Signed};
 use crate::codec::{Malformed, at_most};
-use crate::crypto::keys::{self, AccountId, AccountKey, DeviceKeys, DevicePublic};
+use crate::crypto::keys::{self, AccountId, AccountKey, DeviceId, DeviceKeys, DevicePublic};
 use crate::place::is_deceptive;
 use crate::time::{Epoch, UnixMillis};
 
 /// What an account says of its devices, in force until it expires or a later one is seen.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Roster {
     /// Whose it is.
-    #[n(0)]
     pub account: AccountId,
     /// Counts up from 1; the highest holds. Of two with one number the first that was seen holds.
-    #[n(1)]
     pub seq: u64,
     /// SHA-256 of the signed bytes of the roster before; nothing in the first.
-    #[cbor(n(2), with = "minicbor::bytes")]
     pub previous: Option<[u8; 32]>,
     /// When it was signed.
-    #[n(3)]
     pub issued: UnixMillis,
     /// When it ends, at most [`Roster::LIFETIME`] after it was signed.
-    #[n(4)]
     pub expires: UnixMillis,
     /// What the account calls itself: 1–64 bytes, a hint and nothing to rely on.
-    #[n(5)]
     pub name: String,
-    /// Its devices, at most [`Roster::MOST`].
-    #[n(6)]
+    /// Its devices, at most [`Roster::MOST`]; in a [brief](super::Card::brief) card only one of them.
     pub devices: Vec<DeviceEntry>,
+}
+
+/// What is signed: the devices by their ids, so that one of them can be shown without the others.
+#[derive(Encode, Decode)]
+struct Body {
+    #[n(0)]
+    account: AccountId,
+    #[n(1)]
+    seq: u64,
+    #[cbor(n(2), with = "minicbor::bytes")]
+    previous: Option<[u8; 32]>,
+    #[n(3)]
+    issued: UnixMillis,
+    #[n(4)]
+    expires: UnixMillis,
+    #[n(5)]
+    name: String,
+    #[n(6)]
+    devices: Vec<DeviceId>,
 }
 
 /// A device, with its own word that it belongs to the account.
@@ -66,12 +78,21 @@ impl Roster {
     pub const MAX_NAME: usize = 64;
     /// How far ahead of the reader's clock it may have been signed: as far as the clocks of friends who still meet.
     pub const SKEW: Duration = Epoch::LENGTH;
-    /// The longest encoding, in bytes.
-    const MAX: usize = 2048;
+    /// The longest encoding of what is signed, in bytes.
+    const MAX: usize = 1024;
 
     /// Signs it.
     pub fn sign(&self, account: &AccountKey) -> Signed<Self> {
-        Signed::new(self, |body| account.sign(ROSTER, body))
+        let body = Body {
+            account: self.account,
+            seq: self.seq,
+            previous: self.previous,
+            issued: self.issued,
+            expires: self.expires,
+            name: self.name.clone(),
+            devices: self.devices.iter().map(|entry| entry.keys.id()).collect(),
+        };
+        Signed::new(&body, |body| account.sign(ROSTER, body)).with(self.devices.clone())
     }
 
     /// Whether it is in force at this moment: signed no later than [`Roster::SKEW`] ahead, so that a date far in the future does not outlast the
@@ -88,14 +109,28 @@ impl Roster {
 }
 
 impl Signed<Roster> {
-    /// The roster, if account and devices really signed it and it keeps the limits.
+    /// The roster, if account and devices really signed it and it keeps the limits. Its devices are those whose entries came with it, at least
+    /// one.
     pub fn verify(&self) -> Result<Roster, CardError> {
-        let roster = self.decode("a roster", Roster::MAX)?;
+        at_most("a roster", self.beside().len(), Roster::MOST)?;
+        let body: Body = self.decode("a roster", Roster::MAX)?;
+        at_most("a roster", body.devices.len(), Roster::MOST)?;
+        if !self.beside().iter().all(|entry| body.devices.contains(&entry.keys.id())) {
+            return Err(CardError::Signature);
+        }
+        let roster = Roster {
+            account: body.account,
+            seq: body.seq,
+            previous: body.previous,
+            issued: body.issued,
+            expires: body.expires,
+            name: body.name,
+            devices: self.beside().to_vec(),
+        };
         if !keys::verify(&roster.account.0, ROSTER, self.body(), self.signature()) {
             return Err(CardError::Signature);
         }
         let wrong = |why| Err(Malformed::new("a roster", why).into());
-        at_most("a roster", roster.devices.len(), Roster::MOST)?;
         if !(1..=Roster::MAX_NAME).contains(&roster.name.len()) || roster.name.contains(is_deceptive) {
             return wrong("its name is empty, too long or holds characters that are not seen");
         }
