@@ -49,3 +49,6 @@ pub(crate) fn decode<'b, T: Decode<'b, ()>>(
 pub(crate) const fn at_most(what: &'static str, count: usize, most: usize) -> Result<(), Malformed> {
     if count > most { Err(Malformed::new(what, "too many entries")) } else { Ok(()) }
 }
+
+#[cfg(test)]
+mod tests;

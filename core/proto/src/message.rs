@@ -229,3 +229,6 @@ impl<'b, C> Decode<'b, C> for CardBytes {
         Card::from_bytes(d.bytes()?).map(Self).map_err(|_| minicbor::decode::Error::message("not a card"))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -297,3 +297,6 @@ impl<'b, C> Decode<'b, C> for Candidates {
         Ok(Self(candidates))
     }
 }
+
+#[cfg(test)]
+mod tests;

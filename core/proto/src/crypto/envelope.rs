@@ -124,3 +124,6 @@ fn decrypt(siv: &Secret, sealed: &[u8]) -> Option<Vec<u8>> {
     let headers: [&[u8]; 0] = [];
     Aes128Siv::new(siv.expose().into()).decrypt(headers, sealed).ok()
 }
+
+#[cfg(test)]
+mod tests;

@@ -31,6 +31,13 @@ impl<T> Signed<T> {
         Self { body, signature, beside: Vec::new(), of: PhantomData }
     }
 
+    /// Signs bytes that a newer version might have written.
+    #[cfg(test)]
+    pub(super) fn of_bytes(body: Vec<u8>, sign: impl FnOnce(&[u8]) -> [u8; 64]) -> Self {
+        let signature = sign(&body);
+        Self { body, signature, beside: Vec::new(), of: PhantomData }
+    }
+
     /// The same with these entries beside it.
     pub(super) fn with(self, beside: Vec<DeviceEntry>) -> Self {
         Self { beside, ..self }

@@ -76,3 +76,6 @@ fn split(both: Secret<48>) -> Slot {
         siv: Secret::new(std::array::from_fn(|i| siv.get(i).copied().unwrap_or_default())),
     }
 }
+
+#[cfg(test)]
+mod tests;
