@@ -1,4 +1,7 @@
 //! Where records lie, and the keys they are sealed under.
+//!
+//! Every derivation takes in the place: a message that is raced over several bridges lies under another slot and another key on each, so that
+//! nobody who reads two of them can tell that the records belong together.
 
 use crate::crypto::keys::DeviceId;
 use crate::crypto::{Secret, derive};
@@ -35,24 +38,24 @@ pub fn offer(pair: &Secret, tag: PlaceTag, from: &DeviceId, to: &DeviceId, index
     split(derive(pair.expose(), "slot", &[&tag.0, &from.0, &to.0, &[index]]))
 }
 
-/// Where the answer to the offer with handshake hash `h1` lies.
-pub fn answer(pair: &Secret, h1: &[u8; 32]) -> Slot {
-    split(derive(pair.expose(), "ans", &[h1]))
+/// Where the answer to the offer with handshake hash `h1` lies, at the place where that offer was found.
+pub fn answer(pair: &Secret, tag: PlaceTag, h1: &[u8; 32]) -> Slot {
+    split(derive(pair.expose(), "ans", &[&tag.0, h1]))
 }
 
-/// Where one update after a meeting lies, by the side that leaves it.
-pub fn update(meeting: &Secret, offerer: bool) -> Slot {
-    split(derive(meeting.expose(), "upd", &[&[u8::from(offerer)]]))
+/// Where one update after a meeting lies, by the side that leaves it, at the place where the answer was left.
+pub fn update(meeting: &Secret, tag: PlaceTag, offerer: bool) -> Slot {
+    split(derive(meeting.expose(), "upd", &[&tag.0, &[u8::from(offerer)]]))
 }
 
-/// Where a join is left for an invite, by day and lane.
-pub fn join(secret: &Secret<16>, day: Epoch, lane: u8) -> Slot {
-    split(derive(secret.expose(), "join", &[&day.0.to_be_bytes(), &[lane]]))
+/// Where a join is left for an invite, by the position of the place in it, the day and the lane.
+pub fn join(secret: &Secret<16>, point: u8, day: Epoch, lane: u8) -> Slot {
+    split(derive(secret.expose(), "join", &[&[point], &day.0.to_be_bytes(), &[lane]]))
 }
 
-/// Where the welcome to the join with handshake hash `h1` lies.
-pub fn welcome(secret: &Secret<16>, h1: &[u8; 32]) -> Slot {
-    split(derive(secret.expose(), "wel", &[h1]))
+/// Where the welcome to the join with handshake hash `h1` lies, at the place where that join was found.
+pub fn welcome(secret: &Secret<16>, point: u8, h1: &[u8; 32]) -> Slot {
+    split(derive(secret.expose(), "wel", &[&[point], h1]))
 }
 
 /// A recipient's tray, from the key that its card names: where offers for it lie in a place that is looked up by key.
