@@ -405,7 +405,7 @@ impl Engine {
         };
         let arrival = Arrival { bridge: bridge.clone(), space: space.clone(), tag: special.tag };
         match owner {
-            Owner::Invite(key) => self.found_join(&key, &arrival, special.point, &message),
+            Owner::Invite(key) => self.found_join(&key, &arrival, special.point, record.slot, &message),
             Owner::Contact(key) => self.found_welcome(&key, &arrival, &message),
             Owner::Offer(account, device, no) => self.found_answer(&account, &device, no, &arrival, &message),
             Owner::Session(id) => self.found_update(id, &message),

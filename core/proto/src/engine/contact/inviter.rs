@@ -14,7 +14,7 @@ use super::super::publications::{Draft, Purpose};
 use super::super::sessions::Met;
 use super::super::watch::{Arrival, Owner, Special};
 use super::super::{Engine, InviteState, store};
-use super::{AFTERWARDS, PROOF, proof_of, psk};
+use super::{AFTERWARDS, PROOF, lanes, proof_of, psk};
 use crate::crypto::envelope::{self, Bucket};
 use crate::crypto::keys::{AccountId, NoiseKey};
 use crate::crypto::noise::{Handshake, Pattern};
@@ -73,9 +73,18 @@ struct Sent {
     message: Vec<u8>,
     #[n(3)]
     over: Vec<BridgeName>,
+    /// The join slots that it came in, one behind the other: in another one it is a repetition, which is answered again.
+    #[cbor(n(4), with = "minicbor::bytes")]
+    slots: Vec<u8>,
 }
 
-/// A join that came over a second bridge; answered there too unless a link comes first.
+impl Sent {
+    fn came_in(&self, slot: SlotId) -> bool {
+        self.slots.chunks_exact(slot.0.len()).any(|known| *known == slot.0)
+    }
+}
+
+/// A join that came again: over a second bridge, where it is answered too unless a link comes first, or repeated because the answer was lost.
 #[derive(Debug)]
 pub(in crate::engine) struct Elsewhere {
     pub(in crate::engine) due: Duration,
@@ -83,6 +92,7 @@ pub(in crate::engine) struct Elsewhere {
     to: [u8; 32],
     bridge: BridgeName,
     point: u8,
+    slot: SlotId,
 }
 
 /// Answers to one account that are remembered: more would be somebody who draws a new key again and again.
@@ -194,7 +204,7 @@ impl Engine {
     /// Looks for joins of an invite: yesterday's, today's and tomorrow's slots in all its lanes, at each of its places.
     fn rewatch_invite(&mut self, key: &[u8; 32]) {
         let Some(stored) = self.invites.get(key).cloned() else { return };
-        let lanes = stored.invite().lanes();
+        let lanes = lanes(&stored.invite());
         let mut slots: Vec<(SlotId, Special)> = Vec::new();
         for (point, locator) in (0_u8..).zip(&stored.points) {
             let Some(bridge) = self.bridge_at(locator) else { continue };
@@ -227,6 +237,7 @@ impl Engine {
         key: &[u8; 32],
         arrival: &Arrival,
         point: u8,
+        slot: SlotId,
         message: &[u8],
     ) {
         let Some(stored) = self.invites.get(key).cloned() else { return };
@@ -236,10 +247,19 @@ impl Engine {
             .iter()
             .find_map(|bound| Some((bound, bound.welcomes.iter().find(|sent| sent.to == to)?)));
         if let Some((bound, sent)) = known {
-            if !bound.done && !sent.over.contains(&arrival.bridge) && self.elsewhere.len() < MOST_ELSEWHERE {
+            if !bound.done && !sent.came_in(slot) && self.elsewhere.len() < MOST_ELSEWHERE {
+                let repeated = sent.over.contains(&arrival.bridge);
                 let slowest = sent.over.iter().map(|bridge| self.latency(bridge)).max().unwrap_or_default();
-                let due = self.now.mono.saturating_add(slowest.saturating_mul(2));
-                self.elsewhere.push(Elsewhere { due, key: *key, to, bridge: arrival.bridge.clone(), point });
+                let wait = if repeated { Duration::ZERO } else { slowest.saturating_mul(2) };
+                let due = self.now.mono.saturating_add(wait);
+                self.elsewhere.push(Elsewhere {
+                    due,
+                    key: *key,
+                    to,
+                    bridge: arrival.bridge.clone(),
+                    point,
+                    slot,
+                });
             }
             return;
         }
@@ -276,7 +296,7 @@ impl Engine {
         } else {
             None
         };
-        let reply = Reply { key: *key, account, peer, to, arrival, point };
+        let reply = Reply { key: *key, account, peer, to, arrival, point, slot };
         match refusal {
             Some(why) => self.refuse(&reply, handshake, why),
             None => self.welcome(&reply, handshake, &join, &stored),
@@ -313,7 +333,8 @@ impl Engine {
         });
         if let Some(bound) = invite.bound.get_mut(at) {
             let over = vec![reply.arrival.bridge.clone()];
-            bound.welcomes.push(Sent { to: reply.to, h1, message: message.clone(), over });
+            let slots = reply.slot.0.to_vec();
+            bound.welcomes.push(Sent { to: reply.to, h1, message: message.clone(), over, slots });
             if bound.welcomes.len() > MOST_WELCOMES {
                 bound.welcomes.remove(0);
             }
@@ -455,11 +476,14 @@ impl Engine {
             let sent = bound
                 .welcomes
                 .iter_mut()
-                .find(|sent| sent.to == elsewhere.to && !sent.over.contains(&elsewhere.bridge))?;
+                .find(|sent| sent.to == elsewhere.to && !sent.came_in(elsewhere.slot))?;
             Some((account, sent))
         });
         let Some((account, sent)) = found else { return };
-        sent.over.push(elsewhere.bridge.clone());
+        if !sent.over.contains(&elsewhere.bridge) {
+            sent.over.push(elsewhere.bridge.clone());
+        }
+        sent.slots.extend(elsewhere.slot.0);
         let (h1, message) = (sent.h1, sent.message.clone());
         self.keep_invite(&elsewhere.key);
         let purpose = Purpose::Welcome(elsewhere.key, account);
@@ -489,4 +513,5 @@ struct Reply<'a> {
     to: [u8; 32],
     arrival: &'a Arrival,
     point: u8,
+    slot: SlotId,
 }

@@ -12,7 +12,7 @@ use super::super::publications::{Draft, Purpose};
 use super::super::sessions::Met;
 use super::super::watch::{Arrival, Owner, Special};
 use super::super::{ContactId, ContactState, Engine, store};
-use super::{AFTERWARDS, PROOF, proof_of, psk};
+use super::{AFTERWARDS, PROOF, lanes, proof_of, psk};
 use crate::crypto::Secret;
 use crate::crypto::envelope::{self, Bucket};
 use crate::crypto::keys::{self, AccountId};
@@ -47,6 +47,12 @@ pub(in crate::engine) struct StoredContact {
     /// When the state was reached.
     #[n(7)]
     since: UnixMillis,
+    /// How often it was left today.
+    #[n(8)]
+    tries: u8,
+    /// When it is left once more, by the monotonic clock.
+    #[cbor(skip)]
+    next: Duration,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
@@ -109,7 +115,7 @@ impl Engine {
             return Err(CommandError::NoBridge { wanted: invite.points.clone() });
         }
         let payload = self.join_payload(&common, time).ok_or(CommandError::CardTooLarge)?;
-        let lane = u8::try_from(self.rng.next_u32() % u32::from(invite.lanes())).unwrap_or_default();
+        let lane = u8::try_from(self.rng.next_u32() % u32::from(lanes(invite))).unwrap_or_default();
         let contact = StoredContact {
             link: invite.to_string(),
             alias,
@@ -119,10 +125,13 @@ impl Engine {
             day: self.epoch(),
             state: State::Pending,
             since: time,
+            tries: 1,
+            next: Duration::ZERO,
         };
         self.contacts.insert(invite.key, contact);
         self.keep_contact(&invite.key);
         self.join_again(&invite.key);
+        self.schedule_join(&invite.key);
         Ok(id)
     }
 
@@ -159,6 +168,23 @@ impl Engine {
                 }
             }
             self.expect_welcome(&key);
+            self.schedule_join(&key);
+        }
+    }
+
+    /// When the join is left once more if nobody answers: after a minute, then two, four and so on.
+    fn schedule_join(&mut self, key: &[u8; 32]) {
+        let Some(contact) = self.contacts.get(key) else { return };
+        let tries = u32::from(contact.tries.saturating_sub(1));
+        let bridges = contact.invite().into_iter().flat_map(|invite| invite.points);
+        let slowest = bridges
+            .filter_map(|point| Some(self.latency(&self.bridge_at(&point)?)))
+            .max()
+            .unwrap_or_default();
+        let wait = self.interval(tries).max(slowest.saturating_mul(4));
+        let next = self.now.mono.saturating_add(wait);
+        if let Some(contact) = self.contacts.get_mut(key) {
+            contact.next = next;
         }
     }
 
@@ -171,7 +197,7 @@ impl Engine {
         let Some((invite, _, message)) = self.join_message(&contact) else { return };
         for (point, locator) in (0_u8..).zip(&invite.points) {
             let Some(bridge) = self.bridge_at(locator) else { continue };
-            let slot = slot::join(&invite.secret, point, contact.day, contact.lane);
+            let slot = slot::join(&invite.secret, point, contact.day, contact.lane_now(&invite));
             let lies = self.publications.live(&bridge).any(|publication| publication.looked_for() == slot.id);
             if !lies {
                 let bytes = envelope::seal(&slot.siv, &message);
@@ -328,11 +354,9 @@ impl Engine {
                     self.out.event(Event::InviteRefused { invite: key, why: Refusal::Expired });
                 } else if contact.day != today {
                     self.done(|purpose| *purpose == Purpose::Join(key));
-                    if let Some(contact) = self.contacts.get_mut(&key) {
-                        contact.day = today;
-                    }
-                    self.keep_contact(&key);
-                    self.join_again(&key);
+                    self.repeat_join(&key, today, 1);
+                } else if contact.next <= self.now.mono && contact.repeats() {
+                    self.repeat_join(&key, today, contact.tries.saturating_add(1));
                 }
             } else if contact.since.after(REMEMBERED) < time
                 || self.contacts.len() > MOST_ENDED + self.config.max_contacts
@@ -343,11 +367,24 @@ impl Engine {
         }
     }
 
+    fn repeat_join(&mut self, key: &[u8; 32], day: Epoch, tries: u8) {
+        if let Some(contact) = self.contacts.get_mut(key) {
+            contact.day = day;
+            contact.tries = tries;
+        }
+        self.keep_contact(key);
+        self.join_again(key);
+        self.schedule_join(key);
+    }
+
     pub(in crate::engine) fn next_join_due(&self) -> Option<Duration> {
         let pending = self.contacts.values().filter(|contact| contact.state == State::Pending);
-        let over = pending.filter_map(|contact| contact.link.parse::<Invite>().ok());
-        over.map(|invite| super::monotonic(self, invite.expires.after(AFTERWARDS + Duration::from_secs(1))))
-            .min()
+        let due = pending.filter_map(|contact| {
+            let over = contact.invite()?.expires.after(AFTERWARDS + Duration::from_secs(1));
+            let over = super::monotonic(self, over);
+            Some(if contact.repeats() { over.min(contact.next) } else { over })
+        });
+        due.min()
     }
 
     fn keep_contact(&mut self, key: &[u8; 32]) {
@@ -358,6 +395,19 @@ impl Engine {
 }
 
 impl StoredContact {
+    fn invite(&self) -> Option<Invite> {
+        self.link.parse().ok()
+    }
+
+    /// Whether there is a lane left today.
+    fn repeats(&self) -> bool {
+        self.invite().is_some_and(|invite| self.tries < lanes(&invite))
+    }
+
+    fn lane_now(&self, invite: &Invite) -> u8 {
+        self.lane.wrapping_add(self.tries.saturating_sub(1)) % lanes(invite)
+    }
+
     /// The invite's one-time key.
     pub(in crate::engine) fn key(&self) -> Option<[u8; 32]> {
         self.link.parse::<Invite>().ok().map(|invite| invite.key)

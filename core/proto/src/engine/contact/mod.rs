@@ -12,12 +12,19 @@ use super::{Engine, Friend, store};
 use crate::crypto::keys::{AccountId, DeviceId};
 use crate::crypto::{Secret, derive};
 use crate::identity::{Card, CardError};
+use crate::invite::Invite;
 use crate::message::CardBytes;
 use crate::place::PlaceTag;
 use crate::time::{Epoch, UnixMillis};
 
 /// For how long after its end those who come with an invite are told so.
 const AFTERWARDS: std::time::Duration = Epoch::LENGTH;
+
+/// Lanes of an invite's join slots: eight where many come, so that they are not in each other's way; four where one comes, since each time that it
+/// repeats its join it takes the next lane, and only so a repetition can be told from what a bridge delivers twice.
+const fn lanes(invite: &Invite) -> u8 {
+    if invite.uses == 1 { 4 } else { 8 }
+}
 
 /// The psk of a first contact's handshake.
 fn psk(secret: &Secret<16>) -> Secret {

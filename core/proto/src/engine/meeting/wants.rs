@@ -239,7 +239,7 @@ impl Engine {
     }
 
     /// The back-off after so many failures, a fifth shorter or longer at random.
-    fn interval(&mut self, failed: u32) -> Duration {
+    pub(in crate::engine) fn interval(&mut self, failed: u32) -> Duration {
         let doubled = self.config.backoff_least.saturating_mul(2_u32.saturating_pow(failed.min(16)));
         let base = doubled.min(self.config.backoff_most);
         base.saturating_mul(80 + self.rng.next_u32() % 41) / 100
