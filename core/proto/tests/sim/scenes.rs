@@ -6,7 +6,8 @@ use crate::world::*;
 
 /// Ann makes an invite and Bob accepts it.
 pub fn invite(world: &mut World, ann: usize, bob: usize) {
-    let options = InviteOptions { lifetime: std::time::Duration::from_secs(20 * 86_400), ..InviteOptions::default() };
+    let options =
+        InviteOptions { lifetime: std::time::Duration::from_secs(20 * 86_400), ..InviteOptions::default() };
     let made = loop {
         // A crash may have eaten the command, as it would a person's.
         if let Some(Ok(invite)) = world.command(ann, |engine, now| engine.invite(now, options.clone()))
@@ -34,4 +35,34 @@ pub fn friends(seed: u64, kind: Kind, weather: Weather) -> (World, usize, usize)
     world.nodes[bob].accepting = None;
     world.pass(5 * MINUTE);
     (world, ann, bob)
+}
+
+/// Both have the other's full card, as the link would bring it.
+pub fn exchange_cards(world: &mut World, ann: usize, bob: usize) {
+    for (from, to) in [(ann, bob), (bob, ann)] {
+        if let Some(card) = world.command(from, Engine::own_card) {
+            let account = world.nodes[from].account;
+            world.input(to, Input::Card { account, bytes: card.to_bytes() });
+        }
+    }
+}
+
+/// Two nodes in bad weather of every sort.
+pub fn chaos(seed: u64) -> (World, Vec<usize>) {
+    let mut world = World::new(seed);
+    let count = 1 + world.below(3);
+    let mut bridges = Vec::new();
+    for at in 0..count {
+        let kind = if at > 0 && world.chance(30) { Kind::Key } else { Kind::List };
+        let latency = SECOND + world.below(30 * SECOND);
+        let lost = u32::try_from(world.below(50)).unwrap();
+        let weather = Weather { lost, twice: 30, refused: 10, latency, dead: at > 0 && world.chance(20) };
+        bridges.push(world.bridge(kind, weather));
+    }
+    world.attack = 30;
+    world.crash = 10;
+    world.crashes_left = 10;
+    let skew = (world.below(2 * DAY) as i64) - DAY as i64;
+    let nodes = vec![world.node("ann", &bridges, skew), world.node("bob", &bridges, 0)];
+    (world, nodes)
 }

@@ -143,7 +143,14 @@ impl World {
 
     pub fn bridge(&mut self, kind: Kind, weather: Weather) -> usize {
         let overwrites = kind != Kind::List;
-        self.bridges.push(Bridge { kind, weather, records: Vec::new(), retracts: true, max_keys: None, overwrites });
+        self.bridges.push(Bridge {
+            kind,
+            weather,
+            records: Vec::new(),
+            retracts: true,
+            max_keys: None,
+            overwrites,
+        });
         self.bridges.len() - 1
     }
 
@@ -274,6 +281,11 @@ impl World {
         self.input(node, Input::BridgeUp { bridge: Self::bridge_name(bridge), profile });
     }
 
+    pub fn bridge_down(&mut self, node: usize, bridge: usize) {
+        self.nodes[node].watches.remove(&bridge);
+        self.input(node, Input::BridgeDown { bridge: Self::bridge_name(bridge) });
+    }
+
     pub fn crash_node(&mut self, node: usize, for_ms: Ms) {
         if self.nodes[node].engine.take().is_none() {
             return;
@@ -391,7 +403,11 @@ impl World {
                     for (_, receipt) in receipts {
                         let at = u64::from_be_bytes(receipt.try_into().unwrap()) as usize;
                         let record = &mut self.bridges[bridge].records[at];
-                        assert!(!record.forged && record.owner == node, "seed {}: a foreign record", self.seed);
+                        assert!(
+                            !record.forged && record.owner == node,
+                            "seed {}: a foreign record",
+                            self.seed
+                        );
                         record.gone = true;
                     }
                     Input::Retracted { ids }
@@ -426,8 +442,12 @@ impl World {
                 }
             }
             Output::Close { account, .. } => {
-                let links: Vec<_> =
-                    self.nodes[node].links.iter().filter(|(_, of)| **of == account).map(|(id, _)| *id).collect();
+                let links: Vec<_> = self.nodes[node]
+                    .links
+                    .iter()
+                    .filter(|(_, of)| **of == account)
+                    .map(|(id, _)| *id)
+                    .collect();
                 for id in links {
                     self.nodes[node].links.remove(&id);
                     self.tell_peer_down(node, account, id, 50);
@@ -446,7 +466,8 @@ impl World {
         let known = (session.gate.clone(), session.psk.clone(), own, session.account);
         if let Some((gate, psk, first, second)) = self.sessions.get(&session.id) {
             assert!(*gate == session.gate && *psk == session.psk, "seed {}: secrets differ", self.seed);
-            let same = (*first == own && *second == session.account) || (*second == own && *first == session.account);
+            let same = (*first == own && *second == session.account)
+                || (*second == own && *first == session.account);
             assert!(same, "seed {}: one session, other accounts", self.seed);
         } else {
             self.sessions.insert(session.id, known);
@@ -578,7 +599,9 @@ impl World {
     fn dial(&mut self, node: usize, incarnation: u32, session: Session, deadline: Ms) {
         let engine = self.nodes[node].engine.as_ref();
         // Given up, or up already.
-        if engine.is_none_or(|engine| engine.session(&session.id).is_none()) || self.nodes[node].links.contains_key(&session.id) {
+        if engine.is_none_or(|engine| engine.session(&session.id).is_none())
+            || self.nodes[node].links.contains_key(&session.id)
+        {
             return;
         }
         let own = self.nodes[node].account;
@@ -615,7 +638,8 @@ impl World {
         match event {
             Ev::Start(node) => self.start(node),
             Ev::Timer(node, incarnation) => {
-                if self.alive(node, incarnation) && self.nodes[node].timer.is_some_and(|due| due <= self.now) {
+                if self.alive(node, incarnation) && self.nodes[node].timer.is_some_and(|due| due <= self.now)
+                {
                     self.nodes[node].timer = None;
                     let now = self.time(node);
                     self.nodes[node].engine.as_mut().unwrap().handle_timeout(now);
@@ -690,7 +714,9 @@ impl World {
         };
         match (link(a, b), link(b, a)) {
             (Some(one), Some(other)) => {
-                one == other && self.nodes[a].links.contains_key(&one) && self.nodes[b].links.contains_key(&one)
+                one == other
+                    && self.nodes[a].links.contains_key(&one)
+                    && self.nodes[b].links.contains_key(&one)
             }
             _ => false,
         }
@@ -721,7 +747,12 @@ impl World {
             let names: BTreeSet<_> = engine.friends().map(|friend| friend.name().to_owned()).collect();
             assert_eq!(names.len(), engine.friends().count(), "seed {}: two friends of one name", self.seed);
             let stored = node.store.keys().filter(|key| key.starts_with("friend/")).count();
-            assert_eq!(stored, engine.friends().count(), "seed {}: the book differs from the store", self.seed);
+            assert_eq!(
+                stored,
+                engine.friends().count(),
+                "seed {}: the book differs from the store",
+                self.seed
+            );
         }
     }
 }
