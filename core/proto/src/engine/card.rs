@@ -118,7 +118,8 @@ impl Engine {
 
     /// What we call ourselves, cut to what a roster allows.
     fn own_name(&self) -> String {
-        let mut name: String = self.identity.name.chars().filter(|c| !c.is_control()).collect();
+        let mut name: String =
+            self.identity.name.chars().filter(|c| Roster::is_name(&c.to_string())).collect();
         while name.len() > Roster::MAX_NAME {
             name.pop();
         }
