@@ -1,4 +1,5 @@
 //! A bridge behind a pipe is the bridge itself.
+#![allow(clippy::expect_used, clippy::indexing_slicing, reason = "tests may")]
 
 mod support;
 
