@@ -79,7 +79,7 @@ def say(**message):
 
 say(type="hello", version=1, title=f"the folder {folder.name}", locators=[f"folder:{MARK}"], capability={
     "classes": {"meeting": LIMITS, "custody": LIMITS, "pointer": LIMITS},
-    "lookup": "list", "delivery": {"mode": "poll", "interval": 1000}, "writers": "shared", "wake": "never",
+    "lookup": "list", "delivery": {"mode": "poll", "interval": 200}, "writers": "shared", "wake": "never",
     "visible": {"service": ["what readers see, to whoever keeps or syncs the folder"],
                 "readers": ["how many records there are, how large, and when they came"]},
 })
