@@ -308,7 +308,11 @@ impl Engine {
             .collect();
         for (id, account) in over {
             self.end_session(id);
-            if self.book.friend(&account).is_some_and(|friend| friend.link().is_none()) {
+            let linked = self.book.friend(&account).is_some_and(|friend| friend.link().is_some());
+            if linked && self.pending_session(&account).is_none() {
+                // What was said for it serves nobody any more.
+                self.done(|purpose| purpose.account() == Some(account));
+            } else if !linked {
                 self.note(account, "no link came".to_owned());
                 self.meeting_failed(&account, "no link came");
             }

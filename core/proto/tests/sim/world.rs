@@ -483,10 +483,25 @@ impl World {
         let one_writer = self.bridges[bridge].kind == Kind::OneWriter;
         if self.bridges[bridge].overwrites && visible {
             for record in &mut self.bridges[bridge].records {
-                if record.slot == slot && (!one_writer || record.owner == owner) {
+                if record.slot == slot && record.bytes != bytes && (!one_writer || record.owner == owner) {
                     record.gone = true;
                 }
             }
+        }
+        // An equal record again is the same one; its receipt takes it back.
+        let records = &mut self.bridges[bridge].records;
+        let again = records.iter_mut().enumerate().find(|(_, known)| {
+            !forged
+                && !known.forged
+                && !known.gone
+                && known.owner == owner
+                && known.slot == slot
+                && known.bytes == bytes
+        });
+        if let Some((at, known)) = again {
+            known.visible |= visible;
+            self.news(bridge);
+            return at;
         }
         let record = Record { slot, bytes, owner, visible, gone: false, forged };
         self.bridges[bridge].records.push(record.clone());
