@@ -219,11 +219,12 @@ impl Engine {
         let Some(publication) = self.publications.all.get_mut(&id) else { return };
         publication.state.retry_later(now);
         publication.state.absent = publication.state.fresh;
-        let (done, purpose, bridge) = (publication.done, publication.purpose, publication.bridge.clone());
+        let gone = publication.done && publication.state.absent;
+        let (purpose, bridge) = (publication.purpose, publication.bridge.clone());
         if let Some(account) = purpose.account() {
             self.note(account, format!("{} did not take our record: {why}", bridge.0));
         }
-        if done {
+        if gone {
             self.drop_publication(id);
         }
     }

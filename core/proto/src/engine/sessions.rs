@@ -186,7 +186,10 @@ impl Engine {
     }
 
     pub(super) fn link_up(&mut self, id: SessionId) {
-        let Some(live) = self.sessions.get_mut(&id) else { return };
+        let Some(live) = self.sessions.get_mut(&id) else {
+            // It was given up here while the other side's last packet was under way; the other side must not go on believing in it.
+            return self.out.act(Output::CloseLink { session: id, reason: "given up" });
+        };
         let (account, peer, epoch, pair, via) =
             (live.account, live.peer, live.epoch, live.pair, live.via.clone());
         let first = live.up.is_none();

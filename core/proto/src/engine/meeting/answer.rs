@@ -94,11 +94,10 @@ impl Engine {
             over: Vec::new(),
         });
         self.keep_meeting(&account, &device);
-        // The friend gave its earlier offer up.
+        // The friend made a newer offer. It may still have read the answer to the earlier one, so that its session stays.
         if let Some(before) = before {
             self.done(|purpose| *purpose == Purpose::Answer(account, device, before));
         }
-        self.end_pending_sessions(&account, |live| !live.client && live.no != 0 && live.no < read.offer.no);
         self.begin_session(Met {
             account,
             peer: read.peer,
