@@ -41,6 +41,7 @@ pub struct Join {
 
 /// First contact, message 2.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[expect(clippy::large_enum_variant, reason = "there is one at a time, and it is short-lived")]
 pub enum Welcome {
     /// You are in.
     #[n(0)]
