@@ -57,7 +57,7 @@ impl RateLimits {
 
 /// Holds operations back so that the service need not: a token bucket for what writes and one for what reads.
 ///
-/// Waiting is first come, first served; a dropped future gives its turn up and costs no token. When the service says
+/// Waiting is first come, first served; a future that is dropped while it waits costs no token. When the service says
 /// `RateLimited` all the same, nothing of that class goes out before the time that it tells.
 #[derive(Clone)]
 pub struct RateLimit {

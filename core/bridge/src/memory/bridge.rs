@@ -9,7 +9,7 @@ use super::store::{Content, Store};
 use super::watch::Watching;
 use crate::{
     Batch, Bridge, BridgeError, BridgeInfo, Capability, Cursor, ErrorKind, Fetch, Place, Probe, Receipt,
-    Record, RecordStream, RingTarget, Watch, Writers,
+    Record, RecordStream, Retry, RingTarget, Watch, Writers,
 };
 
 /// A member's bridge to a [`MemoryService`].
@@ -138,9 +138,16 @@ impl Bridge for MemoryBridge {
     }
 }
 
+/// When it asks us to come again: soon, so that tests are quick.
+const SLOW_DOWN: Duration = Duration::from_millis(100);
+
 /// How the service fails when a test has told it to.
 pub(super) fn fault(kind: ErrorKind) -> BridgeError {
-    BridgeError::new(kind, format!("the service in memory was told to fail: {kind:?}"))
+    let error = BridgeError::new(kind, format!("the service in memory was told to fail: {kind:?}"));
+    match kind {
+        ErrorKind::RateLimited => error.with_retry(Retry::After(SLOW_DOWN)),
+        _ => error,
+    }
 }
 
 /// A cursor: the number up to which everything has been seen, and the service and place it is valid for.

@@ -1,0 +1,187 @@
+//! The bridge: each method is a job for the folder.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use wayside_bridge::{
+    Batch, Bridge, BridgeContext, BridgeError, BridgeInfo, Capability, Class, ClassCapability, Collision,
+    Delivery, Fetch, Lookup, Probe, Receipt, Record, RecordStream, RingTarget, Visibility, Wake, Watch,
+    Writers,
+};
+
+use crate::error::DirError;
+use crate::index::Index;
+use crate::jobs::Jobs;
+use crate::place::Place;
+use crate::write::{self, Writer};
+use crate::{format, pace, watch};
+
+/// Records stay until they expire; nobody is held to more than this.
+const RETENTION: Duration = Duration::from_secs(366 * 24 * 60 * 60);
+
+/// A folder that both sides can see.
+pub struct DirBridge {
+    shared: Arc<Shared>,
+    capability: Capability,
+}
+
+/// What jobs and watches hold.
+pub(crate) struct Shared {
+    pub(crate) place: Place,
+    pub(crate) jobs: Jobs,
+    index: Mutex<Index>,
+    writer: Writer,
+}
+
+impl DirBridge {
+    /// Opens the folder at an absolute path and marks it as shared, where it may be written and is not marked yet.
+    ///
+    /// A folder that only reads is opened as well. So is one that an earlier process knew (by
+    /// [`BridgeContext::state_dir`]) and that is not there now: every method then fails until it is plugged in again.
+    pub(crate) async fn open(path: PathBuf, context: BridgeContext) -> Result<Self, DirError> {
+        let jobs = Jobs::new(path.clone(), Arc::clone(&context.clock));
+        let index = Mutex::new(Index::new(context.entropy.as_ref()));
+        let (place, latency) = jobs
+            .run(move || {
+                let place = Place::new(path, context);
+                let was_known = place.is_known();
+                match place.settle() {
+                    Ok(_) | Err(DirError::ReadOnly { .. } | DirError::Full { .. }) => {}
+                    Err(_) if was_known => {}
+                    // Not ours to write does not mean not ours to read.
+                    Err(DirError::Denied { .. }) => drop(place.enter()?),
+                    Err(error) => return Err(error),
+                }
+                let latency = pace::latency(place.path());
+                Ok((place, latency))
+            })
+            .await?;
+        let shared = Arc::new(Shared { place, jobs, index, writer: Writer::default() });
+        Ok(Self { shared, capability: capability(latency) })
+    }
+
+    async fn job<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&Shared) -> Result<T, DirError> + Send + 'static,
+    ) -> Result<T, BridgeError> {
+        let shared = Arc::clone(&self.shared);
+        Ok(self.shared.jobs.run(move || job(&shared)).await?)
+    }
+}
+
+impl Shared {
+    /// The next page; blocks.
+    pub(crate) fn fetch(&self, request: &Fetch) -> Result<Batch, DirError> {
+        let Some(folder) = self.place.enter()? else {
+            return Ok(Batch { cursor: request.cursor.clone(), ..Batch::default() });
+        };
+        let mut markers = self.place.markers();
+        let now = self.place.context().clock.now();
+        let mut index = self.index.lock().unwrap_or_else(PoisonError::into_inner);
+        let batch = index.page(&folder, request, &mut markers, now);
+        drop(index);
+        let batch = batch.map_err(|error| self.place.below(error))?;
+        self.place.learn(&markers);
+        Ok(batch)
+    }
+}
+
+#[async_trait]
+impl Bridge for DirBridge {
+    fn info(&self) -> BridgeInfo {
+        let place = &self.shared.place;
+        BridgeInfo {
+            kind: crate::KIND.to_owned(),
+            title: format!("folder {}", place.path().display()),
+            locators: place.locators(),
+        }
+    }
+
+    fn capability(&self) -> &Capability {
+        &self.capability
+    }
+
+    async fn publish(&self, record: &Record) -> Result<Receipt, BridgeError> {
+        self.capability.permit_publish(record)?;
+        let record = record.clone();
+        self.job(move |shared| shared.writer.publish(&shared.place, &record)).await
+    }
+
+    async fn fetch(&self, request: Fetch) -> Result<Batch, BridgeError> {
+        self.capability.permit_fetch(&request, &self.shared.place.locators())?;
+        self.job(move |shared| shared.fetch(&request)).await
+    }
+
+    async fn watch(&self, request: Watch) -> Result<RecordStream, BridgeError> {
+        self.capability.permit_watch(&request, &self.shared.place.locators())?;
+        let request = Fetch::new(request.place, request.keys).after(request.cursor);
+        Ok(watch::stream(Arc::clone(&self.shared), request))
+    }
+
+    async fn retract(&self, receipts: &[Receipt]) -> Result<(), BridgeError> {
+        let receipts = receipts.to_vec();
+        self.job(move |shared| write::retract(&shared.place, &receipts)).await
+    }
+
+    async fn ring(&self, _: &RingTarget) -> Result<(), BridgeError> {
+        // No bell to ring, so nothing for `permit_ring` to permit.
+        Err(BridgeError::unsupported("a folder cannot ring anybody"))
+    }
+
+    async fn probe(&self) -> Result<Probe, BridgeError> {
+        let clock = &self.shared.place.context().clock;
+        let started = clock.monotonic();
+        let note = self
+            .job(|shared| match shared.writer.try_out(&shared.place) {
+                Ok(()) => Ok(None),
+                // Others' records can still be read.
+                Err(error @ (DirError::ReadOnly { .. } | DirError::Denied { .. })) => {
+                    shared.place.enter()?;
+                    Ok(Some(error.to_string()))
+                }
+                Err(error) => Err(error),
+            })
+            .await?;
+        // Whose clock stamps the files is not to be seen, so none is told.
+        Ok(Probe { latency: clock.monotonic().since(started), service_time: None, note })
+    }
+}
+
+impl fmt::Debug for DirBridge {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DirBridge").field("place", &self.shared.place).finish_non_exhaustive()
+    }
+}
+
+fn capability(latency: Duration) -> Capability {
+    let class = |class| {
+        let collision = if class == Class::Pointer { Collision::Overwrite } else { Collision::Append };
+        let max_record = format::max_record(class);
+        (class, ClassCapability { max_record, retention: RETENTION, collision, retract: true })
+    };
+    let phrases = |phrases: &[&str]| phrases.iter().map(|&phrase| phrase.to_owned()).collect();
+    Capability {
+        classes: Class::ALL.into_iter().map(class).collect(),
+        lookup: Lookup::List,
+        delivery: Delivery::Push { latency },
+        writers: Writers::Shared,
+        max_keys: None,
+        wake: Wake::Never,
+        visible: Visibility {
+            service: phrases(&[
+                "your account on the file server or cloud behind the folder, and your IP address there",
+                "when you read and write, and from which of your computers",
+                "how many records there are, their sizes, when they were written and when they expire",
+                "which records belong under one slot, and public names as they are",
+            ]),
+            readers: phrases(&[
+                "the user id that your files belong to on this file system",
+                "how many records there are, their sizes, when they were written and when they expire",
+                "which records belong under one slot, and public names as they are",
+            ]),
+        },
+    }
+}
