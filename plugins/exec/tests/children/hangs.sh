@@ -1,0 +1,4 @@
+#!/bin/sh
+# Reads and never answers.
+cat "${0%/*}/hello.json"
+while read -r line; do :; done

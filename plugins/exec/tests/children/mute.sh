@@ -1,0 +1,3 @@
+#!/bin/sh
+# Says no hello.
+exec sleep 1000
