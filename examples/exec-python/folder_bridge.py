@@ -84,7 +84,7 @@ say(type="hello", version=1, title=f"the folder {folder.name}", locators=[f"fold
                 "readers": ["how many records there are, how large, and when they came"]},
 })
 DO = {"publish": publish, "fetch": fetch, "retract": retract, "probe": probe}
-for line in sys.stdin:  # until the node closes it
+for line in filter(str.strip, sys.stdin):  # until the node closes it
     request = json.loads(line)
     if request["type"] in DO:  # unknown types are ignored
         try:

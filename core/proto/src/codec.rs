@@ -1,4 +1,8 @@
-//! CBOR (RFC 8949) as this protocol writes it: maps with small integer keys, unknown keys ignored, definite lengths.
+//! CBOR (RFC 8949) as this protocol writes it: a struct is an array of its fields in the order of their numbers, an enum an array
+//! of its number and the array of its fields; definite lengths, shortest integers.
+//!
+//! Arrays rather than maps because a card has to fit a record of 960 bytes. What a newer version appends to an array is skipped.
+//! The reader is not strict about the form: whatever is signed or hashed is kept as the bytes that it came in.
 
 use minicbor::{Decode, Encode};
 
@@ -45,3 +49,6 @@ pub(crate) fn decode<'b, T: Decode<'b, ()>>(
 pub(crate) const fn at_most(what: &'static str, count: usize, most: usize) -> Result<(), Malformed> {
     if count > most { Err(Malformed::new(what, "too many entries")) } else { Ok(()) }
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,6 +3,9 @@
 use minicbor::{Decode, Encode};
 
 use crate::codec::{self, Malformed};
+use crate::crypto::envelope::Bucket;
+use crate::crypto::keys::{DeviceId, DevicePublic};
+use crate::crypto::noise::Pattern;
 use crate::identity::Card;
 use crate::place::Candidates;
 use crate::time::{Epoch, UnixMillis};
@@ -11,8 +14,8 @@ use crate::time::{Epoch, UnixMillis};
 pub trait Payload: Encode<()> + for<'b> Decode<'b, ()> {
     /// What it is called in errors.
     const NAME: &'static str;
-    /// The longest encoding, in bytes: what the larger bucket holds.
-    const MAX: usize = 880;
+    /// The longest encoding, in bytes: what the larger bucket holds under the handshake's overhead.
+    const MAX: usize = Bucket::Large.payload(Pattern::Meeting.overhead2());
 
     /// Its bytes.
     fn to_bytes(&self) -> Vec<u8> {
@@ -39,7 +42,21 @@ pub struct Join {
     pub sent: UnixMillis,
 }
 
+impl Join {
+    /// The fullest join that fits a record: the whole card, else the brief one of this device, else with fewer candidates, else without the
+    /// device's status. What is left out follows over the link. `None` where nothing fits, which no roster within its limits brings about.
+    pub fn fitting(
+        card: &Card,
+        device: &DeviceId,
+        candidates: &Candidates,
+        sent: UnixMillis,
+    ) -> Option<Self> {
+        fitting(card, device, candidates, |card, candidates| Self { card, candidates, sent })
+    }
+}
+
 /// First contact, message 2.
+#[expect(clippy::large_enum_variant, reason = "one exists at a time, and refusals are rare")]
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub enum Welcome {
     /// You are in.
@@ -67,6 +84,27 @@ pub enum Welcome {
     /// You are not, and why.
     #[n(1)]
     Refused(#[n(0)] Refusal),
+}
+
+impl Welcome {
+    /// The fullest acceptance by this device that fits a record, as [`Join::fitting`].
+    pub fn fitting(
+        card: &Card,
+        device: &DevicePublic,
+        proof: [u8; 64],
+        candidates: &Candidates,
+        epoch: Epoch,
+        sent: UnixMillis,
+    ) -> Option<Self> {
+        fitting(card, &device.id(), candidates, |card, candidates| Self::Accepted {
+            card,
+            device: device.noise,
+            proof,
+            candidates,
+            epoch,
+            sent,
+        })
+    }
 }
 
 /// Why an invite does not work any more.
@@ -132,8 +170,32 @@ pub struct Update {
     pub candidates: Candidates,
 }
 
+/// The first of ever shorter payloads that fits.
+fn fitting<P: Payload>(
+    card: &Card,
+    device: &DeviceId,
+    candidates: &Candidates,
+    make: impl Fn(CardBytes, Candidates) -> P,
+) -> Option<P> {
+    let brief = card.brief(device)?;
+    let without_status = Card::new(brief.signed_roster().clone(), Vec::new()).ok()?;
+    let counts = || (0..=candidates.len()).rev();
+    let shorter = counts().filter(|count| *count >= candidates.len().min(FEW));
+    let first = [(card, candidates.len())];
+    let ever_shorter =
+        shorter.map(|count| (&brief, count)).chain(counts().map(|count| (&without_status, count)));
+    first.into_iter().chain(ever_shorter).find_map(|(card, count)| {
+        let payload = make(CardBytes(card.clone()), Candidates::new(candidates.iter().take(count).copied()));
+        (payload.to_bytes().len() <= P::MAX).then_some(payload)
+    })
+}
+
+/// Candidates that are worth more than the meeting points of a status: one of each address family.
+const FEW: usize = 2;
+
 impl Payload for Join {
     const NAME: &'static str = "a join";
+    const MAX: usize = Bucket::Large.payload(Pattern::Contact.overhead1());
 }
 impl Payload for Welcome {
     const NAME: &'static str = "a welcome";
@@ -167,3 +229,6 @@ impl<'b, C> Decode<'b, C> for CardBytes {
         Card::from_bytes(d.bytes()?).map(Self).map_err(|_| minicbor::decode::Error::message("not a card"))
     }
 }
+
+#[cfg(test)]
+mod tests;

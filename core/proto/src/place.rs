@@ -1,7 +1,7 @@
 //! Places: where records can be left, as cards and invites name them.
 
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use minicbor::{Decode, Decoder, Encode, Encoder};
 
@@ -22,14 +22,15 @@ impl Locator {
     pub const MAX: usize = 200;
 
     /// A locator, or `None` where the kind is not 1–16 of `a-z 0-9 -` beginning with a letter, the address is empty, begins with
-    /// `-`, holds a control character or white space, or both together are longer than [`Locator::MAX`].
+    /// `-`, holds white space or a character that is not seen (control characters, and those which change the direction of writing: a
+    /// person is shown this before anything is done with it), or both together are longer than [`Locator::MAX`] bytes.
     pub fn new(kind: &str, address: &str) -> Option<Self> {
         let kind_ok = (1..=16).contains(&kind.len())
             && kind.starts_with(|c: char| c.is_ascii_lowercase())
             && kind.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
         let address_ok = !address.is_empty()
             && !address.starts_with('-')
-            && !address.contains(|c: char| c.is_control() || c.is_whitespace())
+            && !address.contains(|c: char| c.is_whitespace() || is_deceptive(c))
             && kind.len() + address.len() <= Self::MAX;
         (kind_ok && address_ok).then(|| Self { kind: kind.to_owned(), address: address.to_owned() })
     }
@@ -73,6 +74,15 @@ impl<'b, C> Decode<'b, C> for Locator {
     }
 }
 
+/// Whether a character is not seen where it stands, or makes others seem to stand elsewhere: controls, bidirectional and zero-width formatting,
+/// line and paragraph separators (Unicode Technical Report 36, sections 2.5 and 2.10).
+pub(crate) fn is_deceptive(c: char) -> bool {
+    c.is_control()
+        || matches!(c,
+            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+}
+
 /// Eight random bytes that name a place between two accounts, chosen by who offers it and never derived from the locator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
 #[cbor(transparent)]
@@ -87,12 +97,67 @@ pub struct MeetingPoint {
     /// What slots there are derived with.
     #[n(1)]
     pub tag: PlaceTag,
-    /// What the owner's trays there are derived with (places that are looked up by key) and the index of its own one-writer space.
+    /// What the owner's trays there are derived with (places that are looked up by key) and the index of its own one-writer space. The
+    /// tag goes into that too, so that one key for all points of a device is enough, and shortest.
     #[n(2)]
     pub tray: Secret,
     /// Whether this is a space that only its owner writes: then the owner's records are found there, and nobody leaves any for it.
     #[n(3)]
     pub one_writer: bool,
+}
+
+/// How a status writes its points: the tray key is left out where it is the same as the point's before, so that three points fit into a record
+/// of first contact.
+pub(crate) mod points {
+    use minicbor::decode::Error;
+    use minicbor::encode::Write;
+    use minicbor::{Decode, Decoder, Encode, Encoder, encode as cbor};
+
+    use super::{Locator, MeetingPoint, PlaceTag};
+    use crate::crypto::Secret;
+
+    #[derive(Encode, Decode)]
+    struct Wire {
+        #[n(0)]
+        locator: Locator,
+        #[n(1)]
+        tag: PlaceTag,
+        #[n(2)]
+        tray: Option<Secret>,
+        #[n(3)]
+        one_writer: bool,
+    }
+
+    pub(crate) fn encode<C, W: Write>(
+        points: &[MeetingPoint],
+        e: &mut Encoder<W>,
+        ctx: &mut C,
+    ) -> Result<(), cbor::Error<W::Error>> {
+        e.array(points.len() as u64)?;
+        let mut before = None;
+        for point in points {
+            let tray = (before != Some(&point.tray)).then(|| point.tray.clone());
+            before = Some(&point.tray);
+            Wire { locator: point.locator.clone(), tag: point.tag, tray, one_writer: point.one_writer }
+                .encode(e, ctx)?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn decode<C>(d: &mut Decoder<'_>, ctx: &mut C) -> Result<Vec<MeetingPoint>, Error> {
+        let mut points: Vec<MeetingPoint> = Vec::new();
+        for wire in Vec::<Wire>::decode(d, ctx)? {
+            let before = points.last().map(|point| point.tray.clone());
+            let tray = wire.tray.or(before).ok_or(Error::message("the first point has no tray key"))?;
+            points.push(MeetingPoint {
+                locator: wire.locator,
+                tag: wire.tag,
+                tray,
+                one_writer: wire.one_writer,
+            });
+        }
+        Ok(points)
+    }
 }
 
 /// An address at which a device may be reached directly.
@@ -138,10 +203,17 @@ impl Candidate {
         bytes
     }
 
-    /// `Ok(None)` for a kind that this version does not know.
+    /// `Ok(None)` for a kind that this version does not know, whatever follows it.
     fn from_bytes(bytes: &[u8]) -> Result<Option<Self>, Malformed> {
         let wrong = Malformed::new("a candidate", "not an address");
         let (kind, rest) = bytes.split_first().ok_or(wrong.clone())?;
+        let kind = match kind {
+            0 => CandidateKind::Host,
+            1 => CandidateKind::Mapped,
+            2 => CandidateKind::Reflexive,
+            3 => CandidateKind::Guessed,
+            _ => return Ok(None),
+        };
         let (ip, port) = rest.split_last_chunk::<2>().ok_or(wrong.clone())?;
         let ip = if let Ok(v4) = <[u8; 4]>::try_from(ip) {
             IpAddr::from(v4)
@@ -150,18 +222,15 @@ impl Candidate {
         } else {
             return Err(wrong);
         };
-        let kind = match kind {
-            0 => CandidateKind::Host,
-            1 => CandidateKind::Mapped,
-            2 => CandidateKind::Reflexive,
-            3 => CandidateKind::Guessed,
-            _ => return Ok(None),
-        };
-        let port = u16::from_be_bytes(*port);
-        if port == 0 || ip.is_unspecified() || ip.is_multicast() {
-            return Err(wrong);
-        }
-        Ok(Some(Self { kind, address: SocketAddr::new(ip, port) }))
+        let candidate = Self { kind, address: SocketAddr::new(ip, u16::from_be_bytes(*port)) };
+        if candidate.canonical() == Some(candidate) { Ok(Some(candidate)) } else { Err(wrong) }
+    }
+
+    /// The one form of it: an IPv4 address is not dressed up as IPv6, a scope means nothing to others. `None` where nothing can be reached.
+    fn canonical(self) -> Option<Self> {
+        let (ip, port) = (self.address.ip().to_canonical(), self.address.port());
+        let nowhere = ip.is_unspecified() || ip.is_multicast() || ip == IpAddr::V4(Ipv4Addr::BROADCAST);
+        (port != 0 && !nowhere).then(|| Self { kind: self.kind, address: SocketAddr::new(ip, port) })
     }
 }
 
@@ -170,14 +239,28 @@ impl Candidate {
 pub struct Candidates(Vec<Candidate>);
 
 impl Candidates {
-    /// The first [`Candidate::MOST`] of these.
+    /// The first [`Candidate::MOST`] of these that can be reached at all; an address is taken once, as what it came first.
     pub fn new(candidates: impl IntoIterator<Item = Candidate>) -> Self {
-        Self(candidates.into_iter().take(Candidate::MOST).collect())
+        let mut kept: Vec<Candidate> = Vec::new();
+        for candidate in candidates.into_iter().filter_map(Candidate::canonical) {
+            if kept.len() == Candidate::MOST {
+                break;
+            }
+            if kept.iter().all(|other| other.address != candidate.address) {
+                kept.push(candidate);
+            }
+        }
+        Self(kept)
     }
 
     /// In the order to try them.
     pub fn iter(&self) -> impl Iterator<Item = &Candidate> {
         self.0.iter()
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
     }
 
     /// Whether there are none.
@@ -214,3 +297,6 @@ impl<'b, C> Decode<'b, C> for Candidates {
         Ok(Self(candidates))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -82,3 +82,6 @@ impl Epoch {
         [self.minus(1), self, self.plus(1)]
     }
 }
+
+#[cfg(test)]
+mod tests;

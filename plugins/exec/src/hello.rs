@@ -30,7 +30,7 @@ pub struct Hello {
     #[serde(default)]
     pub title: String,
     /// The places that it reaches, as `kind:address`.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub locators: Vec<String>,
     /// What the service can do.
     #[serde(deserialize_with = "capability")]

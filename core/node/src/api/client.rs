@@ -21,6 +21,10 @@ pub struct ApiClient {
 }
 
 impl ApiClient {
+    pub(crate) fn new(socket: PathBuf) -> Self {
+        Self { socket }
+    }
+
     /// A client of the node behind this socket, if one listens there.
     pub async fn connect(socket: &Path) -> Option<Self> {
         socket::connect(socket).await.ok().map(|_| Self { socket: socket.to_owned() })

@@ -22,6 +22,8 @@ use wayside_proto::engine::{BridgeName, Input, PublicationId, Space};
 use wayside_proto::meet::slot::SlotId;
 
 pub(crate) use jobs::Job;
+pub(crate) use profile::{describe, not_yet_tried};
+pub(crate) use runner::open;
 
 use crate::api::types::BridgeView;
 use crate::clock::SystemClock;

@@ -28,7 +28,7 @@ pub(super) fn of(bridge: &dyn Bridge) -> BridgeProfile {
 }
 
 /// For a person, before it was tried.
-pub(super) fn not_yet_tried(config: &BridgeConfig) -> BridgeView {
+pub(crate) fn not_yet_tried(config: &BridgeConfig) -> BridgeView {
     BridgeView {
         name: config.name.clone(),
         kind: config.kind.clone(),

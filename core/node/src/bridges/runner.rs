@@ -5,7 +5,10 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
-use wayside_bridge::{BridgeError, BridgeOptions, Entropy, Probe, Retry, SharedBridge};
+use wayside_bridge::layers::{self, Check, Rate, RateLimit, RateLimits, RetryPolicy};
+use wayside_bridge::{
+    BridgeContext, BridgeError, BridgeOptions, Entropy, Probe, Registry, Retry, SharedBridge,
+};
 use wayside_proto::UnixMillis;
 use wayside_proto::engine::{BridgeName, Input};
 
@@ -193,13 +196,31 @@ impl Runner {
     }
 }
 
-/// Opens a configured bridge behind the layers that every bridge gets.
+/// Opens a configured bridge behind the layers that every bridge gets: what is not declared is refused, what fails for a moment is tried again, and a
+/// mistake of ours cannot flood somebody's room.
 pub(crate) async fn open(
-    registry: &wayside_bridge::Registry,
+    registry: &Registry,
     config: &BridgeConfig,
-    context: wayside_bridge::BridgeContext,
+    context: BridgeContext,
 ) -> Result<SharedBridge, BridgeError> {
     let options: BridgeOptions =
         config.options.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
-    registry.open(&config.kind, &options, context).await
+    let (clock, entropy) = (Arc::clone(&context.clock), Arc::clone(&context.entropy));
+    let bridge = registry.open(&config.kind, &options, context).await?;
+    let limits = RateLimits { publishes: Some(PUBLISHES), fetches: None, queue: JOBS };
+    let bridge = RateLimit::new(bridge, Arc::clone(&clock), limits);
+    let bridge = layers::Retry::new(Arc::new(bridge), clock, entropy, RETRIES);
+    Ok(Arc::new(Check::new(Arc::new(bridge))))
 }
+
+/// Far more than meeting friends takes, far less than a room would mind.
+const PUBLISHES: Rate = Rate { every: Duration::from_millis(500), burst: 64 };
+/// Publications that may wait for their turn: the engine has no more under way.
+const JOBS: usize = 4096;
+/// Gets over a moment; what lasts longer is the runner's to wait for.
+const RETRIES: RetryPolicy = RetryPolicy {
+    first: Duration::from_millis(300),
+    longest: Duration::from_secs(2),
+    attempts: 3,
+    budget: Duration::from_secs(10),
+};

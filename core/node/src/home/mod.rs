@@ -19,6 +19,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 pub use config::{BridgeConfig, Config, Limits, Network};
+pub(crate) use config::{add_bridge, check_bridge_name, remove_bridge};
+use wayside_proto::crypto::keys::{AccountKey, DeviceKeys};
 use wayside_proto::engine::Identity;
 
 use crate::api::types::{ApiError, ErrorCode, Id};
@@ -88,6 +90,16 @@ impl Home {
 
     pub(crate) fn identity(&self) -> &Identity {
         &self.identity
+    }
+
+    /// The same keys once more, for the engine to own.
+    pub(crate) fn engine_identity(&self) -> Identity {
+        let (sign, noise) = self.identity.device.secrets();
+        Identity {
+            account: AccountKey::from_secret(&self.identity.account.secret()),
+            device: DeviceKeys::from_secrets(&sign, &noise),
+            name: self.identity.name.clone(),
+        }
     }
 
     pub(crate) fn store_path(&self) -> PathBuf {

@@ -35,6 +35,11 @@ impl Bucket {
         self.record() - SIV - SLOT
     }
 
+    /// Bytes of the longest payload under `overhead` bytes of Noise.
+    pub const fn payload(self, overhead: usize) -> usize {
+        self.message().saturating_sub(LENGTH + overhead)
+    }
+
     /// The bucket of a record of this length.
     pub fn of_record(length: usize) -> Option<Self> {
         Self::ALL.into_iter().find(|bucket| bucket.record() == length)
@@ -42,7 +47,7 @@ impl Bucket {
 
     /// The smallest bucket whose message holds a payload of `length` bytes under `overhead` bytes of Noise.
     pub fn holding(length: usize, overhead: usize) -> Option<Self> {
-        Self::ALL.into_iter().find(|bucket| LENGTH + length + overhead <= bucket.message())
+        Self::ALL.into_iter().find(|bucket| length <= bucket.payload(overhead))
     }
 
     /// The payload, its length before it and zeros behind it, so that the message fills this bucket. `None` where it is too long.
@@ -66,11 +71,10 @@ pub fn unpad(padded: &[u8]) -> Option<&[u8]> {
     padding.iter().all(|byte| *byte == 0).then_some(payload)
 }
 
-/// A record in a slot of its own.
+/// A record in a slot of its own. The message fills a bucket: its payload was padded with [`Bucket::pad`].
 pub fn seal(siv: &Secret, message: &[u8]) -> Vec<u8> {
-    let mut sealed = encrypt(siv, &[message, &[0; SLOT]].concat());
-    sealed.shrink_to_fit();
-    sealed
+    debug_assert!(fills_a_bucket(message), "a record of a length of its own could be told from others");
+    encrypt(siv, &[message, &[0; SLOT]].concat())
 }
 
 /// The message of a record in a slot of its own; `None` for anything not sealed under `siv`.
@@ -82,8 +86,9 @@ pub fn open(siv: &Secret, record: &[u8]) -> Option<Vec<u8>> {
     padding.iter().all(|byte| *byte == 0).then_some(message)
 }
 
-/// A record in a tray, where the slot stands before it.
+/// A record in a tray, where the slot stands before it. The message fills a bucket: its payload was padded with [`Bucket::pad`].
 pub fn seal_in_tray(slot: &[u8; 16], siv: &Secret, message: &[u8]) -> Vec<u8> {
+    debug_assert!(fills_a_bucket(message), "a record of a length of its own could be told from others");
     [&slot[..], &encrypt(siv, message)].concat()
 }
 
@@ -96,6 +101,10 @@ pub fn split_tray(record: &[u8]) -> Option<([u8; 16], &[u8])> {
 /// The message of what [`split_tray`] found.
 pub fn open_from_tray(siv: &Secret, sealed: &[u8]) -> Option<Vec<u8>> {
     decrypt(siv, sealed)
+}
+
+fn fills_a_bucket(message: &[u8]) -> bool {
+    Bucket::ALL.iter().any(|bucket| bucket.message() == message.len())
 }
 
 /// Bytes of a slot.
@@ -115,3 +124,6 @@ fn decrypt(siv: &Secret, sealed: &[u8]) -> Option<Vec<u8>> {
     let headers: [&[u8]; 0] = [];
     Aes128Siv::new(siv.expose().into()).decrypt(headers, sealed).ok()
 }
+
+#[cfg(test)]
+mod tests;

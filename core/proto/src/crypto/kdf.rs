@@ -19,6 +19,7 @@ pub fn derive<const N: usize>(ikm: &[u8], label: &str, parts: &[&[u8]]) -> Secre
     const { assert!(N <= MOST, "HKDF-SHA256 yields at most 8160 bytes") };
     let mut info = Vec::with_capacity(64);
     for part in std::iter::once(label.as_bytes()).chain(parts.iter().copied()) {
+        debug_assert!(part.len() <= usize::from(u16::MAX), "two lists of parts could give one info");
         let length = u16::try_from(part.len()).unwrap_or(u16::MAX);
         info.extend_from_slice(&length.to_be_bytes());
         info.extend_from_slice(part);
@@ -37,3 +38,6 @@ pub fn sha256(parts: &[&[u8]]) -> [u8; 32] {
     }
     hash.finalize().into()
 }
+
+#[cfg(test)]
+mod tests;

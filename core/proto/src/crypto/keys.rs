@@ -208,3 +208,6 @@ fn sign(key: &SigningKey, context: &str, message: &[u8]) -> [u8; 64] {
 fn signed_bytes(context: &str, message: &[u8]) -> Vec<u8> {
     [b"wayside/1 ", context.as_bytes(), &[0], message].concat()
 }
+
+#[cfg(test)]
+mod tests;

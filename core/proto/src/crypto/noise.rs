@@ -175,3 +175,6 @@ impl Random for NoRandomness {
         Err(snow::Error::Rng)
     }
 }
+
+#[cfg(test)]
+mod tests;

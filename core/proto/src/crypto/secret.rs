@@ -65,3 +65,6 @@ impl<'b, C, const N: usize> Decode<'b, C> for Secret<N> {
         ByteArray::<N>::decode(d, ctx).map(|bytes| Self(bytes.into()))
     }
 }
+
+#[cfg(test)]
+mod tests;

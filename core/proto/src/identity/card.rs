@@ -65,28 +65,66 @@ impl Card {
         self.statuses.get(device)
     }
 
-    /// Takes over what is newer in another card of the same account: a roster with a higher number, statuses with higher numbers. Two different
-    /// rosters with one number are an error, and the one that was here first stays.
+    /// The same card with nothing in it of other devices than this one, for first contact, where every byte counts; the whole one follows over
+    /// the link. `None` where the card knows no such device.
+    pub fn brief(&self, device: &DeviceId) -> Option<Self> {
+        let entry = self.roster.devices.iter().find(|entry| entry.keys.id() == *device)?.clone();
+        let status = self.signed_status(device).cloned();
+        let roster = self.wire.roster.clone().with(vec![entry]);
+        Self::verified(Wire { roster, statuses: status.into_iter().collect() }).ok()
+    }
+
+    /// Takes over what is newer in another card of the same account: a roster with a higher number, statuses with higher numbers. Returns
+    /// whether there was anything.
+    ///
+    /// Two different rosters with one number, and a roster that follows upon another than the one we have of the number before, are an
+    /// error, and what was here first stays. Of two statuses with one number the first stays without a word.
     pub fn merge(&mut self, other: &Self) -> Result<bool, CardError> {
         if self.account() != other.account() {
             return Err(CardError::OtherAccount);
         }
-        if self.roster.seq == other.roster.seq && self.wire.roster.hash() != other.wire.roster.hash() {
+        if self.wire.roster.hash() != other.wire.roster.hash()
+            && (self.roster.seq == other.roster.seq || self.belies(other) || other.belies(self))
+        {
             return Err(CardError::Fork);
         }
         let ours = &*self;
         let leading = if other.roster.seq > ours.roster.seq { other } else { ours };
-        let newest = leading.roster.devices.iter().filter_map(|device| {
+        // Of one roster the cards may show different devices.
+        let mut entries = leading.roster.devices.clone();
+        if ours.roster.seq == other.roster.seq {
+            entries.extend(
+                other
+                    .roster
+                    .devices
+                    .iter()
+                    .filter(|entry| !entries.contains(entry))
+                    .cloned()
+                    .collect::<Vec<_>>(),
+            );
+        }
+        let mut changed =
+            leading.roster.seq > ours.roster.seq || entries.len() > leading.roster.devices.len();
+        let mut statuses = Vec::new();
+        for device in &entries {
             let id = device.keys.id();
             let seq = |card: &Self| card.statuses.get(&id).map(|status| status.seq);
-            let from = if seq(other) > seq(ours) { other } else { ours };
-            from.signed_status(&id).cloned()
-        });
-        let wire = Wire { roster: leading.wire.roster.clone(), statuses: newest.collect() };
-        let merged = Self::verified(wire)?;
-        let changed = merged != *self;
-        *self = merged;
+            let newer = seq(other) > seq(ours);
+            changed |= newer;
+            statuses.extend((if newer { other } else { ours }).signed_status(&id).cloned());
+        }
+        if changed {
+            let roster = leading.wire.roster.clone().with(entries);
+            *self = Self::verified(Wire { roster, statuses })?;
+        }
         Ok(changed)
+    }
+
+    /// Whether our roster says that it follows upon another than this, which has the number before. One that says nothing is let pass: this is
+    /// to find restored backups, and a thief of the account key knows the hash.
+    fn belies(&self, before: &Self) -> bool {
+        self.roster.seq.checked_sub(1) == Some(before.roster.seq)
+            && self.roster.previous.is_some_and(|previous| previous != before.wire.roster.hash())
     }
 
     fn signed_status(&self, device: &DeviceId) -> Option<&Signed<Status>> {
@@ -97,8 +135,8 @@ impl Card {
     }
 
     fn verified(wire: Wire) -> Result<Self, CardError> {
-        let roster = wire.roster.verify()?;
         at_most("a card", wire.statuses.len(), Roster::MOST)?;
+        let roster = wire.roster.verify()?;
         let mut statuses = BTreeMap::new();
         for signed in &wire.statuses {
             let device = signed.claimed_device()?;

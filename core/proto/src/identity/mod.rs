@@ -12,3 +12,8 @@ pub use card::{Card, CardError};
 pub use roster::{DeviceEntry, Roster};
 pub use signed::Signed;
 pub use status::Status;
+
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;

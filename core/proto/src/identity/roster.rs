@@ -1,38 +1,52 @@
 //! The account's list of its devices.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use minicbor::{Decode, Encode};
 
 use super::{CardError, Signed};
 use crate::codec::{Malformed, at_most};
-use crate::crypto::keys::{self, AccountId, AccountKey, DeviceKeys, DevicePublic};
-use crate::time::UnixMillis;
+use crate::crypto::keys::{self, AccountId, AccountKey, DeviceId, DeviceKeys, DevicePublic};
+use crate::place::is_deceptive;
+use crate::time::{Epoch, UnixMillis};
 
 /// What an account says of its devices, in force until it expires or a later one is seen.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Roster {
     /// Whose it is.
-    #[n(0)]
     pub account: AccountId,
     /// Counts up from 1; the highest holds. Of two with one number the first that was seen holds.
-    #[n(1)]
     pub seq: u64,
     /// SHA-256 of the signed bytes of the roster before; nothing in the first.
-    #[cbor(n(2), with = "minicbor::bytes")]
     pub previous: Option<[u8; 32]>,
     /// When it was signed.
-    #[n(3)]
     pub issued: UnixMillis,
     /// When it ends, at most [`Roster::LIFETIME`] after it was signed.
-    #[n(4)]
     pub expires: UnixMillis,
     /// What the account calls itself: 1–64 bytes, a hint and nothing to rely on.
-    #[n(5)]
     pub name: String,
-    /// Its devices, at most [`Roster::MOST`].
-    #[n(6)]
+    /// Its devices, at most [`Roster::MOST`]; in a [brief](super::Card::brief) card only one of them.
     pub devices: Vec<DeviceEntry>,
+}
+
+/// What is signed: the devices by their ids, so that one of them can be shown without the others.
+#[derive(Encode, Decode)]
+struct Body {
+    #[n(0)]
+    account: AccountId,
+    #[n(1)]
+    seq: u64,
+    #[cbor(n(2), with = "minicbor::bytes")]
+    previous: Option<[u8; 32]>,
+    #[n(3)]
+    issued: UnixMillis,
+    #[n(4)]
+    expires: UnixMillis,
+    #[n(5)]
+    name: String,
+    #[n(6)]
+    devices: Vec<DeviceId>,
 }
 
 /// A device, with its own word that it belongs to the account.
@@ -41,7 +55,8 @@ pub struct DeviceEntry {
     /// Its keys.
     #[n(0)]
     pub keys: DevicePublic,
-    /// The device's signature over the account: nobody can list a device that does not want it.
+    /// The device's signature over the account and both its keys: nobody can list a device that does not want it, nor graft another Noise key
+    /// onto it.
     #[cbor(n(1), with = "minicbor::bytes")]
     pub consent: [u8; 64],
 }
@@ -49,7 +64,8 @@ pub struct DeviceEntry {
 impl DeviceEntry {
     /// An entry for one's own device.
     pub fn new(device: &DeviceKeys, account: &AccountId) -> Self {
-        Self { keys: device.public(), consent: device.sign(CONSENT, &account.0) }
+        let keys = device.public();
+        Self { keys, consent: device.sign(CONSENT, &consent(&keys, account)) }
     }
 }
 
@@ -60,18 +76,30 @@ impl Roster {
     pub const MOST: usize = 8;
     /// The longest name, in bytes.
     pub const MAX_NAME: usize = 64;
-    /// The longest encoding, in bytes.
-    const MAX: usize = 2048;
+    /// How far ahead of the reader's clock it may have been signed: as far as the clocks of friends who still meet.
+    pub const SKEW: Duration = Epoch::LENGTH;
+    /// The longest encoding of what is signed, in bytes.
+    const MAX: usize = 1024;
 
     /// Signs it.
     pub fn sign(&self, account: &AccountKey) -> Signed<Self> {
-        Signed::new(self, |body| account.sign(ROSTER, body))
+        let body = Body {
+            account: self.account,
+            seq: self.seq,
+            previous: self.previous,
+            issued: self.issued,
+            expires: self.expires,
+            name: self.name.clone(),
+            devices: self.devices.iter().map(|entry| entry.keys.id()).collect(),
+        };
+        Signed::new(&body, |body| account.sign(ROSTER, body)).with(self.devices.clone())
     }
 
-    /// Whether it is in force at this moment. An expired one still identifies its devices; it just entitles them to nothing but
-    /// handing over a fresh one.
+    /// Whether it is in force at this moment: signed no later than [`Roster::SKEW`] ahead, so that a date far in the future does not outlast the
+    /// limit of 30 days, and not expired. An expired one still identifies its devices; it just entitles them to nothing but handing over a
+    /// fresh one.
     pub fn in_force(&self, now: UnixMillis) -> bool {
-        now < self.expires
+        self.issued <= now.after(Self::SKEW) && now < self.expires
     }
 
     /// The device of this Noise key.
@@ -81,32 +109,56 @@ impl Roster {
 }
 
 impl Signed<Roster> {
-    /// The roster, if account and devices really signed it and it keeps the limits.
+    /// The roster, if account and devices really signed it and it keeps the limits. Its devices are those whose entries came with it, at least
+    /// one.
     pub fn verify(&self) -> Result<Roster, CardError> {
-        let roster = self.decode("a roster", Roster::MAX)?;
+        at_most("a roster", self.beside().len(), Roster::MOST)?;
+        let body: Body = self.decode("a roster", Roster::MAX)?;
+        at_most("a roster", body.devices.len(), Roster::MOST)?;
+        if !self.beside().iter().all(|entry| body.devices.contains(&entry.keys.id())) {
+            return Err(CardError::Signature);
+        }
+        let roster = Roster {
+            account: body.account,
+            seq: body.seq,
+            previous: body.previous,
+            issued: body.issued,
+            expires: body.expires,
+            name: body.name,
+            devices: self.beside().to_vec(),
+        };
         if !keys::verify(&roster.account.0, ROSTER, self.body(), self.signature()) {
             return Err(CardError::Signature);
         }
-        at_most("a roster", roster.devices.len(), Roster::MOST)?;
-        let name_ok =
-            (1..=Roster::MAX_NAME).contains(&roster.name.len()) && !roster.name.contains(char::is_control);
-        if !name_ok {
-            return Err(Malformed::new(
-                "a roster",
-                "its name is empty, too long or holds control characters",
-            )
-            .into());
+        let wrong = |why| Err(Malformed::new("a roster", why).into());
+        if !(1..=Roster::MAX_NAME).contains(&roster.name.len()) || roster.name.contains(is_deceptive) {
+            return wrong("its name is empty, too long or holds characters that are not seen");
         }
         if roster.devices.is_empty() || roster.seq == 0 {
-            return Err(Malformed::new("a roster", "it names no device or has no number").into());
+            return wrong("it names no device or has no number");
+        }
+        if roster.expires <= roster.issued {
+            return wrong("it ends before it begins");
         }
         if roster.expires.since(roster.issued) > Roster::LIFETIME {
             return Err(CardError::TooLong);
         }
-        let consents =
-            |entry: &DeviceEntry| keys::verify(&entry.keys.sign, CONSENT, &roster.account.0, &entry.consent);
+        // Devices are looked up by either key, so neither may occur twice.
+        let signs: BTreeSet<_> = roster.devices.iter().map(|entry| entry.keys.sign).collect();
+        let noises: BTreeSet<_> = roster.devices.iter().map(|entry| entry.keys.noise).collect();
+        if signs.len().min(noises.len()) < roster.devices.len() {
+            return wrong("two of its devices share a key");
+        }
+        let consents = |entry: &DeviceEntry| {
+            keys::verify(&entry.keys.sign, CONSENT, &consent(&entry.keys, &roster.account), &entry.consent)
+        };
         if roster.devices.iter().all(consents) { Ok(roster) } else { Err(CardError::Signature) }
     }
+}
+
+/// What a device signs to be listed: account ‖ Ed25519 key ‖ X25519 key.
+fn consent(device: &DevicePublic, account: &AccountId) -> Vec<u8> {
+    [account.0, device.sign, device.noise].concat()
 }
 
 const ROSTER: &str = "roster";

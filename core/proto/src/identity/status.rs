@@ -3,7 +3,7 @@
 use minicbor::{Decode, Encode};
 
 use super::{CardError, Signed};
-use crate::codec::at_most;
+use crate::codec::{Malformed, at_most};
 use crate::crypto::keys::{self, DeviceId, DeviceKeys, DevicePublic};
 use crate::place::MeetingPoint;
 use crate::time::UnixMillis;
@@ -21,7 +21,7 @@ pub struct Status {
     #[n(2)]
     pub issued: UnixMillis,
     /// Where it can be met, the preferred first; at most [`Status::MOST`].
-    #[n(3)]
+    #[cbor(n(3), with = "crate::place::points")]
     pub points: Vec<MeetingPoint>,
 }
 
@@ -40,15 +40,18 @@ impl Status {
 impl Signed<Status> {
     /// The status, if this device really signed it and it keeps the limits.
     pub fn verify(&self, device: &DevicePublic) -> Result<Status, CardError> {
-        let status = self.decode("a status", Status::MAX)?;
+        let status: Status = self.decode("a status", Status::MAX)?;
         at_most("a status", status.points.len(), Status::MOST)?;
+        if status.seq == 0 || !self.beside().is_empty() {
+            return Err(Malformed::new("a status", "it has no number, or something beside it").into());
+        }
         let signed = keys::verify(&device.sign, STATUS, self.body(), self.signature());
         if signed && status.device == device.id() { Ok(status) } else { Err(CardError::Signature) }
     }
 
     /// Which device it claims to be of, unverified.
     pub(super) fn claimed_device(&self) -> Result<DeviceId, CardError> {
-        Ok(self.decode("a status", Status::MAX)?.device)
+        Ok(self.decode::<Status>("a status", Status::MAX)?.device)
     }
 }
 

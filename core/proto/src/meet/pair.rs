@@ -53,3 +53,6 @@ impl PairSecret {
 fn next(secret: &Secret) -> Secret {
     derive(secret.expose(), "next", &[])
 }
+
+#[cfg(test)]
+mod tests;

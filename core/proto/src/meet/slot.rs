@@ -1,4 +1,8 @@
 //! Where records lie, and the keys they are sealed under.
+//!
+//! Every derivation takes in the place, so that the same message left in two places has nothing in common there: neither the slot's name nor
+//! a byte of the record. For friends the place is the tag of the meeting point that is used; for an invite, whose points have no tags, the
+//! point's number in the link.
 
 use crate::crypto::keys::DeviceId;
 use crate::crypto::{Secret, derive};
@@ -35,24 +39,24 @@ pub fn offer(pair: &Secret, tag: PlaceTag, from: &DeviceId, to: &DeviceId, index
     split(derive(pair.expose(), "slot", &[&tag.0, &from.0, &to.0, &[index]]))
 }
 
-/// Where the answer to the offer with handshake hash `h1` lies.
-pub fn answer(pair: &Secret, h1: &[u8; 32]) -> Slot {
-    split(derive(pair.expose(), "ans", &[h1]))
+/// Where the answer to the offer with handshake hash `h1` lies, in the place of this tag: the one that the offer was made under.
+pub fn answer(pair: &Secret, tag: PlaceTag, h1: &[u8; 32]) -> Slot {
+    split(derive(pair.expose(), "ans", &[&tag.0, h1]))
 }
 
 /// Where one update after a meeting lies, by the side that leaves it.
-pub fn update(meeting: &Secret, offerer: bool) -> Slot {
-    split(derive(meeting.expose(), "upd", &[&[u8::from(offerer)]]))
+pub fn update(meeting: &Secret, tag: PlaceTag, offerer: bool) -> Slot {
+    split(derive(meeting.expose(), "upd", &[&tag.0, &[u8::from(offerer)]]))
 }
 
-/// Where a join is left for an invite, by day and lane.
-pub fn join(secret: &Secret<16>, day: Epoch, lane: u8) -> Slot {
-    split(derive(secret.expose(), "join", &[&day.0.to_be_bytes(), &[lane]]))
+/// Where a join is left for an invite, by the number of the point in the link (from 0), day and lane.
+pub fn join(secret: &Secret<16>, point: u8, day: Epoch, lane: u8) -> Slot {
+    split(derive(secret.expose(), "join", &[&[point], &day.0.to_be_bytes(), &[lane]]))
 }
 
-/// Where the welcome to the join with handshake hash `h1` lies.
-pub fn welcome(secret: &Secret<16>, h1: &[u8; 32]) -> Slot {
-    split(derive(secret.expose(), "wel", &[h1]))
+/// Where the welcome to the join with handshake hash `h1` lies, by the number of the point in the link (from 0).
+pub fn welcome(secret: &Secret<16>, point: u8, h1: &[u8; 32]) -> Slot {
+    split(derive(secret.expose(), "wel", &[&[point], h1]))
 }
 
 /// A recipient's tray, from the key that its card names: where offers for it lie in a place that is looked up by key.
@@ -72,3 +76,6 @@ fn split(both: Secret<48>) -> Slot {
         siv: Secret::new(std::array::from_fn(|i| siv.get(i).copied().unwrap_or_default())),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,97 @@
+//! Bridges: listed, added, removed.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use wayside_bridge::{BridgeError, SharedBridge};
+
+use crate::api::server::Context;
+use crate::api::types::{AddBridge, ApiError, BridgeView, ErrorCode};
+use crate::bridges::{describe, open};
+use crate::clock;
+use crate::home::{self, BridgeConfig, HomeError};
+
+/// `GET /v1/bridges`
+pub(super) async fn list(State(context): State<Context>) -> Result<Json<Vec<BridgeView>>, ApiError> {
+    let mut ready = context.driver.ready();
+    // The node is ending otherwise.
+    let _ = ready.wait_for(|ready| *ready).await;
+    context.driver.bridges().await.map(Json)
+}
+
+/// `POST /v1/bridges`: tries it first, and keeps nothing where that fails.
+pub(super) async fn add(
+    State(context): State<Context>,
+    Json(request): Json<AddBridge>,
+) -> Result<Json<BridgeView>, ApiError> {
+    let config = named(&context, request)?;
+    let view = try_out(&context, &config).await.inspect_err(|_| {
+        // What a failed attempt left behind; nothing was kept there yet.
+        let _ = std::fs::remove_dir_all(context.home.bridge_state_dir(&config.name));
+    })?;
+    home::add_bridge(&context.home.config_path(), &config)?;
+    context.driver.add_bridge(config).await?;
+    Ok(Json(view))
+}
+
+/// `DELETE /v1/bridges/{name}`
+pub(super) async fn remove(
+    State(context): State<Context>,
+    Path(name): Path<String>,
+) -> Result<Json<()>, ApiError> {
+    if !context.home.bridges()?.iter().any(|bridge| bridge.name == name) {
+        return Err(ApiError::new(
+            ErrorCode::NotFound,
+            format!("there is no bridge `{name}`: `wayside bridge list` lists them"),
+        ));
+    }
+    home::remove_bridge(&context.home.config_path(), &name)?;
+    context.driver.remove_bridge(name.clone()).await?;
+    let folder = context.home.bridge_state_dir(&name);
+    match std::fs::remove_dir_all(&folder) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(HomeError::io(&folder, error).into())
+        }
+        _ => Ok(Json(())),
+    }
+}
+
+/// The configuration that is meant, under a name that is free.
+fn named(context: &Context, request: AddBridge) -> Result<BridgeConfig, ApiError> {
+    let taken: Vec<String> = context.home.bridges()?.into_iter().map(|bridge| bridge.name).collect();
+    let AddBridge { kind, name, options } = request;
+    let name = match name {
+        Some(name) if taken.contains(&name) => {
+            return Err(ApiError::new(
+                ErrorCode::Exists,
+                format!("there is a bridge `{name}` already: choose another --name"),
+            ));
+        }
+        Some(name) => name,
+        None => std::iter::once(kind.clone())
+            .chain((2..).map(|number| format!("{kind}-{number}")))
+            .find(|name| !taken.contains(name))
+            .unwrap_or_default(),
+    };
+    home::check_bridge_name(&name).map_err(|why| ApiError::new(ErrorCode::Usage, why))?;
+    Ok(BridgeConfig { name, kind, options })
+}
+
+async fn try_out(context: &Context, config: &BridgeConfig) -> Result<BridgeView, ApiError> {
+    let folder = home::make_bridge_dir(context.home.path(), &config.name)
+        .map_err(|error| HomeError::io(&context.home.bridge_state_dir(&config.name), error))?;
+    let bridge_context =
+        clock::context(context.driver.clock().clone(), tokio_util::task::TaskTracker::new(), Some(folder));
+    let bridge: SharedBridge = open(&context.registry, config, bridge_context).await.map_err(of_bridge)?;
+    let probe = bridge.probe().await.map_err(of_bridge)?;
+    let mut view = BridgeView { healthy: true, note: probe.note, ..crate::bridges::not_yet_tried(config) };
+    describe(&mut view, &*bridge);
+    Ok(view)
+}
+
+fn of_bridge(error: BridgeError) -> ApiError {
+    let code = match error.kind() {
+        wayside_bridge::ErrorKind::Configuration => ErrorCode::Usage,
+        _ => ErrorCode::Bridge,
+    };
+    ApiError::new(code, error.message())
+}

@@ -1,0 +1,136 @@
+//! Messages: sent, listed, marked as read.
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::{Query, State};
+use axum::response::Response;
+use data_encoding::HEXLOWER;
+use serde::Deserialize;
+use tokio::sync::broadcast::Receiver;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::time::Instant;
+use wayside_bridge::Entropy;
+
+use super::find;
+use super::lines::{self, Gone, Writer};
+use crate::api::server::Context;
+use crate::api::types::{ApiError, ErrorCode, InboxView, MarkRead, MessageState, NodeEvent, Send, Sent};
+use crate::clock::SystemEntropy;
+use crate::driver::Driver;
+use crate::store::InboxEntry;
+use crate::times;
+
+/// `POST /v1/messages`
+pub(super) async fn send(
+    State(context): State<Context>,
+    Json(request): Json<Send>,
+) -> Result<Json<Sent>, ApiError> {
+    if request.text.len() > Send::MAX_TEXT {
+        let most = Send::MAX_TEXT / 1024;
+        return Err(ApiError::new(
+            ErrorCode::Usage,
+            format!("a message has at most {most} KiB: send it in parts"),
+        ));
+    }
+    let to = find(&context, request.to).await?;
+    let driver = &context.driver;
+    let deadline = request.wait_ms.map(|wait| Instant::now() + Duration::from_millis(wait));
+    let mut settled = driver.settled();
+    let mut id = [0; 16];
+    SystemEntropy.fill(&mut id);
+    let (text, now, most) = (request.text, driver.clock().wall(), driver.limits().queue);
+    driver.store().run(move |store| store.enqueue(&to, id, text, now, most)).await?;
+    driver.accepted_message();
+    driver.want_recipients().await?;
+    let state = match deadline {
+        Some(deadline) => outcome(&mut settled, id, deadline).await,
+        None => MessageState::Queued,
+    };
+    Ok(Json(Sent { id: HEXLOWER.encode(&id), state, held_by: Vec::new() }))
+}
+
+/// How far the message has come by the deadline.
+async fn outcome(
+    settled: &mut Receiver<([u8; 16], MessageState)>,
+    id: [u8; 16],
+    deadline: Instant,
+) -> MessageState {
+    loop {
+        match tokio::time::timeout_at(deadline, settled.recv()).await {
+            Ok(Ok((settled, state))) if settled == id => return state,
+            Ok(Ok(_) | Err(RecvError::Lagged(_))) => {}
+            Ok(Err(RecvError::Closed)) | Err(_) => return MessageState::Queued,
+        }
+    }
+}
+
+/// The query of `GET /v1/inbox`.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub(super) struct InboxQuery {
+    #[serde(default)]
+    follow: bool,
+    #[serde(default)]
+    all: bool,
+}
+
+/// `GET /v1/inbox?follow=&all=`
+pub(super) async fn inbox(State(context): State<Context>, Query(query): Query<InboxQuery>) -> Response {
+    let driver = context.driver.clone();
+    lines::answer(context.stop.clone(), move |writer| list(driver, query, writer))
+}
+
+/// `POST /v1/inbox/read`
+pub(super) async fn mark_read(
+    State(context): State<Context>,
+    Json(request): Json<MarkRead>,
+) -> Result<Json<()>, ApiError> {
+    let id = |text: &String| HEXLOWER.decode(text.as_bytes()).ok()?.try_into().ok();
+    let ids: Option<Vec<[u8; 16]>> = request.ids.iter().map(id).collect();
+    let ids =
+        ids.ok_or_else(|| ApiError::new(ErrorCode::Usage, "a message's id has 32 hexadecimal digits"))?;
+    context.driver.store().run(move |store| store.mark_read(&ids)).await?;
+    Ok(Json(()))
+}
+
+/// Messages read from the store at once.
+const AT_ONCE: usize = 128;
+
+async fn list(driver: Driver, query: InboxQuery, writer: Writer) -> Result<(), Gone> {
+    let mut events = driver.events();
+    let mut from = 0;
+    loop {
+        loop {
+            let batch = driver.store().run(move |store| store.inbox(from, query.all, AT_ONCE)).await;
+            let batch = match batch {
+                Ok(batch) => batch,
+                Err(error) => return writer.error(error.into()).await,
+            };
+            let Some((last, _)) = batch.last() else { break };
+            from = last.saturating_add(1);
+            for (_, entry) in batch {
+                writer.line(&view(&driver, entry).await).await?;
+            }
+        }
+        if !query.follow {
+            return Ok(());
+        }
+        loop {
+            match events.recv().await {
+                Ok(NodeEvent::MessageReceived { .. }) | Err(RecvError::Lagged(_)) => break,
+                Ok(_) => {}
+                Err(RecvError::Closed) => return Ok(()),
+            }
+        }
+    }
+}
+
+async fn view(driver: &Driver, entry: InboxEntry) -> InboxView {
+    InboxView {
+        id: HEXLOWER.encode(&entry.id),
+        from: driver.name_of(&entry.from).await,
+        text: entry.text,
+        sent: times::time(entry.sent),
+        received: times::time(entry.received),
+    }
+}

@@ -1,0 +1,47 @@
+//! What the local API does, one file an area.
+
+mod bridges;
+mod contacts;
+mod friends;
+mod lines;
+mod messages;
+mod status;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::routing::{delete, get, post};
+use wayside_proto::crypto::keys::AccountId;
+
+use super::server::Context;
+use super::types::ApiError;
+use super::words;
+
+/// The largest body: the longest message, escaped.
+const MOST_BODY: usize = 1 << 20;
+
+/// Every path of the API.
+pub(crate) fn routes() -> Router<Context> {
+    Router::new()
+        .route("/v1/id", get(status::id))
+        .route("/v1/status", get(status::status))
+        .route("/v1/events", get(status::events))
+        .route("/v1/bridges", get(bridges::list).post(bridges::add))
+        .route("/v1/bridges/{name}", delete(bridges::remove))
+        .route("/v1/invites", post(contacts::invite))
+        .route("/v1/accept", post(contacts::accept))
+        .route("/v1/accept/preview", post(contacts::preview))
+        .route("/v1/friends", get(friends::list))
+        .route("/v1/friends/{friend}", get(friends::show).patch(friends::change).delete(friends::remove))
+        .route("/v1/friends/{friend}/ping", post(friends::ping))
+        .route("/v1/friends/{friend}/explain", get(friends::explain))
+        .route("/v1/messages", post(messages::send))
+        .route("/v1/inbox", get(messages::inbox))
+        .route("/v1/inbox/read", post(messages::mark_read))
+        .layer(DefaultBodyLimit::max(MOST_BODY))
+}
+
+/// Whom a person means.
+async fn find(context: &Context, friend: String) -> Result<AccountId, ApiError> {
+    let found = context.driver.change(move |engine, _| engine.find(&friend)).await?;
+    found.map_err(|error| words::find(&error))
+}

@@ -1,0 +1,153 @@
+//! Serves the local API.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::ConnectInfo;
+use axum::extract::connect_info::Connected;
+use axum::http::{Request, StatusCode};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::serve::IncomingStream;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use wayside_bridge::Registry;
+
+use super::types::{ApiError, ErrorCode, NodeKind};
+use super::{handlers, socket};
+use crate::driver::Driver;
+use crate::home::{Home, HomeError};
+
+/// What every handler is given.
+#[derive(Clone)]
+pub(crate) struct Context {
+    pub(crate) home: Arc<Home>,
+    pub(crate) registry: Registry,
+    pub(crate) kind: NodeKind,
+    pub(crate) listening: Arc<Vec<String>>,
+    pub(crate) driver: Driver,
+    /// Ends answers that would go on for ever.
+    pub(crate) stop: CancellationToken,
+}
+
+/// The API as it is served.
+#[derive(Debug)]
+pub(crate) struct Server {
+    stop: CancellationToken,
+    task: JoinHandle<()>,
+}
+
+#[cfg(unix)]
+type Listener = tokio::net::UnixListener;
+#[cfg(not(unix))]
+type Listener = tokio::net::TcpListener;
+
+impl Server {
+    /// Listens at the home's socket. The home's lock is held.
+    pub(crate) fn start(
+        home: Home,
+        registry: Registry,
+        kind: NodeKind,
+        listening: Vec<String>,
+        driver: Driver,
+    ) -> Result<Self, HomeError> {
+        let path = home.socket();
+        let listener = socket::listen(&path).map_err(|error| HomeError::io(&path, error))?;
+        let stop = CancellationToken::new();
+        let owner = owner_of(&home);
+        let context = Context {
+            home: Arc::new(home),
+            registry,
+            kind,
+            listening: Arc::new(listening),
+            driver,
+            stop: stop.clone(),
+        };
+        let router: Router = handlers::routes().with_state(context).layer(middleware::from_fn(
+            move |connection, request, next| only(owner, connection, request, next),
+        ));
+        let serving = axum::serve(listener, router.into_make_service_with_connect_info::<Caller>());
+        let serving = serving.with_graceful_shutdown(stop.clone().cancelled_owned());
+        let task = tokio::spawn(async move {
+            if let Err(error) = serving.await {
+                tracing::error!(%error, "the local API ended");
+            }
+            // The next node removes what a crash leaves behind.
+            let _ = std::fs::remove_file(path);
+        });
+        Ok(Self { stop, task })
+    }
+
+    /// Takes no more requests, and finishes those under way.
+    pub(crate) async fn shutdown(self, patience: Duration) {
+        self.stop.cancel();
+        let abort = self.task.abort_handle();
+        if tokio::time::timeout(patience, self.task).await.is_err() {
+            abort.abort();
+        }
+    }
+}
+
+/// Whose process is at the other end.
+#[derive(Clone, Copy, Debug)]
+struct Caller {
+    uid: Option<u32>,
+}
+
+impl Connected<IncomingStream<'_, Listener>> for Caller {
+    fn connect_info(stream: IncomingStream<'_, Listener>) -> Self {
+        #[cfg(unix)]
+        let uid = stream.io().peer_cred().ok().map(|credentials| credentials.uid());
+        #[cfg(not(unix))]
+        let uid = {
+            let _ = stream;
+            None
+        };
+        Self { uid }
+    }
+}
+
+/// The user whose home it is, where the system has users of that sort.
+fn owner_of(home: &Home) -> Option<u32> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        std::fs::metadata(home.path()).ok().map(|metadata| metadata.uid())
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = home;
+        None
+    }
+}
+
+/// Lets in the home's owner and the superuser. The folder's mode says so already; this holds where somebody loosened it.
+async fn only(
+    owner: Option<u32>,
+    ConnectInfo(caller): ConnectInfo<Caller>,
+    request: Request<axum::body::Body>,
+    next: Next,
+) -> Response {
+    let allowed = caller.uid == owner || (cfg!(unix) && caller.uid == Some(0));
+    if allowed {
+        next.run(request).await
+    } else {
+        ApiError::new(ErrorCode::Home, "this home belongs to somebody else").into_response()
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let status = match self.code {
+            ErrorCode::Usage | ErrorCode::Invite => StatusCode::BAD_REQUEST,
+            ErrorCode::Pending => StatusCode::REQUEST_TIMEOUT,
+            ErrorCode::NotFound => StatusCode::NOT_FOUND,
+            ErrorCode::Exists => StatusCode::CONFLICT,
+            ErrorCode::NoBridge | ErrorCode::Bridge => StatusCode::BAD_GATEWAY,
+            ErrorCode::Home => StatusCode::INSUFFICIENT_STORAGE,
+            ErrorCode::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+        };
+        (status, axum::Json(self)).into_response()
+    }
+}

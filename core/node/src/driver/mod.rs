@@ -1,0 +1,230 @@
+//! Joins the engine with the world: one task owns it, everybody else asks through a [`Driver`].
+//!
+//! The rule that everything else leans on: the engine's outputs are carried out in their order, and nothing that follows a change of the store happens
+//! before that change is on disk. Whoever asked for something is answered after that.
+
+mod actor;
+mod candidates;
+mod wants;
+
+use std::sync::Arc;
+
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
+use wayside_noise::Link;
+use wayside_proto::Now;
+use wayside_proto::crypto::keys::AccountId;
+use wayside_proto::engine::{Engine, Input, SessionId};
+
+pub(crate) use actor::{Actor, Parts};
+pub(crate) use wants::Want;
+
+use crate::api::types::{ApiError, BridgeView, ErrorCode, MessageState, NodeEvent};
+use crate::clock::SystemClock;
+use crate::home::{BridgeConfig, Limits};
+use crate::links::Links;
+use crate::store::Store;
+
+/// Asks the task that owns the engine.
+#[derive(Clone, Debug)]
+pub(crate) struct Driver(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    work: mpsc::Sender<Work>,
+    store: Arc<Store>,
+    clock: SystemClock,
+    limits: Limits,
+    links: Links,
+    events: broadcast::Sender<NodeEvent>,
+    settled: broadcast::Sender<([u8; 16], MessageState)>,
+    grants: watch::Sender<()>,
+    accepted: watch::Sender<()>,
+    links_changed: watch::Sender<()>,
+    ready: watch::Sender<bool>,
+    wants: wants::Wants,
+}
+
+/// What the task that owns the engine is asked.
+enum Work {
+    /// To do something with it, and to answer once the store has it.
+    Call(Call),
+    /// A link's handshake is complete.
+    Arrived(Link),
+}
+
+type Call = Box<dyn FnOnce(&mut Actor) -> Answer + Send>;
+type Answer = Box<dyn FnOnce(Result<(), ApiError>) + Send>;
+
+/// Requests that may wait; whoever asks beyond it waits.
+const QUEUE: usize = 256;
+/// Events that a slow listener may be behind; beyond it the oldest are lost to it.
+const EVENTS: usize = 1024;
+
+impl Driver {
+    /// A driver and the end of it that the task takes.
+    pub(crate) fn new(store: Arc<Store>, clock: SystemClock, limits: Limits) -> (Self, actor::Mailbox) {
+        let (work, mailbox) = mpsc::channel(QUEUE);
+        let shared = Shared {
+            work,
+            store,
+            clock,
+            limits,
+            links: Links::default(),
+            events: broadcast::channel(EVENTS).0,
+            settled: broadcast::channel(EVENTS).0,
+            grants: watch::channel(()).0,
+            accepted: watch::channel(()).0,
+            links_changed: watch::channel(()).0,
+            ready: watch::channel(false).0,
+            wants: wants::Wants::default(),
+        };
+        (Self(Arc::new(shared)), actor::Mailbox(mailbox))
+    }
+
+    /// Does something with the engine and answers once what follows from it is on disk.
+    pub(crate) async fn change<R: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Engine, Now) -> R + Send + 'static,
+    ) -> Result<R, ApiError> {
+        self.call(move |actor| {
+            let now = actor.now();
+            work(actor.engine(), now)
+        })
+        .await
+    }
+
+    /// Has a bridge run from now on.
+    pub(crate) async fn add_bridge(&self, config: BridgeConfig) -> Result<(), ApiError> {
+        self.call(move |actor| actor.add_bridge(config)).await
+    }
+
+    /// Has a bridge run no longer.
+    pub(crate) async fn remove_bridge(&self, name: String) -> Result<bool, ApiError> {
+        self.call(move |actor| actor.remove_bridge(&name)).await
+    }
+
+    /// The bridges as they are.
+    pub(crate) async fn bridges(&self) -> Result<Vec<BridgeView>, ApiError> {
+        self.call(|actor| actor.bridge_views()).await
+    }
+
+    async fn call<R: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Actor) -> R + Send + 'static,
+    ) -> Result<R, ApiError> {
+        let (answer, answered) = oneshot::channel();
+        let call: Call = Box::new(move |actor| {
+            let result = work(actor);
+            Box::new(move |stored| {
+                // Whoever asked may have gone.
+                let _ = answer.send(stored.map(|()| result));
+            })
+        });
+        let gone = || ApiError::new(ErrorCode::Internal, "the node is ending");
+        self.0.work.send(Work::Call(call)).await.map_err(|_| gone())?;
+        answered.await.map_err(|_| gone())?
+    }
+
+    /// A link's handshake is complete.
+    pub(crate) async fn arrived(&self, link: Link) {
+        // The node is ending otherwise.
+        let _ = self.0.work.send(Work::Arrived(link)).await;
+    }
+
+    /// The link of a session is gone.
+    pub(crate) async fn link_down(&self, session: SessionId) {
+        let _ = self.call(move |actor| actor.link_down(session)).await;
+    }
+
+    /// What waited for a friend is on its disk.
+    pub(crate) async fn delivered(&self, to: &AccountId, numbers: Vec<u64>) -> Result<(), ApiError> {
+        if numbers.is_empty() {
+            return Ok(());
+        }
+        let account = *to;
+        let gone = self.0.store.run(move |store| store.acknowledged(&account, &numbers)).await?;
+        let name = self.name_of(to).await;
+        for entry in gone {
+            self.settle(entry.id, MessageState::Delivered);
+            let id = data_encoding::HEXLOWER.encode(&entry.id);
+            self.tell(NodeEvent::MessageDelivered { id, to: name.clone() });
+        }
+        self.want_recipients().await
+    }
+
+    /// A message of ours has come as far as it will.
+    pub(crate) fn settle(&self, id: [u8; 16], state: MessageState) {
+        // Nobody may be waiting.
+        let _ = self.0.settled.send((id, state));
+    }
+
+    /// Messages of ours as they come as far as they will.
+    pub(crate) fn settled(&self) -> broadcast::Receiver<([u8; 16], MessageState)> {
+        self.0.settled.subscribe()
+    }
+
+    /// What a friend is called here.
+    pub(crate) async fn name_of(&self, account: &AccountId) -> String {
+        let id = *account;
+        let name =
+            self.change(move |engine, _| engine.friend(&id).map(|friend| friend.name().to_owned())).await;
+        name.ok().flatten().unwrap_or_else(|| account.to_string())
+    }
+
+    /// Something that listeners may want to know.
+    pub(crate) fn tell(&self, event: NodeEvent) {
+        // Nobody may be listening.
+        let _ = self.0.events.send(event);
+    }
+
+    /// Listens to events from now on.
+    pub(crate) fn events(&self) -> broadcast::Receiver<NodeEvent> {
+        self.0.events.subscribe()
+    }
+
+    /// Changes when what is given over links may have.
+    pub(crate) fn grants_changed(&self) -> watch::Receiver<()> {
+        self.0.grants.subscribe()
+    }
+
+    /// What is given over links may have changed.
+    pub(crate) fn grants_may_have_changed(&self) {
+        self.0.grants.send_replace(());
+    }
+
+    /// Changes when a message was accepted for somebody.
+    pub(crate) fn message_accepted(&self) -> watch::Receiver<()> {
+        self.0.accepted.subscribe()
+    }
+
+    /// A message was accepted for somebody.
+    pub(crate) fn accepted_message(&self) {
+        self.0.accepted.send_replace(());
+    }
+
+    /// Changes when a link came or went.
+    pub(crate) fn links_changed(&self) -> watch::Receiver<()> {
+        self.0.links_changed.subscribe()
+    }
+
+    /// Whether it listens and every bridge was tried.
+    pub(crate) fn ready(&self) -> watch::Receiver<bool> {
+        self.0.ready.subscribe()
+    }
+
+    pub(crate) fn store(&self) -> &Arc<Store> {
+        &self.0.store
+    }
+
+    pub(crate) fn clock(&self) -> &SystemClock {
+        &self.0.clock
+    }
+
+    pub(crate) fn limits(&self) -> Limits {
+        self.0.limits
+    }
+
+    pub(crate) fn links(&self) -> &Links {
+        &self.0.links
+    }
+}

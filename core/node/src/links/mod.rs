@@ -1,0 +1,100 @@
+//! Links that are up, and what is spoken over them.
+//!
+//! Streams name the protocol that they speak; each protocol here is a file: [`ping`], [`card`], [`message`](crate::messages), and whatever an
+//! application registers ([`Protocol`]).
+
+pub(crate) mod card;
+mod frame;
+pub(crate) mod ping;
+mod session;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use wayside_noise::{Link, Stream};
+use wayside_proto::UnixMillis;
+use wayside_proto::crypto::keys::{AccountId, DeviceId};
+use wayside_proto::engine::SessionId;
+
+pub(crate) use frame::{read_frame, write_frame};
+pub(crate) use session::Session;
+
+use crate::api::types::PathKind;
+
+/// Something that is spoken over streams of a name.
+#[async_trait]
+pub trait Protocol: Send + Sync + fmt::Debug {
+    /// A friend opened a stream of this protocol. The stream ends when this returns.
+    ///
+    /// What comes in is the friend's: bound it, and doubt it. Runs beside other streams of the same link, at most 64 of them.
+    async fn accept(&self, peer: Peer, stream: Stream);
+}
+
+/// Who is at the other end of a stream.
+#[derive(Clone, Debug)]
+pub struct Peer {
+    /// Whose link it is.
+    pub account: AccountId,
+    /// The device at its other end.
+    pub device: DeviceId,
+    /// The link itself.
+    pub link: Link,
+}
+
+/// The protocols that are spoken, by name.
+pub(crate) type Protocols = BTreeMap<String, Arc<dyn Protocol>>;
+
+/// A link that is up.
+#[derive(Clone, Debug)]
+pub(crate) struct LiveLink {
+    pub(crate) session: SessionId,
+    pub(crate) peer: Peer,
+    pub(crate) since: UnixMillis,
+}
+
+impl LiveLink {
+    /// How its packets travel.
+    pub(crate) fn path(&self) -> PathKind {
+        PathKind::Direct
+    }
+
+    /// Where to.
+    pub(crate) fn remote(&self) -> SocketAddr {
+        self.peer.link.remote()
+    }
+}
+
+/// The links that are up, one a friend.
+#[derive(Debug, Default)]
+pub(crate) struct Links(Mutex<BTreeMap<AccountId, LiveLink>>);
+
+impl Links {
+    /// The link with a friend.
+    pub(crate) fn of(&self, account: &AccountId) -> Option<LiveLink> {
+        self.lock().get(account).cloned()
+    }
+
+    /// All of them.
+    pub(crate) fn all(&self) -> Vec<(AccountId, LiveLink)> {
+        self.lock().iter().map(|(account, link)| (*account, link.clone())).collect()
+    }
+
+    /// A link is up, in place of one that was.
+    pub(crate) fn insert(&self, link: LiveLink) -> Option<LiveLink> {
+        self.lock().insert(link.peer.account, link)
+    }
+
+    /// The link of this session is gone.
+    pub(crate) fn remove(&self, session: SessionId) -> Option<LiveLink> {
+        let mut links = self.lock();
+        let account = links.iter().find(|(_, link)| link.session == session).map(|(account, _)| *account)?;
+        links.remove(&account)
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<AccountId, LiveLink>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
