@@ -73,7 +73,6 @@ impl Actor {
             known_candidates: Candidates::default(),
         };
         for bridge in bridges {
-            actor.untried.insert(BridgeName(bridge.name.clone()));
             actor.add_bridge(bridge);
         }
         actor
@@ -128,6 +127,8 @@ impl Actor {
 
     pub(super) fn add_bridge(&mut self, config: BridgeConfig) {
         let name = BridgeName(config.name.clone());
+        self.untried.insert(name.clone());
+        self.parts.driver.0.ready.send_replace(false);
         self.bridges.insert(name, BridgeHandle::start(config, self.parts.bridges.clone()));
     }
 
@@ -135,6 +136,7 @@ impl Actor {
         let name = BridgeName(name.to_owned());
         let was_there = self.bridges.remove(&name).is_some();
         self.untried.remove(&name);
+        self.say_if_ready();
         let now = self.now();
         self.parts.engine.handle(now, Input::BridgeDown { bridge: name });
         was_there

@@ -13,10 +13,9 @@ use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use wayside_noise::Link;
 use wayside_proto::Now;
 use wayside_proto::crypto::keys::AccountId;
-use wayside_proto::engine::{Engine, Input, SessionId};
+use wayside_proto::engine::{Engine, SessionId};
 
 pub(crate) use actor::{Actor, Parts};
-pub(crate) use wants::Want;
 
 use crate::api::types::{ApiError, BridgeView, ErrorCode, MessageState, NodeEvent};
 use crate::clock::SystemClock;

@@ -1,6 +1,7 @@
 //! Who is wanted, and by how many.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::{Mutex, PoisonError};
 
 use wayside_proto::crypto::keys::AccountId;
@@ -43,8 +44,8 @@ impl Driver {
         let queues = self.store().run(|store| store.queues()).await?;
         wanted.retain(|account, _| queues.iter().any(|(to, _)| to == account));
         for (account, _) in queues {
-            if !wanted.contains_key(&account) {
-                wanted.insert(account, self.want(account).await?);
+            if let Entry::Vacant(vacant) = wanted.entry(account) {
+                vacant.insert(self.want(account).await?);
             }
         }
         Ok(())

@@ -12,7 +12,7 @@ use toml_edit::{DocumentMut, Item, Table, value};
 use super::{HomeError, files};
 
 /// What the user configured.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Config {
     /// Where and how to listen.
     pub network: Network,
@@ -126,12 +126,6 @@ impl Config {
     }
 }
 
-impl Default for Config {
-    fn default() -> Self {
-        Self { network: Network::default(), bridges: Vec::new(), limits: Limits::default() }
-    }
-}
-
 /// Adds a bridge to the file, whose comments and order stay as they are.
 pub(crate) fn add_bridge(path: &Path, bridge: &BridgeConfig) -> Result<(), HomeError> {
     edit(path, |document| {
@@ -163,8 +157,7 @@ pub(crate) fn remove_bridge(path: &Path, name: &str) -> Result<(), HomeError> {
 /// A name that a person or account may have.
 pub(super) fn check_name(name: &str) -> Result<&str, HomeError> {
     let name = name.trim();
-    let fits = (1..=wayside_proto::identity::Roster::MAX_NAME).contains(&name.len());
-    if fits && !name.contains(char::is_control) { Ok(name) } else { Err(HomeError::Name) }
+    if wayside_proto::identity::Roster::is_name(name) { Ok(name) } else { Err(HomeError::Name) }
 }
 
 /// A bridge's name is a folder's name too.

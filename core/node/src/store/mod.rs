@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use redb::{Builder, Database, ReadTransaction, ReadableDatabase, StorageError, WriteTransaction};
 
 pub(crate) use inbox::{Arrival, InboxEntry};
-pub(crate) use outbox::{OutboxEntry, QueueSize};
+pub(crate) use outbox::OutboxEntry;
 
 use crate::api::types::{ApiError, ErrorCode};
 use crate::home::HomeError;

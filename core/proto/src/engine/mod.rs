@@ -4,24 +4,39 @@
 //! then the driver sleeps until [`Engine::poll_timeout`] or the next input. Same seed, same calls: same outputs.
 
 mod book;
+mod card;
+mod clock;
+mod commands;
 mod config;
+mod contact;
 mod explain;
+mod index;
 mod io;
+mod meeting;
+mod places;
+mod publications;
+mod restore;
+mod sessions;
 mod step;
+mod store;
+mod watch;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
+
+use rand_chacha::ChaCha20Rng;
 
 pub use book::{Friend, Grant};
 pub use config::{CommandError, Config, FindError, Identity, InviteOptions, RestoreError};
 pub use explain::Step;
 pub use io::*;
 
-use crate::crypto::keys::{AccountId, DevicePublic};
+use crate::crypto::keys::{AccountId, DeviceId, DevicePublic};
 use crate::identity::Card;
 use crate::invite::Invite;
 use crate::message::Refusal;
-use crate::time::{Now, UnixMillis};
+use crate::place::{Candidates, PlaceTag};
+use crate::time::{Epoch, Now, UnixMillis};
 
 /// Names an invite that we accepted: its inviter's one-time key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -52,12 +67,34 @@ pub struct InviteState {
 /// The engine. See the module's documentation for how it is driven.
 #[derive(Debug)]
 pub struct Engine {
-    out: step::Outbox,
-    book: book::Book,
-    log: explain::Log,
     identity: Identity,
+    me: AccountId,
+    device_id: DeviceId,
     config: Config,
+    rng: ChaCha20Rng,
+    now: Now,
+    clock: clock::Clock,
+    out: step::Outbox,
+    log: explain::Log,
+    bridges: BTreeMap<BridgeName, places::Bridge>,
+    places: BTreeMap<PlaceTag, places::Place>,
+    card: Option<card::StoredCard>,
+    candidates: Candidates,
+    book: book::Book,
+    invites: BTreeMap<[u8; 32], contact::StoredInvite>,
+    elsewhere: Vec<contact::Elsewhere>,
+    contacts: BTreeMap<[u8; 32], contact::StoredContact>,
+    meetings: BTreeMap<(AccountId, DeviceId), meeting::Meeting>,
+    deferred: Vec<meeting::Deferred>,
+    wants: BTreeMap<AccountId, meeting::Want>,
+    sessions: BTreeMap<SessionId, sessions::Live>,
+    publications: publications::Publications,
+    watch: watch::Watch,
+    rotate_at: Option<Duration>,
 }
+
+/// How often a bridge that watches few keys is shown others.
+const ROTATE: Duration = Duration::from_secs(30);
 
 impl Engine {
     /// An engine that goes on where it was: `stored` is everything that was ever persisted and not deleted; unknown areas are ignored.
@@ -72,26 +109,26 @@ impl Engine {
         seed: [u8; 32],
         now: Now,
     ) -> Result<Self, RestoreError> {
-        let _ = (stored, seed, now);
-        Ok(Self {
-            out: step::Outbox::default(),
-            book: book::Book::default(),
-            log: explain::Log::default(),
-            identity,
-            config,
-        })
+        restore::restore(identity, config, stored, seed, now)
     }
 
     /// Something happened outside.
     pub fn handle(&mut self, now: Now, input: Input) {
-        let _ = (now, input);
-        self.out.flush();
+        self.begin(now);
+        self.take(input);
+        self.finish();
     }
 
     /// Time has passed; harmless at any moment, needed from [`Engine::poll_timeout`] on.
     pub fn handle_timeout(&mut self, now: Now) {
-        let _ = now;
-        self.out.flush();
+        self.begin(now);
+        self.run_sessions();
+        self.run_contacts();
+        self.run_publications();
+        if self.rotate_at.is_some_and(|at| at <= self.now.mono) {
+            self.rotate();
+        }
+        self.finish();
     }
 
     /// What is to be done next, in this order.
@@ -101,24 +138,42 @@ impl Engine {
 
     /// The monotonic time at which [`Engine::handle_timeout`] is due; `None`: not before the next input.
     pub fn poll_timeout(&self) -> Option<Duration> {
-        None
+        let sessions = self.sessions.values().filter(|live| live.up.is_none()).map(|live| live.deadline);
+        let wants = self.wants.values().filter_map(meeting::Want::next);
+        let deferred = self.deferred.iter().map(|deferred| deferred.due);
+        let up = |bridge: &BridgeName| self.bridges.contains_key(bridge);
+        let tomorrow = self.epoch().plus(1).begin().since(self.time_now());
+        sessions
+            .chain(wants)
+            .chain(deferred)
+            .chain(self.publications.next_due(&up))
+            .chain(self.next_invite_due())
+            .chain(self.next_join_due())
+            .chain(self.next_left_offer())
+            .chain(self.rotate_at)
+            .chain([self.now.mono.saturating_add(tomorrow)])
+            .min()
     }
 
     /// Makes an invite. It is good once the outputs have been carried out.
     pub fn invite(&mut self, now: Now, options: InviteOptions) -> Result<Invite, CommandError> {
-        let _ = (now, options);
-        Err(CommandError::NoBridge { wanted: Vec::new() })
+        self.begin(now);
+        let made = self.make_invite(&options);
+        self.finish();
+        made
     }
 
     /// Our invites that are not over yet.
     pub fn invites(&self) -> impl Iterator<Item = InviteState> {
-        std::iter::empty()
+        self.open_invites()
     }
 
     /// Ends an invite now. Whoever comes with it from now on is told that it has expired.
     pub fn withdraw(&mut self, now: Now, key: &[u8; 32]) -> Result<(), CommandError> {
-        let _ = (now, key);
-        Err(CommandError::Unknown("invite"))
+        self.begin(now);
+        let done = self.withdraw_invite(key);
+        self.finish();
+        done
     }
 
     /// Accepts an invite; the same one again is the same contact. On success the new friend is wanted until the first link.
@@ -128,36 +183,40 @@ impl Engine {
         invite: &Invite,
         alias: Option<String>,
     ) -> Result<ContactId, CommandError> {
-        let _ = (now, invite, alias);
-        Err(CommandError::Expired)
+        self.begin(now);
+        let accepted = self.accept_invite(invite, alias);
+        self.finish();
+        accepted
     }
 
     /// How far an accepted invite has got; `None` for one that is unknown or long over.
     pub fn contact(&self, id: &ContactId) -> Option<ContactState> {
-        let _ = id;
-        None
+        self.contact_state(&id.0)
     }
 
     /// All accepted invites that are remembered.
     pub fn contacts(&self) -> impl Iterator<Item = (ContactId, ContactState)> {
-        std::iter::empty()
+        self.contact_states()
     }
 
     /// Somebody wants this friend linked: offers are made until it is, or until the monotonic time `until`, or [`Engine::unwant`]. While it stays
     /// wanted, a lost link is made again. Not persisted. Nothing happens for somebody who is no friend or is blocked.
     pub fn want(&mut self, now: Now, account: &AccountId, until: Option<Duration>) {
-        let _ = (now, account, until);
+        self.begin(now);
+        self.add_want(account, until, false);
+        self.finish();
     }
 
     /// Nobody wants this friend any more: offers are taken back. A link that is up stays up.
     pub fn unwant(&mut self, now: Now, account: &AccountId) {
-        let _ = (now, account);
+        self.begin(now);
+        self.end_want(account);
+        self.finish();
     }
 
     /// Whether somebody wants this friend.
     pub fn wanted(&self, account: &AccountId) -> bool {
-        let _ = account;
-        false
+        self.wants.contains_key(account)
     }
 
     /// All friends, by account.
@@ -182,26 +241,35 @@ impl Engine {
         account: &AccountId,
         alias: Option<String>,
     ) -> Result<(), CommandError> {
-        let _ = now;
-        self.book.rename(account, alias)
+        self.begin(now);
+        let done = self.book.rename(account, alias);
+        self.keep_friend(account);
+        self.finish();
+        done
     }
 
     /// Wants nothing to do with a friend any more: its link is closed, nothing is watched or answered for it.
     pub fn block(&mut self, now: Now, account: &AccountId) -> Result<(), CommandError> {
-        let _ = (now, account);
-        Err(CommandError::Unknown("friend"))
+        self.begin(now);
+        let done = self.block_friend(account);
+        self.finish();
+        done
     }
 
     /// Takes [`Engine::block`] back.
     pub fn unblock(&mut self, now: Now, account: &AccountId) -> Result<(), CommandError> {
-        let _ = (now, account);
-        Err(CommandError::Unknown("friend"))
+        self.begin(now);
+        let done = self.unblock_friend(account);
+        self.finish();
+        done
     }
 
     /// Forgets a friend and destroys the secrets shared with it.
     pub fn remove(&mut self, now: Now, account: &AccountId) -> Result<(), CommandError> {
-        let _ = (now, account);
-        Err(CommandError::Unknown("friend"))
+        self.begin(now);
+        let done = self.remove_friend(account);
+        self.finish();
+        done
     }
 
     /// Allows a friend something, or no longer.
@@ -212,8 +280,13 @@ impl Engine {
         grant: Grant,
         allowed: bool,
     ) -> Result<(), CommandError> {
-        let _ = (now, account, grant, allowed);
-        Err(CommandError::Unknown("friend"))
+        self.change_friend(now, account, |friend| {
+            if allowed {
+                friend.allows.insert(grant)
+            } else {
+                friend.allows.remove(&grant)
+            };
+        })
     }
 
     /// What a friend allows us, as it said over the live link.
@@ -223,14 +296,26 @@ impl Engine {
         account: &AccountId,
         granted: BTreeSet<Grant>,
     ) -> Result<(), CommandError> {
-        let _ = (now, account, granted);
-        Err(CommandError::Unknown("friend"))
+        let changed = self.book.friend(account).is_some_and(|friend| friend.stored.granted != granted);
+        self.change_friend(now, account, |friend| friend.granted = granted)?;
+        if changed {
+            self.out.event(Event::FriendChanged { account: *account });
+            self.out.flush();
+        }
+        Ok(())
     }
 
     /// Our card as it is now, for friends to have over the link: the roster renewed when less than ten days are left, the status with the places of
     /// the bridges that have ever been up and were not removed.
+    #[expect(
+        clippy::expect_used,
+        reason = "the parts were signed with our own keys, within the limits, just now or checked when read"
+    )]
     pub fn own_card(&mut self, now: Now) -> Card {
-        unreachable!("{now:?}")
+        self.begin(now);
+        let card = self.full_card();
+        self.finish();
+        card.expect("our own signatures verify")
     }
 
     /// The last meeting with a friend, in plain words, the earliest step first.
@@ -240,27 +325,85 @@ impl Engine {
 
     /// A session that is expected, dialled or up.
     pub fn session(&self, id: &SessionId) -> Option<&Session> {
-        let _ = id;
-        None
+        self.sessions.get(id).and_then(sessions::Live::shown)
     }
 
     /// All sessions that are expected, dialled or up.
     pub fn sessions(&self) -> impl Iterator<Item = &Session> {
-        std::iter::empty()
+        self.sessions.values().filter_map(sessions::Live::shown)
     }
 
     /// The time as we estimate it: the services' clocks where they tell it, else our own.
     pub fn time(&self, now: Now) -> UnixMillis {
-        now.wall
+        self.clock.time(now)
     }
 
     /// Who we are.
     pub fn account(&self) -> AccountId {
-        self.identity.account.id()
+        self.me
     }
 
     /// This device.
     pub fn device(&self) -> DevicePublic {
         self.identity.device.public()
+    }
+
+    fn begin(&mut self, now: Now) {
+        // The monotonic clock is that; a driver's slip must not turn it back.
+        self.now = Now { wall: now.wall, mono: self.now.mono.max(now.mono) };
+    }
+
+    /// What every call ends with: the day may have changed, somebody may be wanted, bridges are told what to watch; then all of it goes out.
+    fn finish(&mut self) {
+        if self.watch.epoch != Some(self.epoch()) {
+            self.rewatch_epoch();
+        }
+        self.run_wants();
+        self.run_deferred();
+        self.tell_watches();
+        let cut = self.watches_are_cut();
+        self.rotate_at = match self.rotate_at {
+            Some(at) if cut && at > self.now.mono => Some(at),
+            _ => cut.then(|| self.now.mono.saturating_add(ROTATE)),
+        };
+        self.out.flush();
+    }
+
+    fn take(&mut self, input: Input) {
+        match input {
+            Input::BridgeUp { bridge, profile } => self.bridge_up(bridge, profile),
+            Input::BridgeDown { bridge } => self.bridge_down(&bridge),
+            Input::Records { bridge, space, records } => self.found(&bridge, &space, records),
+            Input::Published { id, receipt } => self.published(id, receipt),
+            Input::PublishFailed { id, why } => self.publish_failed(id, &why),
+            Input::Retracted { ids } => self.retracted(&ids),
+            Input::RetractFailed { ids } => self.retract_failed(&ids),
+            Input::ServiceTime { bridge, time } => {
+                if let Some(wrong) = self.clock.service(self.now, bridge, time) {
+                    self.out.event(wrong);
+                }
+            }
+            Input::Candidates(candidates) => {
+                self.candidates = candidates;
+                self.update_peers();
+            }
+            Input::LinkUp { session } => self.link_up(session),
+            Input::LinkDown { session } => self.link_down(session),
+            Input::DialFailed { session, why } => self.dial_failed(session, &why),
+            Input::Card { account, bytes } => self.card_came(account, &bytes),
+        }
+    }
+
+    fn time_now(&self) -> UnixMillis {
+        self.clock.time(self.now)
+    }
+
+    fn epoch(&self) -> Epoch {
+        Epoch::of(self.time_now())
+    }
+
+    fn note(&mut self, account: AccountId, what: String) {
+        let at = self.time_now();
+        self.log.add(account, at, what);
     }
 }

@@ -81,6 +81,11 @@ impl Roster {
     /// The longest encoding of what is signed, in bytes.
     const MAX: usize = 1024;
 
+    /// Whether an account may be called this: 1–64 bytes, and no characters that are not seen or that turn the text around.
+    pub fn is_name(name: &str) -> bool {
+        (1..=Self::MAX_NAME).contains(&name.len()) && !name.contains(is_deceptive)
+    }
+
     /// Signs it.
     pub fn sign(&self, account: &AccountKey) -> Signed<Self> {
         let body = Body {
@@ -131,7 +136,7 @@ impl Signed<Roster> {
             return Err(CardError::Signature);
         }
         let wrong = |why| Err(Malformed::new("a roster", why).into());
-        if !(1..=Roster::MAX_NAME).contains(&roster.name.len()) || roster.name.contains(is_deceptive) {
+        if !Roster::is_name(&roster.name) {
             return wrong("its name is empty, too long or holds characters that are not seen");
         }
         if roster.devices.is_empty() || roster.seq == 0 {

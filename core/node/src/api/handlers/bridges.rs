@@ -30,6 +30,8 @@ pub(super) async fn add(
     })?;
     home::add_bridge(&context.home.config_path(), &config)?;
     context.driver.add_bridge(config).await?;
+    // What comes next may lean on it; the node is ending otherwise.
+    let _ = context.driver.ready().wait_for(|ready| *ready).await;
     Ok(Json(view))
 }
 

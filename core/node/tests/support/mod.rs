@@ -1,0 +1,127 @@
+//! People with homes of their own who share a service in memory, all in one process, on loopback.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, dead_code, missing_docs, unreachable_pub)]
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tempfile::TempDir;
+use wayside_bridge::{
+    BridgeContext, BridgeError, BridgeKind, BridgeOptions, MemoryService, OptionSpec, Registry, SharedBridge,
+};
+use wayside_node::api::ApiClient;
+use wayside_node::api::types::*;
+use wayside_node::{Home, Node};
+
+/// A bridge kind whose bridges all reach one service.
+#[derive(Debug, Clone)]
+pub struct Shared(pub MemoryService);
+
+#[async_trait]
+impl BridgeKind for Shared {
+    fn kind(&self) -> &'static str {
+        "memory"
+    }
+
+    fn summary(&self) -> &'static str {
+        "a service in this process"
+    }
+
+    fn options(&self) -> &'static [OptionSpec] {
+        &[OptionSpec { name: "member", value: "NAME", help: "who we are there", required: true, path: false }]
+    }
+
+    async fn open(&self, options: &BridgeOptions, _: BridgeContext) -> Result<SharedBridge, BridgeError> {
+        Ok(Arc::new(self.0.bridge(options.required("member")?)))
+    }
+}
+
+pub fn service() -> MemoryService {
+    MemoryService::builder().clock(wayside_node::bridge_context(None).clock).build()
+}
+
+pub struct Person {
+    pub name: &'static str,
+    pub folder: TempDir,
+    pub service: MemoryService,
+    node: Option<Node>,
+}
+
+impl Person {
+    /// With a home, a bridge to the service, and a node that runs.
+    pub async fn new(name: &'static str, service: &MemoryService) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        Home::init(&folder.path().join("home"), name).unwrap();
+        let mut person = Self { name, folder, service: service.clone(), node: None };
+        person.start().await;
+        let options = [("member".to_owned(), name.to_owned())].into();
+        let bridge = AddBridge { kind: "memory".into(), name: None, options };
+        let added: BridgeView = person.api().post("/v1/bridges", &bridge).await.unwrap();
+        assert!(added.healthy);
+        person
+    }
+
+    pub fn home(&self) -> std::path::PathBuf {
+        self.folder.path().join("home")
+    }
+
+    pub async fn start(&mut self) {
+        let registry = Registry::new().with(Shared(self.service.clone()));
+        let home = Home::open(&self.home()).unwrap();
+        let node = Node::builder(home, registry).listen(vec!["udp://127.0.0.1:0".into()]).start().await;
+        self.node = Some(node.unwrap());
+    }
+
+    pub async fn stop(&mut self) {
+        self.node.take().unwrap().shutdown().await;
+    }
+
+    pub fn api(&self) -> ApiClient {
+        self.node.as_ref().unwrap().client()
+    }
+
+    pub async fn invite(&self) -> String {
+        let request = NewInvite { bridges: vec![], uses: 1, expires_in_secs: 3600 };
+        self.api().post::<_, InviteView>("/v1/invites", &request).await.unwrap().invite
+    }
+
+    pub async fn accept(&self, invite: &str) -> Result<Accepted, ApiError> {
+        self.api()
+            .post("/v1/accept", &Accept { invite: invite.to_owned(), name: None, wait_ms: 20_000 })
+            .await
+    }
+
+    pub async fn ping(&self, friend: &str) -> Result<Pong, ApiError> {
+        let path = format!("/v1/friends/{friend}/ping");
+        let mut lines = self.api().post_lines(&path, &Ping { count: 1, wait_ms: 20_000 }).await?;
+        Ok(lines.next().await?.expect("one line a ping"))
+    }
+
+    pub async fn send(&self, to: &str, text: &str, wait_ms: Option<u64>) -> Result<Sent, ApiError> {
+        self.api().post("/v1/messages", &Send { to: to.into(), text: text.into(), wait_ms }).await
+    }
+
+    /// What came and was not read yet; read now.
+    pub async fn inbox(&self) -> Vec<String> {
+        let mut lines = self.api().get_lines("/v1/inbox").await.unwrap();
+        let (mut texts, mut ids) = (Vec::new(), Vec::new());
+        while let Some(message) = lines.next::<InboxView>().await.unwrap() {
+            texts.push(message.text);
+            ids.push(message.id);
+        }
+        let _: () = self.api().post("/v1/inbox/read", &MarkRead { ids }).await.unwrap();
+        texts
+    }
+}
+
+/// Waits until something is so, for ten seconds at most.
+pub async fn until<F: Future<Output = bool>>(what: &str, mut so: impl FnMut() -> F) {
+    for _ in 0..1000 {
+        if so().await {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("it took too long until {what}");
+}

@@ -1,0 +1,435 @@
+//! The side that accepted an invite.
+
+use std::time::Duration;
+
+use minicbor::{Decode, Encode};
+use rand_core::RngCore;
+
+use super::super::book::{Pair, name_ok};
+use super::super::config::CommandError;
+use super::super::io::{Event, Space};
+use super::super::publications::{Draft, Purpose};
+use super::super::sessions::Met;
+use super::super::watch::{Arrival, Owner, Special};
+use super::super::{ContactId, ContactState, Engine, store};
+use super::{AFTERWARDS, PROOF, lanes, proof_of, psk};
+use crate::crypto::Secret;
+use crate::crypto::envelope::{self, Bucket};
+use crate::crypto::keys::{self, AccountId};
+use crate::crypto::noise::{Handshake, Pattern};
+use crate::invite::Invite;
+use crate::meet::pair::PairSecret;
+use crate::meet::slot::{self, SlotId};
+use crate::message::{CardBytes, Join, Payload, Refusal, Welcome};
+use crate::place::{Candidates, PlaceTag};
+use crate::time::{Epoch, UnixMillis};
+
+/// An invite that we accepted.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub(in crate::engine) struct StoredContact {
+    /// The link.
+    #[n(0)]
+    link: String,
+    #[n(1)]
+    alias: Option<String>,
+    #[n(2)]
+    ephemeral: Secret,
+    /// Padded: with the ephemeral key all that is needed to make the very same message again.
+    #[cbor(n(3), with = "minicbor::bytes")]
+    payload: Vec<u8>,
+    #[n(4)]
+    lane: u8,
+    /// The day whose slots it was last left in.
+    #[n(5)]
+    day: Epoch,
+    #[n(6)]
+    state: State,
+    /// When the state was reached.
+    #[n(7)]
+    since: UnixMillis,
+    /// How often it was left today.
+    #[n(8)]
+    tries: u8,
+    /// When it is left once more, by the monotonic clock.
+    #[cbor(skip)]
+    next: Duration,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+enum State {
+    #[n(0)]
+    Pending,
+    /// Friends; whether a link has been up since.
+    #[n(1)]
+    Done(#[n(0)] AccountId, #[n(1)] bool),
+    #[n(2)]
+    Refused(#[n(0)] Refusal),
+    #[n(3)]
+    Expired,
+}
+
+/// How long the new friend stays wanted where no link comes up.
+const WANTED: Duration = Epoch::LENGTH;
+/// How long what came of an invite is remembered.
+const REMEMBERED: Duration = Duration::from_secs(30 * 86_400);
+/// Contacts that are remembered after they have ended, at most.
+const MOST_ENDED: usize = 256;
+/// How long the first link is dialled.
+const PATIENCE_LEAST: Duration = Duration::from_secs(5);
+
+impl Engine {
+    pub(in crate::engine) fn accept_invite(
+        &mut self,
+        invite: &Invite,
+        alias: Option<String>,
+    ) -> Result<ContactId, CommandError> {
+        let id = ContactId(invite.key);
+        if self.contacts.contains_key(&invite.key) {
+            return Ok(id);
+        }
+        if self.invites.contains_key(&invite.key) {
+            return Err(CommandError::OwnInvite);
+        }
+        if let Some(alias) = alias.as_ref().filter(|alias| !name_ok(alias)) {
+            return Err(CommandError::Name(alias.clone()));
+        }
+        let time = self.time_now();
+        if invite.expires < time {
+            return Err(CommandError::Expired);
+        }
+        let pending = self.contacts.values().filter(|contact| contact.state == State::Pending).count();
+        if pending >= self.config.max_contacts {
+            return Err(CommandError::TooMany("accepted invites that nobody answered yet"));
+        }
+        if self.book.len() >= self.config.max_friends {
+            return Err(CommandError::TooMany("friends"));
+        }
+        let common: Vec<PlaceTag> = invite
+            .points
+            .iter()
+            .filter_map(|point| self.bridges.get(&self.bridge_at(point)?))
+            .filter(|bridge| bridge.profile.max_record >= Bucket::Large.record())
+            .filter_map(|bridge| bridge.place)
+            .collect();
+        if common.is_empty() {
+            return Err(CommandError::NoBridge { wanted: invite.points.clone() });
+        }
+        let payload = self.join_payload(&common, time).ok_or(CommandError::CardTooLarge)?;
+        let lane = u8::try_from(self.rng.next_u32() % u32::from(lanes(invite))).unwrap_or_default();
+        let contact = StoredContact {
+            link: invite.to_string(),
+            alias,
+            ephemeral: Secret::random(&mut self.rng),
+            payload,
+            lane,
+            day: self.epoch(),
+            state: State::Pending,
+            since: time,
+            tries: 1,
+            next: Duration::ZERO,
+        };
+        self.contacts.insert(invite.key, contact);
+        self.keep_contact(&invite.key);
+        self.join_again(&invite.key);
+        self.schedule_join(&invite.key);
+        Ok(id)
+    }
+
+    pub(in crate::engine) fn contact_state(&self, key: &[u8; 32]) -> Option<ContactState> {
+        self.contacts.get(key).map(|contact| contact.state.shown())
+    }
+
+    pub(in crate::engine) fn contact_states(&self) -> impl Iterator<Item = (ContactId, ContactState)> {
+        self.contacts.iter().map(|(key, contact)| (ContactId(*key), contact.state.shown()))
+    }
+
+    /// Card and candidates, the latter fewer where they do not all fit.
+    fn join_payload(&mut self, places: &[PlaceTag], sent: UnixMillis) -> Option<Vec<u8>> {
+        let all: Vec<_> = self.candidates.iter().copied().collect();
+        let pad = |card: &crate::identity::Card, count: usize| {
+            let candidates = Candidates::new(all.iter().take(count).copied());
+            let join = Join { card: CardBytes(card.clone()), candidates, sent };
+            Bucket::Large.pad(&join.to_bytes(), Pattern::Contact.overhead1())
+        };
+        // A place more is worth more than the last candidates.
+        let least = all.len().min(2);
+        let card = self.fitting_card(places, |card| pad(card, least).is_some())?;
+        (0..=all.len()).rev().find_map(|count| pad(&card, count))
+    }
+
+    /// After a restart.
+    pub(in crate::engine) fn resume_contacts(&mut self) {
+        let time = self.time_now();
+        for (key, contact) in self.contacts.clone() {
+            if let State::Done(account, false) = contact.state {
+                let left = contact.since.after(WANTED).since(time);
+                if !left.is_zero() {
+                    self.add_want(&account, Some(self.now.mono.saturating_add(left)), true);
+                }
+            }
+            self.expect_welcome(&key);
+            self.schedule_join(&key);
+        }
+    }
+
+    /// When the join is left once more if nobody answers: after a minute, then two, four and so on.
+    fn schedule_join(&mut self, key: &[u8; 32]) {
+        let Some(contact) = self.contacts.get(key) else { return };
+        let tries = u32::from(contact.tries.saturating_sub(1));
+        let bridges = contact.invite().into_iter().flat_map(|invite| invite.points);
+        let slowest = bridges
+            .filter_map(|point| Some(self.latency(&self.bridge_at(&point)?)))
+            .max()
+            .unwrap_or_default();
+        let wait = self.interval(tries).max(slowest.saturating_mul(4));
+        let next = self.now.mono.saturating_add(wait);
+        if let Some(contact) = self.contacts.get_mut(key) {
+            contact.next = next;
+        }
+    }
+
+    /// Leaves the join in today's slots of every place that a bridge reaches, where it does not lie yet.
+    pub(in crate::engine) fn join_again(&mut self, key: &[u8; 32]) {
+        let Some(contact) = self.contacts.get(key).filter(|contact| contact.state == State::Pending).cloned()
+        else {
+            return;
+        };
+        let Some((invite, _, message)) = self.join_message(&contact) else { return };
+        for (point, locator) in (0_u8..).zip(&invite.points) {
+            let Some(bridge) = self.bridge_at(locator) else { continue };
+            let slot = slot::join(&invite.secret, point, contact.day, contact.lane_now(&invite));
+            let lies = self.publications.live(&bridge).any(|publication| publication.looked_for() == slot.id);
+            if !lies {
+                let bytes = envelope::seal(&slot.siv, &message);
+                self.publish(Draft {
+                    bridge,
+                    slot: slot.id,
+                    inner: None,
+                    bytes,
+                    purpose: Purpose::Join(*key),
+                });
+            }
+        }
+        self.expect_welcome(key);
+    }
+
+    pub(in crate::engine) fn join_all_again(&mut self) {
+        for key in self.contacts.keys().copied().collect::<Vec<_>>() {
+            self.join_again(&key);
+        }
+    }
+
+    fn expect_welcome(&mut self, key: &[u8; 32]) {
+        let Some(contact) = self.contacts.get(key).filter(|contact| contact.state == State::Pending).cloned()
+        else {
+            return;
+        };
+        let Some((invite, handshake, _)) = self.join_message(&contact) else { return };
+        let h1 = handshake.hash();
+        let mut slots: Vec<(SlotId, Special)> = Vec::new();
+        for (point, locator) in (0_u8..).zip(&invite.points) {
+            let Some(bridge) = self.bridge_at(locator) else { continue };
+            let slot = slot::welcome(&invite.secret, point, &h1);
+            slots.push((
+                slot.id,
+                Special { bridge, space: Space::Own, siv: slot.siv, point, tag: PlaceTag([0; 8]) },
+            ));
+        }
+        self.expect_records(Owner::Contact(*key), slots);
+    }
+
+    /// The invite, the handshake after message 1, and that message.
+    fn join_message(&self, contact: &StoredContact) -> Option<(Invite, Handshake, Vec<u8>)> {
+        let invite: Invite = contact.link.parse().ok()?;
+        let mut handshake = Handshake::initiator(
+            Pattern::Contact,
+            self.identity.device.noise(),
+            &invite.key,
+            &psk(&invite.secret),
+            &invite.hash(),
+            &contact.ephemeral,
+        )
+        .ok()?;
+        let message = handshake.write(&contact.payload).ok()?;
+        Some((invite, handshake, message))
+    }
+
+    /// A record in the slot of a welcome opened.
+    pub(in crate::engine) fn found_welcome(&mut self, key: &[u8; 32], arrival: &Arrival, message: &[u8]) {
+        let Some(contact) = self.contacts.get(key).filter(|contact| contact.state == State::Pending).cloned()
+        else {
+            return;
+        };
+        let Some((invite, mut handshake, _)) = self.join_message(&contact) else { return };
+        let h1 = handshake.hash();
+        let Ok(padded) = handshake.read(message) else { return };
+        let welcome = envelope::unpad(&padded).and_then(|payload| Welcome::from_bytes(payload).ok());
+        let Some(welcome) = welcome else { return };
+        let (card, device, proof, candidates, epoch) = match welcome {
+            Welcome::Refused(why) => {
+                self.end_contact(key, State::Refused(why));
+                return self.out.event(Event::InviteRefused { invite: *key, why });
+            }
+            Welcome::Accepted { card, device, proof, candidates, epoch, .. } => {
+                (card.0, device, proof, candidates, epoch)
+            }
+        };
+        let account = card.account();
+        let listed = card.roster().device_by_noise(&device).map(|entry| entry.keys.sign);
+        let proven =
+            listed.is_some_and(|sign| keys::verify(&sign, PROOF, &proof_of(&invite.key, &h1), &proof));
+        if !proven || account == self.me {
+            let what = "a welcome whose proof does not hold: the inviter is not who it says".to_owned();
+            return self.out.event(Event::Suspicious { account: None, what });
+        }
+        let (Some(root), Some(meeting)) = (handshake.secret("pair"), handshake.secret("meeting")) else {
+            return;
+        };
+        let pair = Pair { id: handshake.hash(), secret: PairSecret::new(epoch, root.clone()) };
+        let id = pair.id;
+        if !self.befriend(&card, contact.alias, pair, false) {
+            return;
+        }
+        // Whoever accepts somebody's invite wants to hear of them again.
+        if let Some(friend) = self.book.friend_mut(&account).filter(|friend| friend.blocked()) {
+            friend.stored.blocked = false;
+            self.keep_friend(&account);
+            self.rewatch_friend(&account);
+        }
+        self.end_contact(key, State::Done(account, false));
+        self.note(account, format!("welcomed over {}", arrival.bridge.0));
+        self.add_want(&account, Some(self.now.mono.saturating_add(WANTED)), true);
+        self.begin_session(Met {
+            account,
+            peer: device,
+            meeting,
+            pair_secret: root,
+            pair: id,
+            epoch,
+            client: true,
+            no: 0,
+            candidates,
+            lifetime: self.config.dial_patience.max(PATIENCE_LEAST),
+            via: None,
+        });
+    }
+
+    /// The first link with somebody whose invite we accepted is up.
+    pub(super) fn join_used(&mut self, account: &AccountId) {
+        let waiting = State::Done(*account, false);
+        let keys: Vec<_> = self
+            .contacts
+            .iter()
+            .filter(|(_, contact)| contact.state == waiting)
+            .map(|(key, _)| *key)
+            .collect();
+        for key in keys {
+            self.end_contact(&key, State::Done(*account, true));
+        }
+    }
+
+    fn end_contact(&mut self, key: &[u8; 32], state: State) {
+        let time = self.time_now();
+        if let Some(contact) = self.contacts.get_mut(key) {
+            if !matches!(contact.state, State::Done(..)) {
+                contact.since = time;
+            }
+            contact.state = state;
+            // The message is never made again: its key is destroyed.
+            contact.ephemeral = Secret::new([0; 32]);
+            contact.payload.clear();
+        }
+        self.keep_contact(key);
+        self.unexpect_records(&Owner::Contact(*key));
+        let key = *key;
+        self.done(|purpose| *purpose == Purpose::Join(key));
+    }
+
+    pub(super) fn run_joins(&mut self) {
+        let (time, today) = (self.time_now(), self.epoch());
+        for (key, contact) in self.contacts.clone() {
+            if contact.state == State::Pending {
+                if contact.gives_up(time) {
+                    self.end_contact(&key, State::Expired);
+                    self.out.event(Event::InviteRefused { invite: key, why: Refusal::Expired });
+                } else if contact.day != today {
+                    self.done(|purpose| *purpose == Purpose::Join(key));
+                    self.repeat_join(&key, today, 1);
+                } else if contact.next <= self.now.mono && contact.repeats() {
+                    self.repeat_join(&key, today, contact.tries.saturating_add(1));
+                }
+            } else if contact.since.after(REMEMBERED) < time
+                || self.contacts.len() > MOST_ENDED + self.config.max_contacts
+            {
+                self.contacts.remove(&key);
+                self.out.delete(store::contact(&key));
+            }
+        }
+    }
+
+    fn repeat_join(&mut self, key: &[u8; 32], day: Epoch, tries: u8) {
+        if let Some(contact) = self.contacts.get_mut(key) {
+            contact.day = day;
+            contact.tries = tries;
+        }
+        self.keep_contact(key);
+        self.join_again(key);
+        self.schedule_join(key);
+    }
+
+    pub(in crate::engine) fn next_join_due(&self) -> Option<Duration> {
+        let pending = self.contacts.values().filter(|contact| contact.state == State::Pending);
+        let due = pending.filter_map(|contact| {
+            let over = contact.invite()?.expires.after(AFTERWARDS + Duration::from_secs(1));
+            let over = super::monotonic(self, over);
+            Some(if contact.repeats() { over.min(contact.next) } else { over })
+        });
+        due.min()
+    }
+
+    fn keep_contact(&mut self, key: &[u8; 32]) {
+        if let Some(contact) = self.contacts.get(key) {
+            self.out.put(store::contact(key), store::encode(contact));
+        }
+    }
+}
+
+impl StoredContact {
+    fn invite(&self) -> Option<Invite> {
+        self.link.parse().ok()
+    }
+
+    /// Whether there is a lane left today.
+    fn repeats(&self) -> bool {
+        self.invite().is_some_and(|invite| self.tries < lanes(&invite))
+    }
+
+    fn lane_now(&self, invite: &Invite) -> u8 {
+        self.lane.wrapping_add(self.tries.saturating_sub(1)) % lanes(invite)
+    }
+
+    /// The invite's one-time key.
+    pub(in crate::engine) fn key(&self) -> Option<[u8; 32]> {
+        self.link.parse::<Invite>().ok().map(|invite| invite.key)
+    }
+
+    pub(in crate::engine) fn pending(&self) -> bool {
+        self.state == State::Pending
+    }
+
+    /// Nobody will answer any more: the inviter says so for a day after the invite's end, and no longer.
+    fn gives_up(&self, time: UnixMillis) -> bool {
+        self.link.parse::<Invite>().map_or(true, |invite| invite.expires.after(AFTERWARDS) < time)
+    }
+}
+
+impl State {
+    const fn shown(self) -> ContactState {
+        match self {
+            Self::Pending => ContactState::Pending,
+            Self::Done(account, _) => ContactState::Done(account),
+            Self::Refused(why) => ContactState::Refused(why),
+            Self::Expired => ContactState::Expired,
+        }
+    }
+}

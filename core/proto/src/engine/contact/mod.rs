@@ -1,0 +1,151 @@
+//! First contact: an invite is made and answered ([`inviter`]), or accepted ([`joiner`]).
+
+mod inviter;
+mod joiner;
+
+pub(super) use inviter::{Elsewhere, StoredInvite};
+pub(super) use joiner::StoredContact;
+
+use super::book::{Pair, StoredFriend};
+use super::io::Event;
+use super::{Engine, Friend, store};
+use crate::crypto::keys::{AccountId, DeviceId};
+use crate::crypto::{Secret, derive};
+use crate::identity::{Card, CardError};
+use crate::invite::Invite;
+use crate::message::CardBytes;
+use crate::place::PlaceTag;
+use crate::time::{Epoch, UnixMillis};
+
+/// For how long after its end those who come with an invite are told so.
+const AFTERWARDS: std::time::Duration = Epoch::LENGTH;
+
+/// Lanes of an invite's join slots: eight where many come, so that they are not in each other's way; four where one comes, since each time that it
+/// repeats its join it takes the next lane, and only so a repetition can be told from what a bridge delivers twice.
+const fn lanes(invite: &Invite) -> u8 {
+    if invite.uses == 1 { 4 } else { 8 }
+}
+
+/// The psk of a first contact's handshake.
+fn psk(secret: &Secret<16>) -> Secret {
+    derive(secret.expose(), "invite psk", &[])
+}
+
+/// What the inviter's device signs: that the invite's key, in this handshake, speaks for the account.
+fn proof_of(key: &[u8; 32], h1: &[u8; 32]) -> Vec<u8> {
+    [*key, *h1].concat()
+}
+
+const PROOF: &str = "invite";
+
+impl Engine {
+    /// Somebody is a friend from now on, or one again with a new secret. `false` where the book is full or the card is a fork.
+    fn befriend(&mut self, card: &Card, alias: Option<String>, pair: Pair, invited: bool) -> bool {
+        let account = card.account();
+        if self.book.friend(&account).is_some() {
+            match self.merge_card(card) {
+                Ok(_) => {}
+                Err(CardError::Fork) => {
+                    let what = "two different rosters with one number; the first one stays".to_owned();
+                    self.out.event(Event::Suspicious { account: Some(account), what });
+                }
+                Err(_) => return false,
+            }
+            let Some(friend) = self.book.friend_mut(&account) else { return false };
+            friend.stored.pairs.retain(|known| known.id != pair.id);
+            friend.stored.pairs.insert(0, pair);
+            friend.stored.pairs.truncate(StoredFriend::MOST_PAIRS);
+            if let Some(alias) = alias {
+                // Taken by somebody else: then it keeps the name that it has.
+                let _ = self.book.rename(&account, Some(alias));
+            }
+        } else {
+            if self.book.len() >= self.config.max_friends {
+                return false;
+            }
+            let wanted = alias.clone().unwrap_or_else(|| card.roster().name.clone());
+            let name = self.book.free_name(&wanted, &account);
+            self.book.insert(StoredFriend {
+                card: CardBytes(card.clone()),
+                name: name.clone(),
+                alias: alias.is_some(),
+                pairs: vec![pair],
+                seen: std::collections::BTreeMap::new(),
+                blocked: false,
+                allows: std::collections::BTreeSet::new(),
+                granted: std::collections::BTreeSet::new(),
+            });
+            self.out.event(Event::FriendAdded { account, name, invited });
+        }
+        self.keep_friend(&account);
+        self.rewatch_friend(&account);
+        true
+    }
+
+    /// The friend, authenticated, used a pair secret in an epoch: the device was seen, the secret is the one that holds, and what lies before is destroyed.
+    pub(super) fn proven(
+        &mut self,
+        account: &AccountId,
+        device: &DeviceId,
+        pair: &[u8; 32],
+        epoch: Epoch,
+        linked: bool,
+    ) {
+        let (time, today) = (self.time_now(), self.epoch());
+        let Some(friend) = self.book.friend_mut(account) else { return };
+        friend.stored.seen.insert(*device, time);
+        let before = friend.stored.pairs.clone();
+        if let Some(at) = friend.stored.pairs.iter().position(|known| known.id == *pair) {
+            friend.stored.pairs.swap(0, at);
+        }
+        if linked && friend.stored.pairs.first().is_some_and(|first| first.id == *pair) {
+            friend.stored.pairs.truncate(1);
+        }
+        // Yesterday's is still needed by a friend whose clock is behind; and our own clock alone is no evidence.
+        if let Some(first) = friend.stored.pairs.first_mut().filter(|first| first.id == *pair) {
+            first.secret.forget_before(epoch.min(today).minus(1));
+        }
+        let changed = friend.stored.pairs != before;
+        self.keep_friend(account);
+        if changed {
+            self.rewatch_friend(account);
+            self.resume_meetings();
+        }
+        self.invite_used(account);
+    }
+
+    /// The first link with somebody is up.
+    pub(super) fn contact_linked(&mut self, account: &AccountId) {
+        self.invite_used(account);
+        self.join_used(account);
+        self.end_contact_want(account);
+    }
+
+    pub(super) fn keep_friend(&mut self, account: &AccountId) {
+        if let Some(friend) = self.book.friend(account) {
+            self.out.put(store::friend(account), store::encode(&friend.stored));
+        }
+    }
+
+    pub(super) fn blocked(&self, account: &AccountId) -> bool {
+        self.book.friend(account).is_some_and(Friend::blocked)
+    }
+
+    /// A card that fits with what else is to be said, with as many of the places as fit, the preferred first.
+    fn fitting_card(&mut self, places: &[PlaceTag], fits: impl Fn(&Card) -> bool) -> Option<Card> {
+        (1..=places.len()).rev().find_map(|count| {
+            let card = self.contact_card(places.get(..count)?)?;
+            fits(&card).then_some(card)
+        })
+    }
+
+    pub(super) fn run_contacts(&mut self) {
+        self.run_invites();
+        self.run_joins();
+    }
+}
+
+/// The monotonic time of a moment by the wall clock.
+fn monotonic(engine: &Engine, moment: UnixMillis) -> std::time::Duration {
+    engine.now.mono.saturating_add(moment.since(engine.time_now()))
+}

@@ -1,0 +1,248 @@
+//! Our offers, and the answers to them.
+
+use std::time::Duration;
+
+use super::super::io::Space;
+use super::super::publications::Purpose;
+use super::super::sessions::{Met, Via};
+use super::super::watch::{Arrival, Owner, Special};
+use super::{Engine, MyOffer, Spot, Used, psk};
+use crate::crypto::Secret;
+use crate::crypto::envelope::{self, Bucket};
+use crate::crypto::keys::{AccountId, DeviceId};
+use crate::crypto::noise::{Handshake, Pattern};
+use crate::meet::slot::{self, SlotId};
+use crate::message::{Answer, Offer, Payload};
+use crate::time::Epoch;
+
+/// Offers that may still be answered: the one that is out and the one before it, whose answer may be on its way.
+const MOST_OFFERS: usize = 2;
+
+impl Engine {
+    /// Leaves one offer for a device, the same message over the quickest few bridges, and takes back the one before.
+    pub(super) fn make_offer(
+        &mut self,
+        account: &AccountId,
+        device: &DeviceId,
+        lifetime: Duration,
+        failed: u32,
+    ) {
+        let Some(friend) = self.book.friend(account).cloned() else { return };
+        let epoch = self.epoch();
+        let Some((pair, epoch, secret)) = friend.stored.pairs.first().and_then(|pair| {
+            // A friend made by somebody whose clock is a day ahead begins tomorrow; that is watched today.
+            let epoch = epoch.max(pair.secret.oldest()).min(epoch.plus(1));
+            Some((pair.id, epoch, pair.secret.at(epoch)?))
+        }) else {
+            return self.note(*account, "the clock is wrong: no secret is shared for this day".to_owned());
+        };
+        let Some(remote) = friend.card().roster().devices.iter().find(|entry| entry.keys.id() == *device)
+        else {
+            return;
+        };
+        let mut meeting = self.meetings.get(&(*account, *device)).cloned().unwrap_or_default();
+
+        let mut routes = self.routes(&friend, device);
+        // Bridges that led to nothing let others have their turn.
+        let turn = usize::try_from(failed).unwrap_or_default().wrapping_mul(self.config.race);
+        if routes.len() > self.config.race {
+            let by = turn % routes.len();
+            routes.rotate_left(by);
+        }
+        let mut at = Vec::new();
+        for route in routes {
+            if at.len() >= self.config.race {
+                break;
+            }
+            if let Some(index) = meeting.use_slot(&route, epoch) {
+                at.push((route, index));
+            }
+        }
+        if at.is_empty() {
+            let why = "no bridge that is up reaches any of the friend's places, or today's slots are used up";
+            return self.note(*account, why.to_owned());
+        }
+
+        let (roster_seq, status_seq) = self.card_seqs();
+        let no = meeting.last_no.saturating_add(1).max(self.time_now().0);
+        let lifetime_secs = u32::try_from(lifetime.as_secs()).unwrap_or(u32::MAX);
+        let candidates = self.candidates.clone();
+        let offer = Offer { no, lifetime: lifetime_secs, candidates, roster_seq, status_seq };
+        let Some(payload) = Bucket::Small.pad(&offer.to_bytes(), Pattern::Meeting.overhead1()) else {
+            return;
+        };
+        let offer = MyOffer {
+            no,
+            epoch,
+            pair,
+            ephemeral: Secret::random(&mut self.rng),
+            payload,
+            expires: self.time_now().after(lifetime),
+            at: at
+                .iter()
+                .map(|(route, _)| Spot {
+                    bridge: route.bridge.clone(),
+                    tag: route.tag,
+                    replies: match &route.replies {
+                        Space::Own => None,
+                        Space::Of(locator) => Some(locator.clone()),
+                    },
+                })
+                .collect(),
+            deadline: self.now.mono.saturating_add(lifetime),
+        };
+        let Some((_, message)) = self.message1(account, &remote.keys.noise, &secret, &offer) else { return };
+
+        let before: Vec<u64> = meeting.offers.iter().map(|offer| offer.no).collect();
+        self.done(|purpose| matches!(purpose, Purpose::Offer(of, to, no) if (of, to) == (account, device) && before.contains(no)));
+        meeting.last_no = no;
+        meeting.offers.push(offer);
+        while meeting.offers.len() > MOST_OFFERS {
+            let old = meeting.offers.remove(0);
+            self.unexpect_records(&Owner::Offer(*account, *device, old.no));
+        }
+        self.meetings.insert((*account, *device), meeting);
+        self.keep_meeting(account, device);
+        self.expect_answers(account, device);
+        for (route, index) in at {
+            let slot = slot::offer(&secret, route.tag, &self.device_id, device, index);
+            self.note(*account, format!("offered over {}", route.bridge.0));
+            let purpose = Purpose::Offer(*account, *device, no);
+            self.leave(route.bridge.clone(), &slot, Some((&route, epoch)), &message, purpose);
+        }
+    }
+
+    /// The handshake after message 1, and that message: the very same each time.
+    fn message1(
+        &self,
+        account: &AccountId,
+        remote: &[u8; 32],
+        secret: &Secret,
+        offer: &MyOffer,
+    ) -> Option<(Handshake, Vec<u8>)> {
+        let mut handshake = Handshake::initiator(
+            Pattern::Meeting,
+            self.identity.device.noise(),
+            remote,
+            &psk(secret),
+            &self.prologue(account),
+            &offer.ephemeral,
+        )
+        .ok()?;
+        let message = handshake.write(&offer.payload).ok()?;
+        Some((handshake, message))
+    }
+
+    /// Looks for answers to all offers that may still get one.
+    pub(super) fn expect_answers(&mut self, account: &AccountId, device: &DeviceId) {
+        let Some(meeting) = self.meetings.get(&(*account, *device)).cloned() else { return };
+        for offer in &meeting.offers {
+            let Some((handshake, _, secret)) = self.rebuild(account, device, offer) else { continue };
+            let h1 = handshake.hash();
+            let slots: Vec<(SlotId, Special)> = offer
+                .at
+                .iter()
+                .map(|spot| {
+                    let found = slot::answer(&secret, spot.tag, &h1);
+                    let space = spot.replies.clone().map_or(Space::Own, Space::Of);
+                    (
+                        found.id,
+                        Special {
+                            bridge: spot.bridge.clone(),
+                            space,
+                            siv: found.siv,
+                            point: 0,
+                            tag: spot.tag,
+                        },
+                    )
+                })
+                .collect();
+            self.expect_records(Owner::Offer(*account, *device, offer.no), slots);
+        }
+    }
+
+    fn rebuild(
+        &self,
+        account: &AccountId,
+        device: &DeviceId,
+        offer: &MyOffer,
+    ) -> Option<(Handshake, [u8; 32], Secret)> {
+        let friend = self.book.friend(account)?;
+        let entry = friend.card().roster().devices.iter().find(|entry| entry.keys.id() == *device)?;
+        let pair = friend.stored.pairs.iter().find(|pair| pair.id == offer.pair)?;
+        let secret = pair.secret.at(offer.epoch)?;
+        let (handshake, _) = self.message1(account, &entry.keys.noise, &secret, offer)?;
+        Some((handshake, entry.keys.noise, secret))
+    }
+
+    /// A record in the slot of an answer to our offer opened.
+    pub(in crate::engine) fn found_answer(
+        &mut self,
+        account: &AccountId,
+        device: &DeviceId,
+        no: u64,
+        arrival: &Arrival,
+        message: &[u8],
+    ) {
+        let Some(offer) = self
+            .meetings
+            .get(&(*account, *device))
+            .and_then(|meeting| meeting.offers.iter().find(|offer| offer.no == no).cloned())
+        else {
+            return;
+        };
+        let Some((mut handshake, peer, pair_secret)) = self.rebuild(account, device, &offer) else { return };
+        let read = handshake.read(message).ok();
+        let answer =
+            read.as_deref().and_then(envelope::unpad).and_then(|payload| Answer::from_bytes(payload).ok());
+        let (Some(answer), Some(meeting)) = (answer, handshake.secret("meeting")) else { return };
+        self.note(*account, format!("answered over {}", arrival.bridge.0));
+        self.proven(account, device, &offer.pair, offer.epoch, false);
+        let lifetime = Duration::from_secs(u64::from(answer.lifetime));
+        self.begin_session(Met {
+            account: *account,
+            peer,
+            meeting,
+            pair_secret,
+            pair: offer.pair,
+            epoch: offer.epoch,
+            client: true,
+            no,
+            candidates: answer.candidates,
+            lifetime: lifetime.min(self.config.dial_patience).max(Duration::from_secs(5)),
+            via: Some(Via {
+                bridge: arrival.bridge.clone(),
+                tag: arrival.tag,
+                theirs: match &arrival.space {
+                    Space::Own => None,
+                    Space::Of(locator) => Some(locator.clone()),
+                },
+            }),
+        });
+        // It is answered: the same answer over another bridge is not news.
+        self.unexpect_records(&Owner::Offer(*account, *device, no));
+        if let Some(meeting) = self.meetings.get_mut(&(*account, *device)) {
+            meeting.offers.retain(|offer| offer.no != no);
+        }
+        self.keep_meeting(account, device);
+        let (account, device) = (*account, *device);
+        self.done(|purpose| *purpose == Purpose::Offer(account, device, no));
+    }
+}
+
+impl super::Meeting {
+    /// The next slot at a place that was never used; `None` once all are.
+    fn use_slot(&mut self, route: &super::Route, epoch: Epoch) -> Option<u8> {
+        self.used.retain(|used| used.epoch.plus(2) >= epoch);
+        let known = self.used.iter().position(|used| (used.tag, used.epoch) == (route.tag, epoch));
+        let Some(used) = known.and_then(|at| self.used.get_mut(at)) else {
+            self.used.push(Used { tag: route.tag, epoch, count: 1 });
+            return Some(0);
+        };
+        let index = used.count;
+        (index < slot::OFFERS).then(|| {
+            used.count = index.saturating_add(1);
+            index
+        })
+    }
+}

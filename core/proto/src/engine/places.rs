@@ -1,0 +1,159 @@
+//! Where we can be met, where our friends can, and which bridge reaches them.
+
+use minicbor::{Decode, Encode};
+use rand_core::RngCore;
+
+use super::book::Friend;
+use super::io::{BridgeName, BridgeProfile, Space};
+use super::{Engine, store};
+use crate::crypto::Secret;
+use crate::crypto::envelope::Bucket;
+use crate::crypto::keys::DeviceId;
+use crate::place::{Locator, MeetingPoint, PlaceTag};
+use crate::time::UnixMillis;
+
+/// A place of ours: what stays the same however often its bridge goes down and up.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub(super) struct Place {
+    /// What it is called; the preferred first.
+    #[n(0)]
+    pub(super) locators: Vec<Locator>,
+    #[n(1)]
+    pub(super) tag: PlaceTag,
+    #[n(2)]
+    pub(super) tray: Secret,
+    #[n(3)]
+    pub(super) one_writer: bool,
+    #[n(4)]
+    pub(super) last_up: UnixMillis,
+}
+
+impl Place {
+    /// As a status names it: a line for each of its names.
+    pub(super) fn points(&self) -> impl Iterator<Item = MeetingPoint> {
+        self.locators.iter().map(|locator| MeetingPoint {
+            locator: locator.clone(),
+            tag: self.tag,
+            tray: self.tray.clone(),
+            one_writer: self.one_writer,
+        })
+    }
+}
+
+/// A bridge that is up.
+#[derive(Debug)]
+pub(super) struct Bridge {
+    pub(super) profile: BridgeProfile,
+    /// Its place, unless it does not know yet what that is called.
+    pub(super) place: Option<PlaceTag>,
+}
+
+/// A way to leave something for a friend's device.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Route {
+    pub(super) bridge: BridgeName,
+    /// What slots there are derived with.
+    pub(super) tag: PlaceTag,
+    /// The recipient's tray key, where records are looked up by key.
+    pub(super) tray: Option<Secret>,
+    /// Where the other side's answers are found.
+    pub(super) replies: Space,
+}
+
+/// The most names of one place that are remembered.
+const MOST_LOCATORS: usize = 4;
+
+impl Engine {
+    /// The place of a bridge that came up: known already by one of its names, or new.
+    pub(super) fn place_of(&mut self, profile: &BridgeProfile) -> Option<PlaceTag> {
+        let names: Vec<_> = profile.locators.iter().take(MOST_LOCATORS).cloned().collect();
+        if names.is_empty() {
+            return None;
+        }
+        let time = self.time_now();
+        let known = self.places.values().find(|place| {
+            place.one_writer == profile.one_writer && place.locators.iter().any(|name| names.contains(name))
+        });
+        let mut place = match known {
+            Some(place) => place.clone(),
+            None => {
+                let mut tag = [0; 8];
+                self.rng.fill_bytes(&mut tag);
+                Place {
+                    locators: names.clone(),
+                    tag: PlaceTag(tag),
+                    tray: Secret::random(&mut self.rng),
+                    one_writer: profile.one_writer,
+                    last_up: UnixMillis(0),
+                }
+            }
+        };
+        let tag = place.tag;
+        place.locators = names;
+        // Once a day is enough to know which places are still in use.
+        if place.last_up.distance(time) > crate::time::Epoch::LENGTH {
+            place.last_up = time;
+        }
+        if self.places.get(&tag) != Some(&place) {
+            self.out.put(store::place(tag), store::encode(&place));
+            self.places.insert(tag, place);
+        }
+        Some(tag)
+    }
+
+    /// How something can be left for a device of a friend, the quickest way first.
+    pub(super) fn routes(&self, friend: &Friend, device: &DeviceId) -> Vec<Route> {
+        let points = friend.card().status(device).map(|status| status.points.as_slice()).unwrap_or_default();
+        let mut routes: Vec<(std::time::Duration, Route)> = Vec::new();
+        for (name, bridge) in &self.bridges {
+            let profile = &bridge.profile;
+            if profile.max_record < Bucket::Small.record() {
+                continue;
+            }
+            let route = if profile.one_writer {
+                // We write in our own space, and read the friend's answer in its own.
+                let theirs =
+                    points.iter().find(|point| point.one_writer && profile.reaches_kind(&point.locator));
+                bridge.place.zip(theirs).map(|(tag, theirs)| Route {
+                    bridge: name.clone(),
+                    tag,
+                    tray: None,
+                    replies: Space::Of(theirs.locator.clone()),
+                })
+            } else {
+                let shared = points.iter().find(|point| !point.one_writer && profile.reaches(&point.locator));
+                shared.map(|point| Route {
+                    bridge: name.clone(),
+                    tag: point.tag,
+                    tray: (!profile.lists).then(|| point.tray.clone()),
+                    replies: Space::Own,
+                })
+            };
+            routes.extend(route.map(|route| (profile.latency, route)));
+        }
+        routes.sort_by(|(a, first), (b, second)| (a, &first.bridge).cmp(&(b, &second.bridge)));
+        routes.into_iter().map(|(_, route)| route).collect()
+    }
+
+    /// The bridge that is up and reaches a place which several write in.
+    pub(super) fn bridge_at(&self, locator: &Locator) -> Option<BridgeName> {
+        let reaches = |bridge: &&Bridge| !bridge.profile.one_writer && bridge.profile.reaches(locator);
+        self.bridges.iter().find(|(_, bridge)| reaches(bridge)).map(|(name, _)| name.clone())
+    }
+
+    /// What a bridge declares its latency to be, within what is sensible to wait for.
+    pub(super) fn latency(&self, bridge: &BridgeName) -> std::time::Duration {
+        let declared = self.bridges.get(bridge).map(|bridge| bridge.profile.latency).unwrap_or_default();
+        declared.clamp(std::time::Duration::from_secs(1), std::time::Duration::from_secs(3600))
+    }
+}
+
+impl BridgeProfile {
+    pub(super) fn reaches(&self, locator: &Locator) -> bool {
+        self.locators.contains(locator)
+    }
+
+    fn reaches_kind(&self, locator: &Locator) -> bool {
+        self.locators.iter().any(|own| own.kind() == locator.kind())
+    }
+}

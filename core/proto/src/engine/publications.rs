@@ -1,0 +1,388 @@
+//! What lies at bridges because of us, so that it can be taken away again, after a crash too.
+//!
+//! A publication is persisted with its bytes before it is made. One whose receipt was lost in a crash is published again when it is still needed, and
+//! also when it is to be taken back: publishing an equal record again is harmless, and only a receipt takes it away.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use minicbor::{Decode, Encode};
+use rand_core::RngCore;
+
+use super::io::{BridgeName, Output, PublicationId};
+use super::{Engine, store};
+use crate::crypto::keys::{AccountId, DeviceId};
+use crate::meet::slot::SlotId;
+use crate::place::PlaceTag;
+use crate::time::{Epoch, UnixMillis};
+
+/// What a publication is for: what decides when it is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
+pub(super) enum Purpose {
+    /// To an invite, by its key.
+    #[n(0)]
+    Join(#[cbor(n(0), with = "minicbor::bytes")] [u8; 32]),
+    /// To whoever came with our invite.
+    #[n(1)]
+    Welcome(#[cbor(n(0), with = "minicbor::bytes")] [u8; 32], #[n(1)] AccountId),
+    #[n(2)]
+    Refusal(#[cbor(n(0), with = "minicbor::bytes")] [u8; 32]),
+    /// With its number.
+    #[n(3)]
+    Offer(#[n(0)] AccountId, #[n(1)] DeviceId, #[n(2)] u64),
+    /// With the number of the offer.
+    #[n(4)]
+    Answer(#[n(0)] AccountId, #[n(1)] DeviceId, #[n(2)] u64),
+    #[n(5)]
+    Update(#[n(0)] AccountId),
+    /// Of our own one-writer space.
+    #[n(6)]
+    Index(#[n(0)] PlaceTag),
+}
+
+impl Purpose {
+    /// The friend whom it is about.
+    pub(super) const fn account(&self) -> Option<AccountId> {
+        match self {
+            Self::Welcome(_, account)
+            | Self::Offer(account, ..)
+            | Self::Answer(account, ..)
+            | Self::Update(account) => Some(*account),
+            Self::Join(_) | Self::Refusal(_) | Self::Index(_) => None,
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub(super) struct Publication {
+    #[n(0)]
+    pub(super) bridge: BridgeName,
+    #[cbor(n(1), with = "minicbor::bytes")]
+    slot: [u8; 16],
+    #[n(2)]
+    not_after: UnixMillis,
+    #[cbor(n(3), with = "minicbor::bytes")]
+    bytes: Vec<u8>,
+    #[n(4)]
+    pub(super) purpose: Purpose,
+    #[cbor(n(5), with = "minicbor::bytes")]
+    receipt: Option<Vec<u8>>,
+    /// It has served, and is to go.
+    #[n(6)]
+    pub(super) done: bool,
+    /// The slot that readers look for, where that is not the one it lies under (a tray).
+    #[cbor(n(7), with = "minicbor::bytes")]
+    inner: Option<[u8; 16]>,
+    #[cbor(skip)]
+    state: State,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct State {
+    /// Being published, or taken back: an answer is awaited.
+    busy: bool,
+    failures: u32,
+    /// Not to be tried again before this.
+    not_before: Duration,
+}
+
+/// Everything of ours that lies somewhere.
+#[derive(Debug, Default)]
+pub(super) struct Publications {
+    all: BTreeMap<PublicationId, Publication>,
+    /// When what is done is taken back, in one batch a bridge.
+    sweeps: BTreeMap<BridgeName, Duration>,
+}
+
+/// What is to be published.
+pub(super) struct Draft {
+    pub(super) bridge: BridgeName,
+    /// Under which slot it lies.
+    pub(super) slot: SlotId,
+    /// Which slot it is for, where that is another.
+    pub(super) inner: Option<SlotId>,
+    pub(super) bytes: Vec<u8>,
+    pub(super) purpose: Purpose,
+}
+
+impl Publications {
+    pub(super) fn restore(&mut self, id: PublicationId, publication: Publication) {
+        self.all.insert(id, publication);
+    }
+
+    /// What lies at a bridge and has not served yet.
+    pub(super) fn live<'a>(&'a self, bridge: &'a BridgeName) -> impl Iterator<Item = &'a Publication> {
+        self.all.values().filter(move |publication| publication.bridge == *bridge && !publication.done)
+    }
+
+    pub(super) fn purposes(&self) -> impl Iterator<Item = Purpose> {
+        self.all.values().filter(|publication| !publication.done).map(|publication| publication.purpose)
+    }
+
+    pub(super) fn next_due(&self, up: &impl Fn(&BridgeName) -> bool) -> Option<Duration> {
+        let retries = self
+            .all
+            .values()
+            .filter(|publication| {
+                let needed = publication.receipt.is_none();
+                needed && !publication.state.busy && up(&publication.bridge)
+            })
+            .map(|publication| publication.state.not_before);
+        let sweeps = self.sweeps.iter().filter(|(bridge, _)| up(bridge)).map(|(_, due)| *due);
+        retries.chain(sweeps).min()
+    }
+}
+
+impl Publication {
+    /// The slot that readers look for.
+    pub(super) fn looked_for(&self) -> SlotId {
+        SlotId(self.inner.unwrap_or(self.slot))
+    }
+}
+
+impl Engine {
+    /// Publishes, now or as soon as the bridge is up; persisted before.
+    pub(super) fn publish(&mut self, draft: Draft) {
+        if self.publications.all.len() >= self.config.max_publications {
+            return;
+        }
+        let one_writer = self.bridges.get(&draft.bridge).is_some_and(|bridge| bridge.profile.one_writer);
+        let bridge = draft.bridge.clone();
+        let is_index = matches!(draft.purpose, Purpose::Index(_));
+        let id = PublicationId(self.rng.next_u64());
+        let publication = Publication {
+            bridge: draft.bridge,
+            slot: draft.slot.0,
+            not_after: end_of_day(self.time_now().after(Epoch::LENGTH)),
+            bytes: draft.bytes,
+            purpose: draft.purpose,
+            receipt: None,
+            done: false,
+            inner: draft.inner.map(|slot| slot.0),
+            state: State::default(),
+        };
+        self.out.put(store::publication(id), store::encode(&publication));
+        self.publications.all.insert(id, publication);
+        self.try_publication(id);
+        if one_writer && !is_index {
+            self.publish_index(&bridge);
+        }
+    }
+
+    /// Marks what has served; it goes with the next batch.
+    pub(super) fn done(&mut self, which: impl Fn(&Purpose) -> bool) {
+        let now = self.now.mono;
+        let mut indexes = Vec::new();
+        for (id, publication) in &mut self.publications.all {
+            if publication.done || !which(&publication.purpose) {
+                continue;
+            }
+            publication.done = true;
+            self.out.put(store::publication(*id), store::encode(publication));
+            let due = now.saturating_add(self.config.retract_after);
+            self.publications.sweeps.entry(publication.bridge.clone()).or_insert(due);
+            let one_writer = |name| self.bridges.get(name).is_some_and(|bridge| bridge.profile.one_writer);
+            if one_writer(&publication.bridge) && !matches!(publication.purpose, Purpose::Index(_)) {
+                indexes.push(publication.bridge.clone());
+            }
+        }
+        indexes.dedup();
+        for bridge in indexes {
+            self.publish_index(&bridge);
+        }
+    }
+
+    pub(super) fn published(&mut self, id: PublicationId, receipt: Vec<u8>) {
+        let Some(publication) = self.publications.all.get_mut(&id) else { return };
+        publication.receipt = Some(receipt);
+        publication.state = State::default();
+        self.out.put(store::publication(id), store::encode(publication));
+        if publication.done {
+            let due = self.now.mono.saturating_add(self.config.retract_after);
+            self.publications.sweeps.entry(publication.bridge.clone()).or_insert(due);
+        }
+    }
+
+    pub(super) fn publish_failed(&mut self, id: PublicationId, why: &str) {
+        let now = self.now.mono;
+        let Some(publication) = self.publications.all.get_mut(&id) else { return };
+        publication.state.retry_later(now);
+        let (done, purpose, bridge) = (publication.done, publication.purpose, publication.bridge.clone());
+        if let Some(account) = purpose.account() {
+            self.note(account, format!("{} did not take our record: {why}", bridge.0));
+        }
+        if done {
+            self.drop_publication(id);
+        }
+    }
+
+    pub(super) fn retracted(&mut self, ids: &[PublicationId]) {
+        for id in ids {
+            if self.publications.all.get(id).is_some_and(|publication| publication.done) {
+                self.drop_publication(*id);
+            }
+        }
+    }
+
+    pub(super) fn retract_failed(&mut self, ids: &[PublicationId]) {
+        let now = self.now.mono;
+        for id in ids {
+            let Some(publication) = self.publications.all.get_mut(id) else { continue };
+            publication.state.retry_later(now);
+            let due = publication.state.not_before;
+            self.publications.sweeps.entry(publication.bridge.clone()).or_insert(due);
+        }
+    }
+
+    /// A bridge came up: whatever waited for it goes on, and what was under way when it went down is done again.
+    pub(super) fn publications_resume(&mut self, bridge: &BridgeName) {
+        let of_bridge = |publication: &&mut Publication| publication.bridge == *bridge;
+        let mut sweep = false;
+        for publication in self.publications.all.values_mut().filter(of_bridge) {
+            publication.state = State { not_before: self.now.mono, ..State::default() };
+            sweep |= publication.done;
+        }
+        if sweep {
+            let due = self.now.mono.saturating_add(self.config.retract_after);
+            self.publications.sweeps.insert(bridge.clone(), due);
+        }
+    }
+
+    /// Retries and sweeps whose time has come.
+    pub(super) fn run_publications(&mut self) {
+        let now = self.now.mono;
+        let pending: Vec<_> = self
+            .publications
+            .all
+            .iter()
+            .filter(|(_, publication)| {
+                publication.receipt.is_none()
+                    && !publication.state.busy
+                    && publication.state.not_before <= now
+            })
+            .map(|(id, _)| *id)
+            .collect();
+        for id in pending {
+            self.try_publication(id);
+        }
+        let due: Vec<_> = self
+            .publications
+            .sweeps
+            .iter()
+            .filter(|(bridge, due)| **due <= now && self.bridges.contains_key(*bridge))
+            .map(|(bridge, _)| bridge.clone())
+            .collect();
+        for bridge in due {
+            self.publications.sweeps.remove(&bridge);
+            self.sweep(&bridge);
+        }
+    }
+
+    fn try_publication(&mut self, id: PublicationId) {
+        let time = self.time_now();
+        let Some(publication) = self.publications.all.get_mut(&id) else { return };
+        let Some(bridge) = self.bridges.get(&publication.bridge) else { return };
+        let over = publication.not_after <= time;
+        // Nothing to take back: it expires by itself, or the service cannot.
+        if over || (publication.done && !bridge.profile.retracts) {
+            return self.drop_publication(id);
+        }
+        // An offer that nobody asked for since the restart is not made again; it is cleaned up when its time is over.
+        if let Purpose::Offer(account, ..) = publication.purpose
+            && !publication.done
+            && !self.wants.contains_key(&account)
+        {
+            publication.state.not_before = self.now.mono.saturating_add(Duration::from_secs(3600));
+            return;
+        }
+        publication.state.busy = true;
+        let output = Output::Publish {
+            id,
+            bridge: publication.bridge.clone(),
+            slot: SlotId(publication.slot),
+            not_after: publication.not_after,
+            bytes: publication.bytes.clone(),
+        };
+        self.out.act(output);
+    }
+
+    fn sweep(&mut self, bridge: &BridgeName) {
+        let retracts = self.bridges.get(bridge).is_some_and(|bridge| bridge.profile.retracts);
+        let now = self.now.mono;
+        let mut receipts = Vec::new();
+        let mut gone = Vec::new();
+        let mut later: Option<Duration> = None;
+        for (id, publication) in &mut self.publications.all {
+            if !publication.done || publication.bridge != *bridge || publication.state.busy {
+                continue;
+            }
+            if publication.state.not_before > now {
+                later = later.into_iter().chain([publication.state.not_before]).min();
+                continue;
+            }
+            match &publication.receipt {
+                Some(receipt) if retracts => {
+                    receipts.push((*id, receipt.clone()));
+                    publication.state.busy = true;
+                }
+                // Without a receipt it is published again first; see `try_publication`.
+                None if retracts => {}
+                _ => gone.push(*id),
+            }
+        }
+        for id in gone {
+            self.drop_publication(id);
+        }
+        if !receipts.is_empty() {
+            self.out.act(Output::Retract { bridge: bridge.clone(), receipts });
+        }
+        if let Some(due) = later {
+            self.publications.sweeps.entry(bridge.clone()).or_insert(due);
+        }
+    }
+
+    /// Makes room for a new index of our own space: where it overwrites the old one, that one needs no taking back.
+    pub(super) fn replace_index(&mut self, bridge: &BridgeName, tag: PlaceTag) {
+        let overwrites = self.bridges.get(bridge).is_some_and(|bridge| bridge.profile.overwrites);
+        let index = Purpose::Index(tag);
+        if !overwrites {
+            return self.done(|purpose| *purpose == index);
+        }
+        let slot =
+            self.places.get(&tag).map(|place| crate::meet::slot::index(&place.tray, tag, self.epoch()).id);
+        let same = |publication: &Publication| {
+            publication.purpose == index && Some(SlotId(publication.slot)) == slot
+        };
+        let old: Vec<_> = self
+            .publications
+            .all
+            .iter()
+            .filter(|(_, publication)| same(publication))
+            .map(|(id, _)| *id)
+            .collect();
+        for id in old {
+            self.drop_publication(id);
+        }
+        self.done(|purpose| *purpose == index);
+    }
+
+    fn drop_publication(&mut self, id: PublicationId) {
+        if self.publications.all.remove(&id).is_some() {
+            self.out.delete(store::publication(id));
+        }
+    }
+}
+
+impl State {
+    fn retry_later(&mut self, now: Duration) {
+        self.busy = false;
+        self.failures = self.failures.saturating_add(1);
+        let wait = Duration::from_secs(30) * 2_u32.saturating_pow(self.failures.min(7));
+        self.not_before = now.saturating_add(wait);
+    }
+}
+
+/// The end of the day in which this moment lies: all that a record tells of its time.
+fn end_of_day(moment: UnixMillis) -> UnixMillis {
+    Epoch::of(moment).plus(1).begin()
+}

@@ -1,0 +1,391 @@
+//! Sessions: the links that meetings are to become. Which of several survives.
+
+use std::time::Duration;
+
+use minicbor::{Decode, Encode};
+
+use super::io::{Event, Output, Session, SessionId};
+use super::publications::{Draft, Purpose};
+use super::watch::{Owner, Special};
+use super::{Engine, store};
+use crate::crypto::envelope::{self, Bucket};
+use crate::crypto::keys::{AccountId, DeviceId};
+use crate::crypto::{Secret, derive};
+use crate::meet::slot;
+use crate::message::{Payload, Update};
+use crate::place::{Candidates, PlaceTag};
+use crate::time::{Epoch, UnixMillis};
+
+/// A session from the moment its secrets exist. Persisted until its link is up or it is over.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub(super) struct Live {
+    #[n(0)]
+    pub(super) account: AccountId,
+    #[cbor(n(1), with = "minicbor::bytes")]
+    peer: [u8; 32],
+    /// `M`.
+    #[n(2)]
+    meeting: Secret,
+    /// `K_e` of the epoch that the meeting was in.
+    #[n(3)]
+    pair_secret: Secret,
+    /// Which of the friend's pair secrets that is from.
+    #[cbor(n(4), with = "minicbor::bytes")]
+    pub(super) pair: [u8; 32],
+    #[n(5)]
+    pub(super) epoch: Epoch,
+    /// Whether we dial: we offered or joined.
+    #[n(6)]
+    pub(super) client: bool,
+    /// The offer's number; zero for a first contact.
+    #[n(7)]
+    pub(super) no: u64,
+    /// The peer's.
+    #[n(8)]
+    pub(super) candidates: Candidates,
+    #[n(9)]
+    pub(super) expires: UnixMillis,
+    /// Where an update would be left, and looked for.
+    #[n(10)]
+    pub(super) via: Option<Via>,
+    /// What we told the peer; an update is made when it has changed, once.
+    #[n(11)]
+    pub(super) told: Candidates,
+    #[n(12)]
+    pub(super) updated: bool,
+    /// By the monotonic clock.
+    #[cbor(skip)]
+    pub(super) deadline: Duration,
+    /// Since when its link is up.
+    #[cbor(skip)]
+    pub(super) up: Option<Duration>,
+    #[cbor(skip)]
+    shown: Option<Session>,
+}
+
+/// Over what a meeting went.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub(super) struct Via {
+    #[n(0)]
+    pub(super) bridge: super::io::BridgeName,
+    #[n(1)]
+    pub(super) tag: PlaceTag,
+    /// In whose space the peer's records are found; `None`: our bridge's own place.
+    #[n(2)]
+    pub(super) theirs: Option<crate::place::Locator>,
+}
+
+/// What a finished handshake gives.
+pub(super) struct Met {
+    pub(super) account: AccountId,
+    pub(super) peer: [u8; 32],
+    pub(super) meeting: Secret,
+    pub(super) pair_secret: Secret,
+    pub(super) pair: [u8; 32],
+    pub(super) epoch: Epoch,
+    pub(super) client: bool,
+    pub(super) no: u64,
+    pub(super) candidates: Candidates,
+    pub(super) lifetime: Duration,
+    pub(super) via: Option<Via>,
+}
+
+/// The most sessions of one account at once: both sides' offers, and a first contact.
+const MOST_OF_ACCOUNT: usize = 4;
+
+/// Two links that came up within this are one meeting's (glare); later ones replace the earlier.
+const RACE: Duration = Duration::from_secs(60);
+
+/// How long a session that would be preferred may still come up after another one has.
+const GRACE: Duration = Duration::from_secs(10);
+
+impl Live {
+    pub(super) fn id(&self) -> SessionId {
+        SessionId(*derive(self.meeting.expose(), "session", &[]).expose())
+    }
+
+    fn session(&self) -> Session {
+        let both = [&self.pair_secret.expose()[..], &self.meeting.expose()[..]].concat();
+        Session {
+            id: self.id(),
+            account: self.account,
+            peer: self.peer,
+            gate: derive(self.meeting.expose(), "gate", &[]),
+            psk: derive(zeroize::Zeroizing::new(both).as_slice(), "link psk", &[]),
+        }
+    }
+
+    pub(super) const fn shown(&self) -> Option<&Session> {
+        self.shown.as_ref()
+    }
+}
+
+impl Engine {
+    /// A handshake is finished: the link is dialled or expected.
+    pub(super) fn begin_session(&mut self, met: Met) -> SessionId {
+        let live = Live {
+            account: met.account,
+            peer: met.peer,
+            meeting: met.meeting,
+            pair_secret: met.pair_secret,
+            pair: met.pair,
+            epoch: met.epoch,
+            client: met.client,
+            no: met.no,
+            candidates: met.candidates,
+            expires: self.time_now().after(met.lifetime),
+            via: met.via,
+            told: self.candidates.clone(),
+            updated: false,
+            deadline: self.now.mono.saturating_add(met.lifetime),
+            up: None,
+            shown: None,
+        };
+        let id = live.id();
+        if self.sessions.contains_key(&id) {
+            return id;
+        }
+        // The oldest attempt gives way.
+        let of_account = |live: &&Live| live.account == met.account && live.up.is_none();
+        if self.sessions.values().filter(of_account).count() >= MOST_OF_ACCOUNT {
+            let oldest =
+                self.sessions.values().filter(of_account).min_by_key(|live| live.deadline).map(Live::id);
+            if let Some(oldest) = oldest {
+                self.end_session(oldest);
+            }
+        }
+        self.out.put(store::session(&id.0), store::encode(&live));
+        self.launch(live);
+        self.out.event(Event::Meeting { account: met.account });
+        id
+    }
+
+    /// Dials or expects; after a restart too.
+    pub(super) fn launch(&mut self, mut live: Live) {
+        let session = live.session();
+        let id = session.id;
+        live.shown = Some(session.clone());
+        if live.client {
+            self.out.act(Output::Dial {
+                session,
+                candidates: live.candidates.clone(),
+                patience: live.deadline.saturating_sub(self.now.mono),
+            });
+        } else {
+            self.out.act(Output::Expect(session));
+            self.out.act(Output::MoreCandidates { session: id, candidates: live.candidates.clone() });
+        }
+        if let Some(via) = &live.via {
+            let found = slot::update(&live.meeting, via.tag, !live.client);
+            let space = via.theirs.clone().map_or(super::Space::Own, super::Space::Of);
+            let special =
+                Special { bridge: via.bridge.clone(), space, siv: found.siv, point: 0, tag: via.tag };
+            self.expect_records(Owner::Session(id), vec![(found.id, special)]);
+        }
+        self.sessions.insert(id, live);
+    }
+
+    pub(super) fn link_up(&mut self, id: SessionId) {
+        let Some(live) = self.sessions.get_mut(&id) else { return };
+        let (account, peer, epoch, pair, via) =
+            (live.account, live.peer, live.epoch, live.pair, live.via.clone());
+        let first = live.up.is_none();
+        live.up = Some(self.now.mono);
+        self.out.delete(store::session(&id.0));
+        self.unexpect_records(&Owner::Session(id));
+        let device = self
+            .book
+            .friend(&account)
+            .and_then(|friend| friend.card().roster().device_by_noise(&peer).map(|entry| entry.keys.id()));
+        let Some(device) = device.filter(|_| !self.blocked(&account)) else {
+            self.out.act(Output::CloseLink { session: id, reason: "not a friend" });
+            self.sessions.remove(&id);
+            return;
+        };
+        if !first {
+            return;
+        }
+        if let Some(old) = self.book.friend(&account).and_then(super::Friend::link).filter(|old| *old != id) {
+            if self.outlives(&old, &id) {
+                self.out.act(Output::CloseLink { session: id, reason: "another link survives" });
+                self.sessions.remove(&id);
+                return;
+            }
+            self.out.act(Output::CloseLink { session: old, reason: "another link survives" });
+            self.sessions.remove(&old);
+        }
+        if let Some(friend) = self.book.friend_mut(&account) {
+            friend.link = Some(id);
+        }
+        self.out.event(Event::LinkUp { account, session: id });
+        let over = via.map_or(String::new(), |via| format!(" by way of {}", via.bridge.0));
+        self.note(account, format!("linked{over}"));
+        self.proven(&account, &device, &pair, epoch, true);
+        self.supersede_sessions(&account, id);
+        self.contact_linked(&account);
+        self.meeting_over(&account);
+    }
+
+    pub(super) fn link_down(&mut self, id: SessionId) {
+        let Some(live) = self.sessions.remove(&id) else { return };
+        self.unexpect_records(&Owner::Session(id));
+        let account = live.account;
+        let current = self.book.friend(&account).and_then(super::Friend::link) == Some(id);
+        if !current {
+            return;
+        }
+        if let Some(friend) = self.book.friend_mut(&account) {
+            friend.link = None;
+        }
+        self.note(account, "the link is gone".to_owned());
+        self.out.event(Event::LinkDown { account });
+        self.want_again(&account);
+    }
+
+    pub(super) fn dial_failed(&mut self, id: SessionId, why: &str) {
+        let Some(live) = self.sessions.get(&id).filter(|live| live.up.is_none()) else { return };
+        let account = live.account;
+        self.end_session(id);
+        self.note(account, format!("dialling came to nothing: {why}"));
+        self.meeting_failed(&account, why);
+    }
+
+    /// Gives a session up that never came up.
+    pub(super) fn end_session(&mut self, id: SessionId) {
+        if self.sessions.remove(&id).is_some() {
+            self.out.delete(store::session(&id.0));
+            self.out.act(Output::Forget(id));
+            self.unexpect_records(&Owner::Session(id));
+        }
+    }
+
+    /// Ends all sessions of an account without closing links.
+    pub(super) fn end_pending_sessions(&mut self, account: &AccountId, which: impl Fn(&Live) -> bool) {
+        let of_account = |live: &&Live| live.account == *account && live.up.is_none() && which(live);
+        let ids: Vec<_> = self.sessions.values().filter(of_account).map(Live::id).collect();
+        for id in ids {
+            self.end_session(id);
+        }
+    }
+
+    /// Ends all that has to do with an account, its links too.
+    pub(super) fn cut(&mut self, account: &AccountId, reason: &'static str) {
+        self.end_pending_sessions(account, |_| true);
+        self.sessions.retain(|_, live| live.account != *account);
+        if let Some(friend) = self.book.friend_mut(account) {
+            friend.link = None;
+        }
+        self.out.act(Output::Close { account: *account, reason });
+    }
+
+    pub(super) fn end_revoked_devices(&mut self, account: &AccountId, devices: &[DeviceId]) {
+        let Some(friend) = self.book.friend(account) else { return };
+        let keys: Vec<_> = friend.card().roster().devices.iter().map(|entry| entry.keys.noise).collect();
+        let linked = friend.link();
+        self.end_pending_sessions(account, |live| !keys.contains(&live.peer));
+        let revoked =
+            linked.filter(|id| self.sessions.get(id).is_some_and(|live| !keys.contains(&live.peer)));
+        if let Some(id) = revoked {
+            self.out.act(Output::CloseLink { session: id, reason: "this device was revoked" });
+            self.link_down(id);
+        }
+        self.drop_meetings(account, |device| !devices.contains(device));
+    }
+
+    /// Whether a session of this account is under way and not up yet.
+    pub(super) fn pending_session(&self, account: &AccountId) -> Option<&Live> {
+        let pending = self.sessions.values().filter(|live| live.account == *account && live.up.is_none());
+        pending.max_by_key(|live| live.deadline)
+    }
+
+    pub(super) fn run_sessions(&mut self) {
+        let now = self.now.mono;
+        let over: Vec<_> = self
+            .sessions
+            .iter()
+            .filter(|(_, live)| live.up.is_none() && live.deadline <= now)
+            .map(|(id, live)| (*id, live.account))
+            .collect();
+        for (id, account) in over {
+            self.end_session(id);
+            if self.book.friend(&account).is_some_and(|friend| friend.link().is_none()) {
+                self.note(account, "no link came".to_owned());
+                self.meeting_failed(&account, "no link came");
+            }
+        }
+    }
+
+    /// Tells peers of meetings under way what has changed; once each.
+    pub(super) fn update_peers(&mut self) {
+        let fresh = self.candidates.clone();
+        let changed = |live: &&mut Live| live.up.is_none() && !live.updated && live.told != fresh;
+        let mut drafts = Vec::new();
+        for live in self.sessions.values_mut().filter(changed) {
+            let Some(via) = &live.via else { continue };
+            let payload = Update { candidates: fresh.clone() }.to_bytes();
+            let Some(message) = Bucket::Small.pad(&payload, 0) else { continue };
+            let place = slot::update(&live.meeting, via.tag, live.client);
+            live.updated = true;
+            drafts.push(Draft {
+                bridge: via.bridge.clone(),
+                slot: place.id,
+                inner: None,
+                bytes: envelope::seal(&place.siv, &message),
+                purpose: Purpose::Update(live.account),
+            });
+            self.out.put(store::session(&live.id().0), store::encode(live));
+        }
+        for draft in drafts {
+            self.publish(draft);
+        }
+    }
+
+    /// The peer's update was found.
+    pub(super) fn found_update(&mut self, id: SessionId, message: &[u8]) {
+        let update = envelope::unpad(message).and_then(|payload| Update::from_bytes(payload).ok());
+        let (Some(update), Some(live)) = (update, self.sessions.get_mut(&id)) else { return };
+        if live.up.is_none() && live.candidates != update.candidates {
+            live.candidates = update.candidates.clone();
+            self.out.put(store::session(&id.0), store::encode(live));
+            self.out.act(Output::MoreCandidates { session: id, candidates: update.candidates });
+        }
+    }
+
+    /// Whether `old`, which is up, survives `new`, which came up now. Both sides decide alike: the link whose client has the smaller key.
+    fn outlives(&self, old: &SessionId, new: &SessionId) -> bool {
+        let (Some(old), Some(new)) = (self.sessions.get(old), self.sessions.get(new)) else { return false };
+        let raced = old.up.is_some_and(|since| self.now.mono.saturating_sub(since) < RACE);
+        raced && self.preferred(old, new)
+    }
+
+    fn preferred(&self, first: &Live, second: &Live) -> bool {
+        let own = self.identity.device.public().noise;
+        let client = |live: &Live| if live.client { own } else { live.peer };
+        match client(first).cmp(&client(second)) {
+            std::cmp::Ordering::Less => true,
+            std::cmp::Ordering::Greater => false,
+            std::cmp::Ordering::Equal => first.no > second.no,
+        }
+    }
+
+    /// With this session up, those that would lose against it are given up; those that would win get a moment.
+    fn supersede_sessions(&mut self, account: &AccountId, id: SessionId) {
+        let Some(up) = self.sessions.get(&id).cloned() else { return };
+        let pending = |live: &&Live| live.account == *account && live.up.is_none();
+        let (losing, winning): (Vec<_>, Vec<_>) = self
+            .sessions
+            .values()
+            .filter(pending)
+            .map(|live| (live.id(), self.preferred(&up, live)))
+            .partition(|(_, loses)| *loses);
+        for (id, _) in losing {
+            self.end_session(id);
+        }
+        let until = self.now.mono.saturating_add(GRACE);
+        for (id, _) in winning {
+            if let Some(live) = self.sessions.get_mut(&id) {
+                live.deadline = live.deadline.min(until);
+            }
+        }
+    }
+}
