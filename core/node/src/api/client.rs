@@ -157,5 +157,5 @@ enum Line<T> {
 }
 
 fn broken(error: impl std::fmt::Display) -> ApiError {
-    ApiError::new(ErrorCode::Internal, format!("the node went away while it was asked: {error}"))
+    ApiError::new(ErrorCode::Away, format!("the node went away while it was asked: {error}"))
 }

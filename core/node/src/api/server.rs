@@ -146,6 +146,7 @@ impl IntoResponse for ApiError {
             ErrorCode::Exists => StatusCode::CONFLICT,
             ErrorCode::NoBridge | ErrorCode::Bridge => StatusCode::BAD_GATEWAY,
             ErrorCode::Home => StatusCode::INSUFFICIENT_STORAGE,
+            ErrorCode::Busy | ErrorCode::Away => StatusCode::SERVICE_UNAVAILABLE,
             ErrorCode::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         };
         (status, axum::Json(self)).into_response()

@@ -513,6 +513,10 @@ pub enum ErrorCode {
     Bridge,
     /// The home is damaged, full, not writable, or another's.
     Home,
+    /// Another node of the same home is just starting, running or ending.
+    Busy,
+    /// The node went away before it answered.
+    Away,
     /// Something in the node itself.
     Internal,
 }

@@ -196,6 +196,7 @@ impl From<HomeError> for ApiError {
         let code = match error {
             HomeError::Name => ErrorCode::Usage,
             HomeError::Exists(_) => ErrorCode::Exists,
+            HomeError::InUse(_) => ErrorCode::Busy,
             _ => ErrorCode::Home,
         };
         Self::new(code, error.to_string())

@@ -1,0 +1,123 @@
+//! `wayside bridge add`: its subcommands are the kinds of bridge that are built in, their options what the kinds declare.
+
+use std::collections::BTreeMap;
+
+use clap::error::ErrorKind;
+use clap::{Arg, ArgMatches, Args, Command, FromArgMatches, Subcommand};
+use wayside::api::types::{AddBridge, BridgeView};
+use wayside::bridge::{BridgeKind, OptionSpec};
+
+use crate::cli::Context;
+use crate::cli::exit::{Exit, Failure, Outcome};
+use crate::cli::output::one_line;
+use crate::cli::session::parse_name;
+
+/// Add a bridge: try it, and say what the service and its readers see
+///
+/// Nothing is kept where it cannot be reached.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  wayside bridge add dir --path /mnt/share
+  wayside bridge add exec --command 'python3 /opt/bridge.py' --name mine")]
+pub(in crate::cli) struct Add {
+    #[command(subcommand)]
+    kind: Kind,
+}
+
+/// A kind and its options, as given.
+#[derive(Debug)]
+struct Kind(AddBridge);
+
+impl Add {
+    pub(super) async fn run(self, context: &Context) -> Outcome {
+        let Kind(mut request) = self.kind;
+        make_paths_absolute(&mut request)?;
+        let mut session = context.session().await?;
+        let added = session.post::<_, BridgeView>("/v1/bridges", &request).await;
+        session.close().await;
+        let added = added?;
+        context.output.say(&added, || in_words(&added))?;
+        Ok(Exit::Done)
+    }
+}
+
+impl Subcommand for Kind {
+    fn augment_subcommands(command: Command) -> Command {
+        let registry = wayside::registry();
+        let command = command.subcommand_required(true).arg_required_else_help(true);
+        command.subcommand_value_name("KIND").subcommands(registry.kinds().map(subcommand))
+    }
+
+    fn augment_subcommands_for_update(command: Command) -> Command {
+        Self::augment_subcommands(command)
+    }
+
+    fn has_subcommand(name: &str) -> bool {
+        wayside::registry().kind(name).is_some()
+    }
+}
+
+impl FromArgMatches for Kind {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let missing = || clap::Error::raw(ErrorKind::MissingSubcommand, "which kind of bridge?");
+        let (kind, matches) = matches.subcommand().ok_or_else(missing)?;
+        let mut options = BTreeMap::new();
+        for option in wayside::registry().kind(kind).map(BridgeKind::options).unwrap_or_default() {
+            if let Some(value) = matches.get_one::<String>(option.name) {
+                options.insert(option.name.to_owned(), value.clone());
+            }
+        }
+        let name = matches.get_one::<String>(NAME).cloned();
+        Ok(Self(AddBridge { kind: kind.to_owned(), name, options }))
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+/// The argument that every kind has.
+const NAME: &str = "name";
+
+fn subcommand(kind: &dyn BridgeKind) -> Command {
+    let name = Arg::new(NAME).long(NAME).value_name("NAME").value_parser(parse_name);
+    let name = name.help(format!("What to call it [default: {}, numbered where that is taken]", kind.kind()));
+    Command::new(kind.kind()).about(kind.summary()).args(kind.options().iter().map(argument)).arg(name)
+}
+
+fn argument(option: &OptionSpec) -> Arg {
+    let argument = Arg::new(option.name).long(option.name).value_name(option.value).help(option.help);
+    argument.required(option.required)
+}
+
+/// The node may run in another folder than this command.
+fn make_paths_absolute(request: &mut AddBridge) -> Result<(), Failure> {
+    let registry = wayside::registry();
+    let known = registry.kind(&request.kind).map(BridgeKind::options).unwrap_or_default();
+    for option in known.iter().filter(|option| option.path) {
+        let Some(value) = request.options.get_mut(option.name) else { continue };
+        let wrong = |why: &str| Failure::usage(format!("--{} `{value}` {why}", option.name));
+        let path = std::path::absolute(&value).map_err(|_| wrong("is no path: name a folder"))?;
+        *value = path.into_os_string().into_string().map_err(|_| wrong("is in a folder whose name is not text"))?;
+    }
+    Ok(())
+}
+
+fn in_words(bridge: &BridgeView) -> String {
+    let mut lines = vec![format!("{} works: {}", one_line(&bridge.name), one_line(&bridge.title))];
+    lines.extend(bridge.note.as_ref().map(|note| format!("  {}", one_line(note))));
+    phrases(&mut lines, "Whoever runs the service sees", &bridge.service_sees);
+    phrases(&mut lines, "Whoever can read there sees", &bridge.readers_see);
+    lines.push("What friends write to one another there is sealed.".to_owned());
+    lines.join("\n")
+}
+
+fn phrases(lines: &mut Vec<String>, head: &str, phrases: &[String]) {
+    if phrases.is_empty() {
+        lines.push(format!("{head} nothing."));
+        return;
+    }
+    lines.push(format!("{head}:"));
+    lines.extend(phrases.iter().map(|phrase| format!("  - {}", one_line(phrase))));
+}

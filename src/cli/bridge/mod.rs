@@ -1,0 +1,31 @@
+//! `wayside bridge …`: the services over which friends are met.
+
+mod add;
+mod list;
+mod remove;
+mod test;
+
+use clap::Subcommand;
+
+use super::Context;
+use super::exit::Outcome;
+
+/// Add, list, test or remove bridges: services that you share with friends
+#[derive(Debug, Subcommand)]
+pub(super) enum Bridge {
+    Add(add::Add),
+    List(list::List),
+    Test(test::Test),
+    Remove(remove::Remove),
+}
+
+impl Bridge {
+    pub(super) async fn run(self, context: &Context) -> Outcome {
+        match self {
+            Self::Add(command) => command.run(context).await,
+            Self::List(command) => command.run(context).await,
+            Self::Test(command) => command.run(context).await,
+            Self::Remove(command) => command.run(context).await,
+        }
+    }
+}

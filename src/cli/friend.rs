@@ -1,0 +1,137 @@
+//! `wayside friend …`: one friend shown or changed.
+
+use clap::{Args, Subcommand, ValueEnum};
+use serde::Serialize;
+use wayside::api::types::{ChangeFriend, FriendView};
+
+use super::Context;
+use super::exit::{Exit, Outcome};
+use super::friends::{link, or_dash};
+use super::output::one_line;
+use super::session::{friend_path, parse_name};
+
+/// Show or change one friend
+///
+/// FRIEND is what you call them, the name on their card (with a number where two are alike), or their account.
+#[derive(Debug, Subcommand)]
+pub(super) enum Friend {
+    /// Show a friend: account, devices, link, what each of you allows
+    Show(Whom),
+    /// Call a friend something else
+    Rename {
+        /// Whom
+        #[arg(value_parser = parse_name)]
+        friend: String,
+        /// The new name
+        #[arg(value_parser = parse_name)]
+        name: String,
+    },
+    /// Have nothing to do with a friend for now
+    Block(Whom),
+    /// Take a block back
+    Unblock(Whom),
+    /// Be friends no more; messages that still wait for them are dropped
+    Remove(Whom),
+    /// Let a friend use this machine: as a relay, or as a mailbox
+    Allow(Grant),
+    /// Take that back
+    Deny(Grant),
+}
+
+/// A friend.
+#[derive(Debug, Args)]
+pub(super) struct Whom {
+    /// A friend's name here, the name on their card, or their account
+    #[arg(value_parser = parse_name)]
+    friend: String,
+}
+
+/// A friend and what they may do.
+#[derive(Debug, Args)]
+pub(super) struct Grant {
+    /// What
+    what: What,
+    #[command(flatten)]
+    whom: Whom,
+}
+
+/// What a friend may be let do.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum What {
+    /// Reach other friends through this machine
+    Relay,
+    /// Have messages kept on this machine
+    Mailbox,
+}
+
+impl What {
+    fn word(self) -> String {
+        match self {
+            Self::Relay => "relay".to_owned(),
+            Self::Mailbox => "mailbox".to_owned(),
+        }
+    }
+}
+
+/// What is printed when a friend is gone.
+#[derive(Debug, Serialize)]
+struct Removed<'a> {
+    removed: &'a str,
+}
+
+impl Friend {
+    pub(super) async fn run(self, context: &Context) -> Outcome {
+        let nothing = ChangeFriend::default();
+        let (friend, change) = match self {
+            Self::Show(Whom { friend }) => return show(context, &friend).await,
+            Self::Remove(Whom { friend }) => return remove(context, &friend).await,
+            Self::Rename { friend, name } => (friend, ChangeFriend { rename: Some(name), ..nothing }),
+            Self::Block(Whom { friend }) => (friend, ChangeFriend { blocked: Some(true), ..nothing }),
+            Self::Unblock(Whom { friend }) => (friend, ChangeFriend { blocked: Some(false), ..nothing }),
+            Self::Allow(Grant { what, whom }) => {
+                (whom.friend, ChangeFriend { allow: vec![what.word()], ..nothing })
+            }
+            Self::Deny(Grant { what, whom }) => {
+                (whom.friend, ChangeFriend { deny: vec![what.word()], ..nothing })
+            }
+        };
+        let mut session = context.session().await?;
+        let changed = session.patch::<_, FriendView>(&friend_path(&friend, ""), &change).await;
+        session.close().await;
+        let changed = changed?;
+        context.output.say(&changed, || in_words(&changed))?;
+        Ok(Exit::Done)
+    }
+}
+
+async fn show(context: &Context, friend: &str) -> Outcome {
+    let mut session = context.session().await?;
+    let view = session.get::<FriendView>(&friend_path(friend, "")).await;
+    session.close().await;
+    let view = view?;
+    context.output.say(&view, || in_words(&view))?;
+    Ok(Exit::Done)
+}
+
+async fn remove(context: &Context, friend: &str) -> Outcome {
+    let mut session = context.session().await?;
+    let removed = session.delete(&friend_path(friend, "")).await;
+    session.close().await;
+    removed?;
+    context
+        .output
+        .say(&Removed { removed: friend }, || format!("{} is no friend any more.", one_line(friend)))?;
+    Ok(Exit::Done)
+}
+
+fn in_words(friend: &FriendView) -> String {
+    let devices = friend.devices.join("\n           ");
+    format!(
+        "{}\n  link     {}\n  account  {}\n  devices  {devices}\n  I allow  {}\n  they     {}",
+        one_line(&friend.name),
+        link(friend),
+        friend.account,
+        or_dash(&friend.allows),
+        or_dash(&friend.granted)
+    )
+}

@@ -1,0 +1,68 @@
+//! `wayside friends`
+
+use clap::Args;
+use wayside::api::types::{FriendView, LinkState, PathKind};
+
+use super::Context;
+use super::exit::{Exit, Outcome};
+use super::words::table;
+
+/// List friends, a line each
+#[derive(Debug, Args)]
+pub(super) struct Friends {}
+
+impl Friends {
+    pub(super) async fn run(self, context: &Context) -> Outcome {
+        let mut session = context.session().await?;
+        let friends = session.get::<Vec<FriendView>>("/v1/friends").await;
+        session.close().await;
+        let friends = friends?;
+        for friend in &friends {
+            context.output.object(friend)?;
+        }
+        context.output.text(&in_words(&friends))?;
+        Ok(Exit::Done)
+    }
+}
+
+fn in_words(friends: &[FriendView]) -> String {
+    if friends.is_empty() {
+        return "No friends yet: `wayside invite` makes an invite, `wayside accept` takes one.".to_owned();
+    }
+    let rows: Vec<Vec<String>> = friends
+        .iter()
+        .map(|friend| {
+            vec![
+                friend.name.clone(),
+                link(friend).to_owned(),
+                or_dash(&friend.allows),
+                or_dash(&friend.granted),
+                friend.account.clone(),
+            ]
+        })
+        .collect();
+    table(&["NAME", "LINK", "I ALLOW", "THEY ALLOW", "ACCOUNT"], &rows)
+}
+
+/// How the link is, in a word.
+pub(super) const fn link(friend: &FriendView) -> &'static str {
+    match (friend.blocked, friend.link, friend.path) {
+        (true, ..) => "blocked",
+        (_, LinkState::Down, _) => "down",
+        (_, LinkState::Up, Some(path)) => path_word(path),
+        (_, LinkState::Up, None) => "up",
+    }
+}
+
+/// How packets travel, in a word.
+pub(super) const fn path_word(path: PathKind) -> &'static str {
+    match path {
+        PathKind::Direct => "direct",
+        PathKind::Relay => "relayed",
+    }
+}
+
+/// Grants, or a dash.
+pub(super) fn or_dash(words: &[String]) -> String {
+    if words.is_empty() { "-".to_owned() } else { words.join(", ") }
+}

@@ -1,0 +1,87 @@
+//! `wayside send`
+
+use std::io::Read;
+use std::time::Duration;
+
+use clap::Args;
+use wayside::api::types::{self, MessageState, Sent};
+
+use super::exit::{Exit, Failure, Outcome};
+use super::output::{self, one_line};
+use super::session::parse_name;
+use super::words::{list, millis, parse_duration};
+use super::Context;
+
+/// How long a node of our own waits for the delivery, where nobody says: after it nobody delivers until `wayside up`.
+const BRIEF_WAIT: Duration = Duration::from_secs(10);
+
+/// Send a message
+///
+/// Once this has answered the message is on disk, and it is delivered exactly once or reported expired. A node that is
+/// up goes on delivering it; without --wait this does not wait for that. Where no node is up this tries for ten
+/// seconds, and `wayside up` goes on.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  wayside send Ada 'see you at eight'
+  wayside send Ada --wait 30s - < letter.txt")]
+pub(super) struct Send {
+    /// A friend's name here, the name on their card, or their account
+    #[arg(value_parser = parse_name)]
+    friend: String,
+    /// The message, or - to read it from stdin; at most 64 KiB of text
+    text: String,
+    /// How long to wait for the delivery
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    wait: Option<Duration>,
+}
+
+impl Send {
+    pub(super) async fn run(self, context: &Context) -> Outcome {
+        let text = if self.text == "-" { read_all()? } else { self.text };
+        if text.is_empty() {
+            return Err(Failure::usage("the message is empty: give it some text"));
+        }
+        let mut session = context.session().await?;
+        let wait = self.wait.or_else(|| session.is_brief().then_some(BRIEF_WAIT));
+        let request = types::Send { to: self.friend.clone(), text, wait_ms: wait.map(millis) };
+        let sent = session.post::<_, Sent>("/v1/messages", &request).await;
+        let brief = session.is_brief();
+        session.close().await;
+        let sent = sent?;
+        context.output.say(&sent, || in_words(&self.friend, &sent))?;
+        if brief && sent.state == MessageState::Queued {
+            output::remark("No node is up to deliver it: run `wayside up`.");
+        }
+        match sent.state {
+            MessageState::Expired => Ok(Exit::Failed),
+            MessageState::Queued | MessageState::Held | MessageState::Delivered => Ok(Exit::Done),
+        }
+    }
+}
+
+fn in_words(friend: &str, sent: &Sent) -> String {
+    let friend = one_line(friend);
+    match sent.state {
+        MessageState::Queued => format!("On disk, and on its way to {friend}."),
+        MessageState::Held => format!("Kept for {friend} by {}.", list(&sent.held_by)),
+        MessageState::Delivered => format!("Delivered to {friend}."),
+        MessageState::Expired => format!("Given up: {friend} could not be reached in time."),
+    }
+}
+
+/// All of stdin, without the line end that editors and `echo` add.
+fn read_all() -> Result<String, Failure> {
+    let most = u64::try_from(types::Send::MAX_TEXT).unwrap_or(u64::MAX).saturating_add(2);
+    let mut bytes = Vec::new();
+    let read = tokio::task::block_in_place(|| std::io::stdin().lock().take(most).read_to_end(&mut bytes));
+    read.map_err(|error| Failure::usage(format!("stdin cannot be read ({error}): pass the text as the argument")))?;
+    if bytes.len() > types::Send::MAX_TEXT + 1 {
+        return Err(Failure::usage("a message has at most 64 KiB: send it in parts"));
+    }
+    let mut text = String::from_utf8(bytes)
+        .map_err(|_| Failure::usage("stdin is not text in UTF-8: encode it first, for example with base64"))?;
+    if text.ends_with('\n') {
+        text.pop();
+    }
+    Ok(text)
+}
