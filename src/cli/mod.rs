@@ -47,7 +47,9 @@ pub(crate) fn main() -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
-            output::complain(&format!("the system gives no threads ({error}): close something and try again"));
+            output::complain(&format!(
+                "the system gives no threads ({error}): close something and try again"
+            ));
             return Exit::Failed.into();
         }
     };
@@ -162,7 +164,9 @@ impl Context {
                 Failure::new(Exit::Home, format!("{} cannot be found: {error}", path.display()))
             }),
             None => places::default_home().ok_or_else(|| {
-                Failure::usage("this system does not say where your data belongs: choose a folder with --home")
+                Failure::usage(
+                    "this system does not say where your data belongs: choose a folder with --home",
+                )
             }),
         }
     }
