@@ -130,7 +130,7 @@ def check_card(data):
         keys[device_id(sign, noise)] = sign
     for body, signature, beside in statuses:
         device, seq, issued, points = whole(body)
-        assert verify(keys[device], b"status", body, signature) and seq >= 1 and beside == []
+        assert verify(keys[device], b"status", body, signature) and beside == []
         tray = None
         for locator, tag, own_tray, one_writer in points:
             tray = own_tray or tray

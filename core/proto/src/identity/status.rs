@@ -14,7 +14,7 @@ pub struct Status {
     /// Which device.
     #[n(0)]
     pub device: DeviceId,
-    /// Counts up from 1.
+    /// Counts up from 1. 0 is an abridged one, made for a first contact where not all places fit: any numbered one replaces it.
     #[n(1)]
     pub seq: u64,
     /// When it was signed.
@@ -42,8 +42,8 @@ impl Signed<Status> {
     pub fn verify(&self, device: &DevicePublic) -> Result<Status, CardError> {
         let status: Status = self.decode("a status", Status::MAX)?;
         at_most("a status", status.points.len(), Status::MOST)?;
-        if status.seq == 0 || !self.beside().is_empty() {
-            return Err(Malformed::new("a status", "it has no number, or something beside it").into());
+        if !self.beside().is_empty() {
+            return Err(Malformed::new("a status", "there is something beside it").into());
         }
         let signed = keys::verify(&device.sign, STATUS, self.body(), self.signature());
         if signed && status.device == device.id() { Ok(status) } else { Err(CardError::Signature) }

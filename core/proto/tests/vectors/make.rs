@@ -12,7 +12,7 @@ use wayside_proto::identity::{Card, DeviceEntry, Roster, Signed, Status};
 use wayside_proto::invite::Invite;
 use wayside_proto::meet::pair::PairSecret;
 use wayside_proto::meet::slot::{self, Slot};
-use wayside_proto::message::{Answer, Join, Offer, Payload, Refusal, Update, Welcome};
+use wayside_proto::message::{Answer, CardBytes, Join, Offer, Payload, Refusal, Update, Welcome};
 use wayside_proto::place::{Candidate, CandidateKind, Candidates, Locator, MeetingPoint, PlaceTag};
 use wayside_proto::{Epoch, UnixMillis};
 
@@ -253,10 +253,16 @@ fn candidates() -> Candidates {
 fn payloads() -> Vec<Value> {
     let (_, laptop, _, _, card) = card();
     let sent = NOW;
-    let join = Join::fitting(&card, &laptop.public().id(), &candidates(), sent).unwrap();
-    let proof = laptop.sign("vector", b"a signature");
-    let welcome =
-        Welcome::fitting(&card, &laptop.public(), proof, &candidates(), Epoch(20_717), sent).unwrap();
+    let brief = || CardBytes(card.brief(&laptop.public().id()).unwrap());
+    let join = Join { card: brief(), candidates: candidates(), sent };
+    let welcome = Welcome::Accepted {
+        card: brief(),
+        device: laptop.public().noise,
+        proof: laptop.sign("invite", b"a signature"),
+        candidates: candidates(),
+        epoch: Epoch(20_717),
+        sent,
+    };
     let offer = Offer { no: NOW.0, lifetime: 600, candidates: candidates(), roster_seq: 2, status_seq: 7 };
     let answer = Answer { lifetime: 600, candidates: candidates(), roster_seq: 2, status_seq: 7, sent };
     let refused = |why| ("welcome", Welcome::Refused(why).to_bytes());
