@@ -6,11 +6,11 @@ use std::time::Duration;
 use clap::Args;
 use wayside::api::types::{self, AcceptState, Accepted, InvitePreview};
 
+use super::Context;
 use super::exit::{Exit, Failure, Outcome};
 use super::output::{self, one_line};
 use super::session::Session;
 use super::words::{list, millis, moment, parse_duration};
-use super::Context;
 
 /// The longest invite that is read from stdin, in bytes.
 const LONGEST: u64 = 4096;
@@ -89,7 +89,8 @@ fn in_words(accepted: &Accepted) -> String {
             format!("You and {} are friends now.\n  account  {account}", one_line(name))
         }
         (AcceptState::Pending, ..) => {
-            "Nobody has answered yet. `wayside up` goes on with it; accepting again waits once more.".to_owned()
+            "Nobody has answered yet. `wayside up` goes on with it; accepting again waits once more."
+                .to_owned()
         }
     }
 }
@@ -103,6 +104,8 @@ fn read_line() -> Result<String, Failure> {
     match read {
         Ok(0) => Err(Failure::usage("there was no invite on stdin: paste it or pass it as the argument")),
         Ok(_) => Ok(line),
-        Err(error) => Err(Failure::usage(format!("stdin cannot be read ({error}): pass the invite as the argument"))),
+        Err(error) => {
+            Err(Failure::usage(format!("stdin cannot be read ({error}): pass the invite as the argument")))
+        }
     }
 }

@@ -33,7 +33,8 @@ impl Explain {
 
 fn in_words(explanation: &Explanation) -> String {
     let path = explanation.path.map_or("no link", path_word);
-    let mut lines = vec![format!("{}: {path}", one_line(&explanation.friend)), format!("  {}", explanation.because)];
+    let mut lines =
+        vec![format!("{}: {path}", one_line(&explanation.friend)), format!("  {}", explanation.because)];
     if !explanation.steps.is_empty() {
         lines.push("  The last meeting (times in UTC):".to_owned());
     }

@@ -42,7 +42,9 @@ impl Invite {
             .output
             .say(&invite, || format!("{}\n\nIt lasts until {}.", invite.invite, moment(invite.expires)))?;
         if brief {
-            output::remark("No node is up to answer this invite: run `wayside up` until your friend has used it.");
+            output::remark(
+                "No node is up to answer this invite: run `wayside up` until your friend has used it.",
+            );
         }
         Ok(Exit::Done)
     }

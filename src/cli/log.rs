@@ -9,8 +9,10 @@ pub(super) fn start(verbose: u8) {
         _ => EnvFilter::new(match verbose {
             0 => return,
             1 => "info",
-            2 => "info,wayside=debug,wayside_node=debug,wayside_noise=debug,wayside_proto=debug,wayside_bridge=debug,\
-                  wayside_bridge_dir=debug,wayside_bridge_exec=debug",
+            2 => {
+                "info,wayside=debug,wayside_node=debug,wayside_noise=debug,wayside_proto=debug,wayside_bridge=debug,\
+                  wayside_bridge_dir=debug,wayside_bridge_exec=debug"
+            }
             _ => "debug,wayside_node=trace,wayside_noise=trace",
         }),
     };

@@ -6,11 +6,11 @@ use std::time::Duration;
 use clap::Args;
 use wayside::api::types::{self, MessageState, Sent};
 
+use super::Context;
 use super::exit::{Exit, Failure, Outcome};
 use super::output::{self, one_line};
 use super::session::parse_name;
 use super::words::{list, millis, parse_duration};
-use super::Context;
 
 /// How long a node of our own waits for the delivery, where nobody says: after it nobody delivers until `wayside up`.
 const BRIEF_WAIT: Duration = Duration::from_secs(10);
@@ -74,12 +74,15 @@ fn read_all() -> Result<String, Failure> {
     let most = u64::try_from(types::Send::MAX_TEXT).unwrap_or(u64::MAX).saturating_add(2);
     let mut bytes = Vec::new();
     let read = tokio::task::block_in_place(|| std::io::stdin().lock().take(most).read_to_end(&mut bytes));
-    read.map_err(|error| Failure::usage(format!("stdin cannot be read ({error}): pass the text as the argument")))?;
+    read.map_err(|error| {
+        Failure::usage(format!("stdin cannot be read ({error}): pass the text as the argument"))
+    })?;
     if bytes.len() > types::Send::MAX_TEXT + 1 {
         return Err(Failure::usage("a message has at most 64 KiB: send it in parts"));
     }
-    let mut text = String::from_utf8(bytes)
-        .map_err(|_| Failure::usage("stdin is not text in UTF-8: encode it first, for example with base64"))?;
+    let mut text = String::from_utf8(bytes).map_err(|_| {
+        Failure::usage("stdin is not text in UTF-8: encode it first, for example with base64")
+    })?;
     if text.ends_with('\n') {
         text.pop();
     }

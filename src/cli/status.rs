@@ -59,7 +59,8 @@ pub(super) fn bridge_line(bridge: &BridgeView) -> String {
         (_, true) => format!("{name}, works, {} of ours there", count(bridge.published, "record")),
         (error, false) => {
             let error = error.as_deref().unwrap_or("not tried yet");
-            let again = bridge.retry_at.map(|at| format!("; tried again at {}", moment(at))).unwrap_or_default();
+            let again =
+                bridge.retry_at.map(|at| format!("; tried again at {}", moment(at))).unwrap_or_default();
             format!("{name}, does not work: {}{again}", one_line(error))
         }
     }

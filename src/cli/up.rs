@@ -128,7 +128,9 @@ fn in_words(event: &NodeEvent) -> String {
             let again = retry_at.map(|at| format!("; tried again at {}", moment(at))).unwrap_or_default();
             format!("{} does not work: {}{again}", one_line(bridge), one_line(error))
         }
-        NodeEvent::FriendAdded { friend, account } => format!("{} is a friend now: {account}", one_line(friend)),
+        NodeEvent::FriendAdded { friend, account } => {
+            format!("{} is a friend now: {account}", one_line(friend))
+        }
         NodeEvent::InviteRefused { why } | NodeEvent::JoinRefused { why } => one_line(why),
         NodeEvent::LinkUp { friend, path, remote } => {
             let at = remote.as_ref().map(|remote| format!(" at {remote}")).unwrap_or_default();

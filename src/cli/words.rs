@@ -95,7 +95,8 @@ mod tests {
 
     #[test]
     fn durations_are_read_with_their_unit() {
-        for (text, secs) in [("7d", 604_800), ("30s", 30), ("30", 30), ("15m", 900), ("2h", 7200), ("0s", 0)] {
+        for (text, secs) in [("7d", 604_800), ("30s", 30), ("30", 30), ("15m", 900), ("2h", 7200), ("0s", 0)]
+        {
             assert_eq!(parse_duration(text), Ok(Duration::from_secs(secs)), "{text}");
         }
         assert_eq!(parse_duration("250ms"), Ok(Duration::from_millis(250)));

@@ -99,7 +99,10 @@ fn make_paths_absolute(request: &mut AddBridge) -> Result<(), Failure> {
         let Some(value) = request.options.get_mut(option.name) else { continue };
         let wrong = |why: &str| Failure::usage(format!("--{} `{value}` {why}", option.name));
         let path = std::path::absolute(&value).map_err(|_| wrong("is no path: name a folder"))?;
-        *value = path.into_os_string().into_string().map_err(|_| wrong("is in a folder whose name is not text"))?;
+        *value = path
+            .into_os_string()
+            .into_string()
+            .map_err(|_| wrong("is in a folder whose name is not text"))?;
     }
     Ok(())
 }
