@@ -5,7 +5,7 @@
 
 One file a record, numbered in the order of publication; its name is receipt and cursor at once.
 """
-import contextlib, fcntl, json, pathlib, re, sys, uuid
+import contextlib, fcntl, json, os, pathlib, re, sys, uuid
 
 folder = pathlib.Path(sys.argv[1])
 LIMITS = {"max_record": 65536, "retention": 30 * 86400, "collision": "append", "retract": True}
@@ -45,7 +45,7 @@ def publish(record, **_):
 
 def fetch(keys, limit, cursor=None, **_):
     cursor = cursor if OURS.fullmatch(cursor or "") else ""  # another folder's: from the beginning
-    names = sorted(path.name for path in folder.iterdir() if OURS.fullmatch(path.name) and path.name > cursor)
+    names = sorted(name for name in os.listdir(folder) if name > cursor and OURS.fullmatch(name))
     records, skipped = [], 0
     for name in names:
         if len(records) == limit:
@@ -79,7 +79,7 @@ def say(**message):
 
 say(type="hello", version=1, title=f"the folder {folder.name}", locators=[f"folder:{MARK}"], capability={
     "classes": {"meeting": LIMITS, "custody": LIMITS, "pointer": LIMITS},
-    "lookup": "list", "delivery": {"mode": "poll", "interval": 1000}, "writers": "shared", "wake": "never",
+    "lookup": "list", "delivery": {"mode": "poll", "interval": 200}, "writers": "shared", "wake": "never",
     "visible": {"service": ["what readers see, to whoever keeps or syncs the folder"],
                 "readers": ["how many records there are, how large, and when they came"]},
 })

@@ -10,6 +10,10 @@
     missing_docs
 )]
 
+#[path = "sim/commands.rs"]
+mod commands;
+#[path = "sim/contacts.rs"]
+mod contacts;
 #[path = "sim/scenes.rs"]
 mod scenes;
 #[path = "sim/world.rs"]
@@ -105,7 +109,7 @@ fn places_looked_up_by_key_and_one_writer_spaces_serve_too() {
             invite(&mut world, ann, bob);
             world.until("linked", MINUTE, |world| world.linked(ann, bob));
             world.nodes[bob].accepting = None;
-            exchange_cards(&mut world, ann, bob);
+            world.pass(MINUTE);
             world.cut_links();
             world.pass(5 * MINUTE);
             world.bridge_down(ann, room);

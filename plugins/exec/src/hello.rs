@@ -130,3 +130,44 @@ fn capability<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Capability, 
     }
     serde_json::from_value(value).map_err(serde::de::Error::custom)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use wayside_bridge::{MemoryService, Wake};
+
+    use super::*;
+
+    #[test]
+    fn more_is_no_less() {
+        let first = MemoryService::builder().without(Class::Pointer).max_keys(8).build().capability().clone();
+        assert_eq!(taken_back(&first, &first), None);
+        let mut more = MemoryService::builder().max_keys(9).build().capability().clone();
+        for class in more.classes.values_mut() {
+            class.max_record += 1;
+            class.retention += Duration::from_secs(1);
+        }
+        assert_eq!(taken_back(&first, &more), None);
+        assert_eq!(taken_back(&more, &first), Some("the classes of record"));
+    }
+
+    #[test]
+    fn everything_that_is_less_has_a_name() {
+        let first = MemoryService::builder().wake(Wake::Rings).build().capability().clone();
+        type Change = fn(&mut Capability);
+        let changes: [(&str, Change); 4] = [
+            ("who sees what", |later| later.visible.service.push("your shoe size".to_owned())),
+            ("the number of keys", |later| later.max_keys = Some(1)),
+            ("whether it rings", |later| later.wake = Wake::Never),
+            ("the classes of record", |later| {
+                later.classes.values_mut().for_each(|class| class.retract = false)
+            }),
+        ];
+        for (name, change) in changes {
+            let mut later = first.clone();
+            change(&mut later);
+            assert_eq!(taken_back(&first, &later), Some(name));
+        }
+    }
+}

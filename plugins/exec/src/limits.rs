@@ -60,3 +60,37 @@ impl BackOff {
         full / 2 + full / 2 * u32::from(jitter) / 255
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Constant(u8);
+
+    impl Entropy for Constant {
+        fn fill(&self, buffer: &mut [u8]) {
+            buffer.fill(self.0);
+        }
+    }
+
+    #[test]
+    fn a_budget_refills_at_its_rate() {
+        let at = |millis| Monotonic(Duration::from_millis(millis));
+        let mut budget = Budget::new(3, 10, at(0));
+        assert_eq!([0; 4].map(|_| budget.take(at(0))), [true, true, true, false]);
+        assert!(!budget.take(at(90)));
+        assert!(budget.take(at(110)) && !budget.take(at(110)));
+        // however long the pause, no more than the burst
+        assert_eq!([0; 4].map(|_| budget.take(at(100_000))), [true, true, true, false]);
+    }
+
+    #[test]
+    fn pauses_double_up_to_the_longest() {
+        let mut back_off = BackOff::default();
+        let pauses: Vec<_> =
+            (0..12).map(|_| back_off.next(Duration::ZERO, &Constant(255)).as_secs()).collect();
+        assert_eq!(pauses, [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300, 300]);
+        assert_eq!(back_off.next(BackOff::GOOD_LIFE, &Constant(0)), BackOff::FIRST / 2);
+        assert_eq!(back_off.next(Duration::ZERO, &Constant(0)), BackOff::FIRST);
+    }
+}

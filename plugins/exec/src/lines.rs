@@ -70,3 +70,35 @@ impl<R: AsyncRead + Unpin> Lines<R> {
         }
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests may")]
+mod tests {
+    use futures::FutureExt;
+    use tokio::io::AsyncWriteExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn lines_of_bounded_length() {
+        let mut lines = Lines::new(&b"one\n\nthree\r\nfive!\nrest"[..]);
+        assert_eq!(lines.next(5).await.unwrap(), b"one");
+        assert_eq!(lines.next(5).await.unwrap(), b"");
+        assert!(matches!(lines.next(5).await, Err(NoLine::TooLong)));
+
+        let mut lines = Lines::new(&b"five!\nrest"[..]);
+        assert_eq!(lines.next(5).await.unwrap(), b"five!");
+        assert!(matches!(lines.next(5).await, Err(NoLine::Closed)));
+    }
+
+    #[tokio::test]
+    async fn half_a_line_survives_a_dropped_future() {
+        let (mut write, read) = tokio::io::duplex(64);
+        let mut lines = Lines::new(read);
+        write.write_all(b"half ").await.unwrap();
+        assert!(lines.next(64).now_or_never().is_none());
+        write.write_all(b"and half\nmore").await.unwrap();
+        assert_eq!(lines.next(64).await.unwrap(), b"half and half");
+        assert!(lines.next(64).now_or_never().is_none());
+    }
+}

@@ -278,3 +278,26 @@ async fn pump<R: AsyncRead + Unpin>(
         tracing::warn!(program, left_out, "log lines of a bridge program were left out");
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests may")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn command_lines_are_split_without_a_shell() {
+        let program = Program::parse(r#"python3 'a b.py' "c \"d\"" e\ f ~/g $HOME * ; rm"#).unwrap();
+        let expected = ["python3", "a b.py", r#"c "d""#, "e f", "~/g", "$HOME", "*", ";", "rm"];
+        assert_eq!(program.argv, expected);
+        assert_eq!(format!("{program:?}"), r#"Program { name: "python3", .. }"#);
+    }
+
+    #[test]
+    fn the_environment_is_a_list() {
+        let all = ["PATH", "LC_TIME", "AWS_SECRET_ACCESS_KEY", "LD_PRELOAD", "WAYSIDE_STATE_DIR"];
+        let kept: Vec<_> = environment(all.map(|name| (name.into(), "x".into())).into_iter())
+            .map(|(name, _)| name)
+            .collect();
+        assert_eq!(kept, ["PATH", "LC_TIME"]);
+    }
+}

@@ -1,5 +1,6 @@
 //! Children that misbehave: each costs one clear sentence, a bounded amount of memory, and a restart.
 #![cfg(unix)]
+#![allow(clippy::expect_used, clippy::indexing_slicing, reason = "tests may")]
 
 mod support;
 
@@ -8,7 +9,7 @@ use std::time::{Duration, Instant};
 use futures::StreamExt;
 use support::{child, eventually, is_alive, open, record};
 use wayside_bridge::{
-    Bridge, BridgeError, ErrorKind, Fault, Fetch, Keys, Place, Receipt, Retry, SharedBridge, Watch,
+    BridgeError, ErrorKind, Fault, Fetch, Keys, Place, Receipt, Retry, SharedBridge, Watch,
 };
 
 /// The error of opening one of the children.

@@ -1,5 +1,6 @@
 //! The behaviour suite on children: the example in Python, and services in memory behind a pipe.
 #![cfg(unix)]
+#![allow(clippy::expect_used, clippy::indexing_slicing, reason = "tests may")]
 
 mod support;
 

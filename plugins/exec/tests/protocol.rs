@@ -1,4 +1,5 @@
 //! The messages: those in the specification, any that we write ourselves, and any bytes at all.
+#![allow(clippy::expect_used, clippy::indexing_slicing, reason = "tests may")]
 
 use std::time::Duration;
 

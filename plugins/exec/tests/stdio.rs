@@ -1,5 +1,6 @@
 //! This program is a test and, when it is told so, the child that it tests: [`serve`] on the real standard input and
 //! output of a real process.
+#![allow(clippy::expect_used, clippy::print_stdout, clippy::print_stderr, reason = "tests may")]
 
 mod support;
 

@@ -2,7 +2,7 @@
 //!
 //! Each takes a [`SharedBridge`](crate::SharedBridge), is a [`Bridge`](crate::Bridge) itself, and hands
 //! info and capability on, so that they can be stacked in any order. A node stacks them as
-//! `Retry(RateLimit(Check(bridge)))`: what is not declared never costs a token or an attempt. Tests put [`Chaos`]
+//! `Check(Retry(RateLimit(bridge)))`: what is not declared never costs a token or an attempt. Tests put [`Chaos`]
 //! innermost, where the service would be.
 
 mod chaos;

@@ -41,6 +41,7 @@ pub(crate) async fn kept_for_the_retention(scene: &Scene<'_>) -> Step {
         let mut record = scene.short(&*alice, *class);
         record.not_after = scene.day_after(2 * limits.retention.as_secs() / DAY + 1);
         publish(&*alice, &record).await?;
+        scene.find_record(&*bob, &*alice, &record).await?;
         kept.push((limits.retention, record));
     }
     kept.sort_by_key(|(retention, _)| *retention);

@@ -10,7 +10,7 @@ use crate::crypto::keys::{AccountId, DeviceId};
 use crate::identity::{Card, Roster};
 use crate::meet::pair::PairSecret;
 use crate::message::CardBytes;
-use crate::time::UnixMillis;
+use crate::time::{Epoch, UnixMillis};
 
 /// What one friend may ask of another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
@@ -82,7 +82,7 @@ pub(super) struct StoredFriend {
     pub(super) name: String,
     #[n(2)]
     pub(super) alias: bool,
-    /// The pair secrets that may hold, the likeliest first: more than one only between an invite's use and the first link after it.
+    /// The pair secrets that may hold, the likeliest first: more than one only for some days after an invite was used twice, or one each way.
     #[n(3)]
     pub(super) pairs: Vec<Pair>,
     #[n(4)]
@@ -103,6 +103,9 @@ pub(super) struct Pair {
     pub(super) id: [u8; 32],
     #[n(1)]
     pub(super) secret: PairSecret,
+    /// When it was made.
+    #[n(2)]
+    pub(super) born: Epoch,
 }
 
 impl StoredFriend {

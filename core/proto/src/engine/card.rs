@@ -7,6 +7,7 @@ use minicbor::{Decode, Encode};
 use super::{Engine, store};
 use crate::identity::{Card, CardError, DeviceEntry, Roster, Signed, Status};
 use crate::place::{MeetingPoint, PlaceTag};
+use crate::time::UnixMillis;
 
 /// The roster and the status as they were last signed.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
@@ -71,7 +72,7 @@ impl Engine {
         devices.insert(0, own);
         let roster = Roster {
             account: self.me,
-            seq: before.as_ref().map_or(1, |(_, roster)| roster.seq.saturating_add(1)),
+            seq: next_seq(before.as_ref().map(|(_, roster)| roster.seq), time),
             previous: before.as_ref().map(|(signed, _)| signed.hash()),
             issued: time,
             expires: time.after(Roster::LIFETIME),
@@ -94,7 +95,7 @@ impl Engine {
         {
             return signed.clone();
         }
-        let seq = last.map_or(1, |status| status.seq.saturating_add(1));
+        let seq = next_seq(last.map(|status| status.seq), self.time_now());
         let signed = self.status(seq, points).sign(&self.identity.device);
         if let Some(card) = self.card.take() {
             self.keep_card(StoredCard { roster: card.roster, status: Some(signed.clone()) });
@@ -146,4 +147,10 @@ impl Engine {
         }
         Ok(changed)
     }
+}
+
+/// The number of a new roster or status: the time in seconds, and in any case greater than the last. Somebody who lost what was stored still gets a
+/// number that friends take for newer, and not one that they know already.
+fn next_seq(last: Option<u64>, time: UnixMillis) -> u64 {
+    last.map_or(1, |last| last.saturating_add(1)).max(time.as_secs())
 }

@@ -45,7 +45,9 @@ impl Clock {
         let middle = offsets.len() / 2;
         let upper = offsets.get(middle).copied().unwrap_or_default();
         match middle.checked_sub(1).and_then(|below| offsets.get(below)) {
-            Some(lower) if offsets.len() % 2 == 0 && lower.unsigned_abs() < upper.unsigned_abs() => *lower,
+            Some(lower) if offsets.len().is_multiple_of(2) && lower.unsigned_abs() < upper.unsigned_abs() => {
+                *lower
+            }
             _ => upper,
         }
     }

@@ -82,6 +82,10 @@ struct State {
     /// Being published, or taken back: an answer is awaited.
     busy: bool,
     failures: u32,
+    /// Whether it was made by this process: then a failure means that it is not there, and not only that it was not made again.
+    fresh: bool,
+    /// Whether it is known not to be there.
+    absent: bool,
     /// Not to be tried again before this.
     not_before: Duration,
 }
@@ -159,7 +163,7 @@ impl Engine {
             receipt: None,
             done: false,
             inner: draft.inner.map(|slot| slot.0),
-            state: State::default(),
+            state: State { fresh: true, ..State::default() },
         };
         self.out.put(store::publication(id), store::encode(&publication));
         self.publications.all.insert(id, publication);
@@ -173,11 +177,15 @@ impl Engine {
     pub(super) fn done(&mut self, which: impl Fn(&Purpose) -> bool) {
         let now = self.now.mono;
         let mut indexes = Vec::new();
+        let mut absent = Vec::new();
         for (id, publication) in &mut self.publications.all {
             if publication.done || !which(&publication.purpose) {
                 continue;
             }
             publication.done = true;
+            if publication.state.absent {
+                absent.push(*id);
+            }
             self.out.put(store::publication(*id), store::encode(publication));
             let due = now.saturating_add(self.config.retract_after);
             self.publications.sweeps.entry(publication.bridge.clone()).or_insert(due);
@@ -185,6 +193,9 @@ impl Engine {
             if one_writer(&publication.bridge) && !matches!(publication.purpose, Purpose::Index(_)) {
                 indexes.push(publication.bridge.clone());
             }
+        }
+        for id in absent {
+            self.drop_publication(id);
         }
         indexes.dedup();
         for bridge in indexes {
@@ -207,11 +218,13 @@ impl Engine {
         let now = self.now.mono;
         let Some(publication) = self.publications.all.get_mut(&id) else { return };
         publication.state.retry_later(now);
-        let (done, purpose, bridge) = (publication.done, publication.purpose, publication.bridge.clone());
+        publication.state.absent = publication.state.fresh;
+        let gone = publication.done && publication.state.absent;
+        let (purpose, bridge) = (publication.purpose, publication.bridge.clone());
         if let Some(account) = purpose.account() {
             self.note(account, format!("{} did not take our record: {why}", bridge.0));
         }
-        if done {
+        if gone {
             self.drop_publication(id);
         }
     }
@@ -239,7 +252,11 @@ impl Engine {
         let of_bridge = |publication: &&mut Publication| publication.bridge == *bridge;
         let mut sweep = false;
         for publication in self.publications.all.values_mut().filter(of_bridge) {
-            publication.state = State { not_before: self.now.mono, ..State::default() };
+            publication.state = State {
+                not_before: self.now.mono,
+                fresh: publication.state.fresh && !publication.state.busy,
+                ..State::default()
+            };
             sweep |= publication.done;
         }
         if sweep {
@@ -296,6 +313,7 @@ impl Engine {
             return;
         }
         publication.state.busy = true;
+        publication.state.absent = false;
         let output = Output::Publish {
             id,
             bridge: publication.bridge.clone(),

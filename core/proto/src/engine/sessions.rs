@@ -53,9 +53,12 @@ pub(super) struct Live {
     pub(super) told: Candidates,
     #[n(12)]
     pub(super) updated: bool,
-    /// By the monotonic clock.
+    /// By the monotonic clock, as the next ones.
     #[cbor(skip)]
     pub(super) deadline: Duration,
+    /// When its secrets came to be, here.
+    #[cbor(skip)]
+    begun: Duration,
     /// Since when its link is up.
     #[cbor(skip)]
     pub(super) up: Option<Duration>,
@@ -92,9 +95,6 @@ pub(super) struct Met {
 
 /// The most sessions of one account at once: both sides' offers, and a first contact.
 const MOST_OF_ACCOUNT: usize = 4;
-
-/// Two links that came up within this are one meeting's (glare); later ones replace the earlier.
-const RACE: Duration = Duration::from_secs(60);
 
 /// How long a session that would be preferred may still come up after another one has.
 const GRACE: Duration = Duration::from_secs(10);
@@ -138,6 +138,7 @@ impl Engine {
             told: self.candidates.clone(),
             updated: false,
             deadline: self.now.mono.saturating_add(met.lifetime),
+            begun: self.now.mono,
             up: None,
             shown: None,
         };
@@ -186,7 +187,10 @@ impl Engine {
     }
 
     pub(super) fn link_up(&mut self, id: SessionId) {
-        let Some(live) = self.sessions.get_mut(&id) else { return };
+        let Some(live) = self.sessions.get_mut(&id) else {
+            // It was given up here while the other side's last packet was under way; the other side must not go on believing in it.
+            return self.out.act(Output::CloseLink { session: id, reason: "given up" });
+        };
         let (account, peer, epoch, pair, via) =
             (live.account, live.peer, live.epoch, live.pair, live.via.clone());
         let first = live.up.is_none();
@@ -308,7 +312,11 @@ impl Engine {
             .collect();
         for (id, account) in over {
             self.end_session(id);
-            if self.book.friend(&account).is_some_and(|friend| friend.link().is_none()) {
+            let linked = self.book.friend(&account).is_some_and(|friend| friend.link().is_some());
+            if linked && self.pending_session(&account).is_none() {
+                // What was said for it serves nobody any more.
+                self.done(|purpose| purpose.account() == Some(account));
+            } else if !linked {
                 self.note(account, "no link came".to_owned());
                 self.meeting_failed(&account, "no link came");
             }
@@ -351,10 +359,11 @@ impl Engine {
         }
     }
 
-    /// Whether `old`, which is up, survives `new`, which came up now. Both sides decide alike: the link whose client has the smaller key.
+    /// Whether `old`, which is up, survives `new`, which came up now. Two whose secrets were made before either was up are one meeting's, and both
+    /// sides decide alike: the link whose client has the smaller key. One that was made later shows that the peer has lost the old link.
     fn outlives(&self, old: &SessionId, new: &SessionId) -> bool {
         let (Some(old), Some(new)) = (self.sessions.get(old), self.sessions.get(new)) else { return false };
-        let raced = old.up.is_some_and(|since| self.now.mono.saturating_sub(since) < RACE);
+        let raced = old.up.is_some_and(|since| new.begun < since);
         raced && self.preferred(old, new)
     }
 

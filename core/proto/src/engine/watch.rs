@@ -61,6 +61,9 @@ pub(super) struct Arrival {
 /// The most records that are taken from one slot, counted after they opened: junk does not count and evicts nothing.
 const MOST_OF_SLOT: usize = 8;
 
+/// The same for a join slot, which many may use: with its lanes and days that bounds what somebody who holds the link can make us compute.
+const MOST_OF_JOIN_SLOT: usize = 64;
+
 #[derive(Debug, Default)]
 pub(super) struct Watch {
     pub(super) epoch: Option<Epoch>,
@@ -398,8 +401,9 @@ impl Engine {
             return;
         }
         let (owner, special) = (*owner, special.clone());
+        let most = if matches!(owner, Owner::Invite(_)) { MOST_OF_JOIN_SLOT } else { MOST_OF_SLOT };
         let Some(message) =
-            self.open_once(record.slot, &record.bytes, |bytes| envelope::open(&special.siv, bytes))
+            self.open_once(record.slot, &record.bytes, most, |bytes| envelope::open(&special.siv, bytes))
         else {
             return;
         };
@@ -431,7 +435,7 @@ impl Engine {
         let open = |bytes: &[u8]| {
             if in_tray { envelope::open_from_tray(&siv, bytes) } else { envelope::open(&siv, bytes) }
         };
-        if let Some(message) = self.open_once(id, sealed, open) {
+        if let Some(message) = self.open_once(id, sealed, MOST_OF_SLOT, open) {
             let arrival = Arrival { bridge: bridge.clone(), space: space.clone(), tag: found.tag };
             self.offer_arrived(super::meeting::Arrived {
                 account: found.account,
@@ -450,11 +454,12 @@ impl Engine {
         &mut self,
         id: SlotId,
         bytes: &[u8],
+        most: usize,
         open: impl FnOnce(&[u8]) -> Option<Vec<u8>>,
     ) -> Option<Vec<u8>> {
         let hash = sha256(&[bytes]);
         let seen = self.watch.opened.get(&id);
-        if seen.is_some_and(|seen| seen.contains(&hash) || seen.len() >= MOST_OF_SLOT) {
+        if seen.is_some_and(|seen| seen.contains(&hash) || seen.len() >= most) {
             return None;
         }
         let message = open(bytes)?;

@@ -75,7 +75,10 @@ fn a_status_is_signed_by_its_device() {
     let crowded = Status { points: points(9, 30), ..borrowed.clone() }.sign(&person.device);
     assert!(matches!(crowded.verify(&person.device.public()), Err(CardError::Malformed(_))));
     let excerpt = Status { seq: 0, ..borrowed }.sign(&person.device);
-    assert!(excerpt.verify(&person.device.public()).is_ok(), "a first contact carries an excerpt without a number");
+    assert!(
+        excerpt.verify(&person.device.public()).is_ok(),
+        "a first contact carries an excerpt without a number"
+    );
 }
 
 #[test]

@@ -37,23 +37,17 @@ pub fn friends(seed: u64, kind: Kind, weather: Weather) -> (World, usize, usize)
     (world, ann, bob)
 }
 
-/// Both have the other's full card, as the link would bring it.
-pub fn exchange_cards(world: &mut World, ann: usize, bob: usize) {
-    for (from, to) in [(ann, bob), (bob, ann)] {
-        if let Some(card) = world.command(from, Engine::own_card) {
-            let account = world.nodes[from].account;
-            world.input(to, Input::Card { account, bytes: card.to_bytes() });
-        }
-    }
-}
-
 /// Two nodes in bad weather of every sort.
 pub fn chaos(seed: u64) -> (World, Vec<usize>) {
     let mut world = World::new(seed);
     let count = 1 + world.below(3);
     let mut bridges = Vec::new();
     for at in 0..count {
-        let kind = if at > 0 && world.chance(30) { Kind::Key } else { Kind::List };
+        let kind = match world.below(10) {
+            0..3 => Kind::Key,
+            3..5 if at > 0 => Kind::OneWriter,
+            _ => Kind::List,
+        };
         let latency = SECOND + world.below(30 * SECOND);
         let lost = u32::try_from(world.below(50)).unwrap();
         let weather = Weather { lost, twice: 30, refused: 10, latency, dead: at > 0 && world.chance(20) };

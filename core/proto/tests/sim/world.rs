@@ -102,6 +102,7 @@ enum Ev {
     Dial(usize, u32, Session, Ms),
     Start(usize),
     Forge(usize, Box<Record>),
+    Cards(usize, u32, usize, u32),
 }
 
 pub struct World {
@@ -120,6 +121,8 @@ pub struct World {
     pub transcript: Vec<String>,
     pub sessions: BTreeMap<SessionId, (Secret, Secret, AccountId, AccountId)>,
     pub config: Config,
+    /// Nobody's packets come through.
+    pub links_blocked: bool,
 }
 
 impl World {
@@ -138,6 +141,7 @@ impl World {
             transcript: Vec::new(),
             sessions: BTreeMap::new(),
             config: Config::default(),
+            links_blocked: false,
         }
     }
 
@@ -307,6 +311,13 @@ impl World {
         }
     }
 
+    fn hand_card(&mut self, from: usize, to: usize) {
+        if let Some(card) = self.command(from, Engine::own_card) {
+            let account = self.nodes[from].account;
+            self.input(to, Input::Card { account, bytes: card.to_bytes() });
+        }
+    }
+
     pub fn cut_links(&mut self) {
         for node in 0..self.nodes.len() {
             for (id, account) in self.nodes[node].links.clone() {
@@ -317,10 +328,10 @@ impl World {
 
     pub fn input(&mut self, node: usize, input: Input) {
         let now = self.time(node);
-        if let Input::LinkDown { session } = &input {
-            if self.nodes[node].links.remove(session).is_none() {
-                return;
-            }
+        if let Input::LinkDown { session } = &input
+            && self.nodes[node].links.remove(session).is_none()
+        {
+            return;
         }
         let Some(engine) = &mut self.nodes[node].engine else { return };
         engine.handle(now, input);
@@ -483,10 +494,25 @@ impl World {
         let one_writer = self.bridges[bridge].kind == Kind::OneWriter;
         if self.bridges[bridge].overwrites && visible {
             for record in &mut self.bridges[bridge].records {
-                if record.slot == slot && (!one_writer || record.owner == owner) {
+                if record.slot == slot && record.bytes != bytes && (!one_writer || record.owner == owner) {
                     record.gone = true;
                 }
             }
+        }
+        // An equal record again is the same one; its receipt takes it back.
+        let records = &mut self.bridges[bridge].records;
+        let again = records.iter_mut().enumerate().find(|(_, known)| {
+            !forged
+                && !known.forged
+                && !known.gone
+                && known.owner == owner
+                && known.slot == slot
+                && known.bytes == bytes
+        });
+        if let Some((at, known)) = again {
+            known.visible |= visible;
+            self.news(bridge);
+            return at;
         }
         let record = Record { slot, bytes, owner, visible, gone: false, forged };
         self.bridges[bridge].records.push(record.clone());
@@ -613,7 +639,7 @@ impl World {
                     expected.account == own && expected.gate == session.gate && expected.psk == session.psk
                 })
         });
-        if let Some(peer) = peer {
+        if let Some(peer) = peer.filter(|_| !self.links_blocked) {
             let id = session.id;
             let account = self.nodes[peer].account;
             self.nodes[node].links.insert(id, account);
@@ -623,6 +649,8 @@ impl World {
             let other = self.nodes[peer].incarnation;
             self.push(first, Ev::Input(node, incarnation, up()));
             self.push(then, Ev::Input(peer, other, up()));
+            // What a link is used for first: both hand over their cards.
+            self.push(300, Ev::Cards(node, incarnation, peer, other));
         } else if self.now >= deadline {
             self.input(node, Input::DialFailed { session: session.id, why: "nobody there".into() });
         } else {
@@ -659,6 +687,12 @@ impl World {
             Ev::Dial(node, incarnation, session, deadline) => {
                 if self.alive(node, incarnation) {
                     self.dial(node, incarnation, session, deadline);
+                }
+            }
+            Ev::Cards(one, incarnation, other, also) => {
+                if self.alive(one, incarnation) && self.alive(other, also) {
+                    self.hand_card(one, other);
+                    self.hand_card(other, one);
                 }
             }
             Ev::Forge(bridge, record) => {

@@ -1,5 +1,6 @@
 //! What the tests hand a bridge, and how they open one.
 #![allow(dead_code, reason = "each test file uses a part of it")]
+#![allow(clippy::expect_used, clippy::panic, clippy::print_stderr, reason = "tests may")]
 
 use std::io;
 use std::path::{Path, PathBuf};

@@ -321,7 +321,8 @@ impl Engine {
         let (Some(root), Some(meeting)) = (handshake.secret("pair"), handshake.secret("meeting")) else {
             return;
         };
-        let pair = Pair { id: handshake.hash(), secret: PairSecret::new(epoch, root.clone()) };
+        let pair =
+            Pair { id: handshake.hash(), secret: PairSecret::new(epoch, root.clone()), born: self.epoch() };
         let id = pair.id;
         if !self.befriend(&join.card.0, None, pair, true) {
             return;

@@ -20,6 +20,9 @@ use crate::time::{Epoch, UnixMillis};
 /// For how long after its end those who come with an invite are told so.
 const AFTERWARDS: std::time::Duration = Epoch::LENGTH;
 
+/// Days after which a pair secret that no link used is destroyed.
+const PAIRS_KEPT: u32 = 2;
+
 /// Lanes of an invite's join slots: eight where many come, so that they are not in each other's way; four where one comes, since each time that it
 /// repeats its join it takes the next lane, and only so a repetition can be told from what a bridge delivers twice.
 const fn lanes(invite: &Invite) -> u8 {
@@ -99,7 +102,8 @@ impl Engine {
             friend.stored.pairs.swap(0, at);
         }
         if linked && friend.stored.pairs.first().is_some_and(|first| first.id == *pair) {
-            friend.stored.pairs.truncate(1);
+            // Not at once: of two links that raced the other one may survive, under another secret.
+            friend.stored.pairs.retain(|known| known.id == *pair || known.born.plus(PAIRS_KEPT) > today);
         }
         // Yesterday's is still needed by a friend whose clock is behind; and our own clock alone is no evidence.
         if let Some(first) = friend.stored.pairs.first_mut().filter(|first| first.id == *pair) {

@@ -25,24 +25,27 @@ pub(super) struct Read {
 impl Engine {
     /// A record in the slot of a friend's offer opened.
     pub(in crate::engine) fn offer_arrived(&mut self, arrived: Arrived) {
-        let Some(read) = self.read_offer(&arrived) else { return };
+        if let Some(read) = self.news_of(&arrived) {
+            self.note(arrived.account, format!("an offer came over {}", arrived.arrival.bridge.0));
+            self.proven(&arrived.account, &arrived.device, &arrived.pair, arrived.epoch, false);
+            self.weigh(arrived, read);
+        }
+    }
+
+    /// The offer, if it is one that was not answered yet. One that was answered over another bridge is answered over this one too, later.
+    pub(super) fn news_of(&mut self, arrived: &Arrived) -> Option<Read> {
+        let read = self.read_offer(arrived)?;
         let meeting = self.meetings.get(&(arrived.account, arrived.device));
         if let Some(answered) = meeting.and_then(|meeting| meeting.answered.as_ref())
             && answered.h1 == read.h1
         {
-            let over = answered.over.contains(&arrived.arrival.bridge) || answered.message.is_empty();
-            if !over {
-                self.defer_elsewhere(&arrived, read.offer.no);
+            if !answered.over.contains(&arrived.arrival.bridge) && !answered.message.is_empty() {
+                self.defer_elsewhere(arrived, read.offer.no);
             }
-            return;
+            return None;
         }
-        // An old one, or one that was answered before: somebody replays, or a bridge is late. Nothing is changed and nothing is said.
-        if meeting.is_some_and(|meeting| read.offer.no <= meeting.seen_no) {
-            return;
-        }
-        self.note(arrived.account, format!("an offer came over {}", arrived.arrival.bridge.0));
-        self.proven(&arrived.account, &arrived.device, &arrived.pair, arrived.epoch, false);
-        self.weigh(arrived, read);
+        // An old one: somebody replays, or a bridge is late. Nothing is changed and nothing is said.
+        meeting.is_none_or(|meeting| read.offer.no > meeting.seen_no).then_some(read)
     }
 
     pub(super) fn read_offer(&mut self, arrived: &Arrived) -> Option<Read> {
@@ -94,11 +97,10 @@ impl Engine {
             over: Vec::new(),
         });
         self.keep_meeting(&account, &device);
-        // The friend gave its earlier offer up.
+        // The friend made a newer offer. It may still have read the answer to the earlier one, so that its session stays.
         if let Some(before) = before {
             self.done(|purpose| *purpose == Purpose::Answer(account, device, before));
         }
-        self.end_pending_sessions(&account, |live| !live.client && live.no != 0 && live.no < read.offer.no);
         self.begin_session(Met {
             account,
             peer: read.peer,

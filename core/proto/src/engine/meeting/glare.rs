@@ -91,16 +91,15 @@ impl Engine {
         if self.book.friend(&arrived.account).is_none_or(|friend| friend.link().is_some()) {
             return;
         }
-        let Some(no) = answered else {
-            // Read again: what was known of the number may have changed.
-            let Some(read) = self.read_offer(&arrived) else { return };
-            let meeting = self.meetings.get(&(arrived.account, arrived.device));
-            if meeting.is_none_or(|meeting| read.offer.no > meeting.seen_no) {
-                self.answer(&arrived, read);
+        match answered {
+            Some(no) => self.send_answer(&arrived.account, &arrived.device, no, &arrived.arrival),
+            // Read again: meanwhile it may have been answered over another bridge.
+            None => {
+                if let Some(read) = self.news_of(&arrived) {
+                    self.answer(&arrived, read);
+                }
             }
-            return;
-        };
-        self.send_answer(&arrived.account, &arrived.device, no, &arrived.arrival);
+        }
     }
 
     fn defer(&mut self, arrived: Arrived, wait: Duration, answered: Option<u64>) {

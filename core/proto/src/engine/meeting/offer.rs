@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use super::super::io::Space;
+use super::super::io::{BridgeName, Space};
 use super::super::publications::Purpose;
 use super::super::sessions::{Met, Via};
 use super::super::watch::{Arrival, Owner, Special};
-use super::{Engine, MyOffer, Spot, Used, psk};
+use super::{Engine, MyOffer, Route, Spot, Used, psk};
 use crate::crypto::Secret;
 use crate::crypto::envelope::{self, Bucket};
 use crate::crypto::keys::{AccountId, DeviceId};
@@ -19,57 +19,32 @@ use crate::time::Epoch;
 const MOST_OFFERS: usize = 2;
 
 impl Engine {
-    /// Leaves one offer for a device, the same message over the quickest few bridges, and takes back the one before.
+    /// Leaves one offer for a device, the same message over the quickest few bridges, and takes back the one before. `false` where no bridge can.
     pub(super) fn make_offer(
         &mut self,
         account: &AccountId,
         device: &DeviceId,
         lifetime: Duration,
         failed: u32,
-    ) {
-        let Some(friend) = self.book.friend(account).cloned() else { return };
-        let epoch = self.epoch();
-        let Some((pair, epoch, secret)) = friend.stored.pairs.first().and_then(|pair| {
-            // A friend made by somebody whose clock is a day ahead begins tomorrow; that is watched today.
-            let epoch = epoch.max(pair.secret.oldest()).min(epoch.plus(1));
-            Some((pair.id, epoch, pair.secret.at(epoch)?))
-        }) else {
-            return self.note(*account, "the clock is wrong: no secret is shared for this day".to_owned());
-        };
-        let Some(remote) = friend.card().roster().devices.iter().find(|entry| entry.keys.id() == *device)
-        else {
-            return;
+    ) -> bool {
+        let Some((peer, pair, epoch, secret)) = self.offer_secrets(account, device) else {
+            self.note(*account, "the clock is wrong: no secret is shared for this day".to_owned());
+            return false;
         };
         let mut meeting = self.meetings.get(&(*account, *device)).cloned().unwrap_or_default();
-
-        let mut routes = self.routes(&friend, device);
-        // Bridges that led to nothing let others have their turn.
-        let turn = usize::try_from(failed).unwrap_or_default().wrapping_mul(self.config.race);
-        if routes.len() > self.config.race {
-            let by = turn % routes.len();
-            routes.rotate_left(by);
-        }
-        let mut at = Vec::new();
-        for route in routes {
-            if at.len() >= self.config.race {
-                break;
-            }
-            if let Some(index) = meeting.use_slot(&route, epoch) {
-                at.push((route, index));
-            }
-        }
+        let at = self.offer_spots(account, device, epoch, &mut meeting, failed);
         if at.is_empty() {
             let why = "no bridge that is up reaches any of the friend's places, or today's slots are used up";
-            return self.note(*account, why.to_owned());
+            self.note(*account, why.to_owned());
+            return false;
         }
-
         let (roster_seq, status_seq) = self.card_seqs();
         let no = meeting.last_no.saturating_add(1).max(self.time_now().0);
-        let lifetime_secs = u32::try_from(lifetime.as_secs()).unwrap_or(u32::MAX);
         let candidates = self.candidates.clone();
-        let offer = Offer { no, lifetime: lifetime_secs, candidates, roster_seq, status_seq };
-        let Some(payload) = Bucket::Small.pad(&offer.to_bytes(), Pattern::Meeting.overhead1()) else {
-            return;
+        let seconds = u32::try_from(lifetime.as_secs()).unwrap_or(u32::MAX);
+        let said = Offer { no, lifetime: seconds, candidates, roster_seq, status_seq };
+        let Some(payload) = Bucket::Small.pad(&said.to_bytes(), Pattern::Meeting.overhead1()) else {
+            return false;
         };
         let offer = MyOffer {
             no,
@@ -78,20 +53,10 @@ impl Engine {
             ephemeral: Secret::random(&mut self.rng),
             payload,
             expires: self.time_now().after(lifetime),
-            at: at
-                .iter()
-                .map(|(route, _)| Spot {
-                    bridge: route.bridge.clone(),
-                    tag: route.tag,
-                    replies: match &route.replies {
-                        Space::Own => None,
-                        Space::Of(locator) => Some(locator.clone()),
-                    },
-                })
-                .collect(),
+            at: at.iter().map(|(route, _)| Spot::of(route)).collect(),
             deadline: self.now.mono.saturating_add(lifetime),
         };
-        let Some((_, message)) = self.message1(account, &remote.keys.noise, &secret, &offer) else { return };
+        let Some((_, message)) = self.message1(account, &peer, &secret, &offer) else { return false };
 
         let before: Vec<u64> = meeting.offers.iter().map(|offer| offer.no).collect();
         self.done(|purpose| matches!(purpose, Purpose::Offer(of, to, no) if (of, to) == (account, device) && before.contains(no)));
@@ -105,11 +70,89 @@ impl Engine {
         self.keep_meeting(account, device);
         self.expect_answers(account, device);
         for (route, index) in at {
-            let slot = slot::offer(&secret, route.tag, &self.device_id, device, index);
-            self.note(*account, format!("offered over {}", route.bridge.0));
-            let purpose = Purpose::Offer(*account, *device, no);
-            self.leave(route.bridge.clone(), &slot, Some((&route, epoch)), &message, purpose);
+            self.leave_offer(account, device, no, (epoch, &secret), (&route, index), &message);
         }
+        true
+    }
+
+    /// A bridge came up: offers that are out go over it too, where it serves and the race has room.
+    pub(in crate::engine) fn extend_offers(&mut self, bridge: &BridgeName) {
+        for (account, device) in self.meetings.keys().copied().collect::<Vec<_>>() {
+            let Some(mut meeting) = self.meetings.get(&(account, device)).cloned() else { continue };
+            let wanted = self.wants.contains_key(&account) && self.pending_session(&account).is_none();
+            let routes =
+                self.book.friend(&account).map(|friend| self.routes(friend, &device)).unwrap_or_default();
+            let route = routes.into_iter().find(|route| route.bridge == *bridge);
+            let (Some(route), Some(mut offer), true) = (route, meeting.offers.pop(), wanted) else {
+                continue;
+            };
+            if offer.at.len() >= self.config.race || offer.at.iter().any(|spot| spot.bridge == *bridge) {
+                continue;
+            }
+            let Some((_, peer, secret)) = self.rebuild(&account, &device, &offer) else { continue };
+            let Some(index) = meeting.use_slot(&route, offer.epoch) else { continue };
+            let Some((_, message)) = self.message1(&account, &peer, &secret, &offer) else { continue };
+            offer.at.push(Spot::of(&route));
+            let (no, epoch) = (offer.no, offer.epoch);
+            meeting.offers.push(offer);
+            self.meetings.insert((account, device), meeting);
+            self.keep_meeting(&account, &device);
+            self.expect_answers(&account, &device);
+            self.leave_offer(&account, &device, no, (epoch, &secret), (&route, index), &message);
+        }
+    }
+
+    fn leave_offer(
+        &mut self,
+        account: &AccountId,
+        device: &DeviceId,
+        no: u64,
+        (epoch, secret): (Epoch, &Secret),
+        (route, index): (&Route, u8),
+        message: &[u8],
+    ) {
+        let slot = slot::offer(secret, route.tag, &self.device_id, device, index);
+        self.note(*account, format!("offered over {}", route.bridge.0));
+        let purpose = Purpose::Offer(*account, *device, no);
+        self.leave(route.bridge.clone(), &slot, Some((route, epoch)), message, purpose);
+    }
+
+    /// The device's key, and the pair secret of today with its name.
+    fn offer_secrets(
+        &self,
+        account: &AccountId,
+        device: &DeviceId,
+    ) -> Option<([u8; 32], [u8; 32], Epoch, Secret)> {
+        let friend = self.book.friend(account)?;
+        let entry = friend.card().roster().devices.iter().find(|entry| entry.keys.id() == *device)?;
+        let pair = friend.stored.pairs.first()?;
+        // A friend made by somebody whose clock is a day ahead begins tomorrow; that is watched today.
+        let today = self.epoch();
+        let epoch = today.max(pair.secret.oldest()).min(today.plus(1));
+        Some((entry.keys.noise, pair.id, epoch, pair.secret.at(epoch)?))
+    }
+
+    /// Where an offer is left, each with a slot that was never used.
+    fn offer_spots(
+        &self,
+        account: &AccountId,
+        device: &DeviceId,
+        epoch: Epoch,
+        meeting: &mut super::Meeting,
+        failed: u32,
+    ) -> Vec<(Route, u8)> {
+        let mut routes =
+            self.book.friend(account).map(|friend| self.routes(friend, device)).unwrap_or_default();
+        // Bridges that led to nothing let others have their turn.
+        if routes.len() > self.config.race {
+            let turn = usize::try_from(failed).unwrap_or_default().wrapping_mul(self.config.race);
+            let by = turn % routes.len();
+            routes.rotate_left(by);
+        }
+        let slots = routes
+            .into_iter()
+            .filter_map(|route| meeting.use_slot(&route, epoch).map(|index| (route, index)));
+        slots.take(self.config.race).collect()
     }
 
     /// The handshake after message 1, and that message: the very same each time.
@@ -227,6 +270,16 @@ impl Engine {
         self.keep_meeting(account, device);
         let (account, device) = (*account, *device);
         self.done(|purpose| *purpose == Purpose::Offer(account, device, no));
+    }
+}
+
+impl Spot {
+    fn of(route: &Route) -> Self {
+        let replies = match &route.replies {
+            Space::Own => None,
+            Space::Of(locator) => Some(locator.clone()),
+        };
+        Self { bridge: route.bridge.clone(), tag: route.tag, replies }
     }
 }
 

@@ -29,6 +29,8 @@ pub(in crate::engine) struct Want {
     left: VecDeque<DeviceId>,
     /// When the round under way is over; `None` between rounds.
     round_end: Option<Duration>,
+    /// No offer could be made: there is no bridge for it. That is no failure of the friend's, and ends when a bridge comes up.
+    stalled: bool,
 }
 
 impl Want {
@@ -77,7 +79,7 @@ impl Engine {
             None => {
                 let next = (!linked).then_some(now);
                 let (left, round_end) = (VecDeque::new(), None);
-                let want = Want { until, by_contact, failed: 0, next, left, round_end };
+                let want = Want { until, by_contact, failed: 0, next, left, round_end, stalled: false };
                 self.wants.insert(*account, want);
             }
         }
@@ -129,16 +131,8 @@ impl Engine {
     /// A bridge came up: who waits for want of a bridge need not wait longer.
     pub(in crate::engine) fn hurry_wants(&mut self) {
         let now = self.now.mono;
-        let out: Vec<AccountId> = self
-            .meetings
-            .iter()
-            .filter(|(_, meeting)| !meeting.offers.is_empty())
-            .map(|((account, _), _)| *account)
-            .collect();
-        for (account, want) in &mut self.wants {
-            if want.next.is_some() && !out.contains(account) && want.failed == 0 {
-                want.again(now);
-            }
+        for want in self.wants.values_mut().filter(|want| want.stalled && want.next.is_some()) {
+            want.again(now);
         }
     }
 
@@ -174,7 +168,7 @@ impl Engine {
         let Some(want) = self.wants.get_mut(account) else { return };
         let mut unanswered = None;
         if want.left.is_empty() {
-            if want.round_end.take().is_some_and(|end| end <= now) {
+            if want.round_end.take().is_some_and(|end| end <= now) && !want.stalled {
                 want.failed = want.failed.saturating_add(1);
                 unanswered = Some(want.failed);
             }
@@ -199,8 +193,15 @@ impl Engine {
             want.round_end = Some(round_end);
             want.next = Some(next);
         }
-        if let Some(device) = device {
-            self.make_offer(account, &device, round_end.saturating_sub(now), failed);
+        let made = device
+            .is_some_and(|device| self.make_offer(account, &device, round_end.saturating_sub(now), failed));
+        let Some(want) = self.wants.get_mut(account) else { return };
+        if !made && !std::mem::replace(&mut want.stalled, !made) {
+            let why = "no bridge that is up reaches any of the friend's places".to_owned();
+            let retry = Some(next.saturating_sub(now));
+            self.out.event(Event::MeetingFailed { account: *account, why, retry });
+        } else {
+            want.stalled = !made;
         }
     }
 

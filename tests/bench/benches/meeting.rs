@@ -1,0 +1,44 @@
+//! From wanting a friend to the first byte of an application, over a service in memory and loopback.
+//!
+//! Each round one of two friends starts its node anew, so that there is no link, and pings the other: an offer is made, published, found, answered,
+//! found, dialled, and eight bytes go there and back over a stream. Everything that a real meeting does is done, the writes to disk (fsync) included.
+//! The bar is a median below 50 ms.
+
+use std::time::{Duration, Instant};
+
+use wayside_bench::{Failure, Person, Shared, memory_service, over_memory, spread};
+use wayside_bridge::Registry;
+use wayside_node::api::types::{Ping, Pong};
+
+const ROUNDS: usize = 50;
+
+#[tokio::main]
+async fn main() -> Result<(), Failure> {
+    let service = memory_service();
+    let registry = Registry::new().with(Shared(service.clone()));
+    let ann = Person::new("ann", registry.clone(), over_memory("ann")).await?;
+    let mut bob = Person::new("bob", registry, over_memory("bob")).await?;
+    bob.accept(&ann.invite(1).await?).await?;
+
+    let mut times = Vec::new();
+    for _ in 0..ROUNDS {
+        bob.stop().await;
+        // What the last round published is taken back some seconds after its link came up; rounds do not mix.
+        while service.stored() > 0 {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        bob.start().await?;
+        let began = Instant::now();
+        let mut pongs =
+            bob.api()?.post_lines("/v1/friends/ann/ping", &Ping { count: 1, wait_ms: 10_000 }).await?;
+        let _: Option<Pong> = pongs.next().await?;
+        times.push(began.elapsed());
+    }
+    println_figure(&format!("meeting over memory to the first byte, {ROUNDS} rounds: {}", spread(times)));
+    Ok(())
+}
+
+#[expect(clippy::print_stdout, reason = "a measurement says what it measured")]
+fn println_figure(figure: &str) {
+    println!("{figure}");
+}
