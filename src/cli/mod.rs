@@ -92,17 +92,20 @@ struct Cli {
     command: Command,
 }
 
+/// The heading in help of what every command takes.
+const EVERYWHERE: &str = "Everywhere";
+
 /// What every command takes, before or after its name.
 #[derive(Clone, Debug, Args)]
 struct Global {
-    /// The home folder: keys, friends, messages
-    #[arg(long, global = true, env = "WAYSIDE_HOME", hide_env_values = true, value_name = "DIR")]
+    /// The home folder: keys, friends, messages (or set WAYSIDE_HOME)
+    #[arg(long, global = true, env = "WAYSIDE_HOME", hide_env = true, value_name = "DIR", help_heading = EVERYWHERE)]
     home: Option<PathBuf>,
     /// Print one JSON object a line on stdout, and nothing else
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = EVERYWHERE)]
     json: bool,
     /// Log to stderr; twice for details (or set WAYSIDE_LOG, for example to wayside_node=debug)
-    #[arg(short, long, global = true, action = ArgAction::Count)]
+    #[arg(short, long, global = true, action = ArgAction::Count, help_heading = EVERYWHERE)]
     verbose: u8,
 }
 
