@@ -449,7 +449,8 @@ impl World {
             }
             Output::CheckLink { session } => {
                 let account = self.nodes[node].links.get(&session);
-                let peer = account.and_then(|account| self.nodes.iter().find(|peer| peer.account == *account));
+                let peer =
+                    account.and_then(|account| self.nodes.iter().find(|peer| peer.account == *account));
                 if account.is_some() && peer.is_none_or(|peer| !peer.links.contains_key(&session)) {
                     self.push(1000, Ev::Input(node, incarnation, Box::new(Input::LinkDown { session })));
                 }
