@@ -46,6 +46,8 @@ pub struct NodeBuilder {
 
 /// How long a node that ends waits for what is under way.
 const LEAVE: Duration = Duration::from_secs(5);
+/// How long a node that ends waits for its records to be taken back.
+const TIDY: Duration = Duration::from_secs(3);
 /// How often messages are looked at that nobody fetched for too long.
 const EXPIRE: Duration = Duration::from_secs(3600);
 /// Reports of bridges that may wait.
@@ -73,6 +75,8 @@ impl Node {
     pub async fn shutdown(self) {
         self.server.shutdown(LEAVE).await;
         self.driver.want_nobody().await;
+        // What cannot be taken back in time is taken back after the next start.
+        let _ = tokio::time::timeout(TIDY, self.driver.leave()).await;
         self.stop.disarm().cancel();
         let _ = tokio::time::timeout(LEAVE, self.actor).await;
         self.endpoint.close("bye").await;

@@ -45,9 +45,10 @@ impl Invite {
         sha256(&[&self.to_bytes()])
     }
 
-    /// Lanes in which a join may be left: one where one account may come, eight where many may.
+    /// Lanes in which a join may be left: eight where many accounts may come, so that they are not in each other's way; four where one may, since
+    /// each repetition of a join takes the next lane and only so can be told from what a bridge delivers twice.
     pub const fn lanes(&self) -> u8 {
-        if self.uses == 1 { 1 } else { 8 }
+        if self.uses == 1 { 4 } else { 8 }
     }
 
     fn to_bytes(&self) -> Vec<u8> {

@@ -4,7 +4,6 @@ use minicbor::{Decode, Encode};
 
 use crate::codec::{self, Malformed};
 use crate::crypto::envelope::Bucket;
-use crate::crypto::keys::{DeviceId, DevicePublic};
 use crate::crypto::noise::Pattern;
 use crate::identity::Card;
 use crate::place::Candidates;
@@ -31,7 +30,7 @@ pub trait Payload: Encode<()> + for<'b> Decode<'b, ()> {
 /// First contact, message 1: who I am and where I can be reached. The device is the handshake's static key.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct Join {
-    /// The joiner's card, verified when decoded.
+    /// The joiner's card, verified when decoded: [brief](Card::brief), and with as few places as it takes to fit.
     #[n(0)]
     pub card: CardBytes,
     /// Where to reach the joiner directly.
@@ -42,19 +41,6 @@ pub struct Join {
     pub sent: UnixMillis,
 }
 
-impl Join {
-    /// The fullest join that fits a record: the whole card, else the brief one of this device, else with fewer candidates, else without the
-    /// device's status. What is left out follows over the link. `None` where nothing fits, which no roster within its limits brings about.
-    pub fn fitting(
-        card: &Card,
-        device: &DeviceId,
-        candidates: &Candidates,
-        sent: UnixMillis,
-    ) -> Option<Self> {
-        fitting(card, device, candidates, |card, candidates| Self { card, candidates, sent })
-    }
-}
-
 /// First contact, message 2.
 #[expect(clippy::large_enum_variant, reason = "one exists at a time, and refusals are rare")]
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
@@ -63,7 +49,7 @@ pub enum Welcome {
     /// You are in.
     #[n(0)]
     Accepted {
-        /// The inviter's card.
+        /// The inviter's card, like that in [`Join`].
         #[n(0)]
         card: CardBytes,
         /// The inviter's Noise static key: which of the card's devices made the invite.
@@ -85,27 +71,6 @@ pub enum Welcome {
     /// You are not, and why.
     #[n(1)]
     Refused(#[n(0)] Refusal),
-}
-
-impl Welcome {
-    /// The fullest acceptance by this device that fits a record, as [`Join::fitting`].
-    pub fn fitting(
-        card: &Card,
-        device: &DevicePublic,
-        proof: [u8; 64],
-        candidates: &Candidates,
-        epoch: Epoch,
-        sent: UnixMillis,
-    ) -> Option<Self> {
-        fitting(card, &device.id(), candidates, |card, candidates| Self::Accepted {
-            card,
-            device: device.noise,
-            proof,
-            candidates,
-            epoch,
-            sent,
-        })
-    }
 }
 
 /// Why an invite does not work any more.
@@ -170,29 +135,6 @@ pub struct Update {
     #[n(0)]
     pub candidates: Candidates,
 }
-
-/// The first of ever shorter payloads that fits.
-fn fitting<P: Payload>(
-    card: &Card,
-    device: &DeviceId,
-    candidates: &Candidates,
-    make: impl Fn(CardBytes, Candidates) -> P,
-) -> Option<P> {
-    let brief = card.brief(device)?;
-    let without_status = Card::new(brief.signed_roster().clone(), Vec::new()).ok()?;
-    let counts = || (0..=candidates.len()).rev();
-    let shorter = counts().filter(|count| *count >= candidates.len().min(FEW));
-    let first = [(card, candidates.len())];
-    let ever_shorter =
-        shorter.map(|count| (&brief, count)).chain(counts().map(|count| (&without_status, count)));
-    first.into_iter().chain(ever_shorter).find_map(|(card, count)| {
-        let payload = make(CardBytes(card.clone()), Candidates::new(candidates.iter().take(count).copied()));
-        (payload.to_bytes().len() <= P::MAX).then_some(payload)
-    })
-}
-
-/// Candidates that are worth more than the meeting points of a status: one of each address family.
-const FEW: usize = 2;
 
 impl Payload for Join {
     const NAME: &'static str = "a join";

@@ -239,18 +239,9 @@ impl Candidate {
 pub struct Candidates(Vec<Candidate>);
 
 impl Candidates {
-    /// The first [`Candidate::MOST`] of these that can be reached at all; an address is taken once, as what it came first.
+    /// The first [`Candidate::MOST`] of these that can be reached at all, each in its one form.
     pub fn new(candidates: impl IntoIterator<Item = Candidate>) -> Self {
-        let mut kept: Vec<Candidate> = Vec::new();
-        for candidate in candidates.into_iter().filter_map(Candidate::canonical) {
-            if kept.len() == Candidate::MOST {
-                break;
-            }
-            if kept.iter().all(|other| other.address != candidate.address) {
-                kept.push(candidate);
-            }
-        }
-        Self(kept)
+        Self(candidates.into_iter().filter_map(Candidate::canonical).take(Candidate::MOST).collect())
     }
 
     /// In the order to try them.

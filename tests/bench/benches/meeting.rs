@@ -23,7 +23,7 @@ async fn main() -> Result<(), Failure> {
     let mut times = Vec::new();
     for _ in 0..ROUNDS {
         bob.stop().await;
-        // What the last round published is taken back some seconds after its link came up; rounds do not mix.
+        // Each takes back what it published, bob as he leaves and ann soon after; rounds do not mix.
         while service.stored() > 0 {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }

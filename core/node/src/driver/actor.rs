@@ -143,7 +143,12 @@ impl Actor {
     }
 
     pub(super) fn bridge_views(&self) -> Vec<BridgeView> {
-        self.bridges.values().map(BridgeHandle::view).collect()
+        let out = self.parts.engine.records_out();
+        let view = |(name, bridge): (&BridgeName, &BridgeHandle)| BridgeView {
+            published: out.get(name).copied().unwrap_or_default(),
+            ..bridge.view()
+        };
+        self.bridges.iter().map(view).collect()
     }
 
     pub(super) fn link_down(&mut self, session: SessionId) {

@@ -8,6 +8,7 @@ mod candidates;
 mod wants;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use wayside_noise::Link;
@@ -58,6 +59,9 @@ type Answer = Box<dyn FnOnce(Result<(), ApiError>) + Send>;
 const QUEUE: usize = 256;
 /// Events that a slow listener may be behind; beyond it the oldest are lost to it.
 const EVENTS: usize = 1024;
+
+/// How often it is looked whether everything was taken back.
+const LOOK: Duration = Duration::from_millis(20);
 
 impl Driver {
     /// A driver and the end of it that the task takes.
@@ -149,6 +153,15 @@ impl Driver {
             self.tell(NodeEvent::MessageDelivered { id, to: name.clone() });
         }
         self.want_recipients().await
+    }
+
+    /// Takes back what would be litter once the node is gone.
+    pub(crate) async fn leave(&self) {
+        let mut littered = self.change(|engine, now| engine.tidy_up(now)).await.is_ok();
+        while littered {
+            littered = self.change(|engine, _| engine.leaves_litter()).await.unwrap_or(false);
+            tokio::time::sleep(LOOK).await;
+        }
     }
 
     /// A message of ours has come as far as it will.

@@ -10,6 +10,7 @@ mod commands;
 mod config;
 mod contact;
 mod explain;
+mod farewell;
 mod index;
 mod io;
 mod meeting;

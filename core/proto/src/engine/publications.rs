@@ -123,6 +123,24 @@ impl Publications {
         self.all.values().filter(|publication| !publication.done).map(|publication| publication.purpose)
     }
 
+    /// Where there is something that has served and is not gone yet.
+    pub(super) fn being_taken_back(&self) -> impl Iterator<Item = &BridgeName> {
+        self.all.values().filter(|publication| publication.done).map(|publication| &publication.bridge)
+    }
+
+    /// Where something of ours lies.
+    pub(super) fn lying(&self) -> impl Iterator<Item = &BridgeName> {
+        self.all
+            .values()
+            .filter(|publication| publication.receipt.is_some())
+            .map(|publication| &publication.bridge)
+    }
+
+    /// Brings every batch forward.
+    pub(super) fn sweep_now(&mut self, now: Duration) {
+        self.sweeps.values_mut().for_each(|due| *due = now);
+    }
+
     pub(super) fn next_due(&self, up: &impl Fn(&BridgeName) -> bool) -> Option<Duration> {
         let retries = self
             .all

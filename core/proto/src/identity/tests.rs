@@ -72,7 +72,7 @@ fn a_status_is_signed_by_its_device() {
     let forged = borrowed.sign(&person.others[0]);
     assert_eq!(forged.verify(&person.device.public()), Err(CardError::Signature));
     assert_eq!(forged.verify(&person.others[0].public()), Err(CardError::Signature));
-    let crowded = Status { points: points(9, 30), ..borrowed.clone() }.sign(&person.device);
+    let crowded = Status { points: points(9, 30), ..borrowed }.sign(&person.device);
     assert!(matches!(crowded.verify(&person.device.public()), Err(CardError::Malformed(_))));
     let excerpt = Status { seq: 0, ..borrowed }.sign(&person.device);
     assert!(
@@ -165,6 +165,17 @@ fn merging_takes_the_newer_of_each() {
     assert_eq!(other_way.merge(&first), Ok(true));
     assert_eq!(other_way, card);
     assert_eq!(Card::from_bytes(&card.to_bytes()), Ok(card));
+}
+
+#[test]
+fn an_abridged_status_gives_way_to_any_other() {
+    let person = Person::new(1);
+    let mut card = person.card_of(1, 0);
+    assert_eq!(card.merge(&person.card_of(1, 1)), Ok(true));
+    assert_eq!(card.merge(&person.card_of(1, 0)), Ok(false));
+    assert_eq!(card, person.card_of(1, 1));
+    let without = Card::new(person.roster(1).sign(&person.account), vec![]).unwrap();
+    assert_eq!(without.clone().merge(&person.card_of(1, 0)), Ok(true));
 }
 
 #[test]

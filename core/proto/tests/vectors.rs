@@ -1,0 +1,121 @@
+//! Golden vectors: `tests/vectors/*.json`, which another implementation can be checked against, are what this one makes.
+//!
+//! `WAYSIDE_VECTORS=write cargo test -p wayside-proto --test vectors` writes them anew. That changes the protocol: nodes of before and after do
+//! not meet.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that panics has failed")]
+
+mod vectors {
+    pub(crate) mod make;
+}
+
+use std::path::PathBuf;
+
+use serde_json::Value;
+use vectors::make;
+use wayside_proto::crypto::keys::NoiseKey;
+use wayside_proto::crypto::noise::{Handshake, Pattern};
+use wayside_proto::crypto::{Secret, envelope};
+use wayside_proto::identity::Card;
+use wayside_proto::invite::Invite;
+use wayside_proto::message::{Answer, Join, Offer, Payload, Update, Welcome};
+
+fn path(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/vectors").join(name).with_extension("json")
+}
+
+fn stored(name: &str) -> Value {
+    let text = std::fs::read_to_string(path(name));
+    let text = text.unwrap_or_else(|error| panic!("{}: {error}", path(name).display()));
+    serde_json::from_str(&text).unwrap()
+}
+
+fn hex(value: &Value) -> Vec<u8> {
+    data_encoding::HEXLOWER.decode(value.as_str().unwrap().as_bytes()).unwrap()
+}
+
+fn secret<const N: usize>(value: &Value) -> Secret<N> {
+    Secret::new(hex(value).try_into().unwrap())
+}
+
+#[test]
+fn what_we_make_is_what_is_written_down() {
+    let write = std::env::var_os("WAYSIDE_VECTORS").is_some_and(|value| value == "write");
+    for (name, made) in make::all() {
+        if write {
+            std::fs::write(path(name), serde_json::to_string_pretty(&made).unwrap() + "\n").unwrap();
+        }
+        let stored = stored(name);
+        for (i, (ours, theirs)) in
+            made["vectors"].as_array().unwrap().iter().zip(stored["vectors"].as_array().unwrap()).enumerate()
+        {
+            assert_eq!(ours, theirs, "{name}, vector {i}");
+        }
+        assert_eq!(made, stored, "{name}");
+    }
+}
+
+#[test]
+fn records_written_down_are_opened() {
+    for vector in stored("envelope")["vectors"].as_array().unwrap() {
+        let (siv, record) = (secret(&vector["siv"]), hex(&vector["record"]));
+        let message = if vector["kind"] == "slot" {
+            envelope::open(&siv, &record)
+        } else {
+            let (slot, sealed) = envelope::split_tray(&record).unwrap();
+            assert_eq!(slot.to_vec(), hex(&vector["slot"]));
+            envelope::open_from_tray(&siv, sealed)
+        };
+        assert_eq!(message, Some(hex(&vector["message"])));
+    }
+}
+
+#[test]
+fn payloads_cards_and_invites_written_down_are_read() {
+    fn same<P: Payload>(bytes: &[u8]) {
+        assert_eq!(P::from_bytes(bytes).unwrap().to_bytes(), bytes, "{}", P::NAME);
+    }
+    for vector in stored("payloads")["vectors"].as_array().unwrap() {
+        let bytes = hex(&vector["bytes"]);
+        match vector["kind"].as_str().unwrap() {
+            "join" => same::<Join>(&bytes),
+            "welcome" => same::<Welcome>(&bytes),
+            "offer" => same::<Offer>(&bytes),
+            "answer" => same::<Answer>(&bytes),
+            "update" => same::<Update>(&bytes),
+            other => panic!("a payload of kind {other}"),
+        }
+    }
+    for vector in stored("identity")["vectors"].as_array().unwrap() {
+        let bytes = hex(&vector["card"]);
+        assert_eq!(Card::from_bytes(&bytes).unwrap().to_bytes(), bytes);
+    }
+    for vector in stored("invite")["vectors"].as_array().unwrap() {
+        let read = vector["link"].as_str().unwrap().parse::<Invite>();
+        match vector["error"].as_str() {
+            Some(error) => assert_eq!(read.unwrap_err().to_string(), error),
+            None => assert_eq!(read.unwrap().hash().to_vec(), hex(&vector["sha256"])),
+        }
+    }
+}
+
+#[test]
+fn handshakes_written_down_are_answered() {
+    for vector in stored("noise")["vectors"].as_array().unwrap() {
+        let contact = vector["pattern"] == "IKpsk0";
+        let pattern = if contact { Pattern::Contact } else { Pattern::Meeting };
+        let remote: [u8; 32] = hex(&vector["initiator_public"]).try_into().unwrap();
+        let mut responder = Handshake::responder(
+            pattern,
+            &NoiseKey::from_secret(secret(&vector["responder"])),
+            (!contact).then_some(&remote),
+            &secret(&vector["psk"]),
+            &hex(&vector["prologue"]),
+            &secret(&vector["responder_ephemeral"]),
+        )
+        .unwrap();
+        assert_eq!(responder.read(&hex(&vector["message1"])).unwrap(), hex(&vector["payload1"]));
+        assert_eq!(responder.remote(), Some(remote));
+        assert_eq!(responder.write(&hex(&vector["payload2"])).unwrap(), hex(&vector["message2"]));
+        assert_eq!(responder.secret("meeting").unwrap(), secret(&vector["secrets"]["meeting"]));
+    }
+}

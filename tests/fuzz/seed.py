@@ -1,0 +1,82 @@
+#!/usr/bin/env python3
+"""Writes the seeds of the corpora from the golden vectors. Run it after those changed."""
+
+import base64
+import importlib.util
+import json
+import pathlib
+
+HERE = pathlib.Path(__file__).parent
+VECTORS = HERE.parent / "vectors"
+spec = importlib.util.spec_from_file_location("check", VECTORS / "check.py")
+check = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(check)
+
+
+def seed(target, name, data):
+    folder = HERE / "corpus" / target
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_bytes(data)
+
+
+def head(major, n):
+    if n < 24:
+        return bytes([major << 5 | n])
+    size = 1 if n < 1 << 8 else 2 if n < 1 << 16 else 4
+    return bytes([major << 5 | (24 + size.bit_length() - 1)]) + n.to_bytes(size, "big")
+
+
+def cbor(value):
+    if isinstance(value, bool) or value is None:
+        return {False: b"\xf4", True: b"\xf5", None: b"\xf6"}[value]
+    if isinstance(value, int):
+        return head(0, value) if value < 1 << 32 else b"\x1b" + value.to_bytes(8, "big")
+    if isinstance(value, str):
+        return head(3, len(value.encode())) + value.encode()
+    if isinstance(value, bytes):
+        return head(2, len(value)) + value
+    return head(4, len(value)) + b"".join(map(cbor, value))
+
+
+for i, v in enumerate(check.vectors("payloads")):
+    data = bytes.fromhex(v["bytes"])
+    seed(v["kind"], f"vector-{i}", data)
+    if v["kind"] == "update":
+        seed("candidates", "vector", data[1:])
+
+for i, v in enumerate(check.vectors("identity")):
+    card = bytes.fromhex(v["card"])
+    assert cbor(check.whole(card)) == card
+    (roster, _, entries), statuses = check.whole(card)
+    account, seq, previous, issued, expires, name, ids = check.whole(roster)
+    seed("card", f"vector-{i}", card)
+    seed("roster_signed", f"vector-{i}", roster)
+    # The fixed entry's device must be named.
+    seed("roster_entries", f"vector-{i}", cbor(entries[:1]))
+    seed("roster_entries", f"twice-{i}", cbor(entries[:1] * 2))
+    for body, _, _ in statuses:
+        seed("status_signed", f"vector-{i}", body)
+        seed("card_signed", f"vector-{i}", body)
+        seed("point", f"vector-{i}", cbor(check.whole(body)[3][0]))
+    seed("account_text", f"vector-{i}", v["account_text"].encode())
+
+for i, v in enumerate(check.vectors("invite")):
+    seed("invite_text", f"vector-{i}", v["link"].encode())
+    if "error" not in v:
+        text = v["link"].removeprefix("wayside:")
+        seed("invite_body", f"vector-{i}", base64.b32decode(text + "=" * (-len(text) % 8))[:-4])
+        for point in v["points"]:
+            seed("locator", point.split(":")[0], point.encode())
+
+for i, v in enumerate(check.vectors("envelope")):
+    record, message = bytes.fromhex(v["record"]), bytes.fromhex(v["message"])
+    seed("envelope" if v["kind"] == "slot" else "tray", f"vector-{i}", record)
+    seed("unpad", f"vector-{i}", message)
+
+for v in check.vectors("noise"):
+    kind = "contact" if v["pattern"] == "IKpsk0" else "meeting"
+    for n in (1, 2):
+        seed(f"noise_{kind}_{n}", "vector", bytes.fromhex(v[f"message{n}"]))
+
+seed("pair_secret", "plain", cbor([20_717, bytes(32)]))
+seed("pair_secret", "last", cbor([(1 << 32) - 1, bytes(32)]))

@@ -1,0 +1,366 @@
+//! What is fuzzed: every function here takes bytes as a stranger would send them, and panics where something is wrong.
+//!
+//! Parsers behind a signature, a checksum or a cipher are fed from both sides: with the seal broken, and with a seal made here around the bytes, so
+//! that what is behind it is reached at all.
+
+use minicbor::{Decode, Encode};
+use wayside_proto::Epoch;
+use wayside_proto::crypto::keys::{AccountId, AccountKey, DeviceKeys, NoiseKey};
+use wayside_proto::crypto::noise::{Handshake, Pattern};
+use wayside_proto::crypto::{Secret, envelope, sha256};
+use wayside_proto::identity::{Card, DeviceEntry, Roster, Signed, Status};
+use wayside_proto::invite::Invite;
+use wayside_proto::meet::pair::PairSecret;
+use wayside_proto::message::{Answer, Join, Offer, Payload, Update, Welcome};
+use wayside_proto::place::{Candidate, Candidates, Locator, MeetingPoint};
+
+/// A function that takes anything, and says whether it was what it should be: at least one file of each corpus is.
+pub type Target = fn(&[u8]) -> bool;
+
+/// All of them, by the names of their corpora.
+pub const ALL: &[(&str, Target)] = &[
+    ("account_text", account_text),
+    ("answer", payload::<Answer>),
+    ("candidates", candidates),
+    ("card", card),
+    ("card_signed", card_signed),
+    ("envelope", envelope),
+    ("invite_body", invite_body),
+    ("invite_text", invite_text),
+    ("join", payload::<Join>),
+    ("locator", locator),
+    ("noise_contact_1", noise_contact_1),
+    ("noise_contact_2", noise_contact_2),
+    ("noise_meeting_1", noise_meeting_1),
+    ("noise_meeting_2", noise_meeting_2),
+    ("offer", payload::<Offer>),
+    ("pair_secret", pair_secret),
+    ("point", point),
+    ("roster_entries", roster_entries),
+    ("roster_signed", roster_signed),
+    ("status_signed", status_signed),
+    ("tray", tray),
+    ("unpad", unpad),
+    ("update", payload::<Update>),
+    ("welcome", payload::<Welcome>),
+];
+
+/// Runs the target of this name.
+///
+/// # Panics
+/// Where there is none, or where it finds something.
+pub fn run(name: &str, data: &[u8]) -> bool {
+    let (_, target) =
+        ALL.iter().find(|(known, _)| *known == name).unwrap_or_else(|| panic!("no target {name}"));
+    target(data)
+}
+
+fn invite_text(data: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(data);
+    let mut good = false;
+    for text in [text.to_string(), format!("wayside:{text}")] {
+        if let Ok(invite) = text.parse::<Invite>() {
+            assert_eq!(invite.to_string().parse::<Invite>().as_ref(), Ok(&invite));
+            good = true;
+        }
+    }
+    good
+}
+
+fn invite_body(data: &[u8]) -> bool {
+    let sum = sha256(&[b"wayside/1 invite", data]);
+    let bytes = [data, &sum[..4]].concat();
+    let link = format!("wayside:{}", data_encoding::BASE32_NOPAD.encode(&bytes));
+    if let Ok(invite) = link.parse::<Invite>() {
+        assert_eq!(invite.to_string(), link);
+        assert_eq!(invite.hash(), sha256(&[&bytes]));
+        assert!((1..=Invite::MOST_POINTS).contains(&invite.points.len()));
+        invite.points.iter().for_each(check_locator);
+        return true;
+    }
+    false
+}
+
+fn locator(data: &[u8]) -> bool {
+    if let Some(locator) = Locator::parse(&String::from_utf8_lossy(data)) {
+        check_locator(&locator);
+        return true;
+    }
+    false
+}
+
+fn check_locator(locator: &Locator) {
+    assert_eq!(Locator::parse(&locator.to_string()).as_ref(), Some(locator));
+    assert!(
+        !locator.address().starts_with('-') && locator.kind().len() + locator.address().len() <= Locator::MAX
+    );
+    assert!(!locator.to_string().contains(|c: char| c.is_whitespace() || c.is_control() || c == '\u{202e}'));
+}
+
+fn account_text(data: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(data);
+    if let Some(account) = AccountId::parse(&text) {
+        assert_eq!(account.to_string(), text.to_ascii_lowercase());
+        return true;
+    }
+    false
+}
+
+fn card(data: &[u8]) -> bool {
+    if let Ok(card) = Card::from_bytes(data) {
+        check_card(&card);
+        return true;
+    }
+    false
+}
+
+fn roster_signed(data: &[u8]) -> bool {
+    let signed: Signed<Roster> = signed(data, account().sign("roster", data), &[entry()]);
+    if let Ok(roster) = signed.verify() {
+        check_roster(&roster);
+        return true;
+    }
+    false
+}
+
+/// The list of entries is what nobody signed as a whole.
+fn roster_entries(data: &[u8]) -> bool {
+    let body = roster_body();
+    let wire =
+        [&[0x83][..], &cbor_bytes(&body), &cbor_bytes(&account().sign("roster", &body)), data].concat();
+    if let Ok(signed) = minicbor::decode::<Signed<Roster>>(&wire)
+        && let Ok(roster) = signed.verify()
+    {
+        check_roster(&roster);
+        return true;
+    }
+    false
+}
+
+fn status_signed(data: &[u8]) -> bool {
+    let signed: Signed<Status> = signed(data, device().sign("status", data), &[]);
+    if let Ok(status) = signed.verify(&device().public()) {
+        assert!(status.points.len() <= Status::MOST);
+        status.points.iter().for_each(|point| check_locator(&point.locator));
+        return true;
+    }
+    false
+}
+
+/// A status within a card that is merged with another, both ways.
+fn card_signed(data: &[u8]) -> bool {
+    let roster: Signed<Roster> = signed(&roster_body(), account().sign("roster", &roster_body()), &[entry()]);
+    let status: Signed<Status> = signed(data, device().sign("status", data), &[]);
+    let Ok(bare) = Card::new(roster.clone(), vec![]) else { unreachable!("the fixed card is good") };
+    if let Ok(card) = Card::new(roster, vec![status]) {
+        check_card(&card);
+        let (mut one, mut two) = (bare.clone(), card.clone());
+        assert_eq!(one.merge(&card), Ok(true));
+        assert_eq!(two.merge(&bare), Ok(false));
+        assert_eq!(one, two);
+        assert_eq!(card.brief(&device().public().id()).as_ref(), Some(&card));
+        return true;
+    }
+    false
+}
+
+fn check_card(card: &Card) {
+    assert!(card.to_bytes().len() <= Card::MAX + 100);
+    assert_eq!(Card::from_bytes(&card.to_bytes()).as_ref(), Ok(card));
+    assert_eq!(card.clone().merge(card), Ok(false));
+    check_roster(card.roster());
+}
+
+fn check_roster(roster: &Roster) {
+    assert!((1..=Roster::MOST).contains(&roster.devices.len()));
+    assert!((1..=Roster::MAX_NAME).contains(&roster.name.len()));
+    assert!(roster.expires.since(roster.issued) <= Roster::LIFETIME && roster.seq > 0);
+}
+
+fn payload<P: Payload + PartialEq + std::fmt::Debug>(data: &[u8]) -> bool {
+    if let Ok(payload) = P::from_bytes(data) {
+        assert_eq!(P::from_bytes(&payload.to_bytes()).as_ref(), Ok(&payload));
+        return true;
+    }
+    false
+}
+
+fn candidates(data: &[u8]) -> bool {
+    if let Ok(candidates) = minicbor::decode::<Candidates>(data) {
+        assert!(candidates.len() <= Candidate::MOST);
+        for candidate in candidates.iter() {
+            assert!(candidate.address.port() != 0 && !candidate.address.ip().is_unspecified());
+        }
+        again(&candidates);
+        return true;
+    }
+    false
+}
+
+fn point(data: &[u8]) -> bool {
+    if let Ok(point) = minicbor::decode::<MeetingPoint>(data) {
+        check_locator(&point.locator);
+        again(&point);
+        return true;
+    }
+    false
+}
+
+fn pair_secret(data: &[u8]) -> bool {
+    if let Ok(mut pair) = minicbor::decode::<PairSecret>(data) {
+        again(&pair);
+        let oldest = pair.oldest();
+        assert!(pair.at(oldest).is_some());
+        assert!(oldest == Epoch(0) || pair.at(oldest.minus(1)).is_none());
+        assert_eq!(pair.forget_before(oldest.plus(3)), oldest < Epoch(u32::MAX));
+        assert_eq!(pair.oldest(), oldest.plus(3));
+        return true;
+    }
+    false
+}
+
+fn again<T: Encode<()> + for<'b> Decode<'b, ()> + PartialEq + std::fmt::Debug>(value: &T) {
+    let bytes = minicbor::to_vec(value).unwrap_or_default();
+    assert_eq!(minicbor::decode::<T>(&bytes).ok().as_ref(), Some(value));
+}
+
+fn envelope(data: &[u8]) -> bool {
+    let siv = secret("siv");
+    let opened = envelope::open(&siv, data);
+    if let Some(message) = &opened {
+        assert_eq!(envelope::seal(&siv, message), data);
+    }
+    // With a seal around it that fits.
+    let mut message = data.to_vec();
+    for bucket in envelope::Bucket::ALL {
+        message.resize(bucket.message(), 0);
+        assert_eq!(envelope::open(&siv, &envelope::seal(&siv, &message)), Some(message.clone()));
+    }
+    opened.is_some()
+}
+
+fn tray(data: &[u8]) -> bool {
+    if let Some((slot, sealed)) = envelope::split_tray(data)
+        && let Some(message) = envelope::open_from_tray(&secret("siv"), sealed)
+    {
+        assert_eq!(envelope::seal_in_tray(&slot, &secret("siv"), &message), data);
+        return true;
+    }
+    false
+}
+
+fn unpad(data: &[u8]) -> bool {
+    if let Some(payload) = envelope::unpad(data) {
+        assert!(payload.len() + 2 <= data.len());
+        return true;
+    }
+    false
+}
+
+fn noise_contact_1(data: &[u8]) -> bool {
+    read_first(Pattern::Contact, data)
+}
+
+fn noise_meeting_1(data: &[u8]) -> bool {
+    read_first(Pattern::Meeting, data)
+}
+
+fn noise_contact_2(data: &[u8]) -> bool {
+    read_second(Pattern::Contact, data)
+}
+
+fn noise_meeting_2(data: &[u8]) -> bool {
+    read_second(Pattern::Meeting, data)
+}
+
+/// Reads message 1, and whatever it was, the good one afterwards.
+fn read_first(pattern: Pattern, data: &[u8]) -> bool {
+    let good = initiator(pattern).write(b"good");
+    let mut responder = responder(pattern);
+    match responder.read(data) {
+        Ok(payload) => {
+            assert_eq!(payload.len() + pattern.overhead1(), data.len());
+            assert_eq!(responder.remote(), Some(key("initiator").public()));
+            true
+        }
+        Err(error) => {
+            assert_eq!(good.and_then(|good| responder.read(&good)).map_err(|_| error), Ok(b"good".to_vec()));
+            false
+        }
+    }
+}
+
+/// Reads message 2, and whatever it was, the good one afterwards.
+fn read_second(pattern: Pattern, data: &[u8]) -> bool {
+    let (mut one, mut two) = (initiator(pattern), responder(pattern));
+    // The payload of the vectors, so that their message 2 is the answer to it.
+    let first = envelope::Bucket::Small.pad(b"who is there?", pattern.overhead1()).unwrap_or_default();
+    let good = one.write(&first).and_then(|first| two.read(&first)).and_then(|_| two.write(b"good"));
+    match one.read(data) {
+        Ok(payload) => {
+            assert_eq!(payload.len() + pattern.overhead2(), data.len());
+            true
+        }
+        Err(_) => {
+            assert_eq!(good.and_then(|good| one.read(&good)), Ok(b"good".to_vec()));
+            assert_eq!(one.secret("meeting"), two.secret("meeting"));
+            false
+        }
+    }
+}
+
+/// The keys of the golden vectors, so that those are good seeds.
+fn secret(name: &str) -> Secret {
+    Secret::new(sha256(&[b"wayside vector ", name.as_bytes()]))
+}
+
+fn key(name: &str) -> NoiseKey {
+    NoiseKey::from_secret(secret(name))
+}
+
+fn initiator(pattern: Pattern) -> Handshake {
+    let (local, remote) = (key("initiator"), key("responder").public());
+    let (psk, prologue, ephemeral) = (secret("psk"), secret("prologue"), secret("initiator ephemeral"));
+    let made = Handshake::initiator(pattern, &local, &remote, &psk, prologue.expose(), &ephemeral);
+    made.unwrap_or_else(|_| unreachable!("fixed keys are good"))
+}
+
+fn responder(pattern: Pattern) -> Handshake {
+    let (local, remote) = (key("responder"), key("initiator").public());
+    let known = (pattern == Pattern::Meeting).then_some(&remote);
+    let (psk, prologue, ephemeral) = (secret("psk"), secret("prologue"), secret("responder ephemeral"));
+    let made = Handshake::responder(pattern, &local, known, &psk, prologue.expose(), &ephemeral);
+    made.unwrap_or_else(|_| unreachable!("fixed keys are good"))
+}
+
+fn account() -> AccountKey {
+    AccountKey::from_secret(&secret("anna account"))
+}
+
+fn device() -> DeviceKeys {
+    DeviceKeys::from_secrets(&secret("anna sign"), &secret("anna noise"))
+}
+
+fn entry() -> DeviceEntry {
+    DeviceEntry::new(&device(), &account().id())
+}
+
+/// What is signed in a good roster of one device.
+fn roster_body() -> Vec<u8> {
+    let id = device().public().id();
+    [&[0x87][..], &cbor_bytes(&account().id().0), &[1, 0xf6, 0, 1, 0x61, b'A', 0x81], &cbor_bytes(&id.0)]
+        .concat()
+}
+
+fn signed<T>(body: &[u8], signature: [u8; 64], beside: &[DeviceEntry]) -> Signed<T>
+where
+    Signed<T>: for<'b> Decode<'b, ()>,
+{
+    let beside = minicbor::to_vec(beside).unwrap_or_default();
+    let wire = [&[0x83][..], &cbor_bytes(body), &cbor_bytes(&signature), &beside].concat();
+    minicbor::decode(&wire).unwrap_or_else(|error| unreachable!("the wrapping is good: {error}"))
+}
+
+fn cbor_bytes(bytes: &[u8]) -> Vec<u8> {
+    minicbor::to_vec(minicbor::bytes::ByteVec::from(bytes.to_vec())).unwrap_or_default()
+}

@@ -1,0 +1,287 @@
+#!/usr/bin/env python3
+"""Checks the golden vectors against a second implementation, written from docs/PROTOCOL.md alone.
+
+Needs Python 3.9 and the `cryptography` package (for X25519, Ed25519, ChaCha20-Poly1305 and AES-SIV). Run it from anywhere.
+"""
+
+import base64
+import hashlib
+import hmac
+import json
+import pathlib
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
+from cryptography.hazmat.primitives.ciphers.aead import AESSIV, ChaCha20Poly1305
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+HERE = pathlib.Path(__file__).parent
+un = bytes.fromhex
+
+
+def vectors(name):
+    return json.loads((HERE / f"{name}.json").read_text())["vectors"]
+
+
+def mac(key, data):
+    return hmac.new(key, data, hashlib.sha256).digest()
+
+
+def derive(ikm, label, parts, length):
+    info = b"".join(len(p).to_bytes(2, "big") + p for p in [label.encode(), *parts])
+    prk, block, out = mac(b"wayside/1", ikm), b"", b""
+    while len(out) < length:
+        block = mac(prk, block + info + bytes([len(out) // 32 + 1]))
+        out += block
+    return out[:length]
+
+
+def check_kdf():
+    for v in vectors("kdf"):
+        assert derive(un(v["ikm"]), v["label"], [un(p) for p in v["parts"]], 48) == un(v["output"])
+
+
+def check_slots():
+    for v in vectors("slots"):
+        kind, be4 = v["kind"], lambda n: n.to_bytes(4, "big")
+        key, label, parts = {
+            "offer": lambda: ("pair", "slot", [un(v["tag"]), un(v["from"]), un(v["to"]), bytes([v["index"]])]),
+            "answer": lambda: ("pair", "ans", [un(v["tag"]), un(v["h1"])]),
+            "update": lambda: ("meeting", "upd", [un(v["tag"]), bytes([v["offerer"]])]),
+            "join": lambda: ("secret", "join", [bytes([v["point"]]), be4(v["day"]), bytes([v["lane"]])]),
+            "welcome": lambda: ("secret", "wel", [bytes([v["point"]]), un(v["h1"])]),
+            "index": lambda: ("tray", "index", [un(v["tag"]), be4(v["epoch"])]),
+            "tray": lambda: ("tray", "tray", [un(v["tag"]), be4(v["epoch"]), bytes([v["lane"]])]),
+        }[kind]()
+        expected = un(v["id"]) + un(v.get("siv", ""))
+        assert derive(un(v[key]), label, parts, len(expected)) == expected, kind
+
+
+def check_envelope():
+    for v in vectors("envelope"):
+        siv, message, record = AESSIV(un(v["siv"])), un(v["message"]), un(v["record"])
+        assert len(record) in (376, 960) and len(message) == len(record) - 32
+        if v["kind"] == "slot":
+            assert siv.encrypt(message + bytes(16), None) == record
+        else:
+            assert un(v["slot"]) + siv.encrypt(message, None) == record
+
+
+def check_pair():
+    for v in vectors("pair"):
+        steps, secret = v["epoch"] - v["epoch_0"], un(v["secret_0"])
+        if not 0 <= steps <= 4000:
+            assert v["secret"] is None
+            continue
+        for _ in range(steps):
+            secret = derive(secret, "next", [], 32)
+        assert secret == un(v["secret"])
+
+
+def cbor(data, at=0):
+    """As much of CBOR as the protocol writes. Returns the value and where it ends."""
+    major, n = data[at] >> 5, data[at] & 31
+    at += 1
+    if major == 7:
+        return {20: False, 21: True, 22: None}[n], at
+    if n >= 24:
+        size = 1 << (n - 24)
+        n, at = int.from_bytes(data[at : at + size], "big"), at + size
+    if major == 0:
+        return n, at
+    if major in (2, 3):
+        return (data[at : at + n] if major == 2 else data[at : at + n].decode()), at + n
+    assert major == 4
+    items = []
+    for _ in range(n):
+        item, at = cbor(data, at)
+        items.append(item)
+    return items, at
+
+
+def whole(data):
+    value, end = cbor(data)
+    assert end == len(data)
+    return value
+
+
+def verify(key, context, message, signature):
+    try:
+        Ed25519PublicKey.from_public_bytes(key).verify(signature, b"wayside/1 " + context + b"\0" + message)
+        return True
+    except InvalidSignature:
+        return False
+
+
+def device_id(sign, noise):
+    return hashlib.sha256(b"wayside/1 device" + sign + noise).digest()[:16]
+
+
+def check_card(data):
+    (roster, roster_signature, entries), statuses = whole(data)
+    account, seq, previous, issued, expires, name, ids = whole(roster)
+    assert verify(account, b"roster", roster, roster_signature) and seq >= 1
+    assert 0 < expires - issued <= 30 * 86_400_000 and 1 <= len(name.encode()) <= 64
+    keys = {}
+    for (sign, noise), consent in entries:
+        assert device_id(sign, noise) in ids
+        assert verify(sign, b"device of account", account + sign + noise, consent)
+        keys[device_id(sign, noise)] = sign
+    for body, signature, beside in statuses:
+        device, seq, issued, points = whole(body)
+        assert verify(keys[device], b"status", body, signature) and beside == []
+        tray = None
+        for locator, tag, own_tray, one_writer in points:
+            tray = own_tray or tray
+            assert ":" in locator and len(tag) == 8 and len(tray) == 32 and one_writer in (True, False)
+    return account, hashlib.sha256(roster).digest()
+
+
+def check_identity():
+    for v in vectors("identity"):
+        account, roster_hash = check_card(un(v["card"]))
+        assert account == un(v["account"]) and roster_hash == un(v["roster_hash"])
+        assert base64.b32encode(account).decode().rstrip("=").lower() == v["account_text"]
+        for device in v["devices"]:
+            assert device_id(un(device["sign"]), un(device["noise"])) == un(device["id"])
+
+
+KINDS = {1: "dir", 2: "exec", 3: "git", 4: "github", 5: "matrix", 6: "email", 7: "dns", 8: "web"}
+
+
+def check_invite():
+    for v in vectors("invite"):
+        text = v["link"].removeprefix("wayside:")
+        if "error" in v:
+            try:
+                data = base64.b32decode(text + "=" * (-len(text) % 8))
+            except ValueError:
+                continue
+            broken = hashlib.sha256(b"wayside/1 invite" + data[:-4]).digest()[:4] != data[-4:]
+            assert broken or not v["link"].startswith("wayside:")
+            continue
+        data = base64.b32decode(text + "=" * (-len(text) % 8))
+        body, checksum = data[:-4], data[-4:]
+        assert hashlib.sha256(b"wayside/1 invite" + body).digest()[:4] == checksum
+        assert hashlib.sha256(data).digest() == un(v["sha256"])
+        assert body[0] == 1 and body[1] == v["uses"] and int.from_bytes(body[2:6], "big") == v["expires"]
+        assert body[6:38] == un(v["key"]) and body[38:54] == un(v["secret"])
+        points, at = [], 54
+        while at < len(body):
+            code, length = body[at : at + 2]
+            address = body[at + 2 : at + 2 + length].decode()
+            points.append(address if code == 0 else f"{KINDS.get(code, f'kind-{code}')}:{address}")
+            at += 2 + length
+        assert points == v["points"]
+
+
+def check_candidates(candidates):
+    assert len(candidates) <= 6 and all(len(c) in (7, 19) for c in candidates)
+
+
+def check_payloads():
+    for v in vectors("payloads"):
+        fields = whole(un(v["bytes"]))
+        if v["kind"] == "join":
+            card, candidates, sent = fields
+            check_card(card)
+            check_candidates(candidates)
+        elif v["kind"] == "welcome" and fields[0] == 0:
+            card, noise, proof, candidates, epoch, sent = fields[1]
+            check_card(card)
+            check_candidates(candidates)
+            assert len(noise) == 32 and len(proof) == 64
+        elif v["kind"] == "welcome":
+            assert fields[0] == 1 and fields[1][0] in (0, 1, 2)
+        elif v["kind"] == "offer":
+            no, lifetime, candidates, roster_seq, status_seq = fields
+            check_candidates(candidates)
+        elif v["kind"] == "answer":
+            lifetime, candidates, roster_seq, status_seq, sent = fields
+            check_candidates(candidates)
+        else:
+            check_candidates(fields[0])
+
+
+class Symmetric:
+    """Noise, section 5.2."""
+
+    def __init__(self, name, prologue):
+        self.h = name if len(name) == 32 else hashlib.sha256(name).digest()
+        self.ck, self.k, self.n = self.h, None, 0
+        self.mix_hash(prologue)
+
+    def mix_hash(self, data):
+        self.h = hashlib.sha256(self.h + data).digest()
+
+    def hkdf(self, ikm, count):
+        temp, out = mac(self.ck, ikm), [b""]
+        for i in range(count):
+            out.append(mac(temp, out[-1] + bytes([i + 1])))
+        return out[1:]
+
+    def mix_key(self, ikm):
+        self.ck, self.k = self.hkdf(ikm, 2)
+        self.n = 0
+
+    def mix_key_and_hash(self, ikm):
+        self.ck, temp, self.k = self.hkdf(ikm, 3)
+        self.mix_hash(temp)
+        self.n = 0
+
+    def encrypt(self, plain):
+        nonce = bytes(4) + self.n.to_bytes(8, "little")
+        self.n += 1
+        sealed = ChaCha20Poly1305(self.k).encrypt(nonce, plain, self.h)
+        self.mix_hash(sealed)
+        return sealed
+
+
+def dh(secret, public):
+    return X25519PrivateKey.from_private_bytes(secret).exchange(X25519PublicKey.from_public_bytes(public))
+
+
+def public(secret):
+    key = X25519PrivateKey.from_private_bytes(secret).public_key()
+    return key.public_bytes(Encoding.Raw, PublicFormat.Raw)
+
+
+def check_noise():
+    for v in vectors("noise"):
+        contact = v["pattern"] == "IKpsk0"
+        s, e, rs, re = (un(v[k]) for k in ("initiator", "initiator_ephemeral", "responder", "responder_ephemeral"))
+        assert public(s) == un(v["initiator_public"]) and public(rs) == un(v["responder_public"])
+        state = Symmetric(f"Noise_{v['pattern']}_25519_ChaChaPoly_SHA256".encode(), un(v["prologue"]))
+        if not contact:
+            state.mix_hash(public(s))
+        state.mix_hash(public(rs))
+        # -> psk, e, es, (s,) ss
+        state.mix_key_and_hash(un(v["psk"]))
+        state.mix_hash(public(e))
+        state.mix_key(public(e))
+        message = public(e)
+        state.mix_key(dh(e, public(rs)))
+        if contact:
+            message += state.encrypt(public(s))
+        state.mix_key(dh(s, public(rs)))
+        message += state.encrypt(un(v["payload1"]))
+        assert message == un(v["message1"]) and state.h == un(v["h1"])
+        # <- e, ee, se
+        state.mix_hash(public(re))
+        state.mix_key(public(re))
+        message = public(re)
+        state.mix_key(dh(re, public(e)))
+        state.mix_key(dh(re, public(s)))
+        message += state.encrypt(un(v["payload2"]))
+        assert message == un(v["message2"]) and state.h == un(v["h2"])
+        split = b"".join(state.hkdf(b"", 2))
+        for label, expected in v["secrets"].items():
+            assert derive(split, label, [state.h], 32) == un(expected), label
+
+
+if __name__ == "__main__":
+    for name, check in list(globals().items()):
+        if name.startswith("check_") and name not in ("check_card", "check_candidates"):
+            check()
+            print(f"{name.removeprefix('check_')}: {len(vectors(name.removeprefix('check_')))} vectors agree")
