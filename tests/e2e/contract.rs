@@ -159,8 +159,9 @@ fn a_friend_is_renamed_allowed_denied_blocked_and_removed() {
     );
     ada.run(&["ping", "Ben from work", "--wait", "2s"]).sentence();
     ben.run(&["ping", "Ada", "--wait", "3s"]).fails(3);
+    world.until_tidy();
     assert_eq!(ada.run(&["friend", "unblock", "Ben from work"]).object()["blocked"], false);
-    ada.run(&["ping", "Ben from work"]).ok();
+    ada.run(&["ping", "Ben from work", "--wait", "60s"]).ok();
 
     assert_eq!(ada.run(&["friend", "remove", "Ben from work"]).object(), json!({"removed": "Ben from work"}));
     assert_eq!(ada.run(&["friends"]).ok().stdout, "");

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use crate::support::{Person, Running, World, until};
+use crate::support::{Person, Running, World};
 
 /// What one of the two has sent.
 #[derive(Debug, Default)]
@@ -60,8 +60,8 @@ fn killed_at_any_moment_nothing_is_lost_and_nothing_comes_twice() {
         (ada.friend("Benn")["name"].as_str(), ben.friend("Ada")["name"].as_str()),
         (Some("Benn"), Some("Ada"))
     );
-    all_arrive(&ben, &ada_sent, &mut ben_shown);
-    all_arrive(&ada, &ben_sent, &mut ada_shown);
+    all_arrive(&ada, &ben, &ada_sent, &mut ben_shown);
+    all_arrive(&ben, &ada, &ben_sent, &mut ada_shown);
     for person in [&ada, &ben] {
         let status = person.run(&["status"]).object();
         assert_eq!(status["queues"].as_array().map(Vec::len), Some(0), "{status}");
@@ -131,11 +131,21 @@ fn read(person: &Person, shown: &mut Shown) {
 }
 
 /// That everything accepted was received once and shown once.
-fn all_arrive(to: &Person, sent: &Sent, shown: &mut Shown) {
-    until("everything has arrived", Duration::from_secs(120), || {
+fn all_arrive(from: &Person, to: &Person, sent: &Sent, shown: &mut Shown) {
+    let began = Instant::now();
+    loop {
         let history: BTreeSet<String> = to.history().into_iter().collect();
-        sent.accepted.is_subset(&history).then_some(())
-    });
+        if sent.accepted.is_subset(&history) {
+            break;
+        }
+        if began.elapsed() > Duration::from_secs(120) {
+            let missing: Vec<_> = sent.accepted.difference(&history).collect();
+            let both = [(from, to), (to, from)];
+            let told = both.map(|(one, other)| (one.run(&["status"]), one.run(&["explain", &other.name])));
+            panic!("these have not arrived: {missing:?}\n{told:#?}");
+        }
+        thread::sleep(Duration::from_millis(200));
+    }
     read(to, shown);
     let mut history = to.history();
     let count = history.len();

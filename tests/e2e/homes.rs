@@ -155,14 +155,14 @@ fn the_disk_is_full() {
     assert_eq!(ran.stdout.trim(), "mounted", "{ran:?}");
     let (code, sentence) = (part("code"), part("sentence"));
     assert_eq!(code, "8", "{sentence}");
-    assert!(sentence.starts_with("wayside: ") && sentence.contains("full"), "{sentence}");
+    assert!(sentence.starts_with("wayside: ") && sentence.contains("make room"), "{sentence}");
     assert_eq!(sentence.lines().count(), 1, "{sentence}");
     assert_eq!(part("before"), part("after"), "nothing is lost");
     assert_eq!(part("init-code"), "8");
-    assert!(part("init-sentence").contains("full"), "{}", part("init-sentence"));
+    assert!(part("init-sentence").contains("make room"), "{}", part("init-sentence"));
 }
 
-/// `$1` the program, `$2` where to work. A home on a file system of two megabytes, filled to the last byte, and emptied again.
+/// `$1` the program, `$2` where to work. A home on a file system of eight megabytes, filled to the last byte, and emptied again.
 const FULL_DISK: &str = r#"
 set -e
 mkdir "$2/small"

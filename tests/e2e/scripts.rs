@@ -162,10 +162,8 @@ fn bridges_are_tested_lightly() {
     }
     assert_eq!(world.records(), 0, "everything is taken back");
 
-    wayside(&["bridge", "test", "--command", "/nonexistent/program"]).fails(7);
+    wayside(&["bridge", "test", "--command", "/nonexistent/program"]).fails(2);
     wayside(&["bridge", "test", "--command", "echo hello"]).fails(7);
-    let script = world.add_bridge("Ada");
-    assert_eq!(script.len(), 5);
 }
 
 #[test]
