@@ -231,14 +231,14 @@ fn an_attacker_without_keys_achieves_nothing() {
 fn a_replayed_week_does_nothing() {
     seeds(20, |seed| {
         let (mut world, ann, bob) = friends(seed, Kind::List, Weather::fine(2 * SECOND));
-        for day in 0..7 {
+        for time in 0..14 {
             world.cut_links();
             world.pass(MINUTE);
-            let (who, whom) = if day % 2 == 0 { (ann, bob) } else { (bob, ann) };
+            let (who, whom) = if time % 2 == 0 { (ann, bob) } else { (bob, ann) };
             world.want(who, whom);
             world.until("linked", 10 * MINUTE, |world| world.linked(ann, bob));
             world.unwant(who, whom);
-            world.pass(DAY);
+            world.pass(if time < 6 { DAY } else { HOUR });
         }
         if seed % 2 == 0 {
             world.crash_node(ann, SECOND);

@@ -155,6 +155,7 @@ fn a_joiner_that_lost_its_state_gets_in_again() {
         });
         world.crash_node(1, SECOND);
         world.nodes[1].store.clear();
+        world.forgetful = true;
         world.until("linked", 30 * MINUTE, |world| world.linked(0, 1));
         world.check();
         world.nodes[1].accepting = None;
