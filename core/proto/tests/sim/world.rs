@@ -447,6 +447,14 @@ impl World {
             Output::Forget(id) => {
                 self.nodes[node].expecting.remove(&id);
             }
+            Output::CheckLink { session } => {
+                let account = self.nodes[node].links.get(&session);
+                let peer =
+                    account.and_then(|account| self.nodes.iter().find(|peer| peer.account == *account));
+                if account.is_some() && peer.is_none_or(|peer| !peer.links.contains_key(&session)) {
+                    self.push(1000, Ev::Input(node, incarnation, Box::new(Input::LinkDown { session })));
+                }
+            }
             Output::CloseLink { session, .. } => {
                 if let Some(account) = self.nodes[node].links.remove(&session) {
                     self.tell_peer_down(node, account, session, 50);
