@@ -53,7 +53,8 @@ fn expired() {
     let invite = ada.invite(&["--expires", "1s"]);
     std::thread::sleep(Duration::from_millis(2500));
     let refused = accept(&ben, &invite, "30s");
-    assert!(refused.fails(5).contains("expired"), "{refused:?}");
+    let sentence = refused.fails(5);
+    assert!(sentence.contains("expired") || sentence.contains("ended"), "{sentence}");
     assert!(refused.took < SOON, "{refused:?}");
     still_works(&ada, &ben);
 }
@@ -82,7 +83,7 @@ fn used_up_by_the_same_person_and_by_another() {
     assert_eq!(name, "Benn", "nobody else has become a friend");
     still_works(&ada, &cleo);
     // The refusal itself lies there until it expires: nobody says that it was read.
-    assert!(world.records() <= 1);
+    until("nothing else does", Duration::from_secs(90), || (world.records() <= 1).then_some(()));
 }
 
 #[test]
