@@ -1,14 +1,16 @@
-//! What is looked for at bridges, and what was found there.
+//! What is looked for at bridges; what was found there is in [`found`].
 //!
 //! One table maps a slot to what it is for. Friends' offer slots are derived once a friend and epoch; everything else (joins, welcomes, answers,
 //! updates) is registered by its owner. A bridge is told what to watch when that has changed, at the end of a call.
 
+mod found;
+
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::io::{BridgeName, Found, Output, SessionId, Space};
+use super::io::{BridgeName, Output, SessionId, Space};
 use super::{Engine, index};
+use crate::crypto::Secret;
 use crate::crypto::keys::{AccountId, DeviceId};
-use crate::crypto::{Secret, envelope, sha256};
 use crate::meet::slot::{self, SlotId};
 use crate::place::{Locator, PlaceTag};
 use crate::time::Epoch;
@@ -57,12 +59,6 @@ pub(super) struct Arrival {
     pub(super) space: Space,
     pub(super) tag: PlaceTag,
 }
-
-/// The most records that are taken from one slot, counted after they opened: junk does not count and evicts nothing.
-const MOST_OF_SLOT: usize = 8;
-
-/// The same for a join slot, which many may use: with its lanes and days that bounds what somebody who holds the link can make us compute.
-const MOST_OF_JOIN_SLOT: usize = 64;
 
 #[derive(Debug, Default)]
 pub(super) struct Watch {
@@ -369,106 +365,6 @@ impl Engine {
             }
         }
         spaces
-    }
-
-    /// Records came from a bridge.
-    pub(super) fn found(&mut self, bridge: &BridgeName, space: &Space, records: Vec<Found>) {
-        if !self.bridges.contains_key(bridge) {
-            return;
-        }
-        for record in records {
-            if self.found_index(bridge, space, &record) {
-                continue;
-            }
-            match self.watch.trays.get(&record.slot).copied() {
-                Some(tag) if *space == Space::Own && self.is_place(bridge, tag) => {
-                    if let Some((inner, sealed)) = envelope::split_tray(&record.bytes) {
-                        self.found_offer(bridge, space, SlotId(inner), sealed, true);
-                    }
-                }
-                Some(_) => {}
-                None if self.watch.specials.contains_key(&record.slot) => {
-                    self.found_special(bridge, space, &record);
-                }
-                None => self.found_offer(bridge, space, record.slot, &record.bytes, false),
-            }
-        }
-    }
-
-    fn found_special(&mut self, bridge: &BridgeName, space: &Space, record: &Found) {
-        let Some((owner, special)) = self.watch.specials.get(&record.slot) else { return };
-        if special.bridge != *bridge || special.space != *space {
-            return;
-        }
-        let (owner, special) = (*owner, special.clone());
-        let most = if matches!(owner, Owner::Invite(_)) { MOST_OF_JOIN_SLOT } else { MOST_OF_SLOT };
-        let Some(message) =
-            self.open_once(record.slot, &record.bytes, most, |bytes| envelope::open(&special.siv, bytes))
-        else {
-            return;
-        };
-        let arrival = Arrival { bridge: bridge.clone(), space: space.clone(), tag: special.tag };
-        match owner {
-            Owner::Invite(key) => self.found_join(&key, &arrival, special.point, record.slot, &message),
-            Owner::Contact(key) => self.found_welcome(&key, &arrival, &message),
-            Owner::Offer(account, device, no) => self.found_answer(&account, &device, no, &arrival, &message),
-            Owner::Session(id) => self.found_update(id, &message),
-        }
-    }
-
-    fn found_offer(&mut self, bridge: &BridgeName, space: &Space, id: SlotId, sealed: &[u8], in_tray: bool) {
-        let Some(found) = self.watch.offers.get(&id).copied() else { return };
-        let right_place = match space {
-            Space::Own => self.is_place(bridge, found.tag),
-            Space::Of(locator) => {
-                self.friends_spaces(bridge).get(locator).is_some_and(|tags| tags.contains_key(&found.tag))
-            }
-        };
-        let pair = self
-            .book
-            .friend(&found.account)
-            .and_then(|friend| friend.stored.pairs.iter().find(|pair| short(&pair.id) == found.pair));
-        let secret =
-            pair.filter(|_| right_place).and_then(|pair| Some((pair.id, pair.secret.at(found.epoch)?)));
-        let Some((pair, secret)) = secret else { return };
-        let siv = slot::offer(&secret, found.tag, &found.device, &self.device_id, found.index).siv;
-        let open = |bytes: &[u8]| {
-            if in_tray { envelope::open_from_tray(&siv, bytes) } else { envelope::open(&siv, bytes) }
-        };
-        if let Some(message) = self.open_once(id, sealed, MOST_OF_SLOT, open) {
-            let arrival = Arrival { bridge: bridge.clone(), space: space.clone(), tag: found.tag };
-            self.offer_arrived(super::meeting::Arrived {
-                account: found.account,
-                device: found.device,
-                epoch: found.epoch,
-                pair,
-                secret,
-                arrival,
-                message,
-            });
-        }
-    }
-
-    /// The message of a record that was not seen in this slot before.
-    fn open_once(
-        &mut self,
-        id: SlotId,
-        bytes: &[u8],
-        most: usize,
-        open: impl FnOnce(&[u8]) -> Option<Vec<u8>>,
-    ) -> Option<Vec<u8>> {
-        let hash = sha256(&[bytes]);
-        let seen = self.watch.opened.get(&id);
-        if seen.is_some_and(|seen| seen.contains(&hash) || seen.len() >= most) {
-            return None;
-        }
-        let message = open(bytes)?;
-        self.watch.opened.entry(id).or_default().push(hash);
-        Some(message)
-    }
-
-    fn is_place(&self, bridge: &BridgeName, tag: PlaceTag) -> bool {
-        self.bridges.get(bridge).is_some_and(|bridge| !bridge.profile.one_writer && bridge.place == Some(tag))
     }
 }
 

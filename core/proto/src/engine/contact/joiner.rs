@@ -1,26 +1,26 @@
-//! The side that accepted an invite.
+//! The side that accepted an invite: joins are left and repeated here, their answers are taken in by [`welcomes`].
+
+mod welcomes;
 
 use std::time::Duration;
 
 use minicbor::{Decode, Encode};
 use rand_core::RngCore;
 
-use super::super::book::{Pair, name_ok};
+use super::super::book::name_ok;
 use super::super::config::CommandError;
-use super::super::io::{Event, Space};
+use super::super::io::Event;
 use super::super::publications::{Draft, Purpose};
-use super::super::sessions::Met;
-use super::super::watch::{Arrival, Owner, Special};
+use super::super::watch::Owner;
 use super::super::{ContactId, ContactState, Engine, store};
-use super::{AFTERWARDS, PROOF, lanes, proof_of, psk};
+use super::{AFTERWARDS, lanes};
 use crate::crypto::Secret;
 use crate::crypto::envelope::{self, Bucket};
-use crate::crypto::keys::{self, AccountId};
-use crate::crypto::noise::{Handshake, Pattern};
+use crate::crypto::keys::AccountId;
+use crate::crypto::noise::Pattern;
 use crate::invite::Invite;
-use crate::meet::pair::PairSecret;
-use crate::meet::slot::{self, SlotId};
-use crate::message::{CardBytes, Join, Payload, Refusal, Welcome};
+use crate::meet::slot;
+use crate::message::{CardBytes, Join, Payload, Refusal};
 use crate::place::{Candidates, PlaceTag};
 use crate::time::{Epoch, UnixMillis};
 
@@ -74,8 +74,6 @@ const WANTED: Duration = Epoch::LENGTH;
 const REMEMBERED: Duration = Duration::from_secs(30 * 86_400);
 /// Contacts that are remembered after they have ended, at most.
 const MOST_ENDED: usize = 256;
-/// How long the first link is dialled.
-const PATIENCE_LEAST: Duration = Duration::from_secs(5);
 
 impl Engine {
     pub(in crate::engine) fn accept_invite(
@@ -216,116 +214,6 @@ impl Engine {
     pub(in crate::engine) fn join_all_again(&mut self) {
         for key in self.contacts.keys().copied().collect::<Vec<_>>() {
             self.join_again(&key);
-        }
-    }
-
-    fn expect_welcome(&mut self, key: &[u8; 32]) {
-        let Some(contact) = self.contacts.get(key).filter(|contact| contact.state == State::Pending).cloned()
-        else {
-            return;
-        };
-        let Some((invite, handshake, _)) = self.join_message(&contact) else { return };
-        let h1 = handshake.hash();
-        let mut slots: Vec<(SlotId, Special)> = Vec::new();
-        for (point, locator) in (0_u8..).zip(&invite.points) {
-            let Some(bridge) = self.bridge_at(locator) else { continue };
-            let slot = slot::welcome(&invite.secret, point, &h1);
-            slots.push((
-                slot.id,
-                Special { bridge, space: Space::Own, siv: slot.siv, point, tag: PlaceTag([0; 8]) },
-            ));
-        }
-        self.expect_records(Owner::Contact(*key), slots);
-    }
-
-    /// The invite, the handshake after message 1, and that message.
-    fn join_message(&self, contact: &StoredContact) -> Option<(Invite, Handshake, Vec<u8>)> {
-        let invite: Invite = contact.link.parse().ok()?;
-        let mut handshake = Handshake::initiator(
-            Pattern::Contact,
-            self.identity.device.noise(),
-            &invite.key,
-            &psk(&invite.secret),
-            &invite.hash(),
-            &contact.ephemeral,
-        )
-        .ok()?;
-        let message = handshake.write(&contact.payload).ok()?;
-        Some((invite, handshake, message))
-    }
-
-    /// A record in the slot of a welcome opened.
-    pub(in crate::engine) fn found_welcome(&mut self, key: &[u8; 32], arrival: &Arrival, message: &[u8]) {
-        let Some(contact) = self.contacts.get(key).filter(|contact| contact.state == State::Pending).cloned()
-        else {
-            return;
-        };
-        let Some((invite, mut handshake, _)) = self.join_message(&contact) else { return };
-        let h1 = handshake.hash();
-        let Ok(padded) = handshake.read(message) else { return };
-        let welcome = envelope::unpad(&padded).and_then(|payload| Welcome::from_bytes(payload).ok());
-        let Some(welcome) = welcome else { return };
-        let (card, device, proof, candidates, epoch) = match welcome {
-            Welcome::Refused(why) => {
-                self.end_contact(key, State::Refused(why));
-                return self.out.event(Event::InviteRefused { invite: *key, why });
-            }
-            Welcome::Accepted { card, device, proof, candidates, epoch, .. } => {
-                (card.0, device, proof, candidates, epoch)
-            }
-        };
-        let account = card.account();
-        let listed = card.roster().device_by_noise(&device).map(|entry| entry.keys.sign);
-        let proven =
-            listed.is_some_and(|sign| keys::verify(&sign, PROOF, &proof_of(&invite.key, &h1), &proof));
-        if !proven || account == self.me {
-            let what = "a welcome whose proof does not hold: the inviter is not who it says".to_owned();
-            return self.out.event(Event::Suspicious { account: None, what });
-        }
-        let (Some(root), Some(meeting)) = (handshake.secret("pair"), handshake.secret("meeting")) else {
-            return;
-        };
-        let pair =
-            Pair { id: handshake.hash(), secret: PairSecret::new(epoch, root.clone()), born: self.epoch() };
-        let id = pair.id;
-        if !self.befriend(&card, contact.alias, pair, false) {
-            return;
-        }
-        // Whoever accepts somebody's invite wants to hear of them again.
-        if let Some(friend) = self.book.friend_mut(&account).filter(|friend| friend.blocked()) {
-            friend.stored.blocked = false;
-            self.keep_friend(&account);
-            self.rewatch_friend(&account);
-        }
-        self.end_contact(key, State::Done(account, false));
-        self.note(account, format!("welcomed over {}", arrival.bridge.0));
-        self.add_want(&account, Some(self.now.mono.saturating_add(WANTED)), true);
-        self.begin_session(Met {
-            account,
-            peer: device,
-            meeting,
-            pair_secret: root,
-            pair: id,
-            epoch,
-            client: true,
-            no: 0,
-            candidates,
-            lifetime: self.config.dial_patience.max(PATIENCE_LEAST),
-            via: None,
-        });
-    }
-
-    /// The first link with somebody whose invite we accepted is up.
-    pub(super) fn join_used(&mut self, account: &AccountId) {
-        let waiting = State::Done(*account, false);
-        let keys: Vec<_> = self
-            .contacts
-            .iter()
-            .filter(|(_, contact)| contact.state == waiting)
-            .map(|(key, _)| *key)
-            .collect();
-        for key in keys {
-            self.end_contact(&key, State::Done(*account, true));
         }
     }
 

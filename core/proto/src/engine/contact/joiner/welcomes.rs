@@ -1,0 +1,133 @@
+//! The answer to our join.
+
+use std::time::Duration;
+
+use super::super::super::book::Pair;
+use super::super::super::io::{Event, Space};
+use super::super::super::sessions::Met;
+use super::super::super::watch::{Arrival, Owner, Special};
+use super::super::{PROOF, proof_of, psk};
+use super::{Engine, State, StoredContact, WANTED};
+use crate::crypto::envelope;
+use crate::crypto::keys::{self, AccountId};
+use crate::crypto::noise::{Handshake, Pattern};
+use crate::invite::Invite;
+use crate::meet::pair::PairSecret;
+use crate::meet::slot::{self, SlotId};
+use crate::message::{Payload, Welcome};
+use crate::place::PlaceTag;
+
+/// How long the first link is dialled.
+const PATIENCE_LEAST: Duration = Duration::from_secs(5);
+
+impl Engine {
+    pub(super) fn expect_welcome(&mut self, key: &[u8; 32]) {
+        let Some(contact) = self.contacts.get(key).filter(|contact| contact.state == State::Pending).cloned()
+        else {
+            return;
+        };
+        let Some((invite, handshake, _)) = self.join_message(&contact) else { return };
+        let h1 = handshake.hash();
+        let mut slots: Vec<(SlotId, Special)> = Vec::new();
+        for (point, locator) in (0_u8..).zip(&invite.points) {
+            let Some(bridge) = self.bridge_at(locator) else { continue };
+            let slot = slot::welcome(&invite.secret, point, &h1);
+            slots.push((
+                slot.id,
+                Special { bridge, space: Space::Own, siv: slot.siv, point, tag: PlaceTag([0; 8]) },
+            ));
+        }
+        self.expect_records(Owner::Contact(*key), slots);
+    }
+
+    /// The invite, the handshake after message 1, and that message.
+    pub(super) fn join_message(&self, contact: &StoredContact) -> Option<(Invite, Handshake, Vec<u8>)> {
+        let invite: Invite = contact.link.parse().ok()?;
+        let mut handshake = Handshake::initiator(
+            Pattern::Contact,
+            self.identity.device.noise(),
+            &invite.key,
+            &psk(&invite.secret),
+            &invite.hash(),
+            &contact.ephemeral,
+        )
+        .ok()?;
+        let message = handshake.write(&contact.payload).ok()?;
+        Some((invite, handshake, message))
+    }
+
+    /// A record in the slot of a welcome opened.
+    pub(in crate::engine) fn found_welcome(&mut self, key: &[u8; 32], arrival: &Arrival, message: &[u8]) {
+        let Some(contact) = self.contacts.get(key).filter(|contact| contact.state == State::Pending).cloned()
+        else {
+            return;
+        };
+        let Some((invite, mut handshake, _)) = self.join_message(&contact) else { return };
+        let h1 = handshake.hash();
+        let Ok(padded) = handshake.read(message) else { return };
+        let welcome = envelope::unpad(&padded).and_then(|payload| Welcome::from_bytes(payload).ok());
+        let Some(welcome) = welcome else { return };
+        let (card, device, proof, candidates, epoch) = match welcome {
+            Welcome::Refused(why) => {
+                self.end_contact(key, State::Refused(why));
+                return self.out.event(Event::InviteRefused { invite: *key, why });
+            }
+            Welcome::Accepted { card, device, proof, candidates, epoch, .. } => {
+                (card.0, device, proof, candidates, epoch)
+            }
+        };
+        let account = card.account();
+        let listed = card.roster().device_by_noise(&device).map(|entry| entry.keys.sign);
+        let proven =
+            listed.is_some_and(|sign| keys::verify(&sign, PROOF, &proof_of(&invite.key, &h1), &proof));
+        if !proven || account == self.me {
+            let what = "a welcome whose proof does not hold: the inviter is not who it says".to_owned();
+            return self.out.event(Event::Suspicious { account: None, what });
+        }
+        let (Some(root), Some(meeting)) = (handshake.secret("pair"), handshake.secret("meeting")) else {
+            return;
+        };
+        let pair =
+            Pair { id: handshake.hash(), secret: PairSecret::new(epoch, root.clone()), born: self.epoch() };
+        let id = pair.id;
+        if !self.befriend(&card, contact.alias, pair, false) {
+            return;
+        }
+        // Whoever accepts somebody's invite wants to hear of them again.
+        if let Some(friend) = self.book.friend_mut(&account).filter(|friend| friend.blocked()) {
+            friend.stored.blocked = false;
+            self.keep_friend(&account);
+            self.rewatch_friend(&account);
+        }
+        self.end_contact(key, State::Done(account, false));
+        self.note(account, format!("welcomed over {}", arrival.bridge.0));
+        self.add_want(&account, Some(self.now.mono.saturating_add(WANTED)), true);
+        self.begin_session(Met {
+            account,
+            peer: device,
+            meeting,
+            pair_secret: root,
+            pair: id,
+            epoch,
+            client: true,
+            no: 0,
+            candidates,
+            lifetime: self.config.dial_patience.max(PATIENCE_LEAST),
+            via: None,
+        });
+    }
+
+    /// The first link with somebody whose invite we accepted is up.
+    pub(in crate::engine) fn join_used(&mut self, account: &AccountId) {
+        let waiting = State::Done(*account, false);
+        let keys: Vec<_> = self
+            .contacts
+            .iter()
+            .filter(|(_, contact)| contact.state == waiting)
+            .map(|(key, _)| *key)
+            .collect();
+        for key in keys {
+            self.end_contact(&key, State::Done(*account, true));
+        }
+    }
+}
