@@ -206,7 +206,7 @@ pub enum Output {
         /// Where.
         candidates: Candidates,
     },
-    /// A session's gate is to be closed and its dials given up. A link that is up stays up.
+    /// A session is over: its gate is to be closed and its dials given up. A link that is up stays up, unless another output closes it.
     Forget(SessionId),
     /// The link of this session is to be closed, and only it: another one with the same account survives. Not followed by [`Input::LinkDown`].
     CloseLink {

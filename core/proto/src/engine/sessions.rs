@@ -206,8 +206,7 @@ impl Engine {
             .and_then(|friend| friend.card().roster().device_by_noise(&peer).map(|entry| entry.keys.id()));
         let Some(device) = device.filter(|_| !self.blocked(&account)) else {
             self.out.act(Output::CloseLink { session: id, reason: "not a friend" });
-            self.sessions.remove(&id);
-            return;
+            return self.forget_session(id);
         };
         if !first {
             return;
@@ -215,11 +214,10 @@ impl Engine {
         if let Some(old) = self.book.friend(&account).and_then(super::Friend::link).filter(|old| *old != id) {
             if self.outlives(&old, &id) {
                 self.out.act(Output::CloseLink { session: id, reason: "another link survives" });
-                self.sessions.remove(&id);
-                return;
+                return self.forget_session(id);
             }
             self.out.act(Output::CloseLink { session: old, reason: "another link survives" });
-            self.sessions.remove(&old);
+            self.forget_session(old);
         }
         if let Some(friend) = self.book.friend_mut(&account) {
             friend.link = Some(id);
@@ -234,9 +232,9 @@ impl Engine {
     }
 
     pub(super) fn link_down(&mut self, id: SessionId) {
-        let Some(live) = self.sessions.remove(&id) else { return };
+        let Some(account) = self.sessions.get(&id).map(|live| live.account) else { return };
+        self.forget_session(id);
         self.unexpect_records(&Owner::Session(id));
-        let account = live.account;
         let current = self.book.friend(&account).and_then(super::Friend::link) == Some(id);
         if !current {
             return;
@@ -259,10 +257,18 @@ impl Engine {
 
     /// Gives a session up that never came up.
     pub(super) fn end_session(&mut self, id: SessionId) {
-        if self.sessions.remove(&id).is_some() {
+        if self.sessions.contains_key(&id) {
+            self.forget_session(id);
             self.out.delete(store::session(&id.0));
-            self.out.act(Output::Forget(id));
             self.unexpect_records(&Owner::Session(id));
+        }
+    }
+
+    /// A session is over, whether its link was up or not. Its gate stays open until then, so that a peer that crashed before it had written down that
+    /// the link was up can still dial; no longer, since an endpoint has only so many.
+    fn forget_session(&mut self, id: SessionId) {
+        if self.sessions.remove(&id).is_some() {
+            self.out.act(Output::Forget(id));
         }
     }
 
@@ -278,7 +284,10 @@ impl Engine {
     /// Ends all that has to do with an account, its links too.
     pub(super) fn cut(&mut self, account: &AccountId, reason: &'static str) {
         self.end_pending_sessions(account, |_| true);
-        self.sessions.retain(|_, live| live.account != *account);
+        let up = self.sessions.values().filter(|live| live.account == *account).map(Live::id);
+        for id in up.collect::<Vec<_>>() {
+            self.forget_session(id);
+        }
         if let Some(friend) = self.book.friend_mut(account) {
             friend.link = None;
         }

@@ -320,6 +320,8 @@ impl World {
             let Some(engine) = &node.engine else { continue };
             let names: BTreeSet<_> = engine.friends().map(|friend| friend.name().to_owned()).collect();
             assert_eq!(names.len(), engine.friends().count(), "seed {}: two friends of one name", self.seed);
+            let gates = node.expecting.keys().filter(|id| engine.session(id).is_none()).count();
+            assert_eq!(gates, 0, "seed {}: a gate stays open for a session that is over", self.seed);
             let stored = node.store.keys().filter(|key| key.starts_with("friend/")).count();
             assert_eq!(
                 stored,
