@@ -5,20 +5,20 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-pub struct Document(Value);
+pub(crate) struct Document(Value);
 
 impl Document {
-    pub fn read() -> Self {
+    pub(crate) fn read() -> Self {
         let text = include_str!("../../../../docs/openapi.json");
         Self(serde_json::from_str(text).expect("docs/openapi.json is JSON"))
     }
 
-    pub fn whole(&self) -> &Value {
+    pub(crate) fn whole(&self) -> &Value {
         &self.0
     }
 
     /// Method and path of all that it describes.
-    pub fn operations(&self) -> BTreeSet<(String, String)> {
+    pub(crate) fn operations(&self) -> BTreeSet<(String, String)> {
         let paths = self.0["paths"].as_object().expect("paths");
         let each = paths.iter().flat_map(|(path, methods)| {
             let methods = methods.as_object().expect("methods").keys();
@@ -27,23 +27,23 @@ impl Document {
         each.collect()
     }
 
-    pub fn check_request(&self, method: &str, path: &str, body: &Value) {
+    pub(crate) fn check_request(&self, method: &str, path: &str, body: &Value) {
         let content = &self.operation(method, path)["requestBody"]["content"];
         self.check(&content["application/json"]["schema"], body, &format!("{method} {path}, asked"));
     }
 
-    pub fn check_answer(&self, method: &str, path: &str, answer: &Value) {
+    pub(crate) fn check_answer(&self, method: &str, path: &str, answer: &Value) {
         let content = &self.operation(method, path)["responses"]["200"]["content"];
         let content = content.as_object().and_then(|kinds| kinds.values().next()).expect("a kind of content");
         self.check(&content["schema"], answer, &format!("{method} {path}, answered"));
     }
 
-    pub fn check_error(&self, error: &Value) {
+    pub(crate) fn check_error(&self, error: &Value) {
         self.check(&self.0["components"]["schemas"]["Error"], error, "an error");
     }
 
     /// Whatever it refers to is there, and all that is there is referred to.
-    pub fn check_references(&self) {
+    pub(crate) fn check_references(&self) {
         let mut found = BTreeSet::new();
         references(&self.0, &mut found);
         let schemas = self.0["components"]["schemas"].as_object().expect("schemas");
@@ -94,9 +94,10 @@ impl Document {
             Value::String(text) if schema["pattern"] == "^[0-9a-f]{32}$" && !is_id(text) => fail("is no id"),
             Value::Number(number) if number.as_u64().is_some_and(out_of_range) => fail("is out of range"),
             Value::Array(items) => {
-                let each = items.iter().enumerate();
-                each.map(|(index, item)| self.fits(&schema["items"], item, &format!("{at}[{index}]")))
-                    .collect()
+                let mut each = items.iter().enumerate();
+                each.try_for_each(|(index, item)| {
+                    self.fits(&schema["items"], item, &format!("{at}[{index}]"))
+                })
             }
             Value::Object(_) => self.fits_object(schema, value, at),
             _ => Ok(()),
