@@ -1,1 +1,20 @@
-fn main() {}
+//! The command as people and scripts use it: real processes, separate homes, loopback alone.
+//!
+//! `WAYSIDE_E2E_KILLS` is how often the crash test kills a node (50).
+#![cfg(unix)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a test that meets what it did not expect has failed"
+)]
+
+mod clocks;
+mod contract;
+mod crashes;
+mod homes;
+mod invites;
+mod places;
+mod scripts;
+mod support;

@@ -103,14 +103,14 @@ impl Locator {
     pub const MAX: usize = 200;
 
     /// A locator, or `None` where the kind is not 1–16 of `a-z 0-9 -` beginning with a letter, the address is
-    /// empty, begins with `-`, holds a control character or white space, or both together are longer than [`Locator::MAX`].
+    /// empty, begins with `-`, holds white space or a character that is not seen, or both together are longer than [`Locator::MAX`].
     pub fn new(kind: &str, address: &str) -> Option<Self> {
         let kind_ok = (1..=16).contains(&kind.len())
             && kind.starts_with(|c: char| c.is_ascii_lowercase())
             && kind.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
         let address_ok = !address.is_empty()
             && !address.starts_with('-')
-            && !address.contains(|c: char| c.is_control() || c.is_whitespace())
+            && !address.contains(|c: char| c.is_whitespace() || is_deceptive(c))
             && kind.len() + address.len() <= Self::MAX;
         (kind_ok && address_ok).then(|| Self { kind: kind.to_owned(), address: address.to_owned() })
     }
@@ -137,6 +137,15 @@ impl fmt::Display for Locator {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.kind, self.address)
     }
+}
+
+/// Whether a character is not seen where it stands, or makes others seem to stand elsewhere: controls, bidirectional and zero-width formatting,
+/// line and paragraph separators (Unicode Technical Report 36, sections 2.5 and 2.10).
+fn is_deceptive(c: char) -> bool {
+    c.is_control()
+        || matches!(c,
+            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
 /// Whom to ring, in the bridge's own notation (`@ann:example.org`); attack input when it comes from a card.

@@ -42,7 +42,6 @@ pub struct Join {
 }
 
 /// First contact, message 2.
-#[expect(clippy::large_enum_variant, reason = "one exists at a time, and refusals are rare")]
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 #[expect(clippy::large_enum_variant, reason = "there is one at a time, and it is short-lived")]
 pub enum Welcome {

@@ -49,6 +49,7 @@ pub(crate) fn command(error: &CommandError) -> ApiError {
         _ => ErrorCode::Usage,
     };
     match error {
+        CommandError::Expired => ApiError::new(code, refusal(Refusal::Expired)),
         CommandError::NoBridge { wanted } => ApiError::new(code, no_bridge(wanted)),
         other => ApiError::new(code, other.to_string()),
     }

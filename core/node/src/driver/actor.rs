@@ -19,7 +19,7 @@ use super::{Answer, Driver, Work, candidates};
 use crate::api::types::{ApiError, BridgeView, ErrorCode, NodeEvent};
 use crate::bridges::{BridgeEnvironment, BridgeHandle, Job, Publication, Report};
 use crate::home::BridgeConfig;
-use crate::links::{LiveLink, Peer, Protocols, Session};
+use crate::links::{LiveLink, Peer, Protocols, Session, ping};
 use crate::store::StoreError;
 
 /// The end of a driver that the task takes.
@@ -56,6 +56,8 @@ pub(crate) struct Actor {
 
 /// How often a store that does not take things is tried again.
 const RETRY_STORE: Duration = Duration::from_secs(2);
+/// How long the other end of a link may take to echo when there is doubt whether it is there.
+const ECHO: Duration = Duration::from_secs(1);
 /// How often the machine's addresses are looked at.
 const LOOK_AROUND: Duration = Duration::from_secs(20);
 
@@ -279,6 +281,7 @@ impl Actor {
                     live.peer.link.close(reason);
                 }
             }
+            Output::CheckLink { session } => self.check_link(session),
             Output::Close { account, reason } => {
                 if let Some(live) = self.parts.driver.links().of(&account) {
                     self.forget_link(live.session);
@@ -316,6 +319,20 @@ impl Actor {
                         .await;
                 }
                 None => {}
+            }
+        });
+    }
+
+    /// Asks the other end to echo, and closes the link where it does not: it may have died and come back without the link.
+    fn check_link(&self, session: SessionId) {
+        let links = self.parts.driver.links().all();
+        let Some((_, live)) = links.into_iter().find(|(_, live)| live.session == session) else { return };
+        let link = live.peer.link;
+        self.parts.tasks.spawn(async move {
+            let echo = async { ping::Pinger::new(&link).await?.ping().await };
+            let patience = ECHO.max(link.rtt() * 4);
+            if !matches!(tokio::time::timeout(patience, echo).await, Ok(Ok(_))) {
+                link.close("no answer");
             }
         });
     }

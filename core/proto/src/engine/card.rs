@@ -38,7 +38,7 @@ impl Engine {
         let roster = self.current_roster();
         let points = places.iter().filter_map(|tag| self.places.get(tag)?.points().next()).collect();
         let status = self.status(0, points).sign(&self.identity.device);
-        Card::new(roster, vec![status]).ok()
+        Card::new(roster, vec![status]).ok()?.brief(&self.device_id)
     }
 
     /// The numbers of our roster and status, for friends to see whether their copy is old.

@@ -215,6 +215,11 @@ pub enum Output {
         /// Said to the peer.
         reason: &'static str,
     },
+    /// It is to be found out now whether the other end of this link still answers; if not, the link is to be closed, and [`Input::LinkDown`] follows.
+    CheckLink {
+        /// Whose link.
+        session: SessionId,
+    },
     /// Every link with this account is to be closed (blocked, removed). Not followed by [`Input::LinkDown`].
     Close {
         /// Whose.

@@ -79,10 +79,12 @@ impl Engine {
             None => {
                 let mut tag = [0; 8];
                 self.rng.fill_bytes(&mut tag);
+                // One key for all places: they differ by their tags, and a card that says it once fits into a record.
+                let tray = self.places.values().next().map(|place| place.tray.clone());
                 Place {
                     locators: names.clone(),
                     tag: PlaceTag(tag),
-                    tray: Secret::random(&mut self.rng),
+                    tray: tray.unwrap_or_else(|| Secret::random(&mut self.rng)),
                     one_writer: profile.one_writer,
                     last_up: UnixMillis(0),
                 }

@@ -99,6 +99,9 @@ const MOST_OF_ACCOUNT: usize = 4;
 /// How long a session that would be preferred may still come up after another one has.
 const GRACE: Duration = Duration::from_secs(10);
 
+/// How long after our answer was read the link should be there, where it comes at all: a handful of round trips.
+const DIALLED: Duration = Duration::from_secs(5);
+
 impl Live {
     pub(super) fn id(&self) -> SessionId {
         SessionId(*derive(self.meeting.expose(), "session", &[]).expose())
@@ -300,6 +303,20 @@ impl Engine {
     pub(super) fn pending_session(&self, account: &AccountId) -> Option<&Live> {
         let pending = self.sessions.values().filter(|live| live.account == *account && live.up.is_none());
         pending.max_by_key(|live| live.deadline)
+    }
+
+    /// Until when a link of this account may come out of what is under way. Where we dial, for as long as we do; where we answered, until the other side
+    /// must have read the answer and dialled: its offer may be of somebody who has gone since, and then an offer of our own is what helps.
+    pub(super) fn patience_for_sessions(&self, account: &AccountId) -> Option<Duration> {
+        let pending = self.sessions.values().filter(|live| live.account == *account && live.up.is_none());
+        let patience = |live: &Live| {
+            if live.client {
+                return live.deadline;
+            }
+            let latency = live.via.as_ref().map_or(Duration::ZERO, |via| self.latency(&via.bridge));
+            live.begun.saturating_add(latency.saturating_mul(2)).saturating_add(DIALLED).min(live.deadline)
+        };
+        pending.map(patience).max()
     }
 
     pub(super) fn run_sessions(&mut self) {

@@ -123,6 +123,10 @@ pub struct World {
     pub config: Config,
     /// Nobody's packets come through.
     pub links_blocked: bool,
+    /// What each node left in each slot: never two different things.
+    slots: BTreeMap<(usize, usize, SlotId), Vec<u8>>,
+    /// Whether a node has lost its store, and with it the right to be held to that.
+    pub forgetful: bool,
 }
 
 impl World {
@@ -142,6 +146,8 @@ impl World {
             sessions: BTreeMap::new(),
             config: Config::default(),
             links_blocked: false,
+            slots: BTreeMap::new(),
+            forgetful: false,
         }
     }
 
@@ -396,6 +402,12 @@ impl World {
             Output::Publish { id, bridge, slot, bytes, .. } => {
                 self.nodes[node].published += 1;
                 let bridge = index_of(&bridge);
+                if self.bridges[bridge].kind == Kind::List && !self.forgetful {
+                    let before = self.slots.insert((node, bridge, slot), bytes.clone());
+                    if before.is_some_and(|before| before != bytes) {
+                        self.fail("two different records in one slot");
+                    }
+                }
                 let answer = if self.chance(self.bridges[bridge].weather.refused) {
                     Input::PublishFailed { id, why: "try again".into() }
                 } else {
@@ -446,6 +458,14 @@ impl World {
             Output::MoreCandidates { .. } => {}
             Output::Forget(id) => {
                 self.nodes[node].expecting.remove(&id);
+            }
+            Output::CheckLink { session } => {
+                let account = self.nodes[node].links.get(&session);
+                let peer =
+                    account.and_then(|account| self.nodes.iter().find(|peer| peer.account == *account));
+                if account.is_some() && peer.is_none_or(|peer| !peer.links.contains_key(&session)) {
+                    self.push(1000, Ev::Input(node, incarnation, Box::new(Input::LinkDown { session })));
+                }
             }
             Output::CloseLink { session, .. } => {
                 if let Some(account) = self.nodes[node].links.remove(&session) {

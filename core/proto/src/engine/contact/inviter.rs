@@ -103,7 +103,7 @@ const MOST_PENDING: usize = 64;
 const MOST_ELSEWHERE: usize = 256;
 
 const LIFETIME: std::ops::RangeInclusive<Duration> =
-    Duration::from_secs(60)..=Duration::from_secs(30 * 86_400);
+    Duration::from_secs(1)..=Duration::from_secs(30 * 86_400);
 
 impl StoredInvite {
     fn invite(&self) -> Invite {

@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use super::super::io::{Output, SessionId};
 use super::super::publications::Purpose;
 use super::answer::Read;
 use super::{Arrived, Engine};
@@ -30,7 +31,9 @@ impl Engine {
     /// A new offer: answer it now, later, or not at all.
     pub(super) fn weigh(&mut self, arrived: Arrived, read: Read) {
         let account = arrived.account;
-        if let Some(left) = self.fresh_link(&account) {
+        if let Some((link, left)) = self.fresh_link(&account) {
+            // Either the offer was under way when the link came up, or its sender has died since and begins anew: only the link can tell.
+            self.out.act(Output::CheckLink { session: link });
             return self.defer(arrived, left, None);
         }
         let (own, peer) = (self.identity.device.public().noise, read.peer);
@@ -110,10 +113,11 @@ impl Engine {
         }
     }
 
-    /// How much longer the link with this account counts as fresh.
-    fn fresh_link(&self, account: &AccountId) -> Option<Duration> {
+    /// The link with this account where it is fresh, and how much longer it counts as that.
+    fn fresh_link(&self, account: &AccountId) -> Option<(SessionId, Duration)> {
         let link = self.book.friend(account)?.link()?;
         let since = self.sessions.get(&link)?.up?;
-        FRESH.checked_sub(self.now.mono.saturating_sub(since)).filter(|left| !left.is_zero())
+        let left = FRESH.checked_sub(self.now.mono.saturating_sub(since)).filter(|left| !left.is_zero())?;
+        Some((link, left))
     }
 }

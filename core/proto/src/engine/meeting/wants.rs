@@ -157,9 +157,9 @@ impl Engine {
     fn run_want(&mut self, account: &AccountId) {
         let now = self.now.mono;
         // A meeting that got as far as a session, by whosever offer, is waited for.
-        if let Some(deadline) = self.pending_session(account).map(|live| live.deadline) {
+        if let Some(patience) = self.patience_for_sessions(account).filter(|patience| *patience > now) {
             if let Some(want) = self.wants.get_mut(account) {
-                want.next = Some(deadline.max(now.saturating_add(Duration::from_secs(1))));
+                want.next = Some(patience);
             }
             return;
         }
