@@ -29,7 +29,7 @@ pub struct Slot {
 }
 
 /// How many offers one device can leave another at one place in one epoch; each slot is used once.
-pub const OFFERS: u8 = 16;
+pub const OFFERS: u8 = 32;
 
 /// How many trays a recipient has at one place in one epoch.
 pub const LANES: u8 = 4;
