@@ -13,7 +13,7 @@ use crate::messages;
 /// The most streams of one link that are served at the same time; further ones wait.
 const STREAMS: usize = 64;
 /// How long a friend whose card has expired may take to hand over a fresh one, which is all that it is heard for.
-const FRESH_CARD: Duration = Duration::from_secs(20);
+const FRESH_CARD: Duration = Duration::from_secs(if cfg!(test) { 2 } else { 20 });
 /// How often it is looked whether the card of a friend has expired.
 const LOOK_AT_CARD: Duration = Duration::from_secs(3600);
 

@@ -25,25 +25,25 @@ pub(crate) const NAME: &str = "wayside/message/1";
 
 /// A message on the wire.
 #[derive(Encode, Decode)]
-struct Message {
+pub(crate) struct Message {
     #[cbor(n(0), with = "minicbor::bytes")]
-    id: [u8; 16],
+    pub(crate) id: [u8; 16],
     #[n(1)]
-    number: u64,
+    pub(crate) number: u64,
     #[n(2)]
-    sent: UnixMillis,
+    pub(crate) sent: UnixMillis,
     #[n(3)]
-    text: String,
+    pub(crate) text: String,
 }
 
 /// What the recipient says of it.
 #[derive(Encode, Decode)]
-struct Ack {
+pub(crate) struct Ack {
     #[n(0)]
-    number: u64,
+    pub(crate) number: u64,
     /// Not taken: there is no room until some were read.
     #[n(1)]
-    full: bool,
+    pub(crate) full: bool,
 }
 
 /// The largest frame: the longest text and what stands around it, in bytes.
@@ -51,9 +51,9 @@ const MOST: usize = Send::MAX_TEXT + 128;
 /// Messages that may be on their way at once.
 const WINDOW: usize = 64;
 /// How long to wait before trying again with a recipient that has no room, or whose disk does not take it.
-const PAUSE: Duration = Duration::from_secs(30);
+const PAUSE: Duration = Duration::from_secs(if cfg!(test) { 1 } else { 30 });
 /// How long a recipient may take to say what became of a message.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(if cfg!(test) { 2 } else { 60 });
 
 /// Takes messages in.
 #[derive(Debug)]
