@@ -102,6 +102,10 @@ impl Node {
     pub(crate) const fn driver(&self) -> &Driver {
         &self.driver
     }
+
+    pub(crate) const fn endpoint(&self) -> &Arc<Endpoint> {
+        &self.endpoint
+    }
 }
 
 impl NodeBuilder {

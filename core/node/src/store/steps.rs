@@ -42,7 +42,8 @@ impl Store {
             let kept: Vec<Kept> = merge(earlier, steps.to_vec())
                 .into_iter()
                 .map(|Step { at, mut what }| {
-                    what.truncate(what.floor_char_boundary(LONGEST));
+                    let end = (0..=LONGEST).rev().find(|end| what.is_char_boundary(*end));
+                    what.truncate(end.unwrap_or_default());
                     Kept { at, what }
                 })
                 .collect();

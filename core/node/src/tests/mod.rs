@@ -7,6 +7,7 @@ mod api;
 mod cards;
 mod disk;
 mod hostile;
+mod links;
 mod secrets;
 
 use support::{Person, service, until};
