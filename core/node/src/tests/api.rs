@@ -140,3 +140,14 @@ async fn whoever_follows_the_inbox_misses_nothing() {
         assert_eq!(next.await.unwrap().unwrap().unwrap().text, number.to_string());
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_clock_is_told_where_a_service_knows_better() {
+    let years = 10 * 365 * 86_400;
+    let ann = Person::new_with("ann", &service(), |node| node.clock_off_by(years)).await;
+    until("the status says so", || async {
+        let status: StatusView = ann.api().get("/v1/status").await.unwrap();
+        status.clock.is_some_and(|clock| clock.contains("years ahead"))
+    })
+    .await;
+}

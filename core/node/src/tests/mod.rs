@@ -4,6 +4,7 @@
 mod support;
 
 mod api;
+mod bridges;
 mod cards;
 mod disk;
 mod hostile;

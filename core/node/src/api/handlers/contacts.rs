@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use wayside_proto::engine::{BridgeName, ContactId, ContactState, InviteOptions};
 use wayside_proto::invite::Invite;
 
-use super::bridges_tried;
+use super::{bridges_tried, deadline};
 use crate::api::server::Context;
 use crate::api::types::{
     Accept, AcceptState, Accepted, ApiError, BridgeView, ErrorCode, InvitePreview, InviteView, NewInvite,
@@ -58,7 +58,7 @@ pub(super) async fn accept(
     State(context): State<Context>,
     Json(request): Json<Accept>,
 ) -> Result<Json<Accepted>, ApiError> {
-    let deadline = Instant::now() + Duration::from_millis(request.wait_ms);
+    let deadline = deadline(request.wait_ms);
     let invite = parse(&request.invite)?;
     bridges_tried(&context, READY).await;
     let mut events = context.driver.events();

@@ -10,7 +10,7 @@ use wayside_proto::Now;
 use wayside_proto::crypto::keys::AccountId;
 use wayside_proto::engine::{CommandError, Engine, Friend, Grant};
 
-use super::{find, lines};
+use super::{deadline, find, lines};
 use crate::api::server::Context;
 use crate::api::types::{
     ApiError, ChangeFriend, ErrorCode, Explanation, FriendView, LinkState, MessageState, PathKind, Ping,
@@ -95,7 +95,7 @@ pub(super) async fn ping(
     let driver = context.driver.clone();
     Ok(lines::answer(context.stop.clone(), |writer| async move {
         let wanted = driver.want(account);
-        let deadline = Instant::now() + Duration::from_millis(request.wait_ms);
+        let deadline = deadline(request.wait_ms);
         for number in 0..request.count {
             if number > 0 {
                 tokio::time::sleep(BETWEEN).await;

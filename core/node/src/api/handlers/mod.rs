@@ -12,6 +12,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::routing::{delete, get, post};
+use tokio::time::Instant;
 use wayside_proto::crypto::keys::AccountId;
 
 use super::server::Context;
@@ -55,4 +56,9 @@ async fn find(context: &Context, friend: String) -> Result<AccountId, ApiError> 
 async fn bridges_tried(context: &Context, patience: Duration) {
     let mut ready = context.driver.ready();
     let _ = tokio::time::timeout(patience, ready.wait_for(|ready| *ready)).await;
+}
+
+/// When whoever waits so long has waited enough; nobody waits for more than a month.
+fn deadline(wait_ms: u64) -> Instant {
+    Instant::now() + Duration::from_millis(wait_ms).min(Duration::from_secs(30 * 86_400))
 }
