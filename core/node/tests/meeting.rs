@@ -118,7 +118,7 @@ async fn one_home_has_one_node() {
     let home = wayside_node::Home::open(&ann.home()).unwrap();
     let second = wayside_node::Node::builder(home, wayside_bridge::Registry::new()).start().await;
     let error = second.unwrap_err();
-    assert_eq!(error.code, ErrorCode::Home);
+    assert_eq!(error.code, ErrorCode::Busy);
     assert!(error.message.contains("another wayside is using"), "{}", error.message);
 }
 
