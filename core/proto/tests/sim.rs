@@ -14,6 +14,8 @@
 mod commands;
 #[path = "sim/contacts.rs"]
 mod contacts;
+#[path = "sim/departures.rs"]
+mod departures;
 #[path = "sim/scenes.rs"]
 mod scenes;
 #[path = "sim/world.rs"]

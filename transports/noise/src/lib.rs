@@ -71,7 +71,7 @@
 //!
 //! # Protocol notes
 //!
-//! `KEY-SCHEDULE.md` beside this crate is the specification. Decisions that it gives reasons for:
+//! Section 16 of `docs/PROTOCOL.md` is the specification. Decisions that it gives reasons for:
 //!
 //! - **The tag needs no clock.** It is a MAC under the gate key over the random part of the same id, not over the hour: clocks
 //!   may be a day apart. Unlike a tag that stays the same for a session, it links no two tries for an observer. It costs one

@@ -123,6 +123,8 @@ pub struct World {
     pub config: Config,
     /// Nobody's packets come through.
     pub links_blocked: bool,
+    /// After how long a link whose other end died is given up, unless somebody asks before.
+    pub idle_timeout: Ms,
     /// What each node left in each slot: never two different things.
     slots: BTreeMap<(usize, usize, SlotId), Vec<u8>>,
     /// Whether a node has lost its store, and with it the right to be held to that.
@@ -146,6 +148,7 @@ impl World {
             sessions: BTreeMap::new(),
             config: Config::default(),
             links_blocked: false,
+            idle_timeout: 30 * SECOND,
             slots: BTreeMap::new(),
             forgetful: false,
         }
@@ -303,7 +306,7 @@ impl World {
         self.log(node, "crashes".into());
         let links = std::mem::take(&mut self.nodes[node].links);
         for (id, account) in links {
-            self.tell_peer_down(node, account, id, 30 * SECOND);
+            self.tell_peer_down(node, account, id, self.idle_timeout);
         }
         self.push(for_ms, Ev::Start(node));
     }
@@ -596,13 +599,19 @@ impl World {
     /// Replays everything that was ever published.
     pub fn replay_all(&mut self) {
         for bridge in 0..self.bridges.len() {
-            for record in self.bridges[bridge].records.clone() {
-                if record.visible {
-                    let forged = Record { forged: true, gone: false, ..record };
-                    self.push(1, Ev::Forge(bridge, Box::new(forged)));
+            for at in 0..self.bridges[bridge].records.len() {
+                if self.bridges[bridge].records[at].visible {
+                    self.replay(bridge, at);
                 }
             }
         }
+    }
+
+    /// Shows a record once more, or at last.
+    pub fn replay(&mut self, bridge: usize, at: usize) {
+        let record = self.bridges[bridge].records[at].clone();
+        let forged = Record { forged: true, gone: false, visible: true, ..record };
+        self.push(1, Ev::Forge(bridge, Box::new(forged)));
     }
 
     fn poll(&mut self, node: usize, bridge: usize) {

@@ -1,7 +1,7 @@
 //! The Noise core: no socket, no clock, no QUIC library.
 //!
 //! It knows Noise messages, keys and packets; [`crate::adapter`] fits it into noq, and could be rewritten for another
-//! QUIC library without a change here. `KEY-SCHEDULE.md` beside this crate is its specification.
+//! QUIC library without a change here. Section 16 of `docs/PROTOCOL.md` is its specification.
 
 pub(crate) mod agreement;
 pub(crate) mod gate_keys;

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Computes link.json anew from KEY-SCHEDULE.md alone, sharing no code with the crate. Needs python3-cryptography."""
+"""Computes link.json anew from section 16 of docs/PROTOCOL.md alone, sharing no code with the crate. Needs python3-cryptography."""
 
 import hashlib
 import hmac

@@ -27,6 +27,10 @@ const MOST: usize = 1024;
 /// With a link that came up less than this ago, an offer is a late one of the same meeting: its sender has not lost the link.
 const FRESH: Duration = Duration::from_secs(60);
 
+/// How long an offer waits at least for word of the link: longer than a dead one takes to be noticed at the latest, which is the transport's idle timeout
+/// of 15 s. One that was dropped before that would be answered by nobody.
+const NOTICED: Duration = Duration::from_secs(20);
+
 impl Engine {
     /// A new offer: answer it now, later, or not at all.
     pub(super) fn weigh(&mut self, arrived: Arrived, read: Read) {
@@ -34,7 +38,7 @@ impl Engine {
         if let Some((link, left)) = self.fresh_link(&account) {
             // Either the offer was under way when the link came up, or its sender has died since and begins anew: only the link can tell.
             self.out.act(Output::CheckLink { session: link });
-            return self.defer(arrived, left, None);
+            return self.defer(arrived, left.max(NOTICED), None);
         }
         let (own, peer) = (self.identity.device.public().noise, read.peer);
         let key = (account, arrived.device);
