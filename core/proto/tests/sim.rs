@@ -25,6 +25,7 @@ use scenes::*;
 use world::*;
 
 /// Runs a scene for many seeds, or for the one asked for.
+#[expect(clippy::disallowed_methods, reason = "which seeds to run is said from outside")]
 fn seeds(count: u64, scene: impl Fn(u64)) {
     let number = |name| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
     if let Some(seed) = number("WAYSIDE_SIM_SEED") {

@@ -18,7 +18,7 @@ fn dies_and_comes_back(seed: u64, age: Ms) {
     world.cut_links();
     world.pass(5 * MINUTE);
     world.want(bob, ann);
-    if seed % 2 == 0 {
+    if seed.is_multiple_of(2) {
         world.want(ann, bob);
     }
     world.until("linked", MINUTE, |world| world.linked(ann, bob));
