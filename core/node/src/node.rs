@@ -16,12 +16,13 @@ use crate::api::{ApiClient, Server};
 use crate::bridges::BridgeEnvironment;
 use crate::clock::{SystemClock, SystemEntropy};
 use crate::driver::{Actor, Driver, Parts};
-use crate::home::{Home, HomeError, HomeLock, Network};
+use crate::home::{Home, HomeError, Network};
 use crate::links::{Protocol, Protocols, card, ping};
 use crate::messages;
 use crate::store::Store;
 
-/// Everything of one home, running. Ends when it is shut down or dropped; dropped, it takes no leave of its peers.
+/// Everything of one home, running. Ends when it is shut down or dropped; dropped, it takes no leave of its peers and lets go of the home a moment
+/// later.
 #[derive(Debug)]
 pub struct Node {
     client: ApiClient,
@@ -31,7 +32,6 @@ pub struct Node {
     stop: DropGuard,
     actor: tokio::task::JoinHandle<()>,
     tasks: TaskTracker,
-    _lock: HomeLock,
 }
 
 /// How a node is made.
@@ -42,6 +42,9 @@ pub struct NodeBuilder {
     listen: Vec<String>,
     kind: NodeKind,
     protocols: Protocols,
+    clock: SystemClock,
+    #[cfg(test)]
+    disk: Option<crate::store::Disk>,
 }
 
 /// How long a node that ends waits for what is under way.
@@ -56,7 +59,16 @@ const REPORTS: usize = 256;
 impl Node {
     /// A node of this home, with these kinds of bridges.
     pub fn builder(home: Home, registry: Registry) -> NodeBuilder {
-        NodeBuilder { home, registry, listen: Vec::new(), kind: NodeKind::Brief, protocols: Protocols::new() }
+        NodeBuilder {
+            home,
+            registry,
+            listen: Vec::new(),
+            kind: NodeKind::Brief,
+            protocols: Protocols::new(),
+            clock: SystemClock::new(clock_offset()),
+            #[cfg(test)]
+            disk: None,
+        }
     }
 
     /// Talks to it.
@@ -85,6 +97,17 @@ impl Node {
     }
 }
 
+#[cfg(test)]
+impl Node {
+    pub(crate) const fn driver(&self) -> &Driver {
+        &self.driver
+    }
+
+    pub(crate) const fn endpoint(&self) -> &Arc<Endpoint> {
+        &self.endpoint
+    }
+}
+
 impl NodeBuilder {
     /// Listens there instead of where the configuration says: `udp://ADDRESS:PORT`.
     #[must_use]
@@ -107,24 +130,45 @@ impl NodeBuilder {
         self
     }
 
+    #[cfg(test)]
+    pub(crate) fn disk(mut self, disk: crate::store::Disk) -> Self {
+        self.disk = Some(disk);
+        self
+    }
+
+    #[cfg(test)]
+    pub(crate) fn clock_off_by(mut self, secs: i64) -> Self {
+        self.clock = SystemClock::new(secs);
+        self
+    }
+
     /// Starts it: it listens when this returns, and goes on trying its bridges.
     ///
     /// # Errors
     /// One sentence: the home is another's, damaged or full, an address cannot be used, the configuration makes no sense.
     pub async fn start(self) -> Result<Node, ApiError> {
-        let Self { home, registry, listen, kind, mut protocols } = self;
+        #[cfg(test)]
+        let disk = self.disk.clone();
+        let Self { home, registry, listen, kind, mut protocols, clock, .. } = self;
         home.prepare()?;
         let lock = home.lock()?;
         let config = home.config()?;
         let listen = if listen.is_empty() { config.network.listen } else { listen };
         let addresses = Network::udp(&listen).map_err(|why| ApiError::new(ErrorCode::Usage, why))?;
 
-        let clock = SystemClock::new(clock_offset());
         let store_path = home.store_path();
-        let store = tokio::task::spawn_blocking(move || Store::open(&store_path)).await.map_err(ending)??;
+        let open = move || Store::open(&store_path, lock);
+        #[cfg(test)]
+        let open = move || disk.map_or_else(open, |disk| Ok(disk.store()));
+        let store = tokio::task::spawn_blocking(open).await.map_err(ending)??;
         let now = clock.wall();
         store.run(move |store| store.grow_older(now)).await?;
         let engine = restore(&home, &store, &clock).await?;
+        // What a crash left of friends who were removed.
+        let friends = engine.friends().map(|friend| friend.account()).collect();
+        store
+            .run(move |store| store.keep_queues_of(&friends).and_then(|_| store.keep_steps_of(&friends)))
+            .await?;
         let (_, noise) = home.identity().device.secrets();
         let key = StaticKey::from_bytes(*noise.expose());
         let endpoint = bind(&addresses, key).await?;
@@ -132,9 +176,17 @@ impl NodeBuilder {
         let tasks = TaskTracker::new();
         let stop = CancellationToken::new();
         let (driver, mailbox) = Driver::new(store, clock.clone(), config.limits);
-        protocols.insert(ping::NAME.into(), Arc::new(ping::Echo));
-        protocols.insert(card::NAME.into(), Arc::new(card::Receiver(driver.clone())));
-        protocols.insert(messages::NAME.into(), Arc::new(messages::Inbox(driver.clone())));
+        let own: [(&str, Arc<dyn Protocol>); 3] = [
+            (ping::NAME, Arc::new(ping::Echo)),
+            (card::NAME, Arc::new(card::Receiver(driver.clone()))),
+            (messages::NAME, Arc::new(messages::Inbox(driver.clone()))),
+        ];
+        for (name, protocol) in own {
+            // Tests put a hostile one in its place.
+            if !(cfg!(test) && protocols.contains_key(name)) {
+                protocols.insert(name.to_owned(), protocol);
+            }
+        }
         let (found, reports) = mpsc::channel(REPORTS);
         let bridges = BridgeEnvironment {
             registry: registry.clone(),
@@ -163,7 +215,7 @@ impl NodeBuilder {
         let listening = endpoint.local_addresses().iter().map(|address| format!("udp://{address}")).collect();
         let server = Server::start(home, registry, kind, listening, driver.clone())?;
         let stop = stop.drop_guard();
-        Ok(Node { client: ApiClient::new(socket), server, driver, endpoint, stop, actor, tasks, _lock: lock })
+        Ok(Node { client: ApiClient::new(socket), server, driver, endpoint, stop, actor, tasks })
     }
 }
 

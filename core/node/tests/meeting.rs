@@ -118,6 +118,23 @@ async fn one_home_has_one_node() {
     let home = wayside_node::Home::open(&ann.home()).unwrap();
     let second = wayside_node::Node::builder(home, wayside_bridge::Registry::new()).start().await;
     let error = second.unwrap_err();
-    assert_eq!(error.code, ErrorCode::Home);
+    assert_eq!(error.code, ErrorCode::Busy);
     assert!(error.message.contains("another wayside is using"), "{}", error.message);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_starts_again_and_again_meets_each_time() {
+    let service = service();
+    let (ann, mut bob) = (Person::new("ann", &service).await, Person::new("bob", &service).await);
+    bob.accept(&ann.invite().await).await.unwrap();
+    for round in 0..3 {
+        bob.stop().await;
+        until("nothing is left in the service", || async { service.stored() == 0 }).await;
+        bob.start().await;
+        if let Err(error) = bob.ping("ann").await {
+            let explained: Explanation = bob.api().get("/v1/friends/ann/explain").await.unwrap();
+            let other: Explanation = ann.api().get("/v1/friends/bob/explain").await.unwrap();
+            panic!("round {round}: {error}\n{explained:#?}\n{other:#?}");
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! The local API: JSON over HTTP over a Unix socket in a folder that only its owner may enter.
 //!
-//! [`types`] are the objects, [`handlers`] one file an area, [`ApiClient`] the other end.
+//! [`types`] are the objects, `handlers` one file an area, [`ApiClient`] the other end.
 
 mod client;
 mod handlers;

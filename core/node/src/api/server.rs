@@ -6,7 +6,8 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::ConnectInfo;
 use axum::extract::connect_info::Connected;
-use axum::http::{Request, StatusCode};
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderValue, Request, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::serve::IncomingStream;
@@ -27,6 +28,8 @@ pub(crate) struct Context {
     pub(crate) kind: NodeKind,
     pub(crate) listening: Arc<Vec<String>>,
     pub(crate) driver: Driver,
+    /// Held while the list of bridges changes.
+    pub(crate) changing_bridges: Arc<tokio::sync::Mutex<()>>,
     /// Ends answers that would go on for ever.
     pub(crate) stop: CancellationToken,
 }
@@ -62,11 +65,13 @@ impl Server {
             kind,
             listening: Arc::new(listening),
             driver,
+            changing_bridges: Arc::default(),
             stop: stop.clone(),
         };
-        let router: Router = handlers::routes().with_state(context).layer(middleware::from_fn(
-            move |connection, request, next| only(owner, connection, request, next),
-        ));
+        let router: Router =
+            handlers::routes().with_state(context).layer(middleware::map_response(in_our_words)).layer(
+                middleware::from_fn(move |connection, request, next| only(owner, connection, request, next)),
+            );
         let serving = axum::serve(listener, router.into_make_service_with_connect_info::<Caller>());
         let serving = serving.with_graceful_shutdown(stop.clone().cancelled_owned());
         let task = tokio::spawn(async move {
@@ -79,13 +84,17 @@ impl Server {
         Ok(Self { stop, task })
     }
 
-    /// Takes no more requests, and finishes those under way.
-    pub(crate) async fn shutdown(self, patience: Duration) {
+    /// Takes no more requests, and finishes those under way; what is not finished by then is given up.
+    pub(crate) async fn shutdown(mut self, patience: Duration) {
         self.stop.cancel();
-        let abort = self.task.abort_handle();
-        if tokio::time::timeout(patience, self.task).await.is_err() {
-            abort.abort();
-        }
+        let _ = tokio::time::timeout(patience, &mut self.task).await;
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.stop.cancel();
+        self.task.abort();
     }
 }
 
@@ -129,13 +138,46 @@ async fn only(
     request: Request<axum::body::Body>,
     next: Next,
 ) -> Response {
-    let allowed = caller.uid == owner || (cfg!(unix) && caller.uid == Some(0));
+    let allowed = caller.uid.is_some_and(|uid| uid == 0 || Some(uid) == owner);
     if allowed {
         next.run(request).await
     } else {
         ApiError::new(ErrorCode::Home, "this home belongs to somebody else").into_response()
     }
 }
+
+/// Errors that axum answers by itself, about paths, methods and bodies, said as all others are.
+async fn in_our_words(response: Response) -> Response {
+    let json = |value: &HeaderValue| value.as_bytes().starts_with(b"application/json");
+    let ours = response.headers().get(CONTENT_TYPE).is_some_and(json);
+    let status = response.status();
+    if ours || !(status.is_client_error() || status.is_server_error()) {
+        return response;
+    }
+    let said = axum::body::to_bytes(response.into_body(), MOST_SAID).await.unwrap_or_default();
+    let error = match status {
+        StatusCode::NOT_FOUND => ApiError::new(
+            ErrorCode::NotFound,
+            "the node knows no such request: it may be older than the command",
+        ),
+        StatusCode::METHOD_NOT_ALLOWED => ApiError::new(
+            ErrorCode::Usage,
+            "the node does not do this with that path: see the API's documentation",
+        ),
+        StatusCode::PAYLOAD_TOO_LARGE => {
+            ApiError::new(ErrorCode::Usage, "the request is too long: send less at once")
+        }
+        _ if status.is_client_error() => {
+            let said = String::from_utf8_lossy(&said);
+            ApiError::new(ErrorCode::Usage, format!("the request makes no sense to the node: {said}"))
+        }
+        _ => ApiError::new(ErrorCode::Internal, "the node failed at this: its log says more"),
+    };
+    (status, axum::Json(error)).into_response()
+}
+
+/// The longest sentence of axum's that is passed on, in bytes.
+const MOST_SAID: usize = 4096;
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {

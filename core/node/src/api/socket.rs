@@ -1,4 +1,4 @@
-//! The Unix socket of a home, and its stand-in where there are none.
+//! The Unix socket of a home. Where there are none, a node does not start yet, and says so.
 
 use std::io;
 use std::path::Path;
@@ -22,20 +22,24 @@ pub(crate) fn listen(socket: &Path) -> io::Result<tokio::net::UnixListener> {
     Ok(listener)
 }
 
-/// A connection to the node behind the socket: here a loopback port, named with a token in a file that only its owner reads.
+/// There is no socket that only its owner reaches, and a loopback port is everybody's on the machine.
 #[cfg(not(unix))]
-pub(crate) async fn connect(socket: &Path) -> io::Result<tokio::net::TcpStream> {
-    let port = std::fs::read_to_string(socket)?.trim().parse().map_err(io::Error::other)?;
-    tokio::net::TcpStream::connect((std::net::Ipv4Addr::LOCALHOST, port)).await
+pub(crate) async fn connect(_: &Path) -> io::Result<tokio::net::TcpStream> {
+    Err(not_here())
 }
 
-/// Listens on a loopback port and writes it to the file.
+/// See [`connect`].
 #[cfg(not(unix))]
-pub(crate) fn listen(socket: &Path) -> io::Result<tokio::net::TcpListener> {
-    let listener = std::net::TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, 0))?;
-    listener.set_nonblocking(true)?;
-    std::fs::write(socket, listener.local_addr()?.port().to_string())?;
-    tokio::net::TcpListener::from_std(listener)
+pub(crate) fn listen(_: &Path) -> io::Result<tokio::net::TcpListener> {
+    Err(not_here())
+}
+
+#[cfg(not(unix))]
+fn not_here() -> io::Error {
+    io::Error::new(
+        io::ErrorKind::Unsupported,
+        "the local API needs a Unix system so far: use wayside on one (WSL counts)",
+    )
 }
 
 #[cfg(unix)]

@@ -30,7 +30,7 @@ pub struct Id {
 }
 
 /// `POST /v1/bridges`
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AddBridge {
     /// The kind (`dir`, `exec`).
     pub kind: String,
@@ -38,6 +38,16 @@ pub struct AddBridge {
     pub name: Option<String>,
     /// The kind's options by name.
     pub options: BTreeMap<String, String>,
+}
+
+impl fmt::Debug for AddBridge {
+    /// Options may hold credentials.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AddBridge")
+            .field("kind", &self.kind)
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
 }
 
 /// A configured bridge: an element of `GET /v1/bridges`, the answer of `POST /v1/bridges`.
@@ -90,12 +100,18 @@ pub struct NewInvite {
 }
 
 /// The answer to [`NewInvite`].
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InviteView {
     /// The link: a secret for whom it is meant.
     pub invite: String,
     /// When it ends.
     pub expires: Time,
+}
+
+impl fmt::Debug for InviteView {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("InviteView").field("expires", &self.expires).finish_non_exhaustive()
+    }
 }
 
 /// `POST /v1/accept`

@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use wayside_proto::engine::{CommandError, FindError};
+use wayside_proto::identity::Roster;
 use wayside_proto::message::Refusal;
 use wayside_proto::place::Locator;
 
 use super::types::{ApiError, ErrorCode};
+use crate::home::HomeError;
 
 /// An invite that we accepted does not work.
 pub(crate) const fn refusal(why: Refusal) -> &'static str {
@@ -45,12 +47,16 @@ pub(crate) fn command(error: &CommandError) -> ApiError {
         CommandError::Bridge(_) => ErrorCode::Bridge,
         CommandError::Expired | CommandError::OwnInvite => ErrorCode::Invite,
         CommandError::Unknown(_) => ErrorCode::NotFound,
-        CommandError::Name(_) => ErrorCode::Exists,
+        CommandError::Name(name) if Roster::is_name(name) => ErrorCode::Exists,
         _ => ErrorCode::Usage,
     };
     match error {
         CommandError::Expired => ApiError::new(code, refusal(Refusal::Expired)),
         CommandError::NoBridge { wanted } => ApiError::new(code, no_bridge(wanted)),
+        CommandError::Name(name) if code == ErrorCode::Exists => {
+            ApiError::new(code, format!("another friend is called `{name}` already: choose another name"))
+        }
+        CommandError::Name(_) => ApiError::new(code, HomeError::Name.to_string()),
         other => ApiError::new(code, other.to_string()),
     }
 }

@@ -6,7 +6,7 @@ use tokio::sync::mpsc;
 use wayside_bridge::{Class, Key, Receipt, Record, SharedBridge, Slot, Timestamp};
 use wayside_proto::engine::{Input, PublicationId};
 
-use super::{Publication, Report};
+use super::{Publication, Reporter};
 
 /// What the engine wants done at a bridge.
 #[derive(Debug)]
@@ -24,7 +24,7 @@ const AT_ONCE: usize = 4;
 pub(super) async fn work(
     bridge: &SharedBridge,
     jobs: &mut mpsc::UnboundedReceiver<Job>,
-    found: &mpsc::Sender<Report>,
+    reporter: &Reporter,
 ) {
     let jobs = futures::stream::poll_fn(|context| jobs.poll_recv(context));
     jobs.for_each_concurrent(AT_ONCE, async |job| {
@@ -32,8 +32,7 @@ pub(super) async fn work(
             Job::Publish(publication) => publish(bridge, publication).await,
             Job::Retract(receipts) => retract(bridge, receipts).await,
         };
-        // Nobody listens any more when the node ends.
-        let _ = found.send(Report::Input(input)).await;
+        reporter.input(input).await;
     })
     .await;
 }

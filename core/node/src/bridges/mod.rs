@@ -6,7 +6,7 @@
 mod jobs;
 mod profile;
 mod runner;
-mod unmatched;
+mod seen;
 mod watcher;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -45,20 +45,53 @@ pub(crate) struct BridgeEnvironment {
 
 /// What a runner has to say.
 #[derive(Debug)]
-pub(crate) enum Report {
+pub(crate) struct Report {
+    /// Of which bridge.
+    pub(crate) bridge: BridgeName,
+    /// Which run of it: one that was removed and added again is another one.
+    pub(crate) run: u64,
+    /// What.
+    pub(crate) what: What,
+}
+
+/// What is said of a bridge.
+#[derive(Debug)]
+pub(crate) enum What {
     /// For the engine.
     Input(Input),
-    /// The bridge was tried for the first time, with or without success.
-    Tried(BridgeName),
+    /// It was tried for the first time, with or without success.
+    Tried,
     /// It works, after it did not or for the first time.
-    Up(BridgeName),
+    Up,
     /// It does not work any more, or did not from the start.
-    Down(BridgeName),
+    Down,
+}
+
+/// Says what one run of a bridge has to say.
+#[derive(Clone, Debug)]
+struct Reporter {
+    bridge: BridgeName,
+    run: u64,
+    reports: mpsc::Sender<Report>,
+}
+
+impl Reporter {
+    /// Waits while the node has too much to do, which slows the bridge down too.
+    async fn say(&self, what: What) {
+        let report = Report { bridge: self.bridge.clone(), run: self.run, what };
+        // Nobody listens any more when the node ends.
+        let _ = self.reports.send(report).await;
+    }
+
+    async fn input(&self, input: Input) {
+        self.say(What::Input(input)).await;
+    }
 }
 
 /// A configured bridge as others see it.
 #[derive(Debug)]
 pub(crate) struct BridgeHandle {
+    run: u64,
     jobs: mpsc::UnboundedSender<Job>,
     slots: watch::Sender<Slots>,
     status: Arc<Mutex<BridgeView>>,
@@ -67,18 +100,23 @@ pub(crate) struct BridgeHandle {
 
 impl BridgeHandle {
     /// Starts running a bridge.
-    pub(crate) fn start(config: BridgeConfig, environment: BridgeEnvironment) -> Self {
+    pub(crate) fn start(run: u64, config: BridgeConfig, environment: BridgeEnvironment) -> Self {
         // Bounded by the engine, which has at most `Config::max_publications` of them under way.
         let (jobs, job_queue) = mpsc::unbounded_channel();
         let (slots, wanted) = watch::channel(Slots::new());
         let status = Arc::new(Mutex::new(profile::not_yet_tried(&config)));
         let cancel = CancellationToken::new();
-        let runner = runner::Runner::new(config, environment.clone(), Arc::clone(&status));
+        let runner = runner::Runner::new(run, config, environment.clone(), Arc::clone(&status));
         let stop = cancel.clone();
         environment.tasks.spawn(async move {
             stop.run_until_cancelled(runner.run(job_queue, wanted)).await;
         });
-        Self { jobs, slots, status, cancel }
+        Self { run, jobs, slots, status, cancel }
+    }
+
+    /// Which run of the bridge this is.
+    pub(crate) const fn run(&self) -> u64 {
+        self.run
     }
 
     /// Has something published or taken back.

@@ -35,7 +35,7 @@ pub(crate) fn not_yet_tried(config: &BridgeConfig) -> BridgeView {
         title: config.name.clone(),
         locators: Vec::new(),
         healthy: false,
-        error: None,
+        error: Some("not tried yet: its first answer is still awaited".to_owned()),
         retry_at: None,
         note: None,
         service_sees: Vec::new(),

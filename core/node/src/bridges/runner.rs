@@ -1,20 +1,23 @@
 //! One bridge: opened, tried, used, and tried again when it fails.
 
+use std::convert::Infallible;
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use futures::FutureExt;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use wayside_bridge::layers::{self, Check, Rate, RateLimit, RateLimits, RetryPolicy};
 use wayside_bridge::{
-    BridgeContext, BridgeError, BridgeOptions, Entropy, Probe, Registry, Retry, SharedBridge,
+    BridgeContext, BridgeError, BridgeOptions, Entropy, ErrorKind, Probe, Registry, Retry, SharedBridge,
 };
 use wayside_proto::UnixMillis;
 use wayside_proto::engine::{BridgeName, Input};
 
 use super::jobs::{self, Job};
 use super::watcher::Watcher;
-use super::{BridgeEnvironment, Report, Slots, profile};
+use super::{BridgeEnvironment, Reporter, Slots, What, profile};
 use crate::api::types::{BridgeView, Time};
 use crate::clock::{self, SystemEntropy};
 use crate::home::{self, BridgeConfig};
@@ -24,12 +27,14 @@ use crate::times;
 const PATIENCE: Duration = Duration::from_secs(30);
 /// How soon a bridge that failed is tried again, at first and at most.
 const BACK_OFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(300));
+/// The longest that a service may ask for.
+const LONGEST: Duration = Duration::from_secs(3600);
 /// How often a bridge that works is asked again which places it reaches.
 const REFRESH: Duration = Duration::from_secs(60);
 
 /// Runs one bridge for as long as it is configured.
 pub(super) struct Runner {
-    name: BridgeName,
+    reporter: Reporter,
     config: BridgeConfig,
     environment: BridgeEnvironment,
     status: Arc<Mutex<BridgeView>>,
@@ -37,11 +42,14 @@ pub(super) struct Runner {
 
 impl Runner {
     pub(super) fn new(
+        run: u64,
         config: BridgeConfig,
         environment: BridgeEnvironment,
         status: Arc<Mutex<BridgeView>>,
     ) -> Self {
-        Self { name: BridgeName(config.name.clone()), config, environment, status }
+        let bridge = BridgeName(config.name.clone());
+        let reporter = Reporter { bridge, run, reports: environment.found.clone() };
+        Self { reporter, config, environment, status }
     }
 
     /// Runs until it is cancelled.
@@ -50,23 +58,29 @@ impl Runner {
         let mut tried = false;
         let mut bridge = None;
         loop {
+            let opened = caught(self.open_and_try(&mut bridge)).await;
             let began = Instant::now();
-            let error = match self.open_and_try(&mut bridge).await {
+            let error = match opened {
                 Ok((bridge, probe)) => {
+                    // From before it went down: the engine gives them again.
+                    while let Ok(job) = jobs.try_recv() {
+                        self.reporter.input(jobs::refuse(job, "the bridge was away")).await;
+                    }
                     self.say_up(&bridge, &probe).await;
                     if !std::mem::replace(&mut tried, true) {
-                        self.say(Report::Tried(self.name.clone())).await;
+                        self.reporter.say(What::Tried).await;
                     }
-                    self.serve(&bridge, &mut jobs, wanted.clone()).await
+                    let serve = async { Err(self.serve(&bridge, &mut jobs, wanted.clone()).await) };
+                    caught(serve).await.map_or_else(|error| error, |never: Infallible| match never {})
                 }
                 Err(error) => error,
             };
             // A bridge that worked for a while begins its back-off anew.
             failures = if began.elapsed() > BACK_OFF.1 { 0 } else { failures + 1 };
-            let wait = self.patience(&error, failures);
+            let wait = patience(&error, failures);
             self.say_down(&error, wait).await;
             if !std::mem::replace(&mut tried, true) {
-                self.say(Report::Tried(self.name.clone())).await;
+                self.reporter.say(What::Tried).await;
             }
             self.refuse_jobs_for(wait, &mut jobs, error.message()).await;
             if error.retry() == Retry::Never {
@@ -81,7 +95,7 @@ impl Runner {
     ) -> Result<(SharedBridge, Probe), BridgeError> {
         let slow = |_| {
             BridgeError::new(
-                wayside_bridge::ErrorKind::Unreachable,
+                ErrorKind::Unreachable,
                 format!("no answer within {} seconds", PATIENCE.as_secs()),
             )
         };
@@ -97,10 +111,7 @@ impl Runner {
     async fn open(&self) -> Result<SharedBridge, BridgeError> {
         let BridgeEnvironment { registry, home, clock, tasks, .. } = &self.environment;
         let state_dir = home::make_bridge_dir(home, &self.config.name).map_err(|error| {
-            BridgeError::new(
-                wayside_bridge::ErrorKind::Internal,
-                format!("the bridge's own folder cannot be made: {error}"),
-            )
+            BridgeError::new(ErrorKind::Internal, format!("the bridge's own folder cannot be made: {error}"))
         })?;
         let context = clock::context(clock.clone(), tasks.clone(), Some(state_dir));
         open(registry, &self.config, context).await
@@ -113,11 +124,11 @@ impl Runner {
         jobs: &mut mpsc::UnboundedReceiver<Job>,
         wanted: watch::Receiver<Slots>,
     ) -> BridgeError {
-        let found = &self.environment.found;
-        let watcher = Watcher { name: &self.name, bridge, found };
+        let reporter = &self.reporter;
+        let watcher = Watcher { bridge, reporter };
         tokio::select! {
             error = watcher.run(wanted) => error,
-            () = jobs::work(bridge, jobs, found) => std::future::pending().await,
+            () = jobs::work(bridge, jobs, reporter) => std::future::pending().await,
             () = self.keep_profile(bridge) => std::future::pending().await,
         }
     }
@@ -131,7 +142,8 @@ impl Runner {
             if now != known {
                 known = now.clone();
                 self.change(|view| profile::describe(view, &**bridge));
-                self.say(Report::Input(Input::BridgeUp { bridge: self.name.clone(), profile: now })).await;
+                let bridge = self.reporter.bridge.clone();
+                self.reporter.input(Input::BridgeUp { bridge, profile: now }).await;
             }
         }
     }
@@ -142,58 +154,65 @@ impl Runner {
             (view.healthy, view.error, view.retry_at) = (true, None, None);
             view.note.clone_from(&probe.note);
         });
+        let name = &self.reporter.bridge;
         if let Some(time) = probe.service_time {
             let time = UnixMillis::from_secs(time.as_secs());
-            self.say(Report::Input(Input::ServiceTime { bridge: self.name.clone(), time })).await;
+            self.reporter.input(Input::ServiceTime { bridge: name.clone(), time }).await;
         }
         let profile = profile::of(&**bridge);
-        self.say(Report::Input(Input::BridgeUp { bridge: self.name.clone(), profile })).await;
-        self.say(Report::Up(self.name.clone())).await;
+        self.reporter.input(Input::BridgeUp { bridge: name.clone(), profile }).await;
+        self.reporter.say(What::Up).await;
     }
 
     async fn say_down(&self, error: &BridgeError, wait: Duration) {
-        tracing::info!(bridge = self.name.0, %error, "the bridge does not work");
+        tracing::info!(bridge = self.reporter.bridge.0, %error, "the bridge does not work");
         let retry_at = self.environment.clock.wall().after(wait);
         self.change(|view| {
             view.healthy = false;
             view.error = Some(error.message().to_owned());
             view.retry_at = Some(Time(times::timestamp(retry_at)));
         });
-        self.say(Report::Input(Input::BridgeDown { bridge: self.name.clone() })).await;
-        self.say(Report::Down(self.name.clone())).await;
+        self.reporter.input(Input::BridgeDown { bridge: self.reporter.bridge.clone() }).await;
+        self.reporter.say(What::Down).await;
     }
 
     /// Waits, and meanwhile says no to what the engine wants done, so that it can go another way.
     async fn refuse_jobs_for(&self, wait: Duration, jobs: &mut mpsc::UnboundedReceiver<Job>, why: &str) {
         let until = Instant::now() + wait;
         while let Ok(Some(job)) = tokio::time::timeout_at(until, jobs.recv()).await {
-            self.say(Report::Input(jobs::refuse(job, why))).await;
+            self.reporter.input(jobs::refuse(job, why)).await;
         }
-    }
-
-    /// How long to wait: as the error says, else twice as long each time, never to the same moment as everybody else.
-    fn patience(&self, error: &BridgeError, failures: u32) -> Duration {
-        let least = match error.retry() {
-            Retry::Now => return Duration::ZERO,
-            Retry::After(wait) => wait,
-            Retry::Never => Duration::from_secs(30),
-            Retry::BackOff => BACK_OFF.0,
-        };
-        let doubled = BACK_OFF.0.saturating_mul(1 << failures.saturating_sub(1).min(9)).min(BACK_OFF.1);
-        let wait = least.max(doubled);
-        let mut random = [0; 4];
-        SystemEntropy.fill(&mut random);
-        wait + wait.mul_f64(f64::from(u32::from_be_bytes(random)) / f64::from(u32::MAX) / 4.0)
     }
 
     fn change(&self, change: impl FnOnce(&mut BridgeView)) {
         change(&mut self.status.lock().unwrap_or_else(PoisonError::into_inner));
     }
+}
 
-    async fn say(&self, report: Report) {
-        // Nobody listens any more when the node ends.
-        let _ = self.environment.found.send(report).await;
-    }
+/// How long to wait: as the error says, else twice as long each time, never to the same moment as everybody else.
+fn patience(error: &BridgeError, failures: u32) -> Duration {
+    let least = match error.retry() {
+        Retry::Now if failures <= 1 => return Duration::ZERO,
+        Retry::Now | Retry::BackOff => BACK_OFF.0,
+        // A service that asks for a year off is asked again all the same.
+        Retry::After(wait) => wait.min(LONGEST),
+        Retry::Never => Duration::from_secs(30),
+    };
+    let doubled = BACK_OFF.0.saturating_mul(1 << failures.saturating_sub(1).min(9)).min(BACK_OFF.1);
+    let wait = least.max(doubled);
+    let mut random = [0; 4];
+    SystemEntropy.fill(&mut random);
+    wait + wait.mul_f64(f64::from(u32::from_be_bytes(random)) / f64::from(u32::MAX) / 4.0)
+}
+
+/// A bridge that panics is a bridge that fails.
+async fn caught<T>(work: impl Future<Output = Result<T, BridgeError>>) -> Result<T, BridgeError> {
+    AssertUnwindSafe(work).catch_unwind().await.unwrap_or_else(|_| {
+        Err(BridgeError::new(
+            ErrorKind::Internal,
+            "the bridge failed in a way that it should not: please report it",
+        ))
+    })
 }
 
 /// Opens a configured bridge behind the layers that every bridge gets: what is not declared is refused, what fails for a moment is tried again, and a
@@ -224,3 +243,23 @@ const RETRIES: RetryPolicy = RetryPolicy {
     attempts: 3,
     budget: Duration::from_secs(10),
 };
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_service_makes_us_wait_for_ever_or_ask_without_pause() {
+        let asks = |retry| BridgeError::new(ErrorKind::RateLimited, "later").with_retry(retry);
+        assert!(patience(&asks(Retry::After(Duration::MAX)), 1) <= LONGEST * 2);
+        assert_eq!(patience(&asks(Retry::Now), 1), Duration::ZERO);
+        assert!(patience(&asks(Retry::Now), 2) >= BACK_OFF.0);
+        assert!(patience(&asks(Retry::BackOff), 1000) <= BACK_OFF.1 * 2);
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_an_error() {
+        let error = caught(async { if true { panic!("a plugin's bug") } else { Ok(()) } }).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Internal);
+    }
+}

@@ -1,33 +1,43 @@
 //! Looking for records: pushed or polled, listed or by key.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use futures::StreamExt;
-use tokio::sync::{mpsc, watch};
+use futures::stream::{BoxStream, SelectAll};
+use tokio::sync::watch;
 use wayside_bridge::{
     Batch, BridgeError, Cursor, Delivery, ErrorKind, Fetch, Keys, Locator, Lookup, Place, RecordStream,
     SharedBridge, Slot, Watch,
 };
 use wayside_proto::UnixMillis;
-use wayside_proto::engine::{BridgeName, Found, Input, Space};
+use wayside_proto::engine::{Found, Input, Space};
 use wayside_proto::meet::slot::SlotId;
 
-use super::unmatched::Unmatched;
-use super::{Report, Slots};
+use super::seen::{self, Seen};
+use super::{Reporter, Slots};
 
 /// Watches at one bridge until it fails.
 pub(super) struct Watcher<'a> {
-    pub(super) name: &'a BridgeName,
     pub(super) bridge: &'a SharedBridge,
-    pub(super) found: &'a mpsc::Sender<Report>,
+    pub(super) reporter: &'a Reporter,
 }
+
+/// Batches of every space that is watched.
+type News = SelectAll<BoxStream<'static, (Space, Result<Batch, BridgeError>)>>;
 
 /// What woke a watch: news, or other slots to watch.
 enum Woken {
-    News(Option<Result<Batch, BridgeError>>),
-    Slots,
+    News(Space, Batch),
+    Slots(Slots),
 }
+
+/// How long a watch that was too slow waits before it starts again.
+const LAGGED: Duration = Duration::from_secs(1);
+/// How soon a friend's space that could not be read is tried again, at first and at most.
+const AGAIN: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(3600));
+/// The most batches that are fetched without a pause: a service that always has more is hostile.
+const MOST_PAGES: u32 = 256;
 
 impl Watcher<'_> {
     /// Watches what is wanted; returns when the bridge fails.
@@ -37,117 +47,160 @@ impl Watcher<'_> {
             let Err(error) = (match slots.is_empty() {
                 true => wanted.changed().await.map_err(|_| ended()),
                 false => match self.bridge.capability().lookup {
-                    Lookup::List => self.listed(&mut wanted).await,
+                    Lookup::List => self.listed(slots, &mut wanted).await,
                     Lookup::Key => self.by_key(slots, &mut wanted).await,
                 },
             }) else {
                 continue;
             };
-            // A watcher that was too slow starts again where it was told to, right away.
             if error.kind() != ErrorKind::Lagged {
                 return error;
             }
+            tokio::time::sleep(LAGGED).await;
         }
     }
 
-    /// A place that can be listed: everything once, then news, and what is not wanted is kept for later. Other slots cost no request.
-    async fn listed(&self, wanted: &mut watch::Receiver<Slots>) -> Result<(), BridgeError> {
-        let mut unmatched = Unmatched::default();
-        let mut news = self.news(Place::Own, Keys::All).await?;
-        let mut slots = own(&wanted.borrow_and_update());
+    /// Places that can be listed: everything once, then news, and what is not wanted is kept for later. Other slots cost no request; other places and
+    /// slots whose records may have been forgotten have it return, to list anew.
+    async fn listed(&self, mut slots: Slots, wanted: &mut watch::Receiver<Slots>) -> Result<(), BridgeError> {
+        let mut news = self.open(slots.keys().map(|space| (space.clone(), Keys::All))).await?;
+        let mut seen: BTreeMap<Space, Seen> =
+            slots.keys().map(|space| (space.clone(), Seen::new(most(space)))).collect();
         loop {
             match woken(&mut news, wanted).await? {
-                Woken::News(Some(batch)) => {
-                    let batch = batch?;
-                    let records = unmatched.sift(batch.records, &slots);
-                    self.report(Space::Own, records, batch.service_time.map(|time| time.as_secs())).await;
+                Woken::News(space, batch) => {
+                    let (Some(seen), Some(slots)) = (seen.get_mut(&space), slots.get(&space)) else {
+                        continue;
+                    };
+                    self.service_time(&space, &batch).await;
+                    self.report(space, seen.sift(batch.records, slots)).await;
                 }
-                Woken::News(None) => {
-                    return Err(BridgeError::new(ErrorKind::Unreachable, "the bridge stopped watching"));
-                }
-                Woken::Slots => {
-                    let now = own(&wanted.borrow_and_update());
-                    if now.is_empty() {
+                Woken::Slots(now) => {
+                    if !now.keys().eq(slots.keys()) {
                         return Ok(());
                     }
-                    let grown = !now.is_subset(&slots);
+                    for (space, wanted) in &now {
+                        let (Some(seen), Some(before)) = (seen.get(space), slots.get(space)) else {
+                            continue;
+                        };
+                        let new: BTreeSet<SlotId> = wanted.difference(before).copied().collect();
+                        if seen.forgot() && !new.is_empty() {
+                            return Ok(());
+                        }
+                        self.report(space.clone(), seen.of(new.iter())).await;
+                    }
                     slots = now;
-                    self.report(Space::Own, unmatched.take(&slots), None).await;
-                    if grown && unmatched.forgot() {
-                        return Ok(()); // lists the place anew
-                    }
                 }
             }
         }
     }
 
-    /// A place where one must know the key: one stream for each space, anew whenever other slots are wanted.
+    /// Places where one must know the key: asked anew whenever other slots are wanted.
     async fn by_key(&self, slots: Slots, wanted: &mut watch::Receiver<Slots>) -> Result<(), BridgeError> {
-        let mut streams = Vec::new();
-        for (space, slots) in slots {
-            let Some(place) = place(&space) else { continue };
-            let keys = slots.iter().map(|slot| Slot(slot.0)).collect();
-            let news = match self.news(place, keys).await {
-                Ok(news) => news,
-                // A friend's space that is away does not take our own with it.
-                Err(error) if space != Space::Own => {
-                    tracing::debug!(?space, %error, "a friend's space cannot be read");
-                    continue;
-                }
-                Err(error) => return Err(error),
-            };
-            streams.push(news.map(move |batch| (space.clone(), batch)).boxed());
-        }
-        let mut news = futures::stream::select_all(streams);
+        let keys = |slots: BTreeSet<SlotId>| slots.into_iter().map(|slot| Slot(slot.0)).collect::<Keys>();
+        let mut news = self.open(slots.into_iter().map(|(space, slots)| (space, keys(slots)))).await?;
         loop {
-            tokio::select! {
-                changed = wanted.changed() => return changed.map_err(|_| ended()),
-                batch = news.next() => match batch {
-                    Some((space, Ok(batch))) => {
-                        let records = batch.records.into_iter().filter_map(|record| match record.key {
-                            wayside_bridge::Key::Slot(slot) => {
-                                Some(Found { slot: SlotId(slot.0), bytes: record.bytes.to_vec() })
-                            }
-                            wayside_bridge::Key::Name(_) => None,
-                        });
-                        let time = batch.service_time.map(|time| time.as_secs());
-                        self.report(space, records.collect(), time).await;
-                    }
-                    Some((Space::Own, Err(error))) => return Err(error),
-                    Some((space, Err(error))) => tracing::debug!(?space, %error, "a friend's space cannot be read"),
-                    None => return Err(BridgeError::new(ErrorKind::Unreachable, "the bridge stopped watching")),
-                },
+            match woken(&mut news, wanted).await? {
+                Woken::Slots(_) => return Ok(()),
+                Woken::News(space, batch) => {
+                    self.service_time(&space, &batch).await;
+                    let records = batch.records.into_iter().filter_map(|record| match record.key {
+                        wayside_bridge::Key::Slot(slot) => {
+                            Some(Found { slot: SlotId(slot.0), bytes: record.bytes.to_vec() })
+                        }
+                        wayside_bridge::Key::Name(_) => None,
+                    });
+                    self.report(space, records.collect()).await;
+                }
             }
         }
     }
 
-    /// Batches as they come, pushed by the bridge or polled.
-    async fn news(&self, place: Place, keys: Keys) -> Result<RecordStream, BridgeError> {
-        match self.bridge.capability().delivery {
-            Delivery::Push { .. } => self.bridge.watch(Watch::new(place, keys)).await,
-            Delivery::Poll { interval } => Ok(poll(SharedBridge::clone(self.bridge), place, keys, interval)),
+    async fn open(&self, spaces: impl Iterator<Item = (Space, Keys)>) -> Result<News, BridgeError> {
+        let mut all = SelectAll::new();
+        for (space, keys) in spaces {
+            let Some(place) = place(&space) else { continue };
+            let stream = match space {
+                Space::Own => news(self.bridge, place, keys).await?,
+                // A friend's space that is away does not take our own with it.
+                Space::Of(_) => patient(SharedBridge::clone(self.bridge), place, keys),
+            };
+            all.push(stream.map(move |batch| (space.clone(), batch)).boxed());
+        }
+        Ok(all)
+    }
+
+    /// A friend's server does not tell us the time.
+    async fn service_time(&self, space: &Space, batch: &Batch) {
+        if let (Space::Own, Some(time)) = (space, batch.service_time) {
+            let time = UnixMillis::from_secs(time.as_secs());
+            let bridge = self.reporter.bridge.clone();
+            self.reporter.input(Input::ServiceTime { bridge, time }).await;
         }
     }
 
-    async fn report(&self, space: Space, records: Vec<Found>, service_secs: Option<u64>) {
-        // Nobody listens any more when the node ends.
-        if let Some(secs) = service_secs {
-            let time = UnixMillis::from_secs(secs);
-            let _ =
-                self.found.send(Report::Input(Input::ServiceTime { bridge: self.name.clone(), time })).await;
-        }
+    async fn report(&self, space: Space, records: Vec<Found>) {
         if !records.is_empty() {
-            let input = Input::Records { bridge: self.name.clone(), space, records };
-            let _ = self.found.send(Report::Input(input)).await;
+            let bridge = self.reporter.bridge.clone();
+            self.reporter.input(Input::Records { bridge, space, records }).await;
         }
     }
 }
 
-async fn woken(news: &mut RecordStream, wanted: &mut watch::Receiver<Slots>) -> Result<Woken, BridgeError> {
+async fn woken(news: &mut News, wanted: &mut watch::Receiver<Slots>) -> Result<Woken, BridgeError> {
+    let stopped = || BridgeError::new(ErrorKind::Unreachable, "the bridge stopped watching");
     tokio::select! {
-        changed = wanted.changed() => changed.map(|()| Woken::Slots).map_err(|_| ended()),
-        batch = news.next() => Ok(Woken::News(batch)),
+        changed = wanted.changed() => match changed {
+            Ok(()) => Ok(Woken::Slots(wanted.borrow_and_update().clone())),
+            Err(_) => Err(ended()),
+        },
+        batch = news.next() => match batch {
+            Some((space, batch)) => Ok(Woken::News(space, batch?)),
+            None => Err(stopped()),
+        },
     }
+}
+
+/// Batches as they come, pushed by the bridge or polled.
+async fn news(bridge: &SharedBridge, place: Place, keys: Keys) -> Result<RecordStream, BridgeError> {
+    match bridge.capability().delivery {
+        Delivery::Push { .. } => {
+            let watching = bridge.watch(Watch::new(place, keys)).await?;
+            let stopped = BridgeError::new(ErrorKind::Unreachable, "the bridge stopped watching");
+            Ok(watching.chain(futures::stream::iter([Err(stopped)])).boxed())
+        }
+        Delivery::Poll { interval } => Ok(poll(SharedBridge::clone(bridge), place, keys, interval)),
+    }
+}
+
+/// The same, opened again and again, less and less often, for as long as it fails.
+fn patient(bridge: SharedBridge, place: Place, keys: Keys) -> RecordStream {
+    let state = (None::<RecordStream>, AGAIN.0);
+    futures::stream::unfold(state, move |(mut stream, mut wait)| {
+        let (bridge, place, keys) = (SharedBridge::clone(&bridge), place.clone(), keys.clone());
+        async move {
+            loop {
+                let next = match &mut stream {
+                    Some(open) => open.next().await.unwrap_or_else(|| Err(ended())),
+                    None => match news(&bridge, place.clone(), keys.clone()).await {
+                        Ok(opened) => {
+                            stream = Some(opened);
+                            continue;
+                        }
+                        Err(error) => Err(error),
+                    },
+                };
+                match next {
+                    Ok(batch) => return Some((Ok(batch), (stream, AGAIN.0))),
+                    Err(error) => tracing::debug!(?place, %error, "a friend's space cannot be read"),
+                }
+                stream = None;
+                tokio::time::sleep(wait).await;
+                wait = wait.saturating_mul(2).min(AGAIN.1);
+            }
+        }
+    })
+    .boxed()
 }
 
 /// Fetches now and then: all that there is, then what is new, one request a poll when nothing is.
@@ -155,25 +208,29 @@ fn poll(bridge: SharedBridge, place: Place, keys: Keys, interval: Duration) -> R
     struct State {
         request: Fetch,
         cursor: Option<Cursor>,
-        more: bool,
-        first: bool,
+        pages: u32,
+        pause: bool,
     }
-    let state = State { request: Fetch::new(place, keys), cursor: None, more: true, first: true };
+    let state = State { request: Fetch::new(place, keys), cursor: None, pages: 0, pause: false };
     futures::stream::try_unfold((bridge, state), move |(bridge, mut state)| async move {
-        if !state.more && !state.first {
+        if state.pause {
             tokio::time::sleep(interval).await;
+            state.pages = 0;
         }
         let batch = bridge.fetch(state.request.clone().after(state.cursor.clone())).await?;
-        state.more = batch.more;
-        state.first = false;
+        state.pages = state.pages.saturating_add(1);
+        state.pause = !batch.more || state.pages >= MOST_PAGES;
         state.cursor.clone_from(&batch.cursor);
         Ok(Some((batch, (bridge, state))))
     })
     .boxed()
 }
 
-fn own(slots: &Slots) -> BTreeSet<SlotId> {
-    slots.get(&Space::Own).cloned().unwrap_or_default()
+const fn most(space: &Space) -> usize {
+    match space {
+        Space::Own => seen::MOST,
+        Space::Of(_) => seen::MOST_OF_FRIEND,
+    }
 }
 
 fn place(space: &Space) -> Option<Place> {
@@ -184,5 +241,9 @@ fn place(space: &Space) -> Option<Place> {
 }
 
 fn ended() -> BridgeError {
-    BridgeError::new(ErrorKind::Internal, "the node ends")
+    BridgeError::new(ErrorKind::Internal, "the watch ended")
 }
+
+#[cfg(test)]
+#[path = "watcher_tests.rs"]
+mod tests;

@@ -1,7 +1,6 @@
 //! The task that owns the engine.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,21 +8,23 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use wayside_noise::{Endpoint, Expectation, Link};
+use wayside_noise::{Endpoint, Link};
 use wayside_proto::Now;
 use wayside_proto::crypto::keys::AccountId;
-use wayside_proto::engine::{BridgeName, Engine, Event, Input, Output, Session as Secrets, SessionId};
+use wayside_proto::engine::{BridgeName, Engine, Input, Output, SessionId};
 use wayside_proto::place::Candidates;
 
-use super::{Answer, Driver, Work, candidates};
-use crate::api::types::{ApiError, BridgeView, ErrorCode, NodeEvent};
-use crate::bridges::{BridgeEnvironment, BridgeHandle, Job, Publication, Report};
+use super::{Answer, Driver, News, Work, candidates};
+use crate::api::types::{BridgeView, NodeEvent};
+use crate::bridges::{BridgeEnvironment, BridgeHandle, Report, What};
 use crate::home::BridgeConfig;
-use crate::links::{LiveLink, Peer, Protocols, Session, ping};
-use crate::store::StoreError;
+use crate::links::Protocols;
 
 /// The end of a driver that the task takes.
-pub(crate) struct Mailbox(pub(super) mpsc::Receiver<Work>);
+pub(crate) struct Mailbox {
+    pub(super) work: mpsc::Receiver<Work>,
+    pub(super) news: mpsc::Receiver<News>,
+}
 
 /// What the task is made of.
 pub(crate) struct Parts {
@@ -37,27 +38,30 @@ pub(crate) struct Parts {
 }
 
 /// Owns the engine and carries out what it says.
+///
+/// While the store takes nothing, nothing is taken in either: news and reports wait in their queues, and with them whoever has more to say; requests to
+/// change something are refused; the engine's clock stands still. So what is held back is what one input led to, and no more.
 pub(crate) struct Actor {
-    parts: Parts,
-    bridges: BTreeMap<BridgeName, BridgeHandle>,
+    pub(super) parts: Parts,
+    pub(super) bridges: BTreeMap<BridgeName, BridgeHandle>,
     /// Bridges that were not tried yet since the start.
     untried: BTreeSet<BridgeName>,
     /// What is to be done and waits for the store.
-    waiting: VecDeque<Output>,
+    pub(super) waiting: VecDeque<Output>,
     /// Whom to answer once it does.
-    asking: Vec<Answer>,
-    /// Why the store does not take it.
-    stuck: Option<Instant>,
+    pub(super) asking: Vec<Answer>,
+    /// The store does not take it, and is tried again then.
+    pub(super) stuck: Option<Instant>,
+    /// Whether a person was told so.
+    pub(super) complained: bool,
     /// Links that the engine was told of and has not judged yet.
-    arrived: BTreeMap<SessionId, Link>,
-    dials: BTreeMap<SessionId, CancellationToken>,
+    pub(super) arrived: BTreeMap<SessionId, Link>,
+    pub(super) dials: BTreeMap<SessionId, CancellationToken>,
+    /// Numbers links and runs of bridges, so that what is said of an earlier one is not taken for a later one.
+    pub(super) numbered: u64,
     known_candidates: Candidates,
 }
 
-/// How often a store that does not take things is tried again.
-const RETRY_STORE: Duration = Duration::from_secs(2);
-/// How long the other end of a link may take to echo when there is doubt whether it is there.
-const ECHO: Duration = Duration::from_secs(1);
 /// How often the machine's addresses are looked at.
 const LOOK_AROUND: Duration = Duration::from_secs(20);
 
@@ -70,8 +74,10 @@ impl Actor {
             waiting: VecDeque::new(),
             asking: Vec::new(),
             stuck: None,
+            complained: false,
             arrived: BTreeMap::new(),
             dials: BTreeMap::new(),
+            numbered: 0,
             known_candidates: Candidates::default(),
         };
         for bridge in bridges {
@@ -80,7 +86,7 @@ impl Actor {
         actor
     }
 
-    /// Runs until every driver is gone or `stop` says so.
+    /// Runs until `stop` says so.
     pub(crate) async fn run(mut self, mut mailbox: Mailbox, stop: CancellationToken) {
         self.look_around();
         self.say_if_ready();
@@ -91,15 +97,21 @@ impl Actor {
                 self.parts.engine.poll_timeout().map(|due| self.parts.driver.clock().instant(due));
             let stuck = self.stuck;
             tokio::select! {
-                biased;
                 () = stop.cancelled() => break,
-                () = until(stuck) => {}
-                work = mailbox.0.recv() => match work {
-                    Some(Work::Call(call)) => self.called(call),
-                    Some(Work::Arrived(link)) => self.link_arrived(link),
+                () = until(stuck) => self.stuck = None,
+                work = mailbox.work.recv() => match work {
+                    Some(Work::Change(change)) => {
+                        let answer = change(if stuck.is_some() { Err(super::outputs::refused()) } else { Ok(&mut self) });
+                        self.asking.extend(answer);
+                    }
+                    Some(Work::Look(look)) => look(&self),
                     None => break,
                 },
-                // While the store takes nothing, nothing more is taken in from outside: memory stays bounded.
+                news = mailbox.news.recv(), if stuck.is_none() => {
+                    if let Some(news) = news {
+                        news(&mut self);
+                    }
+                }
                 report = self.parts.reports.recv(), if stuck.is_none() => {
                     if let Some(report) = report {
                         self.reported(report);
@@ -109,10 +121,14 @@ impl Actor {
                     let now = self.now();
                     self.parts.engine.handle_timeout(now);
                 }
-                _ = look_around.tick() => self.look_around(),
+                _ = look_around.tick(), if stuck.is_none() => self.look_around(),
             }
         }
+        self.stuck = None;
         self.carry_out().await;
+        // Whoever waits to say something must not wait for ever, and what messages want holds the driver.
+        drop(mailbox);
+        self.parts.driver.want_nobody().await;
     }
 
     pub(super) fn now(&self) -> Now {
@@ -123,15 +139,34 @@ impl Actor {
         &mut self.parts.engine
     }
 
-    pub(super) fn driver(&self) -> &Driver {
-        &self.parts.driver
+    pub(super) const fn engine_as_it_is(&self) -> &Engine {
+        &self.parts.engine
+    }
+
+    /// Tells the engine that somebody wants an account, where that is so. The engine may want it on its own account, too.
+    pub(super) fn want_if_wanted(&mut self, account: &AccountId) {
+        if self.parts.driver.wanted(account) {
+            self.want_or_not(account);
+        }
+    }
+
+    /// Tells the engine whether somebody wants an account.
+    pub(super) fn want_or_not(&mut self, account: &AccountId) {
+        let now = self.now();
+        if self.parts.driver.wanted(account) {
+            self.parts.engine.want(now, account, None);
+        } else {
+            self.parts.engine.unwant(now, account);
+        }
     }
 
     pub(super) fn add_bridge(&mut self, config: BridgeConfig) {
         let name = BridgeName(config.name.clone());
         self.untried.insert(name.clone());
         self.parts.driver.0.ready.send_replace(false);
-        self.bridges.insert(name, BridgeHandle::start(config, self.parts.bridges.clone()));
+        self.numbered = self.numbered.saturating_add(1);
+        let handle = BridgeHandle::start(self.numbered, config, self.parts.bridges.clone());
+        self.bridges.insert(name, handle);
     }
 
     pub(super) fn remove_bridge(&mut self, name: &str) -> bool {
@@ -153,36 +188,23 @@ impl Actor {
         self.bridges.iter().map(view).collect()
     }
 
-    pub(super) fn link_down(&mut self, session: SessionId) {
-        let now = self.now();
-        self.arrived.remove(&session);
-        self.forget_link(session);
-        self.parts.engine.handle(now, Input::LinkDown { session });
-    }
-
-    fn called(&mut self, call: super::Call) {
-        let answer = call(self);
-        self.asking.push(answer);
-    }
-
     fn reported(&mut self, report: Report) {
+        let Report { bridge, run, what } = report;
+        // One that was removed meanwhile must not come up again by what it had said before.
+        let Some(handle) = self.bridges.get(&bridge).filter(|handle| handle.run() == run) else { return };
         let now = self.now();
-        match report {
-            Report::Input(input) => self.parts.engine.handle(now, input),
-            Report::Tried(bridge) => {
+        match what {
+            What::Input(input) => self.parts.engine.handle(now, input),
+            What::Tried => {
                 self.untried.remove(&bridge);
                 self.say_if_ready();
             }
-            Report::Up(bridge) => self.parts.driver.tell(NodeEvent::BridgeUp { bridge: bridge.0 }),
-            Report::Down(bridge) => {
-                if let Some(view) = self.bridges.get(&bridge).map(BridgeHandle::view) {
-                    let error = view.error.unwrap_or_default();
-                    self.parts.driver.tell(NodeEvent::BridgeDown {
-                        bridge: bridge.0,
-                        error,
-                        retry_at: view.retry_at,
-                    });
-                }
+            What::Up => self.parts.driver.tell(NodeEvent::BridgeUp { bridge: bridge.0 }),
+            What::Down => {
+                let view = handle.view();
+                let error = view.error.unwrap_or_default();
+                let retry_at = view.retry_at;
+                self.parts.driver.tell(NodeEvent::BridgeDown { bridge: bridge.0, error, retry_at });
             }
         }
     }
@@ -202,217 +224,11 @@ impl Actor {
             self.parts.engine.handle(now, Input::Candidates(candidates));
         }
     }
-
-    fn link_arrived(&mut self, link: Link) {
-        let session = SessionId(link.session().0);
-        let now = self.now();
-        self.arrived.insert(session, link);
-        self.parts.engine.handle(now, Input::LinkUp { session });
-    }
-
-    /// Carries out what the engine says, in its order, and answers those who asked. Stops where the store does not take something, to go on there later.
-    async fn carry_out(&mut self) {
-        loop {
-            self.waiting.extend(std::iter::from_fn(|| self.parts.engine.poll_output()));
-            let Some(output) = self.waiting.pop_front() else { break };
-            if let Output::Persist(changes) = output {
-                let store = Arc::clone(self.parts.driver.store());
-                let (changes, stored) =
-                    match store.run(move |store| Ok((store.apply(&changes), changes))).await {
-                        Ok((stored, changes)) => (changes, stored),
-                        // The runtime is ending.
-                        Err(_) => return,
-                    };
-                if let Err(error) = stored {
-                    self.waiting.push_front(Output::Persist(changes));
-                    return self.store_refuses(error);
-                }
-            } else {
-                self.perform(output);
-            }
-        }
-        self.stuck = None;
-        for answer in self.asking.drain(..) {
-            answer(Ok(()));
-        }
-    }
-
-    fn store_refuses(&mut self, error: StoreError) {
-        if self.stuck.is_none() {
-            tracing::error!(%error, "the store does not take what happened; nothing goes out until it does");
-            self.parts.driver.tell(NodeEvent::Warning { what: ApiError::from(error).message });
-        }
-        self.stuck = Some(Instant::now() + RETRY_STORE);
-        for answer in self.asking.drain(..) {
-            answer(Err(ApiError::new(
-                ErrorCode::Home,
-                "the disk does not take it: make room; it is tried again by itself",
-            )));
-        }
-    }
-
-    fn perform(&mut self, output: Output) {
-        match output {
-            Output::Persist(_) => {}
-            Output::Publish { id, bridge, slot, not_after, bytes } => {
-                self.submit(&bridge, Job::Publish(Publication { id, slot, not_after, bytes }));
-            }
-            Output::Retract { bridge, receipts } => self.submit(&bridge, Job::Retract(receipts)),
-            Output::Watch { bridge, slots } => {
-                if let Some(bridge) = self.bridges.get(&bridge) {
-                    bridge.watch(slots);
-                }
-            }
-            Output::Expect(session) => self.parts.endpoint.expect(expectation(&session)),
-            Output::Dial { session, candidates, patience } => self.dial(session, candidates, patience),
-            // Dials try each candidate for as long as they last; more of them come with traversal.
-            Output::MoreCandidates { .. } => {}
-            Output::Forget(session) => {
-                self.parts.endpoint.forget(wayside_noise::SessionId(session.0));
-                if let Some(dial) = self.dials.remove(&session) {
-                    dial.cancel();
-                }
-            }
-            Output::CloseLink { session, reason } => {
-                if let Some(link) = self.arrived.remove(&session) {
-                    link.close(reason);
-                }
-                if let Some(live) = self.forget_link(session) {
-                    live.peer.link.close(reason);
-                }
-            }
-            Output::CheckLink { session } => self.check_link(session),
-            Output::Close { account, reason } => {
-                if let Some(live) = self.parts.driver.links().of(&account) {
-                    self.forget_link(live.session);
-                    live.peer.link.close(reason);
-                }
-            }
-            Output::Event(event) => self.tell(event),
-        }
-    }
-
-    fn submit(&self, bridge: &BridgeName, job: Job) {
-        // A bridge that was removed meanwhile: the engine hears of that by itself.
-        if let Some(bridge) = self.bridges.get(bridge) {
-            bridge.submit(job);
-        }
-    }
-
-    fn dial(&mut self, session: Secrets, candidates: Candidates, patience: Duration) {
-        let give_up = CancellationToken::new();
-        if let Some(earlier) = self.dials.insert(session.id, give_up.clone()) {
-            earlier.cancel();
-        }
-        let (driver, endpoint) = (self.parts.driver.clone(), Arc::clone(&self.parts.endpoint));
-        let addresses: Vec<SocketAddr> = candidates.iter().map(|candidate| candidate.address).collect();
-        self.parts.tasks.spawn(async move {
-            let id = session.id;
-            let dialling = endpoint.connect(expectation(&session), &addresses, patience);
-            match give_up.run_until_cancelled(dialling).await {
-                Some(Ok(link)) => driver.arrived(link).await,
-                Some(Err(error)) => {
-                    let why = error.to_string();
-                    // The node is ending otherwise.
-                    let _ = driver
-                        .change(move |engine, now| engine.handle(now, Input::DialFailed { session: id, why }))
-                        .await;
-                }
-                None => {}
-            }
-        });
-    }
-
-    /// Asks the other end to echo, and closes the link where it does not: it may have died and come back without the link.
-    fn check_link(&self, session: SessionId) {
-        let links = self.parts.driver.links().all();
-        let Some((_, live)) = links.into_iter().find(|(_, live)| live.session == session) else { return };
-        let link = live.peer.link;
-        self.parts.tasks.spawn(async move {
-            let echo = async { ping::Pinger::new(&link).await?.ping().await };
-            let patience = ECHO.max(link.rtt() * 4);
-            if !matches!(tokio::time::timeout(patience, echo).await, Ok(Ok(_))) {
-                link.close("no answer");
-            }
-        });
-    }
-
-    fn forget_link(&mut self, session: SessionId) -> Option<LiveLink> {
-        let gone = self.parts.driver.links().remove(session)?;
-        self.parts.driver.0.links_changed.send_replace(());
-        Some(gone)
-    }
-
-    fn name_of(&self, account: &AccountId) -> String {
-        self.parts
-            .engine
-            .friend(account)
-            .map_or_else(|| account.to_string(), |friend| friend.name().to_owned())
-    }
-
-    fn tell(&mut self, event: Event) {
-        let driver = self.parts.driver.clone();
-        match event {
-            Event::FriendAdded { account, name, .. } => {
-                driver.tell(NodeEvent::FriendAdded { friend: name, account: account.to_string() });
-            }
-            Event::InviteRefused { why, .. } => {
-                driver.tell(NodeEvent::InviteRefused { why: crate::api::words::refusal(why).to_owned() });
-            }
-            Event::JoinRefused { why, .. } => {
-                driver.tell(NodeEvent::JoinRefused { why: crate::api::words::join_refused(why).to_owned() });
-            }
-            Event::Meeting { .. } => {}
-            Event::MeetingFailed { account, why, .. } => {
-                driver.tell(NodeEvent::MeetingFailed { friend: self.name_of(&account), why });
-            }
-            Event::LinkUp { account, session } => self.link_up(account, session),
-            Event::LinkDown { account } => {
-                driver.tell(NodeEvent::LinkDown { friend: self.name_of(&account) })
-            }
-            Event::FriendChanged { .. } => driver.grants_may_have_changed(),
-            Event::ClockWrong { by, ahead } => {
-                driver.tell(NodeEvent::Warning { what: crate::api::words::clock_wrong(by, ahead) });
-            }
-            Event::Suspicious { what, .. } => driver.tell(NodeEvent::Warning { what }),
-        }
-    }
-
-    fn link_up(&mut self, account: AccountId, session: SessionId) {
-        let Some(link) = self.arrived.remove(&session) else { return };
-        self.dials.remove(&session);
-        let device = self.parts.engine.friend(&account).and_then(|friend| {
-            friend.card().roster().device_by_noise(&link.peer()).map(|entry| entry.keys.id())
-        });
-        let Some(device) = device else { return link.close("unknown device") };
-        let driver = self.parts.driver.clone();
-        let live = LiveLink { session, peer: Peer { account, device, link }, since: driver.clock().wall() };
-        let event = NodeEvent::LinkUp {
-            friend: self.name_of(&account),
-            path: live.path(),
-            remote: Some(live.remote().to_string()),
-        };
-        driver.links().insert(live.clone());
-        driver.0.links_changed.send_replace(());
-        driver.tell(event);
-        let (protocols, tasks) = (Arc::clone(&self.parts.protocols), self.parts.tasks.clone());
-        let session = Session { link: live, protocols, driver, tasks };
-        self.parts.tasks.spawn(session.run());
-    }
 }
 
 async fn until(moment: Option<Instant>) {
     match moment {
         Some(moment) => tokio::time::sleep_until(moment).await,
         None => std::future::pending().await,
-    }
-}
-
-fn expectation(session: &Secrets) -> Expectation {
-    Expectation {
-        session: wayside_noise::SessionId(session.id.0),
-        peer: session.peer,
-        gate: (*session.gate.expose()).into(),
-        psk: (*session.psk.expose()).into(),
     }
 }

@@ -5,16 +5,17 @@
 
 mod actor;
 mod candidates;
+mod linking;
+mod outputs;
 mod wants;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
-use wayside_noise::Link;
 use wayside_proto::Now;
 use wayside_proto::crypto::keys::AccountId;
-use wayside_proto::engine::{Engine, SessionId};
+use wayside_proto::engine::{BridgeName, Engine};
 
 pub(crate) use actor::{Actor, Parts};
 
@@ -31,6 +32,7 @@ pub(crate) struct Driver(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     work: mpsc::Sender<Work>,
+    news: mpsc::Sender<News>,
     store: Arc<Store>,
     clock: SystemClock,
     limits: Limits,
@@ -41,19 +43,24 @@ struct Shared {
     accepted: watch::Sender<()>,
     links_changed: watch::Sender<()>,
     ready: watch::Sender<bool>,
+    clock_wrong: watch::Sender<Option<String>>,
     wants: wants::Wants,
 }
 
 /// What the task that owns the engine is asked.
 enum Work {
     /// To do something with it, and to answer once the store has it.
-    Call(Call),
-    /// A link's handshake is complete.
-    Arrived(Link),
+    Change(Change),
+    /// To look at it.
+    Look(Box<dyn FnOnce(&Actor) + Send>),
 }
 
-type Call = Box<dyn FnOnce(&mut Actor) -> Answer + Send>;
+/// Is given the reason instead where nothing can be changed now.
+type Change = Box<dyn FnOnce(Result<&mut Actor, ApiError>) -> Option<Answer> + Send>;
 type Answer = Box<dyn FnOnce(Result<(), ApiError>) + Send>;
+
+/// What happened and cannot be refused. It waits while the store takes nothing.
+type News = Box<dyn FnOnce(&mut Actor) + Send>;
 
 /// Requests that may wait; whoever asks beyond it waits.
 const QUEUE: usize = 256;
@@ -66,9 +73,11 @@ const LOOK: Duration = Duration::from_millis(20);
 impl Driver {
     /// A driver and the end of it that the task takes.
     pub(crate) fn new(store: Arc<Store>, clock: SystemClock, limits: Limits) -> (Self, actor::Mailbox) {
-        let (work, mailbox) = mpsc::channel(QUEUE);
+        let (work, asked) = mpsc::channel(QUEUE);
+        let (news, happened) = mpsc::channel(QUEUE);
         let shared = Shared {
             work,
+            news,
             store,
             clock,
             limits,
@@ -79,12 +88,13 @@ impl Driver {
             accepted: watch::channel(()).0,
             links_changed: watch::channel(()).0,
             ready: watch::channel(false).0,
+            clock_wrong: watch::channel(None).0,
             wants: wants::Wants::default(),
         };
-        (Self(Arc::new(shared)), actor::Mailbox(mailbox))
+        (Self(Arc::new(shared)), actor::Mailbox { work: asked, news: happened })
     }
 
-    /// Does something with the engine and answers once what follows from it is on disk.
+    /// Does something with the engine and answers once what follows from it is on disk. While the disk takes nothing it does nothing.
     pub(crate) async fn change<R: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Engine, Now) -> R + Send + 'static,
@@ -94,6 +104,14 @@ impl Driver {
             work(actor.engine(), now)
         })
         .await
+    }
+
+    /// Looks at the engine as it is now, whether or not all of that is on disk.
+    pub(crate) async fn look<R: Send + 'static>(
+        &self,
+        look: impl FnOnce(&Engine, Now) -> R + Send + 'static,
+    ) -> Result<R, ApiError> {
+        self.look_at(move |actor| look(actor.engine_as_it_is(), actor.now())).await
     }
 
     /// Has a bridge run from now on.
@@ -108,7 +126,7 @@ impl Driver {
 
     /// The bridges as they are.
     pub(crate) async fn bridges(&self) -> Result<Vec<BridgeView>, ApiError> {
-        self.call(|actor| actor.bridge_views()).await
+        self.look_at(Actor::bridge_views).await
     }
 
     async fn call<R: Send + 'static>(
@@ -116,27 +134,38 @@ impl Driver {
         work: impl FnOnce(&mut Actor) -> R + Send + 'static,
     ) -> Result<R, ApiError> {
         let (answer, answered) = oneshot::channel();
-        let call: Call = Box::new(move |actor| {
-            let result = work(actor);
-            Box::new(move |stored| {
-                // Whoever asked may have gone.
-                let _ = answer.send(stored.map(|()| result));
-            })
+        let change: Change = Box::new(move |actor| {
+            // Whoever asked may have gone.
+            match actor {
+                Ok(actor) => {
+                    let result = work(actor);
+                    Some(Box::new(move |stored| drop(answer.send(stored.map(|()| result)))))
+                }
+                Err(error) => {
+                    drop(answer.send(Err(error)));
+                    None
+                }
+            }
         });
-        let gone = || ApiError::new(ErrorCode::Internal, "the node is ending");
-        self.0.work.send(Work::Call(call)).await.map_err(|_| gone())?;
-        answered.await.map_err(|_| gone())?
+        self.0.work.send(Work::Change(change)).await.map_err(|_| ending())?;
+        answered.await.map_err(|_| ending())?
     }
 
-    /// A link's handshake is complete.
-    pub(crate) async fn arrived(&self, link: Link) {
+    async fn look_at<R: Send + 'static>(
+        &self,
+        look: impl FnOnce(&Actor) -> R + Send + 'static,
+    ) -> Result<R, ApiError> {
+        let (answer, answered) = oneshot::channel();
+        // Whoever asked may have gone.
+        let look = Box::new(move |actor: &Actor| drop(answer.send(look(actor))));
+        self.0.work.send(Work::Look(look)).await.map_err(|_| ending())?;
+        answered.await.map_err(|_| ending())
+    }
+
+    /// Something happened. Waits while the store takes nothing, so that what comes from outside costs bounded memory.
+    async fn happened(&self, news: impl FnOnce(&mut Actor) + Send + 'static) {
         // The node is ending otherwise.
-        let _ = self.0.work.send(Work::Arrived(link)).await;
-    }
-
-    /// The link of a session is gone.
-    pub(crate) async fn link_down(&self, session: SessionId) {
-        let _ = self.call(move |actor| actor.link_down(session)).await;
+        let _ = self.0.news.send(Box::new(news)).await;
     }
 
     /// What waited for a friend is on its disk.
@@ -152,14 +181,26 @@ impl Driver {
             let id = data_encoding::HEXLOWER.encode(&entry.id);
             self.tell(NodeEvent::MessageDelivered { id, to: name.clone() });
         }
-        self.want_recipients().await
+        self.want_recipients().await.map_err(ApiError::from)
     }
 
     /// Takes back what would be litter once the node is gone.
     pub(crate) async fn leave(&self) {
         let mut littered = self.change(|engine, now| engine.tidy_up(now)).await.is_ok();
         while littered {
-            littered = self.change(|engine, _| engine.leaves_litter()).await.unwrap_or(false);
+            littered = self.look(|engine, _| engine.leaves_litter()).await.unwrap_or(false);
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    /// The same for one bridge, everything there.
+    pub(crate) async fn leave_bridge(&self, name: String) {
+        let bridge = BridgeName(name);
+        let leaving = bridge.clone();
+        let mut littered = self.change(move |engine, now| engine.tidy_up_at(now, &leaving)).await.is_ok();
+        while littered {
+            let bridge = bridge.clone();
+            littered = self.look(move |engine, _| engine.leaves_litter_at(&bridge)).await.unwrap_or(false);
             tokio::time::sleep(LOOK).await;
         }
     }
@@ -179,7 +220,7 @@ impl Driver {
     pub(crate) async fn name_of(&self, account: &AccountId) -> String {
         let id = *account;
         let name =
-            self.change(move |engine, _| engine.friend(&id).map(|friend| friend.name().to_owned())).await;
+            self.look(move |engine, _| engine.friend(&id).map(|friend| friend.name().to_owned())).await;
         name.ok().flatten().unwrap_or_else(|| account.to_string())
     }
 
@@ -224,6 +265,11 @@ impl Driver {
         self.0.ready.subscribe()
     }
 
+    /// What is wrong with the clock, in words.
+    pub(crate) fn clock_wrong(&self) -> Option<String> {
+        self.0.clock_wrong.borrow().clone()
+    }
+
     pub(crate) fn store(&self) -> &Arc<Store> {
         &self.0.store
     }
@@ -239,4 +285,8 @@ impl Driver {
     pub(crate) fn links(&self) -> &Links {
         &self.0.links
     }
+}
+
+fn ending() -> ApiError {
+    ApiError::new(ErrorCode::Internal, "the node is ending")
 }

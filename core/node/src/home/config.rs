@@ -1,6 +1,7 @@
 //! The one file of configuration: TOML, written by `wayside` and by hand.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -51,7 +52,7 @@ impl Network {
 }
 
 /// A bridge that the user configured.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct BridgeConfig {
     /// What the user calls it.
     pub name: String,
@@ -59,6 +60,16 @@ pub struct BridgeConfig {
     pub kind: String,
     /// The kind's options by name.
     pub options: BTreeMap<String, String>,
+}
+
+impl fmt::Debug for BridgeConfig {
+    /// Options may hold credentials.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BridgeConfig")
+            .field("name", &self.name)
+            .field("kind", &self.kind)
+            .finish_non_exhaustive()
+    }
 }
 
 /// What things may cost.

@@ -22,9 +22,9 @@ pub(super) fn private_dir(path: &Path) -> io::Result<()> {
 }
 
 /// Opens, or makes, a file that only its owner reads.
-pub(super) fn private_file(path: &Path) -> io::Result<File> {
+pub(crate) fn private_file(path: &Path) -> io::Result<File> {
     let mut options = File::options();
-    options.create(true).truncate(false).write(true);
+    options.create(true).truncate(false).read(true).write(true);
     #[cfg(unix)]
     {
         use std::os::unix::fs::OpenOptionsExt;
@@ -72,7 +72,8 @@ pub(super) fn in_words(error: &io::Error) -> String {
     }
 }
 
-fn sync_dir(folder: &Path) -> io::Result<()> {
+/// Has a folder's entries on disk.
+pub(crate) fn sync_dir(folder: &Path) -> io::Result<()> {
     #[cfg(unix)]
     File::open(folder)?.sync_all()?;
     #[cfg(not(unix))]

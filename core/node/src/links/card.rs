@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::io;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use minicbor::{Decode, Encode};
 use wayside_noise::Stream;
-use wayside_proto::engine::{Grant, Input};
+use wayside_proto::engine::{CommandError, Friend, Grant, Input};
 use wayside_proto::identity::Card;
 
 use super::{Peer, Protocol, read_frame, write_frame};
@@ -25,6 +26,13 @@ struct Given {
     grants: Vec<String>,
 }
 
+/// Between two cards of one friend: each costs a look at its signatures, and perhaps the disk.
+const PAUSE: Duration = Duration::from_millis(200);
+/// How often our own card is looked at, which is renewed as time passes.
+const RENEW: Duration = Duration::from_secs(6 * 3600);
+/// How long to wait where the card cannot be made, since the disk takes nothing.
+const AGAIN: Duration = Duration::from_secs(5);
+
 /// The largest frame, in bytes.
 const MOST: usize = Card::MAX + 1024;
 
@@ -41,11 +49,18 @@ impl Protocol for Receiver {
             let bytes = given.card;
             let taken = self.0.change(move |engine, now| {
                 engine.handle(now, Input::Card { account, bytes });
-                engine.set_granted(now, &account, granted)
+                let same = |friend: &Friend| {
+                    GRANTS.iter().all(|(it, _)| friend.granted(*it) == granted.contains(it))
+                };
+                if !engine.friend(&account).is_some_and(same) {
+                    engine.set_granted(now, &account, granted)?;
+                }
+                Ok::<_, CommandError>(())
             });
             if !matches!(taken.await, Ok(Ok(()))) {
                 return;
             }
+            tokio::time::sleep(PAUSE).await;
         }
     }
 }
@@ -58,23 +73,23 @@ pub(crate) async fn give(driver: &Driver, peer: &Peer) -> io::Result<()> {
     loop {
         changes.borrow_and_update();
         let account = peer.account;
-        let given = driver
-            .change(move |engine, now| {
-                let card = engine.own_card(now).to_bytes();
-                let grants = engine
-                    .friend(&account)
-                    .map(|friend| GRANTS.iter().filter(|(grant, _)| friend.allows(*grant)));
-                let grants = grants.into_iter().flatten().map(|(_, word)| (*word).to_owned()).collect();
-                Given { card, grants }
-            })
-            .await
-            .map_err(io::Error::other)?;
+        let given = driver.change(move |engine, now| {
+            let card = engine.own_card(now).to_bytes();
+            let friend = engine.friend(&account);
+            let grants = friend.map(|friend| GRANTS.iter().filter(|(grant, _)| friend.allows(*grant)));
+            let grants = grants.into_iter().flatten().map(|(_, word)| (*word).to_owned()).collect();
+            Given { card, grants }
+        });
+        let Ok(given) = given.await else {
+            tokio::time::sleep(AGAIN).await;
+            continue;
+        };
         let bytes = minicbor::to_vec(&given).map_err(io::Error::other)?;
         if bytes != last {
             write_frame(&mut stream.send, &given).await?;
             last = bytes;
         }
-        if changes.changed().await.is_err() {
+        if let Ok(Err(_)) = tokio::time::timeout(RENEW, changes.changed()).await {
             return Ok(());
         }
     }

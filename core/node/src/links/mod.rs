@@ -51,6 +51,8 @@ pub(crate) type Protocols = BTreeMap<String, Arc<dyn Protocol>>;
 #[derive(Clone, Debug)]
 pub(crate) struct LiveLink {
     pub(crate) session: SessionId,
+    /// Tells it from another one of the same session.
+    pub(crate) number: u64,
     pub(crate) peer: Peer,
     pub(crate) since: UnixMillis,
 }
@@ -75,6 +77,11 @@ impl Links {
     /// The link with a friend.
     pub(crate) fn of(&self, account: &AccountId) -> Option<LiveLink> {
         self.lock().get(account).cloned()
+    }
+
+    /// The link of a session.
+    pub(crate) fn of_session(&self, session: SessionId) -> Option<LiveLink> {
+        self.lock().values().find(|link| link.session == session).cloned()
     }
 
     /// All of them.

@@ -1,8 +1,9 @@
 //! What runs for as long as one link is up.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tokio_util::task::TaskTracker;
 
 use super::{LiveLink, Protocols, card};
@@ -11,6 +12,10 @@ use crate::messages;
 
 /// The most streams of one link that are served at the same time; further ones wait.
 const STREAMS: usize = 64;
+/// How long a friend whose card has expired may take to hand over a fresh one, which is all that it is heard for.
+const FRESH_CARD: Duration = Duration::from_secs(if cfg!(test) { 2 } else { 20 });
+/// How often it is looked whether the card of a friend has expired.
+const LOOK_AT_CARD: Duration = Duration::from_secs(3600);
 
 /// One link at work.
 pub(crate) struct Session {
@@ -21,20 +26,58 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    /// Runs until the link ends, however it does.
+    /// Runs until the link ends, or ends it.
     pub(crate) async fn run(self) {
-        let peer = &self.link.peer;
-        tokio::select! {
-            reason = peer.link.closed() => tracing::debug!(%reason, "a link ended"),
-            () = self.serve_streams() => {}
-            () = self.give_card() => {}
-            () = self.send_messages() => {}
+        let link = &self.link.peer.link;
+        let (entitle, entitled) = watch::channel(false);
+        let why = tokio::select! {
+            reason = link.closed() => {
+                tracing::debug!(%reason, "a link ended");
+                "ended"
+            }
+            () = self.judge_card(&entitle) => "your card has expired, and no fresh one came",
+            () = self.serve_streams(&entitled) => "no more streams",
+            () = self.give_card() => "the card cannot be given",
+            () = self.send_messages(entitled.clone()) => "the node is ending",
+        };
+        // Whatever it was: nobody serves the link any more.
+        link.close(why);
+        self.driver.link_down(&self.link).await;
+    }
+
+    /// Says for how long the peer may do more than hand over its card; returns when it has had its time for that.
+    async fn judge_card(&self, entitle: &watch::Sender<bool>) {
+        let mut changes = self.driver.grants_changed();
+        loop {
+            if !self.card_in_force().await {
+                entitle.send_replace(false);
+                let fresh = async {
+                    while !self.card_in_force().await {
+                        if changes.changed().await.is_err() {
+                            return;
+                        }
+                    }
+                };
+                if tokio::time::timeout(FRESH_CARD, fresh).await.is_err() {
+                    return;
+                }
+            }
+            entitle.send_replace(true);
+            tokio::time::sleep(LOOK_AT_CARD).await;
         }
-        self.driver.link_down(self.link.session).await;
+    }
+
+    async fn card_in_force(&self) -> bool {
+        let account = self.link.peer.account;
+        let in_force = self.driver.look(move |engine, now| {
+            let time = engine.time(now);
+            engine.friend(&account).is_some_and(|friend| friend.card().roster().in_force(time))
+        });
+        in_force.await.unwrap_or(false)
     }
 
     /// Serves the streams that the peer opens.
-    async fn serve_streams(&self) {
+    async fn serve_streams(&self, entitled: &watch::Receiver<bool>) {
         let room = Arc::new(Semaphore::new(STREAMS));
         while let Ok((name, stream)) = self.link.peer.link.accept().await {
             let Some(protocol) = self.protocols.get(&name).map(Arc::clone) else {
@@ -43,27 +86,40 @@ impl Session {
             };
             let Ok(permit) = Arc::clone(&room).acquire_owned().await else { return };
             let peer = self.link.peer.clone();
+            let entitled = (name != card::NAME).then(|| entitled.clone());
             self.tasks.spawn(async move {
                 let link = peer.link.clone();
+                let served = async {
+                    if let Some(mut entitled) = entitled {
+                        // The link is ending otherwise.
+                        entitled.wait_for(|it| *it).await.ok()?;
+                    }
+                    protocol.accept(peer, stream).await;
+                    Some(())
+                };
                 tokio::select! {
-                    () = protocol.accept(peer, stream) => {}
+                    _ = served => {}
                     _ = link.closed() => {}
                 }
                 drop(permit);
             });
         }
-        std::future::pending().await
     }
 
     async fn give_card(&self) {
-        if let Err(error) = card::give(&self.driver, &self.link.peer).await {
-            tracing::debug!(%error, "the card could not be given");
+        match card::give(&self.driver, &self.link.peer).await {
+            Ok(()) => {}
+            Err(error) => {
+                tracing::debug!(%error, "the card could not be given");
+                // One that takes no card may still be talked with.
+                std::future::pending().await
+            }
         }
-        std::future::pending().await
     }
 
-    async fn send_messages(&self) {
-        messages::send_queued(&self.driver, &self.link.peer).await;
-        std::future::pending().await
+    async fn send_messages(&self, mut entitled: watch::Receiver<bool>) {
+        if entitled.wait_for(|it| *it).await.is_ok() {
+            messages::send_queued(&self.driver, &self.link.peer).await;
+        }
     }
 }

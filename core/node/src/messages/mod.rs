@@ -1,7 +1,11 @@
 //! `wayside/message/1`: messages over a link, each kept on disk until the other side has it on disk.
 //!
 //! The sender writes [`Message`] frames in order; the recipient commits each, then answers with an [`Ack`]. A message that came before is acknowledged
-//! again and shown once: numbers of a device only grow, and the greatest that came is stored in the same transaction as the message.
+//! again and shown once: numbers of a device only grow, and the greatest that came is stored in the same transaction as the message. A stream begins with
+//! the oldest message that was not acknowledged and goes on in order, so several of them at once, over one link or two, do no harm.
+//!
+//! A home that was restored from an old backup goes on with numbers from its clock. Only where that clock runs behind what it was before the backup are
+//! messages taken for known ones; nobody can tell.
 
 use std::io;
 use std::time::Duration;
@@ -21,25 +25,25 @@ pub(crate) const NAME: &str = "wayside/message/1";
 
 /// A message on the wire.
 #[derive(Encode, Decode)]
-struct Message {
+pub(crate) struct Message {
     #[cbor(n(0), with = "minicbor::bytes")]
-    id: [u8; 16],
+    pub(crate) id: [u8; 16],
     #[n(1)]
-    number: u64,
+    pub(crate) number: u64,
     #[n(2)]
-    sent: UnixMillis,
+    pub(crate) sent: UnixMillis,
     #[n(3)]
-    text: String,
+    pub(crate) text: String,
 }
 
 /// What the recipient says of it.
 #[derive(Encode, Decode)]
-struct Ack {
+pub(crate) struct Ack {
     #[n(0)]
-    number: u64,
+    pub(crate) number: u64,
     /// Not taken: there is no room until some were read.
     #[n(1)]
-    full: bool,
+    pub(crate) full: bool,
 }
 
 /// The largest frame: the longest text and what stands around it, in bytes.
@@ -47,7 +51,9 @@ const MOST: usize = Send::MAX_TEXT + 128;
 /// Messages that may be on their way at once.
 const WINDOW: usize = 64;
 /// How long to wait before trying again with a recipient that has no room, or whose disk does not take it.
-const PAUSE: Duration = Duration::from_secs(30);
+const PAUSE: Duration = Duration::from_secs(if cfg!(test) { 1 } else { 30 });
+/// How long a recipient may take to say what became of a message.
+const PATIENCE: Duration = Duration::from_secs(if cfg!(test) { 2 } else { 60 });
 
 /// Takes messages in.
 #[derive(Debug)]
@@ -67,6 +73,9 @@ impl Inbox {
         while let Some(message) = read_frame::<Message>(&mut stream.recv, MOST).await? {
             let number = message.number;
             let arrival = self.commit(peer, message).await?;
+            if arrival == Arrival::Absurd {
+                return Err(io::Error::new(io::ErrorKind::InvalidData, "a message's number is absurd"));
+            }
             let full = arrival == Arrival::Full;
             write_frame(&mut stream.send, &Ack { number, full }).await?;
             if full {
@@ -156,10 +165,15 @@ async fn send_batch(
     stream: &mut Stream,
     batch: Vec<OutboxEntry>,
 ) -> io::Result<Progress> {
-    for OutboxEntry { id, number, sent, text, .. } in &batch {
-        let message = Message { id: *id, number: *number, sent: *sent, text: text.clone() };
-        write_frame(&mut stream.send, &message).await?;
-    }
+    let written = async {
+        for OutboxEntry { id, number, sent, text, .. } in &batch {
+            let message = Message { id: *id, number: *number, sent: *sent, text: text.clone() };
+            write_frame(&mut stream.send, &message).await?;
+        }
+        io::Result::Ok(())
+    };
+    // One that reads nothing holds up nothing but this.
+    tokio::time::timeout(PATIENCE, written).await??;
     let mut delivered = Vec::new();
     let mut progress = Ok(Progress::Done);
     for entry in &batch {
@@ -176,7 +190,7 @@ async fn send_batch(
 }
 
 async fn acknowledged(stream: &mut Stream, entry: &OutboxEntry) -> io::Result<Progress> {
-    let ack = read_frame::<Ack>(&mut stream.recv, 64).await?;
+    let ack = tokio::time::timeout(PATIENCE, read_frame::<Ack>(&mut stream.recv, 64)).await??;
     let ack = ack.ok_or_else(|| io::Error::new(io::ErrorKind::UnexpectedEof, "the stream ended"))?;
     if ack.number != entry.number {
         return Err(io::Error::new(io::ErrorKind::InvalidData, "an acknowledgement is out of order"));

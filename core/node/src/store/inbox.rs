@@ -1,5 +1,7 @@
 //! Messages that came.
 
+use std::collections::BTreeSet;
+
 use minicbor::{Decode, Encode};
 use redb::{ReadableTable, ReadableTableMetadata, TableDefinition, WriteTransaction};
 use wayside_proto::UnixMillis;
@@ -14,10 +16,18 @@ const UNREAD: TableDefinition<'_, u64, ()> = TableDefinition::new("inbox-unread"
 /// The greatest number that came from a device: what is not greater came before.
 const NUMBERS: TableDefinition<'_, ([u8; 32], [u8; 16]), u64> = TableDefinition::new("inbox-numbers");
 
+/// How much of it was not shown yet, by sender.
+const UNREAD_FROM: TableDefinition<'_, [u8; 32], u64> = TableDefinition::new("inbox-unread-from");
+
+/// The greatest number that is taken: some time in the year 2527, as numbers are milliseconds. What comes after a number from a device must be greater,
+/// so that a number near the end would be its last.
+const GREATEST: u64 = 1 << 44;
+
 pub(super) fn make(transaction: &WriteTransaction) -> Result<(), StoreError> {
     transaction.open_table(INBOX)?;
     transaction.open_table(UNREAD)?;
     transaction.open_table(NUMBERS)?;
+    transaction.open_table(UNREAD_FROM)?;
     Ok(())
 }
 
@@ -41,6 +51,15 @@ pub(crate) struct InboxEntry {
     pub(crate) received: UnixMillis,
 }
 
+/// What is read of an [`InboxEntry`] to find it: the text is left where it is.
+#[derive(Decode)]
+struct Head {
+    #[cbor(n(0), with = "minicbor::bytes")]
+    id: [u8; 16],
+    #[n(1)]
+    from: AccountId,
+}
+
 /// What became of a message that came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Arrival {
@@ -50,10 +69,12 @@ pub(crate) enum Arrival {
     Known,
     /// There is no room until its recipient has read some.
     Full,
+    /// Its number is not one that anybody has reason to use.
+    Absurd,
 }
 
 impl Store {
-    /// Takes a message in, once: its number and itself in one transaction.
+    /// Takes a message in, once: its number and itself in one transaction. `most_unread` is from one sender.
     pub(crate) fn receive(
         &self,
         device: &DeviceId,
@@ -61,6 +82,9 @@ impl Store {
         entry: &InboxEntry,
         most_unread: u32,
     ) -> Result<Arrival, StoreError> {
+        if number > GREATEST {
+            return Ok(Arrival::Absurd);
+        }
         self.write(|transaction| {
             let mut numbers = transaction.open_table(NUMBERS)?;
             let key = (entry.from.0, device.0);
@@ -68,9 +92,12 @@ impl Store {
                 return Ok(Arrival::Known);
             }
             let mut unread = transaction.open_table(UNREAD)?;
-            if unread.len()? >= u64::from(most_unread) {
+            let mut unread_from = transaction.open_table(UNREAD_FROM)?;
+            let waiting = unread_from.get(entry.from.0)?.map_or(0, |count| count.value());
+            if waiting >= u64::from(most_unread) {
                 return Ok(Arrival::Full);
             }
+            unread_from.insert(entry.from.0, waiting.saturating_add(1))?;
             numbers.insert(key, number)?;
             let mut inbox = transaction.open_table(INBOX)?;
             let order = inbox.last()?.map_or(0, |(order, _)| order.value().saturating_add(1));
@@ -114,22 +141,32 @@ impl Store {
         })
     }
 
-    /// These were shown.
+    /// These were shown. They are looked for from the oldest on, until all of them were found.
     pub(crate) fn mark_read(&self, ids: &[[u8; 16]]) -> Result<(), StoreError> {
+        let mut ids: BTreeSet<[u8; 16]> = ids.iter().copied().collect();
         self.write(|transaction| {
             let inbox = transaction.open_table(INBOX)?;
             let mut unread = transaction.open_table(UNREAD)?;
+            let mut unread_from = transaction.open_table(UNREAD_FROM)?;
             let mut shown = Vec::new();
             for order in unread.iter()? {
+                if ids.is_empty() {
+                    break;
+                }
                 let order = order?.0.value();
                 let Some(bytes) = inbox.get(order)? else { continue };
-                let entry: Result<InboxEntry, _> = minicbor::decode(bytes.value());
-                if entry.is_ok_and(|entry| ids.contains(&entry.id)) {
-                    shown.push(order);
+                let Ok(Head { id, from }) = minicbor::decode(bytes.value()) else { continue };
+                if ids.remove(&id) {
+                    shown.push((order, from));
                 }
             }
-            for order in shown {
+            for (order, from) in shown {
                 unread.remove(order)?;
+                let left = unread_from.get(from.0)?.map_or(0, |count| count.value().saturating_sub(1));
+                match left {
+                    0 => unread_from.remove(from.0)?,
+                    left => unread_from.insert(from.0, left)?,
+                };
             }
             Ok(())
         })

@@ -2,35 +2,51 @@
 
 mod age;
 mod engine;
+mod file;
 mod inbox;
 mod outbox;
+mod steps;
 
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::{fmt, io};
 
-use redb::{Builder, Database, ReadTransaction, ReadableDatabase, StorageError, WriteTransaction};
+use redb::{Database, ReadTransaction, ReadableDatabase, StorageError, WriteTransaction};
 
 pub(crate) use inbox::{Arrival, InboxEntry};
 pub(crate) use outbox::OutboxEntry;
 
 use crate::api::types::{ApiError, ErrorCode};
-use crate::home::HomeError;
+use crate::home::{HomeError, HomeLock};
 
 /// The store of a home.
 #[derive(Debug)]
 pub(crate) struct Store {
-    path: PathBuf,
+    /// Opens the file once more.
+    opener: Box<dyn Opener>,
     /// `None` after an error of the disk: redb wants the file opened again then.
     database: Mutex<Option<Database>>,
+    /// Let go of after the database: as long as anybody uses the store, the home is ours.
+    _lock: Option<HomeLock>,
+}
+
+/// Opens a database that is there.
+trait Opener: fmt::Debug + Send + Sync {
+    fn open(&self) -> Result<Database, StoreError>;
 }
 
 impl Store {
-    /// Opens the store, or makes it. The home's lock is held.
-    pub(crate) fn open(path: &Path) -> Result<Arc<Self>, HomeError> {
-        let database = open(path).map_err(|error| error.of_home(path))?;
-        let store = Self { path: path.to_owned(), database: Mutex::new(Some(database)) };
-        store.write(make_tables).map_err(|error| error.of_home(path))?;
+    /// Opens the store, or makes it.
+    pub(crate) fn open(path: &Path, lock: HomeLock) -> Result<Arc<Self>, HomeError> {
+        file::make(path).map_err(|error| error.of_home(path))?;
+        let opener = Box::new(file::StoreFile(path.to_owned()));
+        Self::with_opener(opener, Some(lock)).map_err(|error| error.of_home(path))
+    }
+
+    fn with_opener(opener: Box<dyn Opener>, lock: Option<HomeLock>) -> Result<Arc<Self>, StoreError> {
+        let database = opener.open()?;
+        let store = Self { opener, database: Mutex::new(Some(database)), _lock: lock };
+        store.write(make_tables)?;
         Ok(Arc::new(store))
     }
 
@@ -69,7 +85,7 @@ impl Store {
         let mut slot = self.database.lock().unwrap_or_else(PoisonError::into_inner);
         let database = match slot.take() {
             Some(database) => database,
-            None => open(&self.path)?,
+            None => self.opener.open()?,
         };
         let result = work(&database);
         if !matches!(result, Err(StoreError::Io(_))) {
@@ -79,17 +95,11 @@ impl Store {
     }
 }
 
-/// Memory that redb may keep pages in: a home's working set is small, and nodes run on small machines.
-const CACHE_BYTES: usize = 2 << 20;
-
-fn open(path: &Path) -> Result<Database, StoreError> {
-    Ok(Builder::new().set_cache_size(CACHE_BYTES).create(path)?)
-}
-
 fn make_tables(transaction: &WriteTransaction) -> Result<(), StoreError> {
     engine::make(transaction)?;
     outbox::make(transaction)?;
     inbox::make(transaction)?;
+    steps::make(transaction)?;
     age::make(transaction)
 }
 
@@ -156,3 +166,10 @@ macro_rules! from_redb {
     )*};
 }
 from_redb!(DatabaseError, TransactionError, TableError, CommitError);
+
+#[cfg(test)]
+mod disk;
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+pub(crate) use disk::Disk;

@@ -1,5 +1,6 @@
 //! Messages on their way.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use minicbor::{Decode, Encode};
@@ -15,6 +16,9 @@ type Account = [u8; 32];
 const OUTBOX: TableDefinition<'_, (Account, u64), &[u8]> = TableDefinition::new("outbox");
 /// The last number used for a recipient; outlives the friendship, so that no number is used twice.
 const NUMBERS: TableDefinition<'_, Account, u64> = TableDefinition::new("outbox-numbers");
+
+/// What a clock may contribute to a number, at most: the year 2248. Recipients refuse numbers from twice as much on.
+const GREATEST_CLOCK: u64 = 1 << 43;
 
 pub(super) fn make(transaction: &WriteTransaction) -> Result<(), StoreError> {
     transaction.open_table(OUTBOX)?;
@@ -68,7 +72,7 @@ impl Store {
             }
             let mut numbers = transaction.open_table(NUMBERS)?;
             let last = numbers.get(to.0)?.map_or(0, |value| value.value());
-            let number = last.saturating_add(1).max(now.0);
+            let number = last.saturating_add(1).max(now.0.min(GREATEST_CLOCK));
             numbers.insert(to.0, number)?;
             let entry = OutboxEntry { id, number, sent: now, text, born: age::lived(transaction)? };
             outbox.insert((to.0, number), encode(&entry)?.as_slice())?;
@@ -128,12 +132,18 @@ impl Store {
         })
     }
 
-    /// Takes out everything for a recipient who is no friend any more.
-    pub(crate) fn drop_queue(&self, to: &AccountId) -> Result<(), StoreError> {
+    /// Takes out everything for recipients who are no friends any more. Returns what was given up.
+    pub(crate) fn keep_queues_of(
+        &self,
+        friends: &BTreeSet<AccountId>,
+    ) -> Result<Vec<OutboxEntry>, StoreError> {
         self.write(|transaction| {
             let mut outbox = transaction.open_table(OUTBOX)?;
-            outbox.retain_in(all(to), |_, _| false)?;
-            Ok(())
+            let mut given_up = Vec::new();
+            for entry in outbox.extract_if(|(to, _), _| !friends.contains(&AccountId(to)))? {
+                given_up.push(decode(entry?.1.value())?);
+            }
+            Ok(given_up)
         })
     }
 

@@ -12,7 +12,7 @@ use wayside_bridge::{
 };
 use wayside_node::api::ApiClient;
 use wayside_node::api::types::*;
-use wayside_node::{Home, Node};
+use wayside_node::{Home, Node, NodeBuilder};
 
 /// A bridge kind whose bridges all reach one service.
 #[derive(Debug, Clone)]
@@ -51,10 +51,19 @@ pub struct Person {
 impl Person {
     /// With a home, a bridge to the service, and a node that runs.
     pub async fn new(name: &'static str, service: &MemoryService) -> Self {
+        Self::new_with(name, service, |node| node).await
+    }
+
+    /// The same, with a node that is built otherwise.
+    pub async fn new_with(
+        name: &'static str,
+        service: &MemoryService,
+        with: impl FnOnce(NodeBuilder) -> NodeBuilder,
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         Home::init(&folder.path().join("home"), name).unwrap();
         let mut person = Self { name, folder, service: service.clone(), node: None };
-        person.start().await;
+        person.start_with(with).await;
         let options = [("member".to_owned(), name.to_owned())].into();
         let bridge = AddBridge { kind: "memory".into(), name: None, options };
         let added: BridgeView = person.api().post("/v1/bridges", &bridge).await.unwrap();
@@ -67,10 +76,23 @@ impl Person {
     }
 
     pub async fn start(&mut self) {
+        self.start_with(|node| node).await;
+    }
+
+    pub async fn start_with(&mut self, with: impl FnOnce(NodeBuilder) -> NodeBuilder) {
         let registry = Registry::new().with(Shared(self.service.clone()));
         let home = Home::open(&self.home()).unwrap();
-        let node = Node::builder(home, registry).listen(vec!["udp://127.0.0.1:0".into()]).start().await;
-        self.node = Some(node.unwrap());
+        let builder = Node::builder(home, registry).listen(vec!["udp://127.0.0.1:0".into()]);
+        self.node = Some(with(builder).start().await.unwrap());
+    }
+
+    pub fn node(&self) -> &Node {
+        self.node.as_ref().unwrap()
+    }
+
+    /// Without taking leave.
+    pub fn drop_node(&mut self) {
+        self.node = None;
     }
 
     pub async fn stop(&mut self) {

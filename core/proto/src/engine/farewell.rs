@@ -24,6 +24,21 @@ impl Engine {
         self.finish();
     }
 
+    /// A bridge is about to be removed: everything of ours that lies there is taken back now, joins and welcomes too, since nobody could do it later.
+    /// The driver goes on until [`Engine::leaves_litter_at`] says no, or until it has no more time.
+    pub fn tidy_up_at(&mut self, now: Now, bridge: &BridgeName) {
+        self.begin(now);
+        self.done_at(bridge, |_| true);
+        self.publications.sweep_now(now.mono);
+        self.run_publications();
+        self.finish();
+    }
+
+    /// Whether something is being taken back from this bridge, and it works.
+    pub fn leaves_litter_at(&self, bridge: &BridgeName) -> bool {
+        self.bridges.contains_key(bridge) && self.publications.being_taken_back().any(|at| at == bridge)
+    }
+
     /// Whether something is being taken back from a bridge that works.
     pub fn leaves_litter(&self) -> bool {
         self.publications.being_taken_back().any(|bridge| self.bridges.contains_key(bridge))

@@ -193,11 +193,20 @@ impl Engine {
 
     /// Marks what has served; it goes with the next batch.
     pub(super) fn done(&mut self, which: impl Fn(&Purpose) -> bool) {
+        self.done_where(|publication| which(&publication.purpose));
+    }
+
+    /// The same at one bridge alone.
+    pub(super) fn done_at(&mut self, bridge: &BridgeName, which: impl Fn(&Purpose) -> bool) {
+        self.done_where(|publication| publication.bridge == *bridge && which(&publication.purpose));
+    }
+
+    fn done_where(&mut self, which: impl Fn(&Publication) -> bool) {
         let now = self.now.mono;
         let mut indexes = Vec::new();
         let mut absent = Vec::new();
         for (id, publication) in &mut self.publications.all {
-            if publication.done || !which(&publication.purpose) {
+            if publication.done || !which(publication) {
                 continue;
             }
             publication.done = true;

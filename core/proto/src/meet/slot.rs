@@ -28,8 +28,9 @@ pub struct Slot {
     pub siv: Secret,
 }
 
-/// How many offers one device can leave another at one place in one epoch; each slot is used once.
-pub const OFFERS: u8 = 16;
+/// How many offers one device can leave another at one place in one epoch; each slot is used once, and the last one again by whoever
+/// offers more often.
+pub const OFFERS: u8 = 32;
 
 /// How many trays a recipient has at one place in one epoch.
 pub const LANES: u8 = 4;

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use wayside_proto::engine::{BridgeName, ContactId, ContactState, InviteOptions};
 use wayside_proto::invite::Invite;
 
+use super::{bridges_tried, deadline};
 use crate::api::server::Context;
 use crate::api::types::{
     Accept, AcceptState, Accepted, ApiError, BridgeView, ErrorCode, InvitePreview, InviteView, NewInvite,
@@ -57,7 +58,7 @@ pub(super) async fn accept(
     State(context): State<Context>,
     Json(request): Json<Accept>,
 ) -> Result<Json<Accepted>, ApiError> {
-    let deadline = Instant::now() + Duration::from_millis(request.wait_ms);
+    let deadline = deadline(request.wait_ms);
     let invite = parse(&request.invite)?;
     bridges_tried(&context, READY).await;
     let mut events = context.driver.events();
@@ -116,12 +117,6 @@ async fn wait_for_link(context: &Context, accepted: &Accepted, deadline: Instant
             return; // they are friends all the same, and meet when somebody wants it
         }
     }
-}
-
-async fn bridges_tried(context: &Context, patience: Duration) {
-    let mut ready = context.driver.ready();
-    // Those that have not answered by then count as away.
-    let _ = tokio::time::timeout(patience, ready.wait_for(|ready| *ready)).await;
 }
 
 fn parse(text: &str) -> Result<Invite, ApiError> {

@@ -10,10 +10,11 @@ use wayside_proto::Now;
 use wayside_proto::crypto::keys::AccountId;
 use wayside_proto::engine::{CommandError, Engine, Friend, Grant};
 
-use super::{find, lines};
+use super::{deadline, find, lines};
 use crate::api::server::Context;
 use crate::api::types::{
-    ApiError, ChangeFriend, ErrorCode, Explanation, FriendView, LinkState, PathKind, Ping, Pong, StepView,
+    ApiError, ChangeFriend, ErrorCode, Explanation, FriendView, LinkState, MessageState, PathKind, Ping,
+    Pong, StepView,
 };
 use crate::api::words;
 use crate::driver::Driver;
@@ -21,13 +22,15 @@ use crate::links::card::{GRANTS, grant};
 use crate::links::{LiveLink, ping};
 use crate::times;
 
-/// `GET /v1/friends`
+/// `GET /v1/friends`: by name.
 pub(super) async fn list(State(context): State<Context>) -> Result<Json<Vec<FriendView>>, ApiError> {
     let driver = context.driver.clone();
     let views = context
         .driver
-        .change(move |engine, _| engine.friends().map(|friend| view(&driver, friend)).collect());
-    views.await.map(Json)
+        .look(move |engine, _| engine.friends().map(|friend| view(&driver, friend)).collect::<Vec<_>>());
+    let mut views = views.await?;
+    views.sort_by_cached_key(|view| (view.name.to_lowercase(), view.account.clone()));
+    Ok(Json(views))
 }
 
 /// `GET /v1/friends/{friend}`
@@ -48,11 +51,16 @@ pub(super) async fn change(
     let account = find(&context, friend).await?;
     let grants = |words: &[String]| words.iter().map(|word| known_grant(word)).collect::<Result<Vec<_>, _>>();
     let (allow, deny) = (grants(&request.allow)?, grants(&request.deny)?);
+    let unblocked = request.blocked == Some(false);
     let changed = context
         .driver
         .change(move |engine, now| apply(engine, now, &account, request, &allow, &deny))
         .await?;
     changed.map_err(|error| words::command(&error))?;
+    if unblocked {
+        // Who was wanted meanwhile is wanted still.
+        context.driver.friend_is_back(account).await;
+    }
     context.driver.grants_may_have_changed();
     view_of(&context, account).await.map(Json)
 }
@@ -65,7 +73,14 @@ pub(super) async fn remove(
     let account = find(&context, friend).await?;
     let removed = context.driver.change(move |engine, now| engine.remove(now, &account)).await?;
     removed.map_err(|error| words::command(&error))?;
-    context.driver.store().run(move |store| store.drop_queue(&account)).await?;
+    let friends = context.driver.look(|engine, _| engine.friends().map(Friend::account).collect()).await?;
+    let given_up = context.driver.store().run(move |store| {
+        store.keep_steps_of(&friends)?;
+        store.keep_queues_of(&friends)
+    });
+    for entry in given_up.await? {
+        context.driver.settle(entry.id, MessageState::Expired);
+    }
     context.driver.want_recipients().await?;
     Ok(Json(()))
 }
@@ -79,11 +94,8 @@ pub(super) async fn ping(
     let account = find(&context, friend).await?;
     let driver = context.driver.clone();
     Ok(lines::answer(context.stop.clone(), |writer| async move {
-        let wanted = match driver.want(account).await {
-            Ok(wanted) => wanted,
-            Err(error) => return writer.error(error).await,
-        };
-        let deadline = Instant::now() + Duration::from_millis(request.wait_ms);
+        let wanted = driver.want(account);
+        let deadline = deadline(request.wait_ms);
         for number in 0..request.count {
             if number > 0 {
                 tokio::time::sleep(BETWEEN).await;
@@ -105,7 +117,8 @@ pub(super) async fn explain(
 ) -> Result<Json<Explanation>, ApiError> {
     let account = find(&context, friend).await?;
     let view = view_of(&context, account).await?;
-    let steps = context.driver.change(move |engine, _| engine.explain(&account)).await?;
+    let steps = context.driver.look(move |engine, _| engine.explain(&account)).await?;
+    let steps = context.driver.store().run(move |store| store.steps(&account, steps)).await?;
     let because = because(&view, context.driver.links().of(&account).as_ref(), steps.is_empty());
     let steps =
         steps.into_iter().map(|step| StepView { at: times::time(step.at), what: step.what }).collect();
@@ -182,7 +195,7 @@ async fn view_of(context: &Context, account: AccountId) -> Result<FriendView, Ap
     let driver = context.driver.clone();
     let view = context
         .driver
-        .change(move |engine, _| engine.friend(&account).map(|friend| view(&driver, friend)))
+        .look(move |engine, _| engine.friend(&account).map(|friend| view(&driver, friend)))
         .await?;
     view.ok_or_else(|| ApiError::new(ErrorCode::NotFound, "this friend was removed just now"))
 }
@@ -214,7 +227,7 @@ fn because(view: &FriendView, live: Option<&LiveLink>, never_met: bool) -> Strin
         }
         (Some(_), ..) => "the link goes through a friend".to_owned(),
         (None, true, _) => "there is no link: this friend is blocked".to_owned(),
-        (None, false, true) => "there is no link: since this node started nobody has wanted one".to_owned(),
+        (None, false, true) => "there is no link: nobody has wanted one yet".to_owned(),
         (None, false, false) => {
             "there is no link right now: the steps tell how far the last meeting got".to_owned()
         }

@@ -1,7 +1,5 @@
 //! Messages: sent, listed, marked as read.
 
-use std::time::Duration;
-
 use axum::Json;
 use axum::extract::{Query, State};
 use axum::response::Response;
@@ -12,8 +10,8 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::time::Instant;
 use wayside_bridge::Entropy;
 
-use super::find;
 use super::lines::{self, Gone, Writer};
+use super::{deadline, find};
 use crate::api::server::Context;
 use crate::api::types::{ApiError, ErrorCode, InboxView, MarkRead, MessageState, NodeEvent, Send, Sent};
 use crate::clock::SystemEntropy;
@@ -35,7 +33,7 @@ pub(super) async fn send(
     }
     let to = find(&context, request.to).await?;
     let driver = &context.driver;
-    let deadline = request.wait_ms.map(|wait| Instant::now() + Duration::from_millis(wait));
+    let deadline = request.wait_ms.map(deadline);
     let mut settled = driver.settled();
     let mut id = [0; 16];
     SystemEntropy.fill(&mut id);

@@ -7,14 +7,20 @@ mod lines;
 mod messages;
 mod status;
 
+use std::time::Duration;
+
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::routing::{delete, get, post};
+use tokio::time::Instant;
 use wayside_proto::crypto::keys::AccountId;
 
 use super::server::Context;
 use super::types::ApiError;
 use super::words;
+
+/// How long whoever only looks waits for bridges that were not tried yet.
+const GLANCE: Duration = Duration::from_secs(3);
 
 /// The largest body: the longest message, escaped.
 const MOST_BODY: usize = 1 << 20;
@@ -42,6 +48,17 @@ pub(crate) fn routes() -> Router<Context> {
 
 /// Whom a person means.
 async fn find(context: &Context, friend: String) -> Result<AccountId, ApiError> {
-    let found = context.driver.change(move |engine, _| engine.find(&friend)).await?;
+    let found = context.driver.look(move |engine, _| engine.find(&friend)).await?;
     found.map_err(|error| words::find(&error))
+}
+
+/// Waits until every bridge was tried; those that have not answered by then count as away.
+async fn bridges_tried(context: &Context, patience: Duration) {
+    let mut ready = context.driver.ready();
+    let _ = tokio::time::timeout(patience, ready.wait_for(|ready| *ready)).await;
+}
+
+/// When whoever waits so long has waited enough; nobody waits for more than a month.
+fn deadline(wait_ms: u64) -> Instant {
+    Instant::now() + Duration::from_millis(wait_ms).min(Duration::from_secs(30 * 86_400))
 }

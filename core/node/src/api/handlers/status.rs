@@ -6,7 +6,7 @@ use axum::response::Response;
 use tokio::sync::broadcast::error::RecvError;
 use wayside_proto::engine::ContactState;
 
-use super::lines;
+use super::{GLANCE, bridges_tried, lines};
 use crate::api::server::Context;
 use crate::api::types::{ApiError, Id, LinkView, NodeEvent, QueueView, StatusView};
 use crate::times;
@@ -19,9 +19,7 @@ pub(super) async fn id(State(context): State<Context>) -> Json<Id> {
 /// `GET /v1/status`
 pub(super) async fn status(State(context): State<Context>) -> Result<Json<StatusView>, ApiError> {
     let driver = &context.driver;
-    let mut ready = driver.ready();
-    // The node is ending otherwise.
-    let _ = ready.wait_for(|ready| *ready).await;
+    bridges_tried(&context, GLANCE).await;
     let mut links = Vec::new();
     for (account, live) in driver.links().all() {
         links.push(LinkView {
@@ -43,7 +41,7 @@ pub(super) async fn status(State(context): State<Context>) -> Result<Json<Status
     }
     let pending = |state: &ContactState| *state == ContactState::Pending;
     let pending_accepts = driver
-        .change(move |engine, _| engine.contacts().filter(|(_, state)| pending(state)).count() as u64)
+        .look(move |engine, _| engine.contacts().filter(|(_, state)| pending(state)).count() as u64)
         .await?;
     Ok(Json(StatusView {
         id: context.home.id(),
@@ -54,7 +52,7 @@ pub(super) async fn status(State(context): State<Context>) -> Result<Json<Status
         queues,
         unread: driver.store().run(|store| store.unread()).await?,
         pending_accepts,
-        clock: None,
+        clock: driver.clock_wrong(),
     }))
 }
 

@@ -34,8 +34,7 @@ impl Engine {
         let mut meeting = self.meetings.get(&(*account, *device)).cloned().unwrap_or_default();
         let at = self.offer_spots(account, device, epoch, &mut meeting, failed);
         if at.is_empty() {
-            let why = "no bridge that is up reaches any of the friend's places, or today's slots are used up";
-            self.note(*account, why.to_owned());
+            self.note(*account, "no bridge that is up reaches any of the friend's places".to_owned());
             return false;
         }
         let (roster_seq, status_seq) = self.card_seqs();
@@ -90,7 +89,7 @@ impl Engine {
                 continue;
             }
             let Some((_, peer, secret)) = self.rebuild(&account, &device, &offer) else { continue };
-            let Some(index) = meeting.use_slot(&route, offer.epoch) else { continue };
+            let index = meeting.use_slot(&route, offer.epoch);
             let Some((_, message)) = self.message1(&account, &peer, &secret, &offer) else { continue };
             offer.at.push(Spot::of(&route));
             let (no, epoch) = (offer.no, offer.epoch);
@@ -132,7 +131,7 @@ impl Engine {
         Some((entry.keys.noise, pair.id, epoch, pair.secret.at(epoch)?))
     }
 
-    /// Where an offer is left, each with a slot that was never used.
+    /// Where an offer is left, and in which slot there.
     fn offer_spots(
         &self,
         account: &AccountId,
@@ -149,10 +148,11 @@ impl Engine {
             let by = turn % routes.len();
             routes.rotate_left(by);
         }
-        let slots = routes
-            .into_iter()
-            .filter_map(|route| meeting.use_slot(&route, epoch).map(|index| (route, index)));
-        slots.take(self.config.race).collect()
+        let chosen = routes.into_iter().take(self.config.race);
+        chosen
+            .map(|route| (meeting.use_slot(&route, epoch), route))
+            .map(|(index, route)| (route, index))
+            .collect()
     }
 
     /// The handshake after message 1, and that message: the very same each time.
@@ -284,18 +284,17 @@ impl Spot {
 }
 
 impl super::Meeting {
-    /// The next slot at a place that was never used; `None` once all are.
-    fn use_slot(&mut self, route: &super::Route, epoch: Epoch) -> Option<u8> {
+    /// The next slot at a place that was not used yet, and the last one again once all were: somebody who starts anew that often on one day shall
+    /// meet all the same, at the price that those who read the place see that these few records belong together.
+    fn use_slot(&mut self, route: &super::Route, epoch: Epoch) -> u8 {
         self.used.retain(|used| used.epoch.plus(2) >= epoch);
         let known = self.used.iter().position(|used| (used.tag, used.epoch) == (route.tag, epoch));
         let Some(used) = known.and_then(|at| self.used.get_mut(at)) else {
             self.used.push(Used { tag: route.tag, epoch, count: 1 });
-            return Some(0);
+            return 0;
         };
-        let index = used.count;
-        (index < slot::OFFERS).then(|| {
-            used.count = index.saturating_add(1);
-            index
-        })
+        let index = used.count.min(slot::OFFERS - 1);
+        used.count = index.saturating_add(1);
+        index
     }
 }

@@ -13,6 +13,9 @@ const MOST_OF_SLOT: usize = 8;
 /// The same for a join slot, which many may use: with its lanes and days that bounds what somebody who holds the link can make us compute.
 const MOST_OF_JOIN_SLOT: usize = 64;
 
+/// The same in the last of a day's slots for offers, which is used again and again by somebody who starts anew very often.
+const MOST_OF_LAST_SLOT: usize = 1024;
+
 impl Engine {
     /// Records came from a bridge.
     pub(in crate::engine) fn found(&mut self, bridge: &BridgeName, space: &Space, records: Vec<Found>) {
@@ -78,7 +81,8 @@ impl Engine {
         let open = |bytes: &[u8]| {
             if in_tray { envelope::open_from_tray(&siv, bytes) } else { envelope::open(&siv, bytes) }
         };
-        if let Some(message) = self.open_once(id, sealed, MOST_OF_SLOT, open) {
+        let most = if found.index + 1 == slot::OFFERS { MOST_OF_LAST_SLOT } else { MOST_OF_SLOT };
+        if let Some(message) = self.open_once(id, sealed, most, open) {
             let arrival = Arrival { bridge: bridge.clone(), space: space.clone(), tag: found.tag };
             self.offer_arrived(Arrived {
                 account: found.account,

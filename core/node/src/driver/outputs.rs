@@ -1,0 +1,197 @@
+//! What the engine says, carried out in its order.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use wayside_noise::Expectation;
+use wayside_proto::crypto::keys::AccountId;
+use wayside_proto::engine::{BridgeName, Event, Input, Output, Session as Secrets};
+use wayside_proto::place::Candidates;
+
+use super::actor::Actor;
+use crate::api::types::{ApiError, ErrorCode, NodeEvent};
+use crate::api::words;
+use crate::bridges::{Job, Publication};
+use crate::store::StoreError;
+
+/// How often a store that does not take things is tried again.
+const RETRY_STORE: Duration = Duration::from_secs(2);
+
+impl Actor {
+    /// Carries out what the engine says, and answers those who asked. Stops where the store does not take something, to go on there later.
+    pub(super) async fn carry_out(&mut self) {
+        if self.stuck.is_some() {
+            return;
+        }
+        loop {
+            self.waiting.extend(std::iter::from_fn(|| self.parts.engine.poll_output()));
+            match self.waiting.pop_front() {
+                None => break,
+                Some(Output::Persist(changes)) => {
+                    let changes = Arc::new(changes);
+                    let (store, stored) = (self.parts.driver.store(), Arc::clone(&changes));
+                    if let Err(error) = store.run(move |store| store.apply(&stored)).await {
+                        self.waiting.push_front(Output::Persist(Arc::unwrap_or_clone(changes)));
+                        return self.store_refuses(error);
+                    }
+                }
+                Some(output) => self.perform(output),
+            }
+        }
+        for link in std::mem::take(&mut self.arrived).into_values() {
+            // The engine had nothing to say of it.
+            link.close("not expected");
+        }
+        for answer in self.asking.drain(..) {
+            answer(Ok(()));
+        }
+    }
+
+    fn store_refuses(&mut self, error: StoreError) {
+        // Said once for as long as it lasts.
+        if !std::mem::replace(&mut self.complained, true) {
+            tracing::error!(%error, "the store does not take what happened; nothing goes out until it does");
+            self.parts.driver.tell(NodeEvent::Warning { what: ApiError::from(error).message });
+        }
+        self.stuck = Some(Instant::now() + RETRY_STORE);
+        for answer in self.asking.drain(..) {
+            answer(Err(refused()));
+        }
+    }
+
+    fn perform(&mut self, output: Output) {
+        self.complained = false;
+        match output {
+            Output::Persist(_) => {}
+            Output::Publish { id, bridge, slot, not_after, bytes } => {
+                self.submit(&bridge, Job::Publish(Publication { id, slot, not_after, bytes }));
+            }
+            Output::Retract { bridge, receipts } => self.submit(&bridge, Job::Retract(receipts)),
+            Output::Watch { bridge, slots } => {
+                if let Some(bridge) = self.bridges.get(&bridge) {
+                    bridge.watch(slots);
+                }
+            }
+            Output::Expect(session) => self.parts.endpoint.expect(expectation(&session)),
+            Output::Dial { session, candidates, patience } => self.dial(session, candidates, patience),
+            // Dials try each candidate for as long as they last; more of them come with traversal.
+            Output::MoreCandidates { .. } => {}
+            Output::Forget(session) => self.forget_session(session),
+            Output::CloseLink { session, reason } => self.close_link(session, reason),
+            Output::CheckLink { session } => self.check_link(session),
+            Output::Close { account, reason } => {
+                if let Some(live) = self.parts.driver.links().of(&account) {
+                    self.close_link(live.session, reason);
+                    let friend = self.name_of(&account);
+                    self.parts.driver.tell(NodeEvent::LinkDown { friend });
+                }
+            }
+            Output::Event(event) => self.tell(event),
+        }
+    }
+
+    fn submit(&self, bridge: &BridgeName, job: Job) {
+        // A bridge that was removed meanwhile: the engine hears of that by itself.
+        if let Some(bridge) = self.bridges.get(bridge) {
+            bridge.submit(job);
+        }
+    }
+
+    fn dial(&mut self, session: Secrets, candidates: Candidates, patience: Duration) {
+        let give_up = CancellationToken::new();
+        if let Some(earlier) = self.dials.insert(session.id, give_up.clone()) {
+            earlier.cancel();
+        }
+        let (driver, endpoint) = (self.parts.driver.clone(), Arc::clone(&self.parts.endpoint));
+        let addresses: Vec<SocketAddr> = candidates.iter().map(|candidate| candidate.address).collect();
+        self.parts.tasks.spawn(async move {
+            let id = session.id;
+            let dialling = endpoint.connect(expectation(&session), &addresses, patience);
+            match give_up.run_until_cancelled(dialling).await {
+                Some(Ok(link)) => driver.arrived(link).await,
+                Some(Err(error)) => {
+                    let why = error.to_string();
+                    let failed = move |actor: &mut Self| {
+                        let now = actor.now();
+                        actor.engine().handle(now, Input::DialFailed { session: id, why });
+                    };
+                    driver.happened(failed).await;
+                }
+                None => {}
+            }
+        });
+    }
+
+    fn tell(&mut self, event: Event) {
+        let driver = self.parts.driver.clone();
+        match event {
+            Event::FriendAdded { account, name, .. } => {
+                driver.tell(NodeEvent::FriendAdded { friend: name, account: account.to_string() });
+                // It may have been removed while somebody wanted it.
+                self.want_if_wanted(&account);
+            }
+            Event::InviteRefused { why, .. } => {
+                driver.tell(NodeEvent::InviteRefused { why: words::refusal(why).to_owned() });
+            }
+            Event::JoinRefused { why, .. } => {
+                driver.tell(NodeEvent::JoinRefused { why: words::join_refused(why).to_owned() });
+            }
+            Event::Meeting { .. } => {}
+            Event::MeetingFailed { account, why, .. } => {
+                self.keep_steps(account);
+                driver.tell(NodeEvent::MeetingFailed { friend: self.name_of(&account), why });
+            }
+            Event::LinkUp { account, session } => {
+                self.keep_steps(account);
+                self.link_up(account, session);
+            }
+            Event::LinkDown { account } => {
+                self.keep_steps(account);
+                driver.tell(NodeEvent::LinkDown { friend: self.name_of(&account) });
+            }
+            Event::FriendChanged { .. } => driver.grants_may_have_changed(),
+            Event::ClockWrong { by, ahead } => {
+                let what = words::clock_wrong(by, ahead);
+                driver.0.clock_wrong.send_replace(Some(what.clone()));
+                driver.tell(NodeEvent::Warning { what });
+            }
+            Event::Suspicious { what, .. } => driver.tell(NodeEvent::Warning { what }),
+        }
+    }
+
+    /// Keeps the steps of the last meeting, so that a later process can tell them too. They are told, not acted upon: nothing waits for the disk.
+    fn keep_steps(&self, account: AccountId) {
+        let steps = self.parts.engine.explain(&account);
+        let store = Arc::clone(self.parts.driver.store());
+        self.parts.tasks.spawn(async move {
+            if let Err(error) = store.run(move |store| store.keep_steps(&account, &steps)).await {
+                tracing::debug!(%error, "the steps of a meeting were not kept");
+            }
+        });
+    }
+
+    pub(super) fn name_of(&self, account: &AccountId) -> String {
+        let friend = self.parts.engine.friend(account);
+        friend.map_or_else(|| account.to_string(), |friend| friend.name().to_owned())
+    }
+}
+
+/// Nothing can be changed now.
+pub(super) fn refused() -> ApiError {
+    ApiError::new(
+        ErrorCode::Home,
+        "the disk does not take it: make room; what is under way is tried again by itself",
+    )
+}
+
+fn expectation(session: &Secrets) -> Expectation {
+    Expectation {
+        session: wayside_noise::SessionId(session.id.0),
+        peer: session.peer,
+        gate: (*session.gate.expose()).into(),
+        psk: (*session.psk.expose()).into(),
+    }
+}

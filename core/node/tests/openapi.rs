@@ -1,0 +1,177 @@
+//! `docs/openapi.json` says what the local API does: no path more, no path less, and every answer as it is.
+#![cfg(unix)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, missing_docs)]
+
+#[path = "openapi/schema.rs"]
+mod schema;
+mod support;
+
+use std::collections::BTreeSet;
+
+use schema::Document;
+use serde::Serialize;
+use serde_json::{Value, json};
+use support::{Person, service, until};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use wayside_node::Home;
+use wayside_node::api::Lines;
+use wayside_node::api::types::*;
+
+/// Where the routes are, in a form that this test reads.
+const ROUTES: &str = include_str!("../src/api/handlers/mod.rs");
+
+#[test]
+fn every_route_is_in_the_document_and_nothing_else() {
+    let mut routed = BTreeSet::new();
+    for line in ROUTES.lines().filter_map(|line| line.trim().strip_prefix(".route(\"")) {
+        let (path, handlers) = line.split_once('"').unwrap();
+        for method in ["get", "post", "put", "patch", "delete"] {
+            if handlers.contains(&format!("{method}(")) {
+                routed.insert((method.to_owned(), path.to_owned()));
+            }
+        }
+    }
+    assert_eq!(routed, Document::read().operations());
+}
+
+#[test]
+fn the_document_is_of_this_version_and_leads_nowhere() {
+    let document = Document::read();
+    assert_eq!(document.whole()["info"]["version"], env!("CARGO_PKG_VERSION"));
+    document.check_references();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_operation_is_routed() {
+    let ann = Person::new("ann", &service()).await;
+    // What is answered where there is no route at all; an unknown friend is something else.
+    let unrouted = ask(&ann, "get", "/v1/nothing").await;
+    assert_eq!(unrouted.0, 404);
+    for (method, path) in Document::read().operations() {
+        let path = path.replace("{friend}", "nobody").replace("{name}", "nothing");
+        if path == "/v1/events" {
+            continue; // goes on for ever; it is read below
+        }
+        let answer = ask(&ann, &method, &path).await;
+        assert_ne!(answer.0, 405, "{method} {path}");
+        assert_ne!(answer, unrouted, "{method} {path}");
+    }
+    assert_eq!(ask(&ann, "put", "/v1/id").await.0, 405);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn answers_are_as_the_document_says() {
+    let service = service();
+    let (ann, bob) = (Person::new("ann", &service).await, Person::new("bob", &service).await);
+    let mut checked = Checked { document: Document::read(), seen: BTreeSet::new() };
+    let mut events = ann.api().get_lines("/v1/events").await.unwrap();
+    checked.line("get", "/v1/events", &mut events).await;
+
+    checked.get(&ann, "/v1/id", "/v1/id").await;
+    checked.get(&ann, "/v1/bridges", "/v1/bridges").await;
+    let options = [("member".to_owned(), "again".to_owned())].into();
+    let bridge = AddBridge { kind: "memory".into(), name: Some("second".into()), options };
+    checked.post(&ann, "/v1/bridges", &bridge).await;
+    let removed: Value = ann.api().delete("/v1/bridges/second").await.unwrap();
+    checked.answer("delete", "/v1/bridges/{name}", &removed);
+
+    let wanted = NewInvite { bridges: vec![], uses: 1, expires_in_secs: 3600 };
+    let invite = checked.post(&ann, "/v1/invites", &wanted).await["invite"].as_str().unwrap().to_owned();
+    let accept = Accept { invite, name: Some("Anna".into()), wait_ms: 20_000 };
+    checked.post(&bob, "/v1/accept/preview", &accept).await;
+    let accepted = checked.post(&bob, "/v1/accept", &accept).await;
+    assert_eq!(accepted["state"], "done");
+
+    let ping = Ping { count: 1, wait_ms: 20_000 };
+    checked.request("post", "/v1/friends/{friend}/ping", &ping);
+    let mut pongs = bob.api().post_lines("/v1/friends/Anna/ping", &ping).await.unwrap();
+    checked.line("post", "/v1/friends/{friend}/ping", &mut pongs).await;
+    checked.get(&bob, "/v1/friends", "/v1/friends").await;
+    checked.get(&bob, "/v1/friends/{friend}", "/v1/friends/Anna").await;
+    checked.get(&bob, "/v1/friends/{friend}/explain", "/v1/friends/Anna/explain").await;
+
+    let send = Send { to: "Anna".into(), text: "hello".into(), wait_ms: Some(20_000) };
+    assert_eq!(checked.post(&bob, "/v1/messages", &send).await["state"], "delivered");
+    let mut inbox = ann.api().get_lines("/v1/inbox?all=true").await.unwrap();
+    let message = checked.line("get", "/v1/inbox", &mut inbox).await;
+    let read = MarkRead { ids: vec![message["id"].as_str().unwrap().to_owned()] };
+    checked.post(&ann, "/v1/inbox/read", &read).await;
+
+    // Friend added, link up, message received: three lines at least.
+    for _ in 0..3 {
+        checked.line("get", "/v1/events", &mut events).await;
+    }
+    checked.get(&bob, "/v1/status", "/v1/status").await;
+    let change = ChangeFriend { blocked: Some(true), allow: vec!["relay".into()], ..ChangeFriend::default() };
+    checked.request("patch", "/v1/friends/{friend}", &change);
+    let blocked: Value = bob.api().patch("/v1/friends/Anna", &change).await.unwrap();
+    checked.answer("patch", "/v1/friends/{friend}", &blocked);
+    until("the link is gone", || async {
+        bob.api().get::<FriendView>("/v1/friends/Anna").await.unwrap().link == LinkState::Down
+    })
+    .await;
+    // With a queue, and without a link.
+    checked.post(&bob, "/v1/messages", &Send { wait_ms: None, ..send }).await;
+    checked.get(&bob, "/v1/status", "/v1/status").await;
+    checked.get(&bob, "/v1/friends/{friend}", "/v1/friends/Anna").await;
+    let removed: Value = bob.api().delete("/v1/friends/Anna").await.unwrap();
+    checked.answer("delete", "/v1/friends/{friend}", &removed);
+
+    let (status, error) = ask(&bob, "get", "/v1/friends/Anna").await;
+    assert_eq!(status, 404);
+    checked.document.check_error(&serde_json::from_str(&error).unwrap());
+    assert_eq!(checked.seen, checked.document.operations(), "some operation was not tried");
+}
+
+/// Looks at requests and answers, and remembers of which operations.
+struct Checked {
+    document: Document,
+    seen: BTreeSet<(String, String)>,
+}
+
+impl Checked {
+    fn request<B: Serialize>(&self, method: &str, path: &str, body: &B) {
+        self.document.check_request(method, path, &serde_json::to_value(body).unwrap());
+    }
+
+    fn answer(&mut self, method: &str, path: &str, answer: &Value) {
+        self.document.check_answer(method, path, answer);
+        self.seen.insert((method.to_owned(), path.to_owned()));
+    }
+
+    async fn get(&mut self, person: &Person, path: &str, at: &str) {
+        let answer: Value = person.api().get(at).await.unwrap();
+        self.answer("get", path, &answer);
+    }
+
+    async fn post<B: Serialize + Sync>(&mut self, person: &Person, path: &str, body: &B) -> Value {
+        self.request("post", path, body);
+        let answer: Value = person.api().post(path, body).await.unwrap();
+        self.answer("post", path, &answer);
+        answer
+    }
+
+    async fn line(&mut self, method: &str, path: &str, lines: &mut Lines) -> Value {
+        let line: Value = lines.next().await.unwrap().expect("a line");
+        self.answer(method, path, &line);
+        line
+    }
+}
+
+/// Status and body of a request that makes little sense, sent as bytes.
+async fn ask(person: &Person, method: &str, path: &str) -> (u16, String) {
+    let socket = Home::open(&person.home()).unwrap().socket();
+    let mut stream = tokio::net::UnixStream::connect(socket).await.unwrap();
+    let (method, body) = (method.to_uppercase(), json!({}).to_string());
+    let request = format!(
+        "{method} {path} HTTP/1.1\r\nHost: wayside\r\nConnection: close\r\nContent-Type: application/json\r\n\
+         Content-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
+    let body = answer.split_once("\r\n\r\n").map(|(_, body)| body.to_owned());
+    (status, body.unwrap_or_default())
+}
