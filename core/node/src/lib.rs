@@ -22,26 +22,9 @@
 //! # Two nodes who meet
 //!
 //! ```
-//! use std::sync::Arc;
-//!
-//! use async_trait::async_trait;
-//! use wayside_bridge::*;
+//! use wayside_bridge::{MemoryService, Registry};
 //! use wayside_node::api::types::{Accept, Accepted, AddBridge, BridgeView, InviteView, NewInvite, Send, Sent};
 //! use wayside_node::{Home, Node, bridge_context};
-//!
-//! /// A kind of bridge: here everybody's reach one service in this process.
-//! #[derive(Debug)]
-//! struct Shared(MemoryService);
-//!
-//! #[async_trait]
-//! impl BridgeKind for Shared {
-//!     fn kind(&self) -> &'static str { "memory" }
-//!     fn summary(&self) -> &'static str { "a service in this process" }
-//!     fn options(&self) -> &'static [OptionSpec] { &[] }
-//!     async fn open(&self, _: &BridgeOptions, _: BridgeContext) -> Result<SharedBridge, BridgeError> {
-//!         Ok(Arc::new(self.0.bridge("member")))
-//!     }
-//! }
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -50,9 +33,10 @@
 //! let mut nodes = Vec::new();
 //! for name in ["ann", "bob"] {
 //!     let home = Home::init(&folder.path().join(name), name)?;
-//!     let registry = Registry::new().with(Shared(service.clone()));
+//!     let registry = Registry::new().with(service.clone());
 //!     let node = Node::builder(home, registry).listen(vec!["udp://127.0.0.1:0".into()]).start().await?;
-//!     let bridge = AddBridge { kind: "memory".into(), name: None, options: Default::default() };
+//!     let options = [("member".into(), name.into())].into();
+//!     let bridge = AddBridge { kind: "memory".into(), name: None, options };
 //!     node.client().post::<_, BridgeView>("/v1/bridges", &bridge).await?;
 //!     nodes.push(node);
 //! }

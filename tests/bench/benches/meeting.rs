@@ -6,7 +6,7 @@
 
 use std::time::{Duration, Instant};
 
-use wayside_bench::{Failure, Person, Shared, memory_service, over_memory, spread};
+use wayside_bench::{Failure, Person, memory_service, over_memory, spread};
 use wayside_bridge::Registry;
 use wayside_node::api::types::{Ping, Pong};
 
@@ -15,7 +15,7 @@ const ROUNDS: usize = 50;
 #[tokio::main]
 async fn main() -> Result<(), Failure> {
     let service = memory_service();
-    let registry = Registry::new().with(Shared(service.clone()));
+    let registry = Registry::new().with(service.clone());
     let ann = Person::new("ann", registry.clone(), over_memory("ann")).await?;
     let mut bob = Person::new("bob", registry, over_memory("bob")).await?;
     bob.accept(&ann.invite(1).await?).await?;

@@ -2,43 +2,16 @@
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use tempfile::TempDir;
-use wayside_bridge::{
-    BridgeContext, BridgeError, BridgeKind, BridgeOptions, MemoryService, OptionSpec, Registry, SharedBridge,
-};
+use wayside_bridge::{MemoryService, Registry};
 use wayside_node::api::ApiClient;
 use wayside_node::api::types::{Accept, AcceptState, Accepted, AddBridge, BridgeView, InviteView, NewInvite};
 use wayside_node::{Home, Node};
 
 /// What measurements fail with.
 pub type Failure = Box<dyn Error + Send + Sync>;
-
-/// A bridge kind whose bridges all reach one service in this process.
-#[derive(Debug, Clone)]
-pub struct Shared(pub MemoryService);
-
-#[async_trait]
-impl BridgeKind for Shared {
-    fn kind(&self) -> &'static str {
-        "memory"
-    }
-
-    fn summary(&self) -> &'static str {
-        "a service in this process"
-    }
-
-    fn options(&self) -> &'static [OptionSpec] {
-        &[OptionSpec { name: "member", value: "NAME", help: "who we are there", required: true, path: false }]
-    }
-
-    async fn open(&self, options: &BridgeOptions, _: BridgeContext) -> Result<SharedBridge, BridgeError> {
-        Ok(Arc::new(self.0.bridge(options.required("member")?)))
-    }
-}
 
 /// A service in this process, by the system's clock.
 pub fn memory_service() -> MemoryService {

@@ -6,6 +6,7 @@
 
 mod bridge;
 mod builder;
+mod kind;
 mod store;
 mod watch;
 

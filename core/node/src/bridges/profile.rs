@@ -53,3 +53,37 @@ pub(crate) fn describe(view: &mut BridgeView, bridge: &dyn Bridge) {
     view.service_sees.clone_from(&visible.service);
     view.readers_see.clone_from(&visible.readers);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A plugin author compiles no cryptography and the pure protocol no async, so each has a locator of its own; what one takes the other must take.
+    #[test]
+    fn both_locators_go_by_the_same_rule() {
+        let texts = [
+            "dir:0123",
+            "exec:-rm",
+            "dir:",
+            ":x",
+            "dir",
+            "Dir:x",
+            "d1-r:x y",
+            "dir:x\u{202e}y",
+            "dir:x\ty",
+            "1dir:x",
+            "dir:a:b",
+            "abcdefghijklmnop:x",
+            "abcdefghijklmnopq:x",
+            "dir:\u{200b}",
+            "dir:ä",
+        ];
+        let long = [format!("dir:{}", "x".repeat(197)), format!("dir:{}", "x".repeat(198))];
+        for text in texts.into_iter().map(str::to_owned).chain(long) {
+            let bridge = wayside_bridge::Locator::parse(&text).map(|locator| locator.to_string());
+            let protocol = Locator::parse(&text).map(|locator| locator.to_string());
+            assert_eq!(bridge, protocol, "{text:?}");
+        }
+        assert_eq!(wayside_bridge::Locator::MAX, Locator::MAX);
+    }
+}

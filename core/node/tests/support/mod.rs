@@ -2,40 +2,13 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, dead_code, missing_docs, unreachable_pub)]
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use tempfile::TempDir;
-use wayside_bridge::{
-    BridgeContext, BridgeError, BridgeKind, BridgeOptions, MemoryService, OptionSpec, Registry, SharedBridge,
-};
+use wayside_bridge::{MemoryService, Registry};
 use wayside_node::api::ApiClient;
 use wayside_node::api::types::*;
 use wayside_node::{Home, Node, NodeBuilder};
-
-/// A bridge kind whose bridges all reach one service.
-#[derive(Debug, Clone)]
-pub struct Shared(pub MemoryService);
-
-#[async_trait]
-impl BridgeKind for Shared {
-    fn kind(&self) -> &'static str {
-        "memory"
-    }
-
-    fn summary(&self) -> &'static str {
-        "a service in this process"
-    }
-
-    fn options(&self) -> &'static [OptionSpec] {
-        &[OptionSpec { name: "member", value: "NAME", help: "who we are there", required: true, path: false }]
-    }
-
-    async fn open(&self, options: &BridgeOptions, _: BridgeContext) -> Result<SharedBridge, BridgeError> {
-        Ok(Arc::new(self.0.bridge(options.required("member")?)))
-    }
-}
 
 pub fn service() -> MemoryService {
     MemoryService::builder().clock(wayside_node::bridge_context(None).clock).build()
@@ -80,7 +53,7 @@ impl Person {
     }
 
     pub async fn start_with(&mut self, with: impl FnOnce(NodeBuilder) -> NodeBuilder) {
-        let registry = Registry::new().with(Shared(self.service.clone()));
+        let registry = Registry::new().with(self.service.clone());
         let home = Home::open(&self.home()).unwrap();
         let builder = Node::builder(home, registry).listen(vec!["udp://127.0.0.1:0".into()]);
         self.node = Some(with(builder).start().await.unwrap());

@@ -1,0 +1,28 @@
+//! The service as a kind, for nodes that are tested in one process.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use super::MemoryService;
+use crate::{BridgeContext, BridgeError, BridgeKind, BridgeOptions, OptionSpec, SharedBridge};
+
+/// `memory`, whose bridges all reach this one service: what an application registers to test several nodes in one process.
+#[async_trait]
+impl BridgeKind for MemoryService {
+    fn kind(&self) -> &'static str {
+        "memory"
+    }
+
+    fn summary(&self) -> &'static str {
+        "a service in this process, for tests"
+    }
+
+    fn options(&self) -> &'static [OptionSpec] {
+        &[OptionSpec { name: "member", value: "NAME", help: "who we are there", required: true, path: false }]
+    }
+
+    async fn open(&self, options: &BridgeOptions, _: BridgeContext) -> Result<SharedBridge, BridgeError> {
+        Ok(Arc::new(self.bridge(options.required("member")?)))
+    }
+}
