@@ -11,8 +11,6 @@ use super::session::{friend_path, parse_name};
 use super::words::time_of_day;
 
 /// Tell the steps of the last meeting with a friend, and why the path is what it is
-///
-/// Only a node that is up knows about earlier meetings.
 #[derive(Debug, Args)]
 pub(super) struct Explain {
     /// A friend's name here, the name on their card, or their account

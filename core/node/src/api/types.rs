@@ -77,7 +77,7 @@ pub struct BridgeView {
     pub published: u64,
 }
 
-/// `POST /v1/bridges/{name}/test` and a line of its answer.
+/// A line of `bridge test`, which needs no node.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CaseView {
     /// The case's name.
