@@ -10,15 +10,20 @@ pub(crate) async fn connect(socket: &Path) -> io::Result<tokio::net::UnixStream>
 }
 
 /// Listens at the socket, in place of whatever a crashed node left there. The home's lock is held.
+///
+/// The new socket is made beside the old one and takes its place in one step: a socket that is not there means that its node ended in good order, and
+/// whoever was not answered then knows that nothing came of the request.
 #[cfg(unix)]
 pub(crate) fn listen(socket: &Path) -> io::Result<tokio::net::UnixListener> {
     use std::os::unix::fs::PermissionsExt;
-    match std::fs::remove_file(socket) {
+    let fresh = socket.with_extension("new");
+    match std::fs::remove_file(&fresh) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    let listener = tokio::net::UnixListener::bind(&*short::path(socket)?)?;
-    std::fs::set_permissions(socket, std::fs::Permissions::from_mode(0o600))?;
+    let listener = tokio::net::UnixListener::bind(&*short::path(&fresh)?)?;
+    std::fs::set_permissions(&fresh, std::fs::Permissions::from_mode(0o600))?;
+    std::fs::rename(&fresh, socket)?;
     Ok(listener)
 }
 
@@ -93,5 +98,38 @@ mod short {
             socket.display()
         );
         Err(io::Error::new(io::ErrorKind::InvalidInput, text))
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use super::*;
+
+    /// Whoever finds no socket takes its node for one that ended in good order, and asks the next one again: after a crash that would send twice.
+    #[tokio::test]
+    async fn the_socket_of_a_crashed_node_is_there_until_the_next_one_has_its_own() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("api.sock");
+        drop(listen(&path).expect("it listens"));
+        let done = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            let always = scope.spawn(|| {
+                while !done.load(Ordering::SeqCst) {
+                    if !path.exists() {
+                        return false;
+                    }
+                }
+                true
+            });
+            for _ in 0..500 {
+                drop(listen(&path).expect("it listens"));
+            }
+            done.store(true, Ordering::SeqCst);
+            assert!(always.join().expect("it looks"), "the socket was away for a moment");
+        });
+        let _listener = listen(&path).expect("it listens");
+        connect(&path).await.expect("it is reached");
     }
 }
