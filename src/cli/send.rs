@@ -43,8 +43,9 @@ impl Send {
         }
         let mut session = context.session().await?;
         let wait = self.wait.or_else(|| session.is_brief().then_some(BRIEF_WAIT));
-        let request = types::Send { to: self.friend.clone(), text, wait_ms: wait.map(millis) };
-        let sent = session.post::<_, Sent>("/v1/messages", &request).await;
+        let request =
+            types::Send { wait_ms: wait.map(millis), ..types::Send::new(self.friend.clone(), text) };
+        let sent = session.post_once::<_, Sent>("/v1/messages", &request).await;
         let brief = session.is_brief();
         session.close().await;
         let sent = sent?;

@@ -63,6 +63,15 @@ impl Session {
         self.ask(Again::Harmful, async |client| client.post(path, body).await).await
     }
 
+    /// `POST path`, where the body names what is made, so that asking twice does no harm.
+    pub(super) async fn post_once<B: Serialize + Sync, T: DeserializeOwned>(
+        &mut self,
+        path: &str,
+        body: &B,
+    ) -> Result<T, Failure> {
+        self.ask(Again::Harmless, async |client| client.post(path, body).await).await
+    }
+
     /// `PATCH path`
     pub(super) async fn patch<B: Serialize + Sync, T: DeserializeOwned>(
         &mut self,
@@ -116,8 +125,8 @@ impl Session {
         request(&self.client).await.map_err(Failure::from)
     }
 
-    /// Whether the node ended of its own accord: then it has answered every request that it took, and ours was none of them. One
-    /// that crashed leaves its socket behind.
+    /// Whether the node ended of its own accord, as far as can be told: then it has answered every request that it took, and ours was none of them.
+    /// One that crashed leaves its socket behind, until another command's node has come and gone.
     async fn ended_in_order(&self) -> bool {
         let until = Instant::now() + VANISH;
         while self.socket.exists() {

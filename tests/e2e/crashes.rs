@@ -151,7 +151,7 @@ fn all_arrive(from: &Person, to: &Person, sent: &Sent, shown: &mut Shown) {
     let count = history.len();
     history.sort_unstable();
     history.dedup();
-    assert_eq!(history.len(), count, "nothing is delivered twice");
+    assert_eq!(history.len(), count, "nothing is delivered twice: {}", to.run(&["inbox", "--all"]).stdout);
     for text in &history {
         assert!(sent.accepted.contains(text) || sent.unknown.contains(text), "{text} was never sent");
         let well = shown.well.get(text).copied().unwrap_or_default();

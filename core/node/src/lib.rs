@@ -48,7 +48,7 @@
 //! let Accepted { friend, .. } = bob.post("/v1/accept", &accept).await?;
 //! assert_eq!(friend.as_deref(), Some("ann"));
 //!
-//! let hello = Send { to: "ann".into(), text: "hello".into(), wait_ms: Some(10_000) };
+//! let hello = Send { wait_ms: Some(10_000), ..Send::new("ann".into(), "hello".into()) };
 //! let sent: Sent = bob.post("/v1/messages", &hello).await?;
 //! println!("{:?}", sent.state);
 //!

@@ -90,7 +90,7 @@ async fn answers_are_as_the_document_says() {
     checked.get(&bob, "/v1/friends/{friend}", "/v1/friends/Anna").await;
     checked.get(&bob, "/v1/friends/{friend}/explain", "/v1/friends/Anna/explain").await;
 
-    let send = Send { to: "Anna".into(), text: "hello".into(), wait_ms: Some(20_000) };
+    let send = Send { wait_ms: Some(20_000), ..Send::new("Anna".into(), "hello".into()) };
     assert_eq!(checked.post(&bob, "/v1/messages", &send).await["state"], "delivered");
     let mut inbox = ann.api().get_lines("/v1/inbox?all=true").await.unwrap();
     let message = checked.line("get", "/v1/inbox", &mut inbox).await;

@@ -6,6 +6,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use wayside_bridge::Entropy;
+
+use crate::clock::SystemEntropy;
 
 /// A moment, RFC 3339.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -253,6 +256,10 @@ pub struct Send {
     pub to: String,
     /// At most [`Send::MAX_TEXT`] bytes.
     pub text: String,
+    /// Names the message: 32 hexadecimal digits, drawn at random by who asks. Asked again under the same id, it is sent once. Without one the
+    /// node draws it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
     /// How long to wait for its delivery; without, the answer comes once it is on disk.
     pub wait_ms: Option<u64>,
 }
@@ -260,6 +267,13 @@ pub struct Send {
 impl Send {
     /// The longest text, in bytes.
     pub const MAX_TEXT: usize = 65_536;
+
+    /// A message under an id of its own, so that it may be asked for again where no answer came.
+    pub fn new(to: String, text: String) -> Self {
+        let mut id = [0; 16];
+        SystemEntropy.fill(&mut id);
+        Self { to, text, id: Some(data_encoding::HEXLOWER.encode(&id)), wait_ms: None }
+    }
 }
 
 impl fmt::Debug for Send {

@@ -14,7 +14,7 @@ use std::{fmt, io};
 use redb::{Database, ReadTransaction, ReadableDatabase, StorageError, WriteTransaction};
 
 pub(crate) use inbox::{Arrival, InboxEntry};
-pub(crate) use outbox::OutboxEntry;
+pub(crate) use outbox::{Accepted, OutboxEntry};
 
 use crate::api::types::{ApiError, ErrorCode};
 use crate::home::{HomeError, HomeLock};

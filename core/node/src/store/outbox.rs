@@ -20,8 +20,15 @@ const NUMBERS: TableDefinition<'_, Account, u64> = TableDefinition::new("outbox-
 /// What a clock may contribute to a number, at most: the year 2248. Recipients refuse numbers from twice as much on.
 const GREATEST_CLOCK: u64 = 1 << 43;
 
+/// What was accepted in the last [`REMEMBERED`], by id, with the store's age then in seconds: so that asking twice sends once.
+const ACCEPTED: TableDefinition<'_, [u8; 16], u64> = TableDefinition::new("outbox-accepted");
+
+/// How long the id of an accepted message is remembered: whoever asks again does so within seconds.
+const REMEMBERED: Duration = Duration::from_secs(86_400);
+
 pub(super) fn make(transaction: &WriteTransaction) -> Result<(), StoreError> {
     transaction.open_table(OUTBOX)?;
+    transaction.open_table(ACCEPTED)?;
     transaction.open_table(NUMBERS)?;
     Ok(())
 }
@@ -46,6 +53,21 @@ pub(crate) struct OutboxEntry {
     born: u64,
 }
 
+/// What became of a message that was to be accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Accepted {
+    /// It is on disk.
+    Now {
+        /// Under this number.
+        number: u64,
+    },
+    /// It was accepted under this id before.
+    Before {
+        /// Whether its recipient has not acknowledged it yet.
+        waits: bool,
+    },
+}
+
 /// How much waits for one recipient.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct QueueSize {
@@ -64,9 +86,19 @@ impl Store {
         text: String,
         now: UnixMillis,
         most: u32,
-    ) -> Result<OutboxEntry, StoreError> {
+    ) -> Result<Accepted, StoreError> {
         self.write(|transaction| {
             let mut outbox = transaction.open_table(OUTBOX)?;
+            let mut accepted = transaction.open_table(ACCEPTED)?;
+            let lived = age::lived(transaction)?;
+            if accepted.insert(id, lived)?.is_some() {
+                for entry in outbox.range(all(to))? {
+                    if decode(entry?.1.value())?.id == id {
+                        return Ok(Accepted::Before { waits: true });
+                    }
+                }
+                return Ok(Accepted::Before { waits: false });
+            }
             if outbox.range(all(to))?.count() >= usize::try_from(most).unwrap_or(usize::MAX) {
                 return Err(StoreError::Limit("too many messages wait for this friend already"));
             }
@@ -74,9 +106,9 @@ impl Store {
             let last = numbers.get(to.0)?.map_or(0, |value| value.value());
             let number = last.saturating_add(1).max(now.0.min(GREATEST_CLOCK));
             numbers.insert(to.0, number)?;
-            let entry = OutboxEntry { id, number, sent: now, text, born: age::lived(transaction)? };
+            let entry = OutboxEntry { id, number, sent: now, text, born: lived };
             outbox.insert((to.0, number), encode(&entry)?.as_slice())?;
-            Ok(entry)
+            Ok(Accepted::Now { number })
         })
     }
 
@@ -128,6 +160,8 @@ impl Store {
             for (to, entry) in &expired {
                 outbox.remove((to.0, entry.number))?;
             }
+            let mut accepted = transaction.open_table(ACCEPTED)?;
+            accepted.retain(|_, born| lived.saturating_sub(born) <= REMEMBERED.as_secs())?;
             Ok(expired)
         })
     }

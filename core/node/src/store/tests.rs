@@ -61,9 +61,23 @@ fn no_number_is_a_devices_last() {
     // A clock at the end of time contributes no number that a recipient would refuse.
     let last = UnixMillis(u64::MAX);
     for id in 3..9 {
-        let sent = store.enqueue(&ANN, [id; 16], String::new(), last, 99).unwrap();
-        assert_eq!(store.receive(&DEVICE, sent.number, &entry(BOB, id), 9).unwrap(), Arrival::New);
+        let Accepted::Now { number } = store.enqueue(&ANN, [id; 16], String::new(), last, 99).unwrap() else {
+            panic!("it is new");
+        };
+        assert_eq!(store.receive(&DEVICE, number, &entry(BOB, id), 9).unwrap(), Arrival::New);
     }
+}
+
+#[test]
+fn a_message_that_is_asked_for_twice_is_sent_once() {
+    let store = Disk::default().store();
+    let ask = || store.enqueue(&ANN, [1; 16], "hello".into(), NOW, 9).unwrap();
+    let Accepted::Now { number } = ask() else { panic!("it is new") };
+    assert_eq!(ask(), Accepted::Before { waits: true });
+    assert_eq!(store.queued_after(&ANN, 0, 9).unwrap().len(), 1);
+    assert_eq!(store.acknowledged(&ANN, &[number]).unwrap().len(), 1);
+    assert_eq!(ask(), Accepted::Before { waits: false });
+    assert!(store.queued_after(&ANN, 0, 9).unwrap().is_empty());
 }
 
 #[test]

@@ -94,7 +94,7 @@ impl Person {
     }
 
     pub async fn send(&self, to: &str, text: &str, wait_ms: Option<u64>) -> Result<Sent, ApiError> {
-        self.api().post("/v1/messages", &Send { to: to.into(), text: text.into(), wait_ms }).await
+        self.api().post("/v1/messages", &Send { wait_ms, ..Send::new(to.into(), text.into()) }).await
     }
 
     /// What came and was not read yet; read now.

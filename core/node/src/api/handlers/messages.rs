@@ -16,7 +16,7 @@ use crate::api::server::Context;
 use crate::api::types::{ApiError, ErrorCode, InboxView, MarkRead, MessageState, NodeEvent, Send, Sent};
 use crate::clock::SystemEntropy;
 use crate::driver::Driver;
-use crate::store::InboxEntry;
+use crate::store::{Accepted, InboxEntry};
 use crate::times;
 
 /// `POST /v1/messages`
@@ -35,15 +35,22 @@ pub(super) async fn send(
     let driver = &context.driver;
     let deadline = request.wait_ms.map(deadline);
     let mut settled = driver.settled();
-    let mut id = [0; 16];
-    SystemEntropy.fill(&mut id);
+    let id = match &request.id {
+        Some(text) => parse_id(text)?,
+        None => {
+            let mut id = [0; 16];
+            SystemEntropy.fill(&mut id);
+            id
+        }
+    };
     let (text, now, most) = (request.text, driver.clock().wall(), driver.limits().queue);
-    driver.store().run(move |store| store.enqueue(&to, id, text, now, most)).await?;
+    let accepted = driver.store().run(move |store| store.enqueue(&to, id, text, now, most)).await?;
     driver.accepted_message();
     driver.want_recipients().await?;
-    let state = match deadline {
-        Some(deadline) => outcome(&mut settled, id, deadline).await,
-        None => MessageState::Queued,
+    let state = match (accepted, deadline) {
+        (Accepted::Before { waits: false }, _) => MessageState::Delivered,
+        (_, Some(deadline)) => outcome(&mut settled, id, deadline).await,
+        (_, None) => MessageState::Queued,
     };
     Ok(Json(Sent { id: HEXLOWER.encode(&id), state, held_by: Vec::new() }))
 }
@@ -83,12 +90,14 @@ pub(super) async fn mark_read(
     State(context): State<Context>,
     Json(request): Json<MarkRead>,
 ) -> Result<Json<()>, ApiError> {
-    let id = |text: &String| HEXLOWER.decode(text.as_bytes()).ok()?.try_into().ok();
-    let ids: Option<Vec<[u8; 16]>> = request.ids.iter().map(id).collect();
-    let ids =
-        ids.ok_or_else(|| ApiError::new(ErrorCode::Usage, "a message's id has 32 hexadecimal digits"))?;
+    let ids: Vec<[u8; 16]> = request.ids.iter().map(|text| parse_id(text)).collect::<Result<_, _>>()?;
     context.driver.store().run(move |store| store.mark_read(&ids)).await?;
     Ok(Json(()))
+}
+
+fn parse_id(text: &str) -> Result<[u8; 16], ApiError> {
+    let id = HEXLOWER.decode(text.as_bytes()).ok().and_then(|bytes| bytes.try_into().ok());
+    id.ok_or_else(|| ApiError::new(ErrorCode::Usage, "a message's id has 32 hexadecimal digits"))
 }
 
 /// Messages read from the store at once.
