@@ -1,0 +1,87 @@
+//! When an address that may lead to the peer, and has no open path, is tried again.
+
+use std::time::Duration;
+
+/// The first pause after a failure.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+/// The longest pause: a network that gets better is noticed within a minute, as Tailscale and iroh do.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+/// The pause while no path of the link answers.
+const URGENT_PAUSE: Duration = Duration::from_millis(200);
+
+/// What became of trying one address.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Attempts {
+    failures: u32,
+    last: Option<Duration>,
+    under_way: bool,
+}
+
+impl Attempts {
+    /// Whether it is due to be tried. `urgent`: no path of the link answers.
+    pub fn is_due(&self, now: Duration, urgent: bool) -> bool {
+        !self.under_way && self.due_at(urgent) <= now
+    }
+
+    /// When it is due next; never while it is being tried.
+    pub fn next(&self, urgent: bool) -> Option<Duration> {
+        (!self.under_way).then(|| self.due_at(urgent))
+    }
+
+    /// It is being tried.
+    pub fn begun(&mut self, now: Duration) {
+        self.under_way = true;
+        self.last = Some(now);
+    }
+
+    /// It has an open path.
+    pub fn succeeded(&mut self) {
+        *self = Self { under_way: true, ..Self::default() };
+    }
+
+    /// It came to nothing, or its path was closed.
+    pub fn failed(&mut self, now: Duration) {
+        self.under_way = false;
+        self.failures = self.failures.saturating_add(1);
+        self.last = Some(now);
+    }
+
+    /// The network has changed: what failed before says nothing.
+    pub fn forgive(&mut self) {
+        if !self.under_way {
+            *self = Self::default();
+        }
+    }
+
+    fn due_at(&self, urgent: bool) -> Duration {
+        let Some(last) = self.last else { return Duration::ZERO };
+        let pause = if urgent {
+            URGENT_PAUSE
+        } else {
+            FIRST_PAUSE.saturating_mul(1 << self.failures.saturating_sub(1).min(6)).min(LONGEST_PAUSE)
+        };
+        last.saturating_add(pause)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_double_up_to_a_minute_and_are_short_in_need() {
+        let mut attempts = Attempts::default();
+        assert!(attempts.is_due(Duration::ZERO, false));
+        let mut now = Duration::from_secs(10);
+        for pause in [1, 2, 4, 8, 16, 32, 60, 60] {
+            attempts.begun(now);
+            assert!(!attempts.is_due(now + LONGEST_PAUSE, true), "one at a time");
+            attempts.failed(now);
+            assert_eq!(attempts.next(false), Some(now + Duration::from_secs(pause)));
+            assert_eq!(attempts.next(true), Some(now + URGENT_PAUSE));
+            now += Duration::from_secs(pause);
+        }
+        attempts.forgive();
+        assert!(attempts.is_due(Duration::ZERO, false));
+    }
+}

@@ -1,0 +1,358 @@
+//! All paths of one link together.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    time::Duration,
+};
+
+use crate::{
+    Kind,
+    attempts::Attempts,
+    choice::{Challenger, Merit, Verdict, compare},
+    liveness::Liveness,
+};
+
+/// Names a path to the driver; never used again for another one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PathKey(pub u32);
+
+/// What a path's counters say.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sample {
+    /// Bytes sent that want an acknowledgement, since the path began.
+    pub sent: u64,
+    /// Datagrams received since the path began.
+    pub received: u64,
+    /// The smoothed round-trip time.
+    pub rtt: Duration,
+}
+
+/// What the driver is to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Send over this path, and over no other one while it lives.
+    Prefer(PathKey),
+    /// Send something over this path that is acknowledged at once.
+    Ping(PathKey),
+    /// Close this path: it is dead, or one too many.
+    Close(PathKey),
+    /// Try to open a path to the candidate of this number, and report [`Paths::attempt_failed`] or [`Paths::opened_to`].
+    Open(usize),
+}
+
+/// Decides for one link. Call [`observe`](Self::observe) for each path and then [`handle_timeout`](Self::handle_timeout) whenever
+/// [`poll_timeout`](Self::poll_timeout) is due, and carry out what [`poll_action`](Self::poll_action) yields after every call.
+#[derive(Debug, Default)]
+pub struct Paths {
+    open: BTreeMap<PathKey, Open>,
+    preferred: Option<PathKey>,
+    challenger: Option<Challenger<PathKey>>,
+    candidates: Vec<Candidate>,
+    actions: VecDeque<Action>,
+    /// Nothing needs to be looked at before, unless somebody stirs.
+    look_at: Option<Duration>,
+}
+
+#[derive(Debug)]
+struct Open {
+    kind: Kind,
+    rtt: Duration,
+    live: Liveness,
+    candidate: Option<usize>,
+}
+
+#[derive(Debug)]
+struct Candidate {
+    kind: Kind,
+    attempts: Attempts,
+}
+
+/// Between two looks while bytes move. A cut is seen after one to two of them.
+const LOOK: Duration = Duration::from_millis(25);
+/// After so long without a byte either way nothing is looked at any more.
+const DORMANT: Duration = Duration::from_millis(500);
+/// Open paths beyond this are closed, the worst first: one in use, one of another kind, one to spare.
+const MOST_OPEN: usize = 3;
+/// Candidates of one link; a record carries six, and what is learnt later is added.
+const MOST_CANDIDATES: usize = 32;
+
+impl Paths {
+    /// A path can carry data. `rtt` is what its opening measured.
+    pub fn opened(&mut self, now: Duration, key: PathKey, kind: Kind, rtt: Duration) {
+        self.insert(now, key, Open { kind, rtt, live: Liveness::new(now), candidate: None });
+    }
+
+    /// The same, for a path to a candidate.
+    pub fn opened_to(&mut self, now: Duration, key: PathKey, candidate: usize, rtt: Duration) {
+        let Some(it) = self.candidates.get_mut(candidate) else { return };
+        it.attempts.succeeded();
+        let open = Open { kind: it.kind, rtt, live: Liveness::new(now), candidate: Some(candidate) };
+        self.insert(now, key, open);
+    }
+
+    /// A path is gone, whoever closed it.
+    pub fn closed(&mut self, now: Duration, key: PathKey) {
+        let Some(open) = self.open.remove(&key) else { return };
+        if let Some(candidate) = open.candidate.and_then(|at| self.candidates.get_mut(at)) {
+            candidate.attempts.failed(now);
+        }
+        if self.preferred == Some(key) {
+            self.preferred = None;
+            self.choose(now);
+        }
+        self.look_soon(now);
+    }
+
+    /// Another address that may lead to the peer; returns its number. `None` beyond 32.
+    pub fn add_candidate(&mut self, now: Duration, kind: Kind) -> Option<usize> {
+        if self.candidates.len() >= MOST_CANDIDATES {
+            return None;
+        }
+        self.candidates.push(Candidate { kind, attempts: Attempts::default() });
+        self.look_soon(now);
+        Some(self.candidates.len() - 1)
+    }
+
+    /// The path that the link began with leads to this candidate.
+    pub fn began_at(&mut self, key: PathKey, candidate: usize) {
+        let (Some(open), Some(it)) = (self.open.get_mut(&key), self.candidates.get_mut(candidate)) else {
+            return;
+        };
+        open.candidate = Some(candidate);
+        it.attempts.succeeded();
+    }
+
+    /// Trying a candidate came to nothing.
+    pub fn attempt_failed(&mut self, now: Duration, candidate: usize) {
+        if let Some(it) = self.candidates.get_mut(candidate) {
+            it.attempts.failed(now);
+            self.look_soon(now);
+        }
+    }
+
+    /// The machine's own addresses have changed: every path is asked whether it lives, and candidates that failed are tried anew.
+    pub fn network_changed(&mut self, now: Duration) {
+        for candidate in &mut self.candidates {
+            candidate.attempts.forgive();
+        }
+        self.actions.extend(self.open.keys().map(|key| Action::Ping(*key)));
+        self.look_soon(now);
+    }
+
+    /// Something is about to be sent after a time of silence: watch whether it gets through.
+    pub fn stir(&mut self, now: Duration) {
+        self.look_soon(now);
+    }
+
+    /// Takes a path's counters.
+    pub fn observe(&mut self, now: Duration, key: PathKey, sample: Sample) {
+        if let Some(open) = self.open.get_mut(&key) {
+            open.live.observe(now, sample.sent, sample.received);
+            open.rtt = sample.rtt;
+        }
+    }
+
+    /// Judges what was observed.
+    pub fn handle_timeout(&mut self, now: Duration) {
+        self.doubt(now);
+        self.choose(now);
+        self.thin_out(now);
+        self.attempt(now);
+        self.look_at = self.next_look(now);
+    }
+
+    /// The next thing to do.
+    pub fn poll_action(&mut self) -> Option<Action> {
+        self.actions.pop_front()
+    }
+
+    /// When to look again; `None` until something happens.
+    pub fn poll_timeout(&self) -> Option<Duration> {
+        self.look_at
+    }
+
+    /// The path in use.
+    pub fn preferred(&self) -> Option<PathKey> {
+        self.preferred
+    }
+
+    /// What is known of an open path.
+    pub fn kind_of(&self, key: PathKey) -> Option<Kind> {
+        self.open.get(&key).map(|open| open.kind)
+    }
+
+    /// The open paths.
+    pub fn keys(&self) -> impl Iterator<Item = PathKey> {
+        self.open.keys().copied()
+    }
+
+    /// Whether no path is known to answer: the link hangs in the air.
+    pub fn is_lost(&self, now: Duration) -> bool {
+        self.open.values().all(|open| open.live.is_overdue(now, open.rtt))
+    }
+
+    fn insert(&mut self, now: Duration, key: PathKey, open: Open) {
+        self.open.insert(key, open);
+        self.choose(now);
+        self.look_soon(now);
+    }
+
+    /// Asks where a reply is late, and leaves what is overdue if another path answers.
+    fn doubt(&mut self, now: Duration) {
+        let doubted = |open: &Open| open.live.is_doubted(now, open.rtt);
+        let in_doubt = self.preferred.and_then(|key| self.open.get(&key)).is_some_and(doubted);
+        for (key, open) in &mut self.open {
+            // Where the one in use is in doubt the others must prove that they live.
+            if (in_doubt || open.live.is_doubted(now, open.rtt)) && open.live.ask(now, open.rtt) {
+                self.actions.push_back(Action::Ping(*key));
+            }
+        }
+        let dead: Vec<PathKey> = self
+            .open
+            .iter()
+            .filter(|(key, open)| {
+                open.live.is_overdue(now, open.rtt)
+                    && open.live.waiting_since().is_some_and(|since| self.another_answered(**key, since))
+            })
+            .map(|(key, _)| *key)
+            .collect();
+        for key in dead {
+            self.actions.push_back(Action::Close(key));
+            self.closed(now, key);
+        }
+        if self.is_lost(now) {
+            self.try_dead_ends_again(now);
+        }
+    }
+
+    /// Where nothing answers, a fresh path to the same address may: the old one may hang on an address of ours that is gone.
+    fn try_dead_ends_again(&mut self, now: Duration) {
+        for open in self.open.values_mut() {
+            if let Some(candidate) = open.candidate.take().and_then(|at| self.candidates.get_mut(at)) {
+                candidate.attempts.failed(now);
+            }
+        }
+    }
+
+    fn another_answered(&self, key: PathKey, since: Duration) -> bool {
+        self.open.iter().any(|(other, open)| {
+            *other != key && open.live.waiting_since().is_none() && open.live.heard() > since
+        })
+    }
+
+    fn choose(&mut self, now: Duration) {
+        let Some((best, merit)) = self.best(now) else { return };
+        let in_use = self.preferred.and_then(|key| Some((key, self.open.get(&key)?)));
+        let Some((key, open)) = in_use else { return self.prefer(best) };
+        if key == best {
+            self.challenger = None;
+            return;
+        }
+        match compare(&open.merit(), &merit) {
+            Verdict::Now => self.prefer(best),
+            Verdict::IfSteady => {
+                let challenger = Challenger::seen(self.challenger, best, now);
+                if challenger.is_steady(now) { self.prefer(best) } else { self.challenger = Some(challenger) }
+            }
+            Verdict::No => self.challenger = None,
+        }
+    }
+
+    /// The best of those that are not in doubt, or of all where all are.
+    fn best(&self, now: Duration) -> Option<(PathKey, Merit)> {
+        let key = self
+            .open
+            .iter()
+            .min_by_key(|(_, open)| (open.live.is_doubted(now, open.rtt), open.merit().order()))
+            .map(|(key, _)| *key)?;
+        Some((key, self.open.get(&key)?.merit()))
+    }
+
+    fn prefer(&mut self, key: PathKey) {
+        self.challenger = None;
+        self.preferred = Some(key);
+        self.actions.push_back(Action::Prefer(key));
+    }
+
+    /// Closes the worst of too many, sparing the only one of its kind.
+    fn thin_out(&mut self, now: Duration) {
+        while self.open.len() > MOST_OPEN {
+            let worst = self
+                .open
+                .iter()
+                .filter(|(key, _)| self.preferred != Some(**key))
+                .max_by_key(|(key, open)| {
+                    let alike = self.open.values().filter(|it| it.kind.rank() == open.kind.rank()).count();
+                    (alike > 1, open.merit().order(), **key)
+                })
+                .map(|(key, _)| *key);
+            let Some(worst) = worst else { return };
+            self.actions.push_back(Action::Close(worst));
+            self.closed(now, worst);
+        }
+    }
+
+    fn attempt(&mut self, now: Duration) {
+        let need = self.need(now);
+        for (at, candidate) in self.candidates.iter_mut().enumerate() {
+            if need.wants(candidate.kind) && candidate.attempts.is_due(now, need.urgent) {
+                candidate.attempts.begun(now);
+                self.actions.push_back(Action::Open(at));
+            }
+        }
+    }
+
+    fn need(&self, now: Duration) -> Need {
+        Need {
+            urgent: self.is_lost(now),
+            room: self.open.len() < MOST_OPEN,
+            best: self.open.values().map(|open| open.kind.rank()).min(),
+        }
+    }
+
+    fn next_look(&self, now: Duration) -> Option<Duration> {
+        let busy = self.open.values().any(|open| {
+            open.live.waiting_since().is_some() || now.saturating_sub(open.live.moved()) < DORMANT
+        });
+        let steady = self.challenger.is_some();
+        let soon = (busy || steady).then(|| now.saturating_add(LOOK));
+        let need = self.need(now);
+        let attempt = self
+            .candidates
+            .iter()
+            .filter(|it| need.wants(it.kind))
+            .filter_map(|it| it.attempts.next(need.urgent))
+            .min()
+            .map(|at| at.max(now.saturating_add(LOOK)));
+        soon.into_iter().chain(attempt).min()
+    }
+
+    fn look_soon(&mut self, now: Duration) {
+        self.look_at = Some(self.look_at.unwrap_or(now).min(now));
+    }
+}
+
+/// How much another path is wanted.
+struct Need {
+    /// None answers.
+    urgent: bool,
+    room: bool,
+    /// The best rank that is open.
+    best: Option<u8>,
+}
+
+impl Need {
+    fn wants(&self, kind: Kind) -> bool {
+        self.urgent || self.room || self.best.is_none_or(|best| kind.rank() < best)
+    }
+}
+
+impl Open {
+    fn merit(&self) -> Merit {
+        Merit { kind: self.kind, rtt: self.rtt }
+    }
+}
+
+#[cfg(test)]
+#[path = "paths_tests.rs"]
+mod tests;

@@ -1,0 +1,120 @@
+//! One link's paths, step by step; whole links over made-up networks are in `tests/network.rs`.
+#![allow(clippy::unwrap_used)]
+
+use super::*;
+
+const V4: Kind = Kind::Udp { v6: false };
+
+fn ms(n: u64) -> Duration {
+    Duration::from_millis(n)
+}
+
+fn actions(paths: &mut Paths) -> Vec<Action> {
+    std::iter::from_fn(|| paths.poll_action()).collect()
+}
+
+#[test]
+fn the_first_path_is_taken_and_a_better_kind_replaces_it_at_once() {
+    let mut paths = Paths::default();
+    paths.opened(ms(0), PathKey(1), Kind::Relayed, ms(5));
+    assert_eq!(actions(&mut paths), [Action::Prefer(PathKey(1))]);
+    paths.opened(ms(10), PathKey(2), V4, ms(80));
+    assert_eq!(actions(&mut paths), [Action::Prefer(PathKey(2))]);
+    paths.opened(ms(20), PathKey(3), Kind::Tcp, ms(1));
+    assert_eq!(actions(&mut paths), []);
+    paths.closed(ms(30), PathKey(2));
+    assert_eq!(actions(&mut paths), [Action::Prefer(PathKey(3))]);
+}
+
+#[test]
+fn the_last_path_is_never_closed() {
+    let mut paths = Paths::default();
+    paths.opened(ms(0), PathKey(0), V4, ms(1));
+    actions(&mut paths);
+    for at in (0..60_000).step_by(25) {
+        paths.observe(ms(at), PathKey(0), Sample { sent: at + 1, received: 0, rtt: ms(1) });
+        paths.handle_timeout(ms(at));
+        assert!(!actions(&mut paths).contains(&Action::Close(PathKey(0))));
+    }
+    assert!(paths.is_lost(ms(60_000)));
+}
+
+#[test]
+fn where_nobody_answers_nothing_is_closed() {
+    let mut paths = Paths::default();
+    paths.opened(ms(0), PathKey(0), V4, ms(1));
+    paths.opened(ms(0), PathKey(1), Kind::Tcp, ms(1));
+    for at in (0..5_000).step_by(25) {
+        for key in [PathKey(0), PathKey(1)] {
+            paths.observe(ms(at), key, Sample { sent: at + 1, received: 0, rtt: ms(1) });
+        }
+        paths.handle_timeout(ms(at));
+        assert!(!actions(&mut paths).iter().any(|it| matches!(it, Action::Close(_))));
+    }
+}
+
+#[test]
+fn of_too_many_the_worst_goes_but_not_the_only_relay() {
+    let mut paths = Paths::default();
+    paths.opened(ms(0), PathKey(0), V4, ms(10));
+    paths.opened(ms(0), PathKey(1), V4, ms(30));
+    paths.opened(ms(0), PathKey(2), V4, ms(20));
+    paths.opened(ms(0), PathKey(3), Kind::Relayed, ms(90));
+    paths.handle_timeout(ms(1));
+    let closed: Vec<_> =
+        actions(&mut paths).into_iter().filter(|it| matches!(it, Action::Close(_))).collect();
+    assert_eq!(closed, [Action::Close(PathKey(1))]);
+    assert_eq!(paths.preferred(), Some(PathKey(0)));
+}
+
+#[test]
+fn candidates_are_tried_with_growing_pauses_and_at_once_when_the_network_changes() {
+    let mut paths = Paths::default();
+    paths.opened(ms(0), PathKey(0), Kind::Tcp, ms(10));
+    let candidate = paths.add_candidate(ms(0), V4).unwrap();
+    let mut tried = Vec::new();
+    for at in 0..20_000 {
+        if paths.poll_timeout().is_some_and(|due| due <= ms(at)) {
+            paths.handle_timeout(ms(at));
+        }
+        if actions(&mut paths).contains(&Action::Open(candidate)) {
+            tried.push(at);
+            paths.attempt_failed(ms(at), candidate);
+        }
+    }
+    assert_eq!(tried, [0, 1_000, 3_000, 7_000, 15_000]);
+    paths.network_changed(ms(20_000));
+    paths.handle_timeout(ms(20_000));
+    assert!(actions(&mut paths).contains(&Action::Open(candidate)));
+}
+
+#[test]
+fn a_link_that_hangs_in_the_air_tries_the_same_address_afresh() {
+    let mut paths = Paths::default();
+    paths.opened(ms(0), PathKey(0), V4, ms(1));
+    let candidate = paths.add_candidate(ms(0), V4).unwrap();
+    paths.began_at(PathKey(0), candidate);
+    paths.observe(ms(10), PathKey(0), Sample { sent: 1, received: 0, rtt: ms(1) });
+    paths.handle_timeout(ms(10));
+    assert!(!actions(&mut paths).contains(&Action::Open(candidate)));
+    paths.handle_timeout(ms(300));
+    paths.handle_timeout(ms(600));
+    assert!(actions(&mut paths).contains(&Action::Open(candidate)));
+}
+
+#[test]
+fn an_idle_link_is_left_alone() {
+    let mut paths = Paths::default();
+    paths.opened(ms(0), PathKey(0), V4, ms(1));
+    let mut looks = 0;
+    let mut now = ms(0);
+    while let Some(due) = paths.poll_timeout() {
+        now = due;
+        paths.handle_timeout(now);
+        looks += 1;
+        assert!(looks < 100, "still looking at {now:?}");
+    }
+    assert!(now < ms(1_000));
+    paths.stir(ms(9_000));
+    assert_eq!(paths.poll_timeout(), Some(ms(9_000)));
+}
