@@ -24,7 +24,7 @@ use crate::{
         handshake::{Frames, HandshakeError, Initiator, Parties, Responder, confirms, frame},
         schedule::{Directions, LinkSecrets},
     },
-    endpoint::Expectation,
+    expectation::Expectation,
     gate::{Admitted, Gate},
     secret::StaticKey,
 };

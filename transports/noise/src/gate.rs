@@ -21,7 +21,7 @@ use crate::{
         handshake::{Parties, Responder},
         initial::{Header, Opening},
     },
-    endpoint::Expectation,
+    expectation::Expectation,
     secret::{Secret32, SessionId, StaticKey},
 };
 

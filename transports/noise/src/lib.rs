@@ -97,6 +97,7 @@ mod config;
 mod core;
 mod endpoint;
 mod error;
+mod expectation;
 mod gate;
 mod link;
 mod secret;
@@ -104,8 +105,9 @@ mod socket;
 mod stream;
 
 pub use config::EndpointConfig;
-pub use endpoint::{Endpoint, Expectation};
+pub use endpoint::Endpoint;
 pub use error::{Attempt, CloseReason, LinkError};
+pub use expectation::Expectation;
 pub use link::{Link, LinkStats, MAX_PROTOCOL_NAME};
 pub use secret::{Secret32, SessionId, StaticKey};
 pub use stream::{RecvStream, SendStream, Stream};
