@@ -66,7 +66,7 @@ impl Endpoint {
         if addresses.is_empty() {
             return Err(LinkError::NoAddress);
         }
-        let gate = Gate::new(key, config.handshake_timeout);
+        let gate = Gate::new(key, config.ciphers, config.handshake_timeout);
         let transport = Arc::new(config.transport());
         let (ready, accepted) = mpsc::channel(ACCEPT_QUEUE);
         let mut acceptors = JoinSet::new();
@@ -260,6 +260,7 @@ impl Dial<'_> {
             local: self.local.clone(),
             expectation: Arc::clone(&self.expectation),
             keys: Arc::clone(&self.keys),
+            ciphers: self.config.ciphers,
         };
         let keys = Arc::clone(&self.keys);
         config::client(Arc::new(crypto), Arc::new(move || first_id(&keys)), Arc::clone(&self.transport))

@@ -105,6 +105,7 @@ mod socket;
 mod stream;
 
 pub use config::EndpointConfig;
+pub use core::cipher::Ciphers;
 pub use endpoint::Endpoint;
 pub use error::{Attempt, CloseReason, LinkError};
 pub use expectation::Expectation;
