@@ -7,6 +7,7 @@ use noq::{
 };
 
 use crate::{
+    Ciphers,
     adapter::{NoTokens, NoiseServer, ResetKey},
     core::VERSION,
     gate::{Gate, OwnIds},
@@ -30,6 +31,8 @@ pub struct EndpointConfig {
     /// The round-trip time that is assumed before one is measured: the first retransmission comes after three times
     /// that. 100 ms by default, below QUIC's 333 ms, since tries also open NAT mappings.
     pub initial_rtt: Duration,
+    /// Which ciphers may protect packets. A link takes the best that both sides allow.
+    pub ciphers: Ciphers,
 }
 
 impl Default for EndpointConfig {
@@ -40,6 +43,7 @@ impl Default for EndpointConfig {
             handshake_timeout: Duration::from_secs(10),
             first_try: Duration::from_secs(2),
             initial_rtt: Duration::from_millis(100),
+            ciphers: Ciphers::default(),
         }
     }
 }

@@ -16,7 +16,7 @@ use tokio::{
 };
 
 use crate::{
-    Attempt, EndpointConfig, Link, LinkError, Secret32, SessionId, StaticKey,
+    Attempt, EndpointConfig, Expectation, Link, LinkError, SessionId, StaticKey,
     adapter::{AdmittedServer, NoiseClient, canonical, first_id},
     config,
     core::gate_keys::GateKeys,
@@ -25,19 +25,6 @@ use crate::{
     link,
     socket::GatedSocket,
 };
-
-/// A peer that we are prepared to link with, by one meeting or one standing secret.
-#[derive(Clone, Debug)]
-pub struct Expectation {
-    /// Names the link to the caller; stays on this side.
-    pub session: SessionId,
-    /// The peer's static X25519 key. Nobody else gets in.
-    pub peer: [u8; 32],
-    /// The gate key γ, alike on both sides.
-    pub gate: Secret32,
-    /// The pre-shared key, alike on both sides.
-    pub psk: Secret32,
-}
 
 /// One device's UDP sockets, on which it links with peers as client and as server.
 ///
@@ -79,7 +66,7 @@ impl Endpoint {
         if addresses.is_empty() {
             return Err(LinkError::NoAddress);
         }
-        let gate = Gate::new(key, config.handshake_timeout);
+        let gate = Gate::new(key, config.ciphers, config.handshake_timeout);
         let transport = Arc::new(config.transport());
         let (ready, accepted) = mpsc::channel(ACCEPT_QUEUE);
         let mut acceptors = JoinSet::new();
@@ -273,6 +260,7 @@ impl Dial<'_> {
             local: self.local.clone(),
             expectation: Arc::clone(&self.expectation),
             keys: Arc::clone(&self.keys),
+            ciphers: self.config.ciphers,
         };
         let keys = Arc::clone(&self.keys);
         config::client(Arc::new(crypto), Arc::new(move || first_id(&keys)), Arc::clone(&self.transport))

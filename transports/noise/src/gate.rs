@@ -14,14 +14,15 @@ use std::{
 };
 
 use crate::{
+    Ciphers,
     core::{
         GATE_ID_LEN,
         agreement::fill_random,
         gate_keys::GateKeys,
-        handshake::{Parties, Responder},
+        handshake::{HandshakeError, Parties, Responder},
         initial::{Header, Opening},
     },
-    endpoint::Expectation,
+    expectation::Expectation,
     secret::{Secret32, SessionId, StaticKey},
 };
 
@@ -39,6 +40,7 @@ const MAX_SHUT: usize = 64;
 
 pub(crate) struct Gate {
     local: StaticKey,
+    ciphers: Ciphers,
     own_ids: OwnIds,
     patience: Duration,
     state: Mutex<State>,
@@ -73,14 +75,12 @@ pub(crate) struct Admitted {
     pub(crate) expectation: Arc<Expectation>,
     pub(crate) keys: Arc<GateKeys>,
     pub(crate) responder: Responder,
-    pub(crate) message: Vec<u8>,
-    pub(crate) parameters: Vec<u8>,
 }
 
 impl Gate {
     /// `patience` is how long a handshake may be under way before its place is given to another.
-    pub(crate) fn new(local: StaticKey, patience: Duration) -> Arc<Self> {
-        Arc::new(Self { local, own_ids: OwnIds::default(), patience, state: Mutex::default() })
+    pub(crate) fn new(local: StaticKey, ciphers: Ciphers, patience: Duration) -> Arc<Self> {
+        Arc::new(Self { local, ciphers, own_ids: OwnIds::default(), patience, state: Mutex::default() })
     }
 
     pub(crate) fn local(&self) -> &StaticKey {
@@ -137,7 +137,7 @@ impl Gate {
                 from_id.get(..LOCAL_ID_LEN).is_some_and(|id| self.own_ids.recognise(id))
             }
             Some(Header::Long { id }) => self.own_ids.recognise(id),
-            Some(Header::Opening(opening)) => self.lock().judge(&self.local, self.patience, remote, &opening),
+            Some(Header::Opening(opening)) => self.judge(remote, &opening),
         }
     }
 
@@ -151,6 +151,13 @@ impl Gate {
         let id: [u8; GATE_ID_LEN] = id.try_into().ok()?;
         let admitted = self.lock().under_way.get_mut(&id)?.admitted.take()?;
         Some((admitted, Passage { gate: Arc::clone(self), id }))
+    }
+
+    fn judge(&self, remote: SocketAddr, opening: &Opening<'_>) -> bool {
+        let verify = |expectation: &Expectation, message| {
+            Responder::receive(&Parties::new(&self.local, expectation, self.ciphers), message)
+        };
+        self.lock().judge(verify, self.patience, remote, opening)
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -183,7 +190,7 @@ impl State {
 
     fn judge(
         &mut self,
-        local: &StaticKey,
+        verify: impl Fn(&Expectation, Vec<u8>) -> Result<Responder, HandshakeError>,
         patience: Duration,
         remote: SocketAddr,
         opening: &Opening<'_>,
@@ -205,7 +212,7 @@ impl State {
                 return false;
             }
         }
-        let Some(admitted) = open.verify(local, opening) else { return false };
+        let Some(admitted) = open.verify(verify, opening) else { return false };
         let keys = Arc::clone(&open.keys);
         let way = UnderWay { session, remote, keys, since: Instant::now(), admitted: Some(admitted) };
         self.under_way.insert(*opening.id, way);
@@ -218,19 +225,22 @@ fn count(under_way: &HashMap<[u8; GATE_ID_LEN], UnderWay>, session: SessionId) -
 }
 
 impl OpenGate {
-    fn verify(&mut self, local: &StaticKey, opening: &Opening<'_>) -> Option<Admitted> {
+    fn verify(
+        &mut self,
+        verify: impl Fn(&Expectation, Vec<u8>) -> Result<Responder, HandshakeError>,
+        opening: &Opening<'_>,
+    ) -> Option<Admitted> {
         let message = opening.message(&self.keys.initial(opening.id))?;
         let ephemeral: [u8; 32] = message.get(..32)?.try_into().ok()?;
         if self.seen.contains(&ephemeral) {
             return None;
         }
         let expectation = Arc::clone(&self.expectation);
-        let parties = Parties { local, peer: &expectation.peer, psk: &expectation.psk, ephemeral: None };
-        let (responder, parameters) = Responder::receive(&parties, &message)
+        let responder = verify(&expectation, message)
             .inspect_err(|error| tracing::debug!(%error, "a first message in an open gate came to nothing"))
             .ok()?;
         self.seen.insert(ephemeral);
-        Some(Admitted { expectation, keys: Arc::clone(&self.keys), responder, message, parameters })
+        Some(Admitted { expectation, keys: Arc::clone(&self.keys), responder })
     }
 }
 

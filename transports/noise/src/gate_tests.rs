@@ -19,7 +19,7 @@ fn expectation(session: SessionId) -> Expectation {
 }
 
 fn gate() -> Arc<Gate> {
-    let gate = Gate::new(server(), Duration::from_secs(10));
+    let gate = Gate::new(server(), Ciphers::default(), Duration::from_secs(10));
     gate.open(expectation(SESSION));
     gate
 }
@@ -43,7 +43,8 @@ fn first() -> First {
 }
 
 fn first_by(local: &StaticKey, psk: &crate::Secret32) -> First {
-    let parties = Parties { local, peer: &server().public(), psk, ephemeral: None };
+    let of_server = Expectation { peer: server().public(), psk: psk.clone(), ..expectation(SESSION) };
+    let parties = Parties::new(local, &of_server, Ciphers::default());
     let (_, message) = Initiator::start(&parties, b"parameters").unwrap();
     let keys = GateKeys::new(&[3; 32].into());
     let id = keys.mint();
@@ -57,7 +58,8 @@ fn a_verified_first_message_passes_and_is_handed_over_once() {
     assert!(gate.admits(here(), &first.datagram), "a retransmission");
     assert!(gate.keys(&first.id).is_some());
     let (admitted, _passage) = gate.take(&first.id).unwrap();
-    assert_eq!((admitted.message, admitted.parameters), (first.message, b"parameters".to_vec()));
+    assert_eq!(admitted.responder.message(), first.message);
+    assert_eq!(admitted.responder.parameters(), b"parameters");
     assert!(gate.take(&first.id).is_none());
 }
 
@@ -91,7 +93,7 @@ fn a_replay_is_refused_in_every_form() {
 
 #[test]
 fn a_first_message_sent_back_to_its_sender_is_refused() {
-    let gate = Gate::new(client(), Duration::from_secs(10));
+    let gate = Gate::new(client(), Ciphers::default(), Duration::from_secs(10));
     gate.open(Expectation { peer: server().public(), ..expectation(SESSION) });
     assert!(!gate.admits(there(), &first().datagram));
 }
@@ -149,7 +151,7 @@ fn cost_of_an_unknown_tag() {
     let stranger = GateKeys::new(&[9; 32].into());
     let datagram = compose(&stranger, &stranger.mint(), b"message 1");
     for gates in [1, 32, 1024] {
-        let gate = Gate::new(server(), Duration::from_secs(10));
+        let gate = Gate::new(server(), Ciphers::default(), Duration::from_secs(10));
         for i in 0..gates as u128 {
             gate.open(expectation(SessionId(i.to_be_bytes())));
         }

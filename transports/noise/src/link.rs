@@ -12,8 +12,8 @@ use noq::{Connection, PathId, VarInt};
 use tokio::{sync::mpsc, task::JoinSet, time::timeout};
 
 use crate::{
-    CloseReason, LinkError, Secret32, SessionId, Stream, adapter::canonical, endpoint::Expectation,
-    error::MAX_REASON,
+    CloseReason, LinkError, Secret32, SessionId, Stream, adapter::canonical, error::MAX_REASON,
+    expectation::Expectation,
 };
 
 /// The longest name of a protocol, in bytes of UTF-8.

@@ -125,11 +125,11 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::StaticKey;
+    use crate::{Ciphers, StaticKey};
 
     #[test]
     fn segments_close_ranks_over_those_that_are_dropped() {
-        let gate = Gate::new(StaticKey::from_bytes([1; 32]), Duration::from_secs(1));
+        let gate = Gate::new(StaticKey::from_bytes([1; 32]), Ciphers::default(), Duration::from_secs(1));
         let datagram = |known: bool, length: usize| {
             let mut datagram = vec![0x40];
             datagram.extend(if known { gate.own_ids().mint() } else { [7; 12] });

@@ -14,7 +14,7 @@ use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     time::timeout,
 };
-use wayside_noise::{CloseReason, Endpoint, EndpointConfig, Link, LinkError, SessionId, StaticKey};
+use wayside_noise::{Ciphers, CloseReason, Endpoint, EndpointConfig, Link, LinkError, SessionId, StaticKey};
 
 /// Answers every stream with what it sends, until the link ends.
 async fn echo(link: Link) {
@@ -65,6 +65,33 @@ async fn megabytes_come_back_across_key_updates_by_either_side() {
         send_through(&client, 2 << 20).await;
         server.update_keys();
         send_through(&client, 1 << 20).await;
+    }
+}
+
+#[tokio::test]
+async fn any_two_choices_of_ciphers_link_and_update_keys() {
+    let agreed = Agreed::default();
+    let bind = |key: &StaticKey, ciphers| {
+        let (key, config) = (key.clone(), EndpointConfig { ciphers, ..EndpointConfig::default() });
+        async move { Endpoint::bind(&[loopback()], key, config).await.unwrap() }
+    };
+    for (ours, theirs) in [
+        (Ciphers::Automatic, Ciphers::Automatic),
+        (Ciphers::Automatic, Ciphers::ChaChaOnly),
+        (Ciphers::ChaChaOnly, Ciphers::Automatic),
+        (Ciphers::ChaChaOnly, Ciphers::ChaChaOnly),
+    ] {
+        let (client, server) = (bind(&agreed.client, ours).await, bind(&agreed.server, theirs).await);
+        server.expect(agreed.of_client());
+        let to = server.local_addresses();
+        let (dialled, accepted) =
+            tokio::join!(client.connect(agreed.of_server(), &to, PATIENCE), server.accept());
+        let (dialled, accepted) = (dialled.unwrap(), accepted.unwrap());
+        tokio::spawn(echo(accepted.clone()));
+        send_through(&dialled, 100_000).await;
+        accepted.update_keys();
+        dialled.update_keys();
+        send_through(&dialled, 100_000).await;
     }
 }
 

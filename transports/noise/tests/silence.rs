@@ -84,7 +84,7 @@ impl Noise {
     }
 }
 
-const OURS: u32 = 0x7779_0001;
+const OURS: u32 = 0x7779_0002;
 
 #[tokio::test]
 async fn initials_of_any_version_draw_nothing() {

@@ -6,6 +6,8 @@ use subtle::ConstantTimeEq;
 use super::{
     GATE_ID_LEN,
     agreement::fill_random,
+    cipher::PacketCipher,
+    packet::{LevelKeys, Role},
     schedule::{Directions, expand32, extract},
 };
 use crate::secret::Secret32;
@@ -55,5 +57,10 @@ impl GateKeys {
     /// The secrets of Initial packets that go to, or answer, this id. No public salt: without γ they cannot be had.
     pub(crate) fn initial(&self, id: &[u8]) -> Directions {
         Directions::expand(&extract(self.initial.as_bytes(), id), "in")
+    }
+
+    /// The keys of those packets, as one side uses them.
+    pub(crate) fn initial_keys(&self, id: &[u8], role: Role) -> LevelKeys {
+        LevelKeys::new(PacketCipher::ChaCha20Poly1305, &self.initial(id), role)
     }
 }

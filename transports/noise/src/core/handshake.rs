@@ -2,8 +2,8 @@
 //!
 //! ```text
 //! <- s
-//! -> psk, e, es, s, ss   {initiator's transport parameters}    Initial space
-//! <- e, ee, se           {responder's transport parameters}    Initial space
+//! -> psk, e, es, s, ss   {ciphers on offer, initiator's transport parameters}     Initial space
+//! <- e, ee, se           {the cipher chosen, responder's transport parameters}    Initial space
 //! <- confirmation of the responder                             Handshake space
 //! -> confirmation of the initiator                             Handshake space
 //! ```
@@ -14,8 +14,16 @@ use snow::{Builder, HandshakeState};
 use subtle::ConstantTimeEq;
 use zeroize::{Zeroize, Zeroizing};
 
-use super::{VERSION, agreement::Resolver, schedule::LinkSecrets};
-use crate::secret::{Secret32, StaticKey};
+use super::{
+    VERSION,
+    agreement::Resolver,
+    cipher::{Offer, PacketCipher},
+    schedule::LinkSecrets,
+};
+use crate::{
+    Ciphers, Expectation,
+    secret::{Secret32, StaticKey},
+};
 
 /// The Noise protocol name; hashed first into every transcript.
 pub(crate) const PATTERN: &str = "Noise_IKpsk0_25519_ChaChaPoly_SHA256";
@@ -31,6 +39,8 @@ pub(crate) enum HandshakeError {
     WrongPeer,
     #[error("a message is longer than {MAX_MESSAGE} bytes")]
     TooLong,
+    #[error("there is no packet cipher that both sides allow")]
+    NoCipher,
     #[error("the Noise library refused its own input")]
     Internal,
 }
@@ -40,86 +50,80 @@ pub(crate) struct Parties<'a> {
     pub(crate) local: &'a StaticKey,
     pub(crate) peer: &'a [u8; 32],
     pub(crate) psk: &'a Secret32,
+    /// The packet ciphers that this side is willing to use.
+    pub(crate) ciphers: Offer,
     /// Fixed only by test vectors.
     pub(crate) ephemeral: Option<&'a [u8; 32]>,
 }
 
+impl<'a> Parties<'a> {
+    pub(crate) fn new(local: &'a StaticKey, expectation: &'a Expectation, ciphers: Ciphers) -> Self {
+        let ciphers = ciphers.into();
+        Self { local, peer: &expectation.peer, psk: &expectation.psk, ciphers, ephemeral: None }
+    }
+}
+
 /// The initiator after it wrote message 1.
-pub(crate) struct Initiator(HandshakeState);
+pub(crate) struct Initiator {
+    state: HandshakeState,
+    offer: Offer,
+}
 
 impl Initiator {
-    /// Writes message 1 around the initiator's transport parameters.
+    /// Writes message 1 around the ciphers on offer and the initiator's transport parameters.
     pub(crate) fn start(parties: &Parties<'_>, parameters: &[u8]) -> Result<(Self, Vec<u8>), HandshakeError> {
         let builder = builder(parties)?.remote_public_key(parties.peer);
         let mut state = builder.and_then(Builder::build_initiator).map_err(|_| HandshakeError::Internal)?;
-        let message = write(&mut state, parameters)?;
-        Ok((Self(state), message))
+        let message = write(&mut state, parties.ciphers.byte(), parameters)?;
+        Ok((Self { state, offer: parties.ciphers }, message))
     }
 
     /// Reads message 2; returns the responder's transport parameters and the link's secrets.
     pub(crate) fn finish(mut self, message: &[u8]) -> Result<(Vec<u8>, LinkSecrets), HandshakeError> {
-        let parameters = read(&mut self.0, message)?;
-        Ok((parameters, secrets(self.0)?))
+        let (chosen, parameters) = read(&mut self.state, message)?;
+        let cipher = self.offer.chosen(chosen).ok_or(HandshakeError::NoCipher)?;
+        Ok((parameters, secrets(self.state, cipher)?))
     }
 }
 
 /// The responder after it read and verified message 1.
-pub(crate) struct Responder(HandshakeState);
+pub(crate) struct Responder {
+    state: HandshakeState,
+    message: Vec<u8>,
+    parameters: Vec<u8>,
+    cipher: PacketCipher,
+}
 
 impl Responder {
-    /// Reads message 1; returns the initiator's transport parameters. Whoever passes holds the psk and the expected
-    /// peer's static key, or replays what that peer once sent.
-    pub(crate) fn receive(parties: &Parties<'_>, message: &[u8]) -> Result<(Self, Vec<u8>), HandshakeError> {
+    /// Reads message 1. Whoever passes holds the psk and the expected peer's static key, or replays what that peer
+    /// once sent.
+    pub(crate) fn receive(parties: &Parties<'_>, message: Vec<u8>) -> Result<Self, HandshakeError> {
         let mut state = builder(parties)?.build_responder().map_err(|_| HandshakeError::Internal)?;
-        let parameters = read(&mut state, message)?;
+        let (offer, parameters) = read(&mut state, &message)?;
         let initiator = state.get_remote_static().ok_or(HandshakeError::Unauthentic)?;
         if !bool::from(initiator.ct_eq(parties.peer)) {
             return Err(HandshakeError::WrongPeer);
         }
-        Ok((Self(state), parameters))
+        let cipher = parties.ciphers.choose(Offer::from_byte(offer)).ok_or(HandshakeError::NoCipher)?;
+        Ok(Self { state, message, parameters, cipher })
     }
 
-    /// Writes message 2 around the responder's transport parameters; returns it and the link's secrets.
+    /// Message 1 as it was read.
+    pub(crate) fn message(&self) -> &[u8] {
+        &self.message
+    }
+
+    /// The initiator's transport parameters.
+    pub(crate) fn parameters(&self) -> &[u8] {
+        &self.parameters
+    }
+
+    /// Writes message 2 around the cipher chosen and the responder's transport parameters; returns it and the link's
+    /// secrets.
     pub(crate) fn reply(mut self, parameters: &[u8]) -> Result<(Vec<u8>, LinkSecrets), HandshakeError> {
-        let message = write(&mut self.0, parameters)?;
-        Ok((message, secrets(self.0)?))
+        let message = write(&mut self.state, self.cipher.bit(), parameters)?;
+        Ok((message, secrets(self.state, self.cipher)?))
     }
-}
-
-/// Collects CRYPTO bytes, which arrive in any chunks, into framed messages.
-#[derive(Default)]
-pub(crate) struct Frames(Vec<u8>);
-
-impl Frames {
-    /// Takes what arrived. Beyond one message of the greatest length nothing is kept: no peer of ours sends it.
-    pub(crate) fn push(&mut self, bytes: &[u8]) -> Result<(), HandshakeError> {
-        if self.0.len().saturating_add(bytes.len()) > MAX_MESSAGE + 2 {
-            return Err(HandshakeError::TooLong);
-        }
-        self.0.extend_from_slice(bytes);
-        Ok(())
-    }
-
-    /// The next whole message, if it is there.
-    pub(crate) fn pop(&mut self) -> Result<Option<Vec<u8>>, HandshakeError> {
-        let Some((length, rest)) = self.0.split_first_chunk::<2>() else { return Ok(None) };
-        let length = usize::from(u16::from_be_bytes(*length));
-        if length > MAX_MESSAGE {
-            return Err(HandshakeError::TooLong);
-        }
-        let Some(message) = rest.get(..length) else { return Ok(None) };
-        let message = message.to_vec();
-        self.0.drain(..length + 2);
-        Ok(Some(message))
-    }
-}
-
-/// A message with its length before it; for messages of ours, which are short.
-pub(crate) fn frame(message: &[u8]) -> Vec<u8> {
-    debug_assert!(message.len() <= MAX_MESSAGE);
-    let mut framed = (message.len() as u16).to_be_bytes().to_vec();
-    framed.extend_from_slice(message);
-    framed
 }
 
 /// Verifies a confirmation in constant time.
@@ -147,9 +151,11 @@ fn builder<'a>(parties: &Parties<'a>) -> Result<Builder<'a>, HandshakeError> {
         .map_err(|_| HandshakeError::Internal)
 }
 
-fn write(state: &mut HandshakeState, payload: &[u8]) -> Result<Vec<u8>, HandshakeError> {
+/// A message whose payload is one byte about ciphers, then transport parameters.
+fn write(state: &mut HandshakeState, cipher: u8, parameters: &[u8]) -> Result<Vec<u8>, HandshakeError> {
+    let payload = [&[cipher], parameters].concat();
     let mut message = vec![0; MAX_MESSAGE];
-    let length = state.write_message(payload, &mut message).map_err(|error| match error {
+    let length = state.write_message(&payload, &mut message).map_err(|error| match error {
         snow::Error::Input => HandshakeError::TooLong,
         // A low-order key of the peer's is the peer's fault.
         snow::Error::Dh => HandshakeError::Unauthentic,
@@ -159,23 +165,24 @@ fn write(state: &mut HandshakeState, payload: &[u8]) -> Result<Vec<u8>, Handshak
     Ok(message)
 }
 
-fn read(state: &mut HandshakeState, message: &[u8]) -> Result<Vec<u8>, HandshakeError> {
+fn read(state: &mut HandshakeState, message: &[u8]) -> Result<(u8, Vec<u8>), HandshakeError> {
     if message.len() > MAX_MESSAGE {
         return Err(HandshakeError::TooLong);
     }
     let mut payload = vec![0; MAX_MESSAGE];
     let length = state.read_message(message, &mut payload).map_err(|_| HandshakeError::Unauthentic)?;
-    payload.truncate(length);
-    Ok(payload)
+    let (cipher, parameters) =
+        payload.get(..length).and_then(<[u8]>::split_first).ok_or(HandshakeError::NoCipher)?;
+    Ok((*cipher, parameters.to_vec()))
 }
 
-fn secrets(mut state: HandshakeState) -> Result<LinkSecrets, HandshakeError> {
+fn secrets(mut state: HandshakeState, cipher: PacketCipher) -> Result<LinkSecrets, HandshakeError> {
     let hash = state.get_handshake_hash().try_into().map_err(|_| HandshakeError::Internal)?;
     let (mut initiator, mut responder) = state.dangerously_get_raw_split();
     let split = Zeroizing::new([initiator, responder]);
     initiator.zeroize();
     responder.zeroize();
-    Ok(LinkSecrets::derive(&hash, &split))
+    Ok(LinkSecrets::derive(cipher, &hash, &split))
 }
 
 #[cfg(test)]

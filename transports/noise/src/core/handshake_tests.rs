@@ -10,7 +10,7 @@ fn keys() -> (StaticKey, StaticKey, Secret32) {
 }
 
 fn parties<'a>(local: &'a StaticKey, peer: &'a [u8; 32], psk: &'a Secret32) -> Parties<'a> {
-    Parties { local, peer, psk, ephemeral: None }
+    Parties { local, peer, psk, ciphers: Ciphers::Automatic.into(), ephemeral: None }
 }
 
 #[test]
@@ -18,8 +18,8 @@ fn both_sides_come_to_the_same_secrets() {
     let (i, r, psk) = keys();
     let (i_public, r_public) = (i.public(), r.public());
     let (initiator, one) = Initiator::start(&parties(&i, &r_public, &psk), b"from i").unwrap();
-    let (responder, parameters) = Responder::receive(&parties(&r, &i_public, &psk), &one).unwrap();
-    assert_eq!(parameters, b"from i");
+    let responder = Responder::receive(&parties(&r, &i_public, &psk), one).unwrap();
+    assert_eq!(responder.parameters(), b"from i");
     let (two, theirs) = responder.reply(b"from r").unwrap();
     let (parameters, ours) = initiator.finish(&two).unwrap();
     assert_eq!(parameters, b"from r");
@@ -40,30 +40,55 @@ fn anyone_else_is_refused() {
     let one = |local: &StaticKey, peer: [u8; 32], psk: &Secret32| {
         Initiator::start(&parties(local, &peer, psk), b"").unwrap().1
     };
-    let receive = |message: &[u8]| Responder::receive(&parties(&r, &i.public(), &psk), message).err();
-    assert_eq!(receive(&one(&i, r.public(), &psk)), None);
-    assert_eq!(receive(&one(&other, r.public(), &psk)), Some(HandshakeError::WrongPeer));
-    assert_eq!(receive(&one(&i, other.public(), &psk)), Some(HandshakeError::Unauthentic));
-    assert_eq!(receive(&one(&i, r.public(), &[5; 32].into())), Some(HandshakeError::Unauthentic));
+    let receive = |message: Vec<u8>| Responder::receive(&parties(&r, &i.public(), &psk), message).err();
+    assert_eq!(receive(one(&i, r.public(), &psk)), None);
+    assert_eq!(receive(one(&other, r.public(), &psk)), Some(HandshakeError::WrongPeer));
+    assert_eq!(receive(one(&i, other.public(), &psk)), Some(HandshakeError::Unauthentic));
+    assert_eq!(receive(one(&i, r.public(), &[5; 32].into())), Some(HandshakeError::Unauthentic));
     // A low-order ephemeral key, whose every shared secret would be zero.
-    assert_eq!(receive(&[0; 200]), Some(HandshakeError::Unauthentic));
+    assert_eq!(receive(vec![0; 200]), Some(HandshakeError::Unauthentic));
 }
 
 #[test]
-fn frames_come_whole_from_any_chunks_and_stay_bounded() {
-    let sent = [frame(b"one"), frame(b""), frame(b"two")].concat();
-    for chunk in 1..sent.len() {
-        let (mut frames, mut got) = (Frames::default(), Vec::new());
-        for bytes in sent.chunks(chunk) {
-            frames.push(bytes).unwrap();
-            got.extend(std::iter::from_fn(|| frames.pop().unwrap()));
-        }
-        assert_eq!(got, [b"one".to_vec(), vec![], b"two".to_vec()]);
-    }
-    let mut frames = Frames::default();
-    assert_eq!(frames.push(&[0; MAX_MESSAGE + 3]), Err(HandshakeError::TooLong));
-    frames.push(&[0xff, 0xff]).unwrap();
-    assert_eq!(frames.pop(), Err(HandshakeError::TooLong));
+fn the_cipher_is_what_both_allow_and_cannot_be_changed_in_flight() {
+    let (i, r, psk) = keys();
+    let (i_public, r_public) = (i.public(), r.public());
+    let shake = |offered, accepted| {
+        let ours = Parties { ciphers: Offer::from_byte(offered), ..parties(&i, &r_public, &psk) };
+        let theirs = Parties { ciphers: Offer::from_byte(accepted), ..parties(&r, &i_public, &psk) };
+        let (initiator, one) = Initiator::start(&ours, b"").unwrap();
+        let (two, theirs) = Responder::receive(&theirs, one)?.reply(b"").unwrap();
+        let ours = initiator.finish(&two).unwrap().1;
+        assert_eq!(ours.cipher, theirs.cipher);
+        Ok(ours.cipher)
+    };
+    assert_eq!(shake(3, 3), Ok(PacketCipher::Aes256Gcm));
+    assert_eq!(shake(1, 3), Ok(PacketCipher::ChaCha20Poly1305));
+    assert_eq!(shake(3, 1), Ok(PacketCipher::ChaCha20Poly1305));
+    assert_eq!(shake(0, 3), Err(HandshakeError::NoCipher));
+}
+
+#[test]
+fn a_choice_that_was_not_offered_is_refused() {
+    let (i, r, psk) = keys();
+    let (i_public, r_public) = (i.public(), r.public());
+    let ours = Parties { ciphers: Ciphers::ChaChaOnly.into(), ..parties(&i, &r_public, &psk) };
+    let (initiator, one) = Initiator::start(&ours, b"").unwrap();
+    let mut responder = Responder::receive(&parties(&r, &i_public, &psk), one).unwrap();
+    responder.cipher = PacketCipher::Aes256Gcm;
+    let (two, _) = responder.reply(b"").unwrap();
+    assert_eq!(initiator.finish(&two).err(), Some(HandshakeError::NoCipher));
+}
+
+#[test]
+fn an_empty_payload_is_no_message() {
+    let (i, r, psk) = keys();
+    let (i_public, r_public) = (i.public(), r.public());
+    let state = builder(&parties(&i, &r_public, &psk)).unwrap().remote_public_key(&r_public).unwrap();
+    let mut message = vec![0; MAX_MESSAGE];
+    let length = state.build_initiator().unwrap().write_message(&[], &mut message).unwrap();
+    let received = Responder::receive(&parties(&r, &i_public, &psk), message[..length].to_vec());
+    assert_eq!(received.err(), Some(HandshakeError::NoCipher));
 }
 
 #[test]
@@ -76,16 +101,16 @@ proptest! {
     #[test]
     fn any_first_message_is_read_without_panic(message in prop::collection::vec(any::<u8>(), 0..1300)) {
         let (i, r, psk) = keys();
-        prop_assert!(Responder::receive(&parties(&r, &i.public(), &psk), &message).is_err());
+        prop_assert!(Responder::receive(&parties(&r, &i.public(), &psk), message).is_err());
     }
 
     #[test]
-    fn any_change_of_a_first_message_is_refused(at in 0usize..96 * 8) {
+    fn any_change_of_a_first_message_is_refused(at in 0usize..97 * 8) {
         let (i, r, psk) = keys();
         let (_, mut one) = Initiator::start(&parties(&i, &r.public(), &psk), b"").unwrap();
-        prop_assert_eq!(one.len(), 96);
+        prop_assert_eq!(one.len(), 97);
         one[at / 8] ^= 1 << (at % 8);
-        prop_assert!(Responder::receive(&parties(&r, &i.public(), &psk), &one).is_err());
+        prop_assert!(Responder::receive(&parties(&r, &i.public(), &psk), one).is_err());
     }
 
     #[test]
@@ -93,18 +118,5 @@ proptest! {
         let (i, r, psk) = keys();
         let (initiator, _) = Initiator::start(&parties(&i, &r.public(), &psk), b"").unwrap();
         prop_assert!(initiator.finish(&message).is_err());
-    }
-
-    #[test]
-    fn any_crypto_bytes_are_collected_without_panic(chunks in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..600), 0..8)) {
-        let mut frames = Frames::default();
-        for chunk in chunks {
-            if frames.push(&chunk).is_err() {
-                break;
-            }
-            while let Ok(Some(message)) = frames.pop() {
-                prop_assert!(message.len() <= MAX_MESSAGE);
-            }
-        }
     }
 }

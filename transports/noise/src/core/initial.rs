@@ -5,6 +5,7 @@
 
 use super::{
     GATE_ID_LEN, VERSION,
+    cipher::PacketCipher::ChaCha20Poly1305,
     handshake::MAX_MESSAGE,
     packet::{HeaderKey, PacketKey},
     schedule::Directions,
@@ -77,12 +78,13 @@ impl Opening<'_> {
     /// Opens the packet under a gate's Initial secrets and returns the Noise message in it.
     pub(crate) fn message(&self, secrets: &Directions) -> Option<Vec<u8>> {
         let mut packet = self.packet.to_vec();
-        HeaderKey::new(&secrets.initiator).unprotect(self.number_at, &mut packet);
+        HeaderKey::new(ChaCha20Poly1305, &secrets.initiator).unprotect(self.number_at, &mut packet);
         let number_len = usize::from(packet.first()? & 0x03) + 1;
         let (header, payload) = packet.split_at_mut_checked(self.number_at + number_len)?;
         let number =
             header.get(self.number_at..)?.iter().fold(0, |number, byte| number << 8 | u64::from(*byte));
-        let plain = PacketKey::new(&secrets.initiator).open(0, number, header, payload).ok()?;
+        let plain =
+            PacketKey::new(ChaCha20Poly1305, &secrets.initiator).open(0, number, header, payload).ok()?;
         sole_crypto_message(plain)
     }
 }

@@ -4,7 +4,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::core::{gate_keys::GateKeys, handshake::frame, packet::TAG_LEN};
+use crate::core::{frames::frame, gate_keys::GateKeys, packet::TAG_LEN};
 
 /// A first datagram around a Noise message, as our client writes it.
 pub(crate) fn compose(keys: &GateKeys, id: &[u8; GATE_ID_LEN], message: &[u8]) -> Vec<u8> {
@@ -31,9 +31,11 @@ pub(crate) fn compose_frames(keys: &GateKeys, id: &[u8; GATE_ID_LEN], frames: &[
     let header = packet.clone();
     packet.extend_from_slice(frames);
     packet.resize(MIN_DATAGRAM - TAG_LEN, 0);
-    let tag = PacketKey::new(&secrets.initiator).seal(0, 0, &header, &mut packet[header.len()..]).unwrap();
+    let tag = PacketKey::new(ChaCha20Poly1305, &secrets.initiator)
+        .seal(0, 0, &header, &mut packet[header.len()..])
+        .unwrap();
     packet.extend_from_slice(&tag);
-    HeaderKey::new(&secrets.initiator).protect(number_at, &mut packet);
+    HeaderKey::new(ChaCha20Poly1305, &secrets.initiator).protect(number_at, &mut packet);
     packet
 }
 

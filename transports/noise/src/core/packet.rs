@@ -1,17 +1,63 @@
-//! Packet and header protection: RFC 9001, section 5, with ChaCha20-Poly1305 at every level.
+//! Packet and header protection: RFC 9001, section 5, with the cipher that the handshake agreed on.
 
-use aws_lc_rs::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, Nonce, UnboundKey, quic};
+use aws_lc_rs::aead::{Aad, LessSafeKey, Nonce, UnboundKey, quic};
 use zeroize::Zeroizing;
 
-use super::schedule::expand;
+use super::{
+    cipher::PacketCipher,
+    schedule::{Directions, expand},
+};
 use crate::secret::Secret32;
 
 /// The length of the authentication tag, in bytes.
 pub(crate) const TAG_LEN: usize = 16;
 /// The length of the ciphertext sample that header protection takes, in bytes.
 pub(crate) const SAMPLE_LEN: usize = 16;
-/// Failed decryptions after which a link must be given up (RFC 9001, section 6.6, for ChaCha20-Poly1305).
-pub(crate) const INTEGRITY_LIMIT: u64 = 1 << 36;
+
+/// Which of the two sides this is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// The QUIC client.
+    Initiator,
+    /// The QUIC server.
+    Responder,
+}
+
+/// What one side sends under, and what it receives under.
+pub(crate) struct Both<T> {
+    pub(crate) local: T,
+    pub(crate) remote: T,
+}
+
+impl<T> Both<T> {
+    fn of(directions: &Directions, role: Role, make: impl Fn(&Secret32) -> T) -> Self {
+        let (initiator, responder) = (make(&directions.initiator), make(&directions.responder));
+        match role {
+            Role::Initiator => Self { local: initiator, remote: responder },
+            Role::Responder => Self { local: responder, remote: initiator },
+        }
+    }
+}
+
+/// All keys of one encryption level.
+pub(crate) struct LevelKeys {
+    pub(crate) header: Both<HeaderKey>,
+    pub(crate) packet: Both<PacketKey>,
+}
+
+impl LevelKeys {
+    pub(crate) fn new(cipher: PacketCipher, directions: &Directions, role: Role) -> Self {
+        Self {
+            header: Both::of(directions, role, |secret| HeaderKey::new(cipher, secret)),
+            packet: packet_keys(cipher, directions, role),
+        }
+    }
+}
+
+/// The packet keys alone, for a key update.
+pub(crate) fn packet_keys(cipher: PacketCipher, directions: &Directions, role: Role) -> Both<PacketKey> {
+    Both::of(directions, role, |secret| PacketKey::new(cipher, secret))
+}
 
 /// A packet did not authenticate.
 #[derive(Debug, PartialEq, Eq)]
@@ -19,17 +65,25 @@ pub(crate) struct Unauthentic;
 
 /// Seals and opens packets of one direction and one generation.
 pub(crate) struct PacketKey {
+    cipher: PacketCipher,
     key: LessSafeKey,
-    iv: [u8; 12],
+    /// The first 32 bits of the IV and its last 64, as the path id and the packet number meet them.
+    iv: (u32, u64),
 }
 
 impl PacketKey {
-    pub(crate) fn new(secret: &Secret32) -> Self {
+    pub(crate) fn new(cipher: PacketCipher, secret: &Secret32) -> Self {
         let key = Zeroizing::new(expand::<32>(secret, "key", &[]));
         // `new` checks the length only, which is fixed here.
         #[allow(clippy::expect_used)]
-        let key = UnboundKey::new(&CHACHA20_POLY1305, &*key).expect("a key of 32 bytes");
-        Self { key: LessSafeKey::new(key), iv: expand(secret, "iv", &[]) }
+        let key = UnboundKey::new(cipher.aead(), &*key).expect("a key of 32 bytes");
+        let [a, b, c, d, low @ ..] = expand::<12>(secret, "iv", &[]);
+        let iv = (u32::from_be_bytes([a, b, c, d]), u64::from_be_bytes(low));
+        Self { cipher, key: LessSafeKey::new(key), iv }
+    }
+
+    pub(crate) fn cipher(&self) -> PacketCipher {
+        self.cipher
     }
 
     /// Encrypts `payload` in place and returns its tag.
@@ -61,23 +115,20 @@ impl PacketKey {
     /// IV xor (path id, 32 bits ‖ packet number, 64 bits): draft-ietf-quic-multipath, "Nonce Calculation". On path 0
     /// it is RFC 9001's nonce.
     fn nonce(&self, path: u32, number: u64) -> Nonce {
-        let mut nonce = [0; 12];
-        let counter = path.to_be_bytes().into_iter().chain(number.to_be_bytes());
-        for (byte, (iv, counter)) in nonce.iter_mut().zip(self.iv.iter().zip(counter)) {
-            *byte = iv ^ counter;
-        }
-        Nonce::assume_unique_for_key(nonce)
+        let [a, b, c, d] = (self.iv.0 ^ path).to_be_bytes();
+        let [e, f, g, h, i, j, k, l] = (self.iv.1 ^ number).to_be_bytes();
+        Nonce::assume_unique_for_key([a, b, c, d, e, f, g, h, i, j, k, l])
     }
 }
 
-/// Masks the first byte and the packet number (RFC 9001, sections 5.4.1 and 5.4.4).
+/// Masks the first byte and the packet number (RFC 9001, sections 5.4.1, 5.4.3 and 5.4.4).
 pub(crate) struct HeaderKey(quic::HeaderProtectionKey);
 
 impl HeaderKey {
-    pub(crate) fn new(secret: &Secret32) -> Self {
+    pub(crate) fn new(cipher: PacketCipher, secret: &Secret32) -> Self {
         let key = Zeroizing::new(expand::<32>(secret, "hp", &[]));
         #[allow(clippy::expect_used)]
-        let key = quic::HeaderProtectionKey::new(&quic::CHACHA20, &*key).expect("a key of 32 bytes");
+        let key = quic::HeaderProtectionKey::new(cipher.header(), &*key).expect("a key of 32 bytes");
         Self(key)
     }
 

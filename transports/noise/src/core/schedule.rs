@@ -4,6 +4,7 @@ use hkdf::Hkdf;
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
+use super::cipher::PacketCipher;
 use crate::secret::Secret32;
 
 /// A secret for each direction, named by who sends under it.
@@ -34,6 +35,8 @@ impl Directions {
 /// Everything a finished Noise handshake yields.
 #[derive(Clone)]
 pub(crate) struct LinkSecrets {
+    /// Protects packets of the Handshake space and 1-RTT packets.
+    pub(crate) cipher: PacketCipher,
     /// Protects packets of the Handshake space.
     pub(crate) handshake: Directions,
     /// Protects 1-RTT packets of generation 0.
@@ -48,10 +51,11 @@ impl LinkSecrets {
     ///
     /// The hash is public and serves as salt: it ties the keys to the transcript even if both keys of the split were
     /// to come out alike in two handshakes.
-    pub(crate) fn derive(hash: &[u8; 32], split: &[[u8; 32]; 2]) -> Self {
+    pub(crate) fn derive(cipher: PacketCipher, hash: &[u8; 32], split: &[[u8; 32]; 2]) -> Self {
         let ikm = Zeroizing::new(split.concat());
         let prk = extract(hash, &ikm);
         Self {
+            cipher,
             handshake: Directions::expand(&prk, "hs"),
             application: Directions::expand(&prk, "app"),
             confirm: Directions::expand(&prk, "confirm"),

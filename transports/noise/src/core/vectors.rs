@@ -8,8 +8,10 @@ use serde_json::{Value, json};
 
 use super::{
     VERSION,
+    cipher::{Offer, PacketCipher},
+    frames::frame,
     gate_keys::GateKeys,
-    handshake::{Initiator, PATTERN, Parties, Responder, frame, prologue},
+    handshake::{Initiator, PATTERN, Parties, Responder, prologue},
     initial::{Header, tests::compose},
     packet::{HeaderKey, PacketKey},
     schedule::{Directions, LinkSecrets, expand},
@@ -28,13 +30,16 @@ fn golden_vectors_hold() {
 }
 
 fn vectors() -> Value {
-    let message_1 = handshake()["message_1"].as_str().unwrap().to_owned();
+    let handshakes = [handshake(1, 3), handshake(3, 3)];
+    let message_1 = HEXLOWER.decode(handshakes[0]["message_1"].as_str().unwrap().as_bytes()).unwrap();
+    let packets = [PacketCipher::ChaCha20Poly1305, PacketCipher::Aes256Gcm].map(|cipher| {
+        [(0, 1), (0, u64::from(u32::MAX)), (3, 0x0102_0304_0506)].map(|(path, n)| packet(cipher, path, n))
+    });
     json!({
-        "pattern": PATTERN,
         "version": hex(&VERSION.to_be_bytes()),
-        "gate": gate(&HEXLOWER.decode(message_1.as_bytes()).unwrap()),
-        "handshake": handshake(),
-        "packets": [packet(0, 1), packet(0, u64::from(u32::MAX)), packet(3, 0x0102_0304_0506)],
+        "gate": gate(&message_1),
+        "handshakes": handshakes,
+        "packets": packets.concat(),
     })
 }
 
@@ -56,19 +61,36 @@ fn gate(message: &[u8]) -> Value {
     })
 }
 
-fn handshake() -> Value {
+fn handshake(offered: u8, accepted: u8) -> Value {
     let (i, r) =
         (StaticKey::from_bytes(*secret(0x10).as_bytes()), StaticKey::from_bytes(*secret(0x11).as_bytes()));
     let (i_ephemeral, r_ephemeral, psk) = (secret(0x20), secret(0x21), secret(0x40));
-    let (i_payload, r_payload) = (b"initiator's transport parameters", b"responder's transport parameters");
-    let of_i = Parties { local: &i, peer: &r.public(), psk: &psk, ephemeral: Some(i_ephemeral.as_bytes()) };
-    let of_r = Parties { local: &r, peer: &i.public(), psk: &psk, ephemeral: Some(r_ephemeral.as_bytes()) };
-    let (initiator, one) = Initiator::start(&of_i, i_payload).unwrap();
-    let (responder, _) = Responder::receive(&of_r, &one).unwrap();
-    let (two, secrets) = responder.reply(r_payload).unwrap();
+    let (i_parameters, r_parameters) =
+        (b"initiator's transport parameters", b"responder's transport parameters");
+    let of_i = Parties {
+        local: &i,
+        peer: &r.public(),
+        psk: &psk,
+        ciphers: Offer::from_byte(offered),
+        ephemeral: Some(i_ephemeral.as_bytes()),
+    };
+    let of_r = Parties {
+        local: &r,
+        peer: &i.public(),
+        psk: &psk,
+        ciphers: Offer::from_byte(accepted),
+        ephemeral: Some(r_ephemeral.as_bytes()),
+    };
+    let (initiator, one) = Initiator::start(&of_i, i_parameters).unwrap();
+    let responder = Responder::receive(&of_r, one.clone()).unwrap();
+    let (two, secrets) = responder.reply(r_parameters).unwrap();
     let (_, same) = initiator.finish(&two).unwrap();
     assert_eq!(secrets.export(b""), same.export(b""));
     json!({
+        "protocol": PATTERN,
+        "initiator_ciphers": offered,
+        "responder_ciphers": accepted,
+        "chosen_cipher": secrets.cipher.bit(),
         "initiator_static": hex(secret(0x10).as_bytes()),
         "responder_static": hex(secret(0x11).as_bytes()),
         "initiator_static_public": hex(&i.public()),
@@ -77,8 +99,8 @@ fn handshake() -> Value {
         "responder_ephemeral": hex(r_ephemeral.as_bytes()),
         "psk": hex(psk.as_bytes()),
         "prologue": hex(&prologue()),
-        "initiator_payload": hex(i_payload),
-        "responder_payload": hex(r_payload),
+        "initiator_parameters": hex(i_parameters),
+        "responder_parameters": hex(r_parameters),
         "message_1": hex(&one),
         "message_1_framed": hex(&frame(&one)),
         "message_2": hex(&two),
@@ -100,22 +122,23 @@ fn link_secrets(secrets: &LinkSecrets) -> Value {
 }
 
 /// A 1-RTT packet with a connection id of 12 bytes and a packet number of 4.
-fn packet(path: u32, number: u64) -> Value {
+fn packet(cipher: PacketCipher, path: u32, number: u64) -> Value {
     let of = secret(0x50);
     let mut header = vec![0x43];
     header.extend_from_slice(b"twelve bytes");
     header.extend_from_slice(&(number as u32).to_be_bytes());
     let plain = b"payload of a packet";
     let mut packet = [&header[..], plain].concat();
-    let tag = PacketKey::new(&of).seal(path, number, &header, &mut packet[header.len()..]).unwrap();
+    let tag = PacketKey::new(cipher, &of).seal(path, number, &header, &mut packet[header.len()..]).unwrap();
     packet.extend_from_slice(&tag);
-    HeaderKey::new(&of).protect(13, &mut packet);
+    HeaderKey::new(cipher, &of).protect(13, &mut packet);
     let mut opened = packet.clone();
-    HeaderKey::new(&of).unprotect(13, &mut opened);
+    HeaderKey::new(cipher, &of).unprotect(13, &mut opened);
     let (opened_header, payload) = opened.split_at_mut(header.len());
     assert_eq!(opened_header, header);
-    assert_eq!(PacketKey::new(&of).open(path, number, &header, payload).unwrap(), plain);
+    assert_eq!(PacketKey::new(cipher, &of).open(path, number, &header, payload).unwrap(), plain);
     json!({
+        "cipher": cipher.bit(),
         "secret": hex(of.as_bytes()),
         "path": path,
         "number": number,

@@ -9,8 +9,8 @@ import struct
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
-from cryptography.hazmat.primitives.ciphers import Cipher, algorithms
-from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
 
 
 def mac(key, data):
@@ -44,13 +44,22 @@ def updated(pair):
     return {side: expand_label(secret, "ku") for side, secret in pair.items()}
 
 
-def protect(secret, path, number, header, number_at, payload):
+CHACHA, AES = 1, 2
+
+
+def protect(cipher, secret, path, number, header, number_at, payload):
     key, iv = expand_label(secret, "key"), expand_label(secret, "iv", length=12)
     nonce = bytes(a ^ b for a, b in zip(iv, struct.pack(">IQ", path, number)))
-    packet = bytearray(header + ChaCha20Poly1305(key).encrypt(nonce, payload, header))
+    seal = {CHACHA: ChaCha20Poly1305, AES: AESGCM}[cipher]
+    packet = bytearray(header + seal(key).encrypt(nonce, payload, header))
     sample = bytes(packet[number_at + 4 : number_at + 20])
-    # RFC 9001, section 5.4.4: the sample is ChaCha20's counter (little endian) and nonce.
-    mask = Cipher(algorithms.ChaCha20(expand_label(secret, "hp"), sample), None).encryptor().update(bytes(5))
+    hp = expand_label(secret, "hp")
+    if cipher == AES:
+        # RFC 9001, section 5.4.3: the sample is one block of AES.
+        mask = Cipher(algorithms.AES256(hp), modes.ECB()).encryptor().update(sample)
+    else:
+        # RFC 9001, section 5.4.4: the sample is ChaCha20's counter (little endian) and nonce.
+        mask = Cipher(algorithms.ChaCha20(hp, sample), None).encryptor().update(bytes(5))
     number_len = (packet[0] & 3) + 1
     packet[0] ^= mask[0] & (0x0F if packet[0] & 0x80 else 0x1F)
     for i in range(number_len):
@@ -113,8 +122,9 @@ def handshake(given):
     si, sr, ei, er, psk = map(
         get, ("initiator_static", "responder_static", "initiator_ephemeral", "responder_ephemeral", "psk")
     )
-    prologue = b"wayside link" + bytes.fromhex("77790001")
-    noise = Noise(b"Noise_IKpsk0_25519_ChaChaPoly_SHA256", prologue)
+    prologue = b"wayside link" + bytes.fromhex("77790002")
+    chosen = AES if given["initiator_ciphers"] & given["responder_ciphers"] & AES else CHACHA
+    noise = Noise(given["protocol"].encode(), prologue)
     noise.mix_hash(public(sr))
     # -> psk, e, es, s, ss
     noise.mix_key_and_hash(psk)
@@ -122,17 +132,19 @@ def handshake(given):
     noise.mix_key(dh(ei, public(sr)))
     one += noise.encrypt_and_hash(public(si))
     noise.mix_key(dh(si, public(sr)))
-    one += noise.encrypt_and_hash(get("initiator_payload"))
+    one += noise.encrypt_and_hash(bytes([given["initiator_ciphers"]]) + get("initiator_parameters"))
     # <- e, ee, se
     two = noise.e(public(er))
     noise.mix_key(dh(er, public(ei)))
     noise.mix_key(dh(er, public(si)))
-    two += noise.encrypt_and_hash(get("responder_payload"))
+    two += noise.encrypt_and_hash(bytes([chosen]) + get("responder_parameters"))
     prk = mac(noise.h, b"".join(noise.hkdf(b"", 2)))
     application = directions(prk, "app")
     confirm = directions(prk, "confirm")
     return dict(
         given,
+        protocol="Noise_IKpsk0_25519_ChaChaPoly_SHA256",
+        chosen_cipher=chosen,
         initiator_static_public=public(si).hex(),
         responder_static_public=public(sr).hex(),
         prologue=prologue.hex(),
@@ -157,28 +169,29 @@ def gate(given, message):
     gamma, random = bytes.fromhex(given["gamma"]), bytes.fromhex(given["random"])
     first_id = mac(expand_label(gamma, "gate tag"), random)[:8] + random
     initial = directions(mac(expand_label(gamma, "gate initial"), first_id), "in")
-    header = b"\xc0" + bytes.fromhex("77790001") + b"\x14" + first_id + b"\x0ctwelve bytes" + b"\0"
+    header = b"\xc0" + bytes.fromhex("77790002") + b"\x14" + first_id + b"\x0ctwelve bytes" + b"\0"
     number_at = len(header) + 2
     header += struct.pack(">H", 0x4000 | (1200 - number_at)) + b"\0"
     framed = struct.pack(">H", len(message)) + message
     frames = b"\x06\x00" + struct.pack(">H", 0x4000 | len(framed)) + framed
     frames = frames.ljust(1200 - 16 - len(header), b"\0")
-    datagram = protect(initial["initiator"], 0, 0, header, number_at, frames)
+    datagram = protect(CHACHA, initial["initiator"], 0, 0, header, number_at, frames)
     return dict(given, first_destination_id=first_id.hex(), initial=shown(initial), first_datagram=datagram.hex())
 
 
 def packet(given):
     secret, header, payload = (bytes.fromhex(given[name]) for name in ("secret", "header", "payload"))
-    return dict(given, protected=protect(secret, given["path"], given["number"], header, 13, payload).hex())
+    return dict(given, protected=protect(given["cipher"], secret, given["path"], given["number"], header, 13, payload).hex())
 
 
 def main():
     given = json.loads((pathlib.Path(__file__).parent / "link.json").read_text())
-    shake = handshake(given["handshake"])
+    shakes = [handshake(shake) for shake in given["handshakes"]]
     computed = dict(
         given,
-        handshake=shake,
-        gate=gate(given["gate"], bytes.fromhex(shake["message_1"])),
+        version="77790002",
+        handshakes=shakes,
+        gate=gate(given["gate"], bytes.fromhex(shakes[0]["message_1"])),
         packets=[packet(p) for p in given["packets"]],
     )
     for part in given:

@@ -4,40 +4,25 @@ use std::hash::{Hash, Hasher};
 
 use bytes::BytesMut;
 use noq_proto::{
-    PathId, Side,
+    PathId,
     crypto::{self, CryptoError, KeyPair, Keys},
 };
 
-use crate::{
-    core::{
-        packet::{HeaderKey, INTEGRITY_LIMIT, PacketKey, SAMPLE_LEN, TAG_LEN},
-        schedule::Directions,
-    },
-    secret::Secret32,
-};
+use crate::core::packet::{Both, HeaderKey, LevelKeys, PacketKey, SAMPLE_LEN, TAG_LEN};
 
-/// Both keys of both directions, as one side uses them.
-pub(super) fn key_set(secrets: &Directions, side: Side) -> Keys {
-    let header = |secret| Box::new(Header(HeaderKey::new(secret))) as Box<dyn crypto::HeaderKey>;
-    let (local, remote) = oriented(secrets, side);
+/// All keys of one level.
+pub(super) fn key_set(keys: LevelKeys) -> Keys {
+    let header = |key| Box::new(Header(key)) as Box<dyn crypto::HeaderKey>;
     Keys {
-        header: KeyPair { local: header(local), remote: header(remote) },
-        packet: packet_keys(secrets, side),
+        header: KeyPair { local: header(keys.header.local), remote: header(keys.header.remote) },
+        packet: packet_pair(keys.packet),
     }
 }
 
 /// The packet keys alone, for a key update.
-pub(super) fn packet_keys(secrets: &Directions, side: Side) -> KeyPair<Box<dyn crypto::PacketKey>> {
-    let packet = |secret| Box::new(Packet(PacketKey::new(secret))) as Box<dyn crypto::PacketKey>;
-    let (local, remote) = oriented(secrets, side);
-    KeyPair { local: packet(local), remote: packet(remote) }
-}
-
-fn oriented(secrets: &Directions, side: Side) -> (&Secret32, &Secret32) {
-    match side {
-        Side::Client => (&secrets.initiator, &secrets.responder),
-        Side::Server => (&secrets.responder, &secrets.initiator),
-    }
+pub(super) fn packet_pair(keys: Both<PacketKey>) -> KeyPair<Box<dyn crypto::PacketKey>> {
+    let packet = |key| Box::new(Packet(key)) as Box<dyn crypto::PacketKey>;
+    KeyPair { local: packet(keys.local), remote: packet(keys.remote) }
 }
 
 struct Packet(PacketKey);
@@ -69,13 +54,12 @@ impl crypto::PacketKey for Packet {
         TAG_LEN
     }
 
-    /// ChaCha20-Poly1305 has none below the number of packets that QUIC can count (RFC 9001, section 6.6).
     fn confidentiality_limit(&self) -> u64 {
-        u64::MAX
+        self.0.cipher().confidentiality_limit()
     }
 
     fn integrity_limit(&self) -> u64 {
-        INTEGRITY_LIMIT
+        self.0.cipher().integrity_limit()
     }
 }
 

@@ -1,0 +1,180 @@
+//! A handshake as a QUIC library drives it: CRYPTO bytes in, CRYPTO bytes and keys out. Knows of no library.
+
+use std::sync::Arc;
+
+use super::{
+    cipher::PacketCipher,
+    frames::{Frames, frame},
+    gate_keys::GateKeys,
+    handshake::{HandshakeError, Initiator, Parties, Responder, confirms},
+    packet::{Both, LevelKeys, PacketKey, Role, packet_keys},
+    schedule::{Directions, LinkSecrets},
+};
+
+/// One handshake, and afterwards the source of key updates.
+pub(crate) struct Session {
+    role: Role,
+    gate: Arc<GateKeys>,
+    step: Step,
+    frames: Frames,
+    peer_parameters: Option<Vec<u8>>,
+    secrets: Option<LinkSecrets>,
+    /// The generation whose keys were handed out last.
+    generation: Option<Directions>,
+}
+
+/// What comes next. An initiator goes Send, Sent, Derived, Confirming, Confirm, Done; a responder Receive, Reply,
+/// Replied, Confirmed, Done.
+enum Step {
+    Send {
+        initiator: Initiator,
+        message: Vec<u8>,
+    },
+    Sent(Initiator),
+    /// Has the Handshake keys to hand over.
+    Derived,
+    /// Waits for the responder's confirmation. Ours must not go out before (it would make the responder drop its
+    /// Handshake space while we still need a packet of it).
+    Confirming,
+    Confirm,
+    Receive {
+        responder: Responder,
+        parameters: Vec<u8>,
+    },
+    Reply {
+        responder: Responder,
+        parameters: Vec<u8>,
+    },
+    Replied,
+    /// Waits for the initiator's confirmation.
+    Confirmed,
+    Done,
+    Failed,
+}
+
+impl Session {
+    /// An initiator's, around its own transport parameters.
+    pub(crate) fn initiate(
+        gate: Arc<GateKeys>,
+        parties: &Parties<'_>,
+        parameters: &[u8],
+    ) -> Result<Self, HandshakeError> {
+        let (initiator, message) = Initiator::start(parties, parameters)?;
+        Ok(Self::new(Role::Initiator, gate, Step::Send { initiator, message }))
+    }
+
+    /// A responder's, which has verified message 1 already, around its own transport parameters. Without a responder
+    /// it comes to nothing.
+    pub(crate) fn respond(gate: Arc<GateKeys>, responder: Option<Responder>, parameters: Vec<u8>) -> Self {
+        let step = responder.map_or(Step::Failed, |responder| Step::Receive { responder, parameters });
+        Self::new(Role::Responder, gate, step)
+    }
+
+    fn new(role: Role, gate: Arc<GateKeys>, step: Step) -> Self {
+        let frames = Frames::new(super::handshake::MAX_MESSAGE);
+        Self { role, gate, step, frames, peer_parameters: None, secrets: None, generation: None }
+    }
+
+    pub(crate) fn role(&self) -> Role {
+        self.role
+    }
+
+    /// The keys of Initial packets under a first destination id.
+    pub(crate) fn initial_keys(&self, id: &[u8], role: Role) -> LevelKeys {
+        self.gate.initial_keys(id, role)
+    }
+
+    /// Reads CRYPTO bytes in order, in any chunks.
+    pub(crate) fn read(&mut self, bytes: &[u8]) -> Result<(), HandshakeError> {
+        self.frames.push(bytes)?;
+        while let Some(message) = self.frames.pop()? {
+            self.read_message(&message)?;
+        }
+        Ok(())
+    }
+
+    fn read_message(&mut self, message: &[u8]) -> Result<(), HandshakeError> {
+        self.step = match (std::mem::replace(&mut self.step, Step::Failed), &self.secrets) {
+            (Step::Sent(initiator), None) => {
+                let (parameters, secrets) = initiator.finish(message)?;
+                self.peer_parameters = Some(parameters);
+                self.secrets = Some(secrets);
+                Step::Derived
+            }
+            (Step::Confirming, Some(secrets)) if confirms(&secrets.confirm.responder, message) => {
+                Step::Confirm
+            }
+            (Step::Receive { responder, parameters }, None) if responder.message() == message => {
+                self.peer_parameters = Some(responder.parameters().to_vec());
+                Step::Reply { responder, parameters }
+            }
+            (Step::Confirmed, Some(secrets)) if confirms(&secrets.confirm.initiator, message) => Step::Done,
+            _ => return Err(HandshakeError::Unauthentic),
+        };
+        Ok(())
+    }
+
+    /// Writes what is due at the current encryption level, and returns the keys of the next one once it is complete.
+    pub(crate) fn write(&mut self, out: &mut Vec<u8>) -> Result<Option<LevelKeys>, HandshakeError> {
+        let role = self.role;
+        let keys = |secrets: &LinkSecrets, of: &Directions| Some(LevelKeys::new(secrets.cipher, of, role));
+        let (next, keys) = match (std::mem::replace(&mut self.step, Step::Failed), self.secrets.as_ref()) {
+            (Step::Send { initiator, message }, _) => {
+                out.extend_from_slice(&frame(&message));
+                (Step::Sent(initiator), None)
+            }
+            (Step::Derived, Some(secrets)) => (Step::Confirming, keys(secrets, &secrets.handshake)),
+            (Step::Confirm, Some(secrets)) => {
+                out.extend_from_slice(&frame(secrets.confirm.initiator.as_bytes()));
+                self.generation = Some(secrets.application.clone());
+                (Step::Done, keys(secrets, &secrets.application))
+            }
+            (Step::Reply { responder, parameters }, _) => {
+                let (message, secrets) = responder.reply(&parameters)?;
+                out.extend_from_slice(&frame(&message));
+                let keys = keys(&secrets, &secrets.handshake);
+                self.secrets = Some(secrets);
+                (Step::Replied, keys)
+            }
+            (Step::Replied, Some(secrets)) => {
+                out.extend_from_slice(&frame(secrets.confirm.responder.as_bytes()));
+                self.generation = Some(secrets.application.clone());
+                (Step::Confirmed, keys(secrets, &secrets.application))
+            }
+            (waiting, _) => (waiting, None),
+        };
+        self.step = next;
+        Ok(keys)
+    }
+
+    /// An initiator is done once it has read the responder's confirmation, a responder once it has read the
+    /// initiator's.
+    pub(crate) fn is_handshaking(&self) -> bool {
+        !matches!(self.step, Step::Confirm | Step::Done)
+    }
+
+    /// The peer's transport parameters, once they have verified.
+    pub(crate) fn peer_parameters(&self) -> Option<&[u8]> {
+        self.peer_parameters.as_deref()
+    }
+
+    /// The cipher that the two sides agreed on.
+    pub(crate) fn cipher(&self) -> Option<PacketCipher> {
+        self.secrets.as_ref().map(|secrets| secrets.cipher)
+    }
+
+    /// The packet keys of the next generation.
+    pub(crate) fn next_keys(&mut self) -> Option<Both<PacketKey>> {
+        let next = self.generation.as_ref()?.next();
+        let keys = packet_keys(self.cipher()?, &next, self.role);
+        self.generation = Some(next);
+        Some(keys)
+    }
+
+    /// Fills `output`, at most 32 bytes, with keying material for another protocol; `None` before the keys are there.
+    pub(crate) fn export(&self, label: &[u8], output: &mut [u8]) -> Option<()> {
+        let material = self.secrets.as_ref()?.export(label);
+        output.copy_from_slice(material.as_bytes().get(..output.len())?);
+        Some(())
+    }
+}
