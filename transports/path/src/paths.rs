@@ -248,6 +248,12 @@ impl Paths {
             self.challenger = None;
             return;
         }
+        if open.live.is_doubted(now, open.rtt)
+            && open.live.waiting_since().is_some_and(|since| self.another_answered(key, since))
+        {
+            // What is sent from now on takes the other; what is under way there may still arrive.
+            return self.prefer(best);
+        }
         match compare(&open.merit(), &merit) {
             Verdict::Now => self.prefer(best),
             Verdict::IfSteady => {

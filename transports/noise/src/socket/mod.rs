@@ -1,0 +1,379 @@
+//! One socket for the QUIC stack, over everything that carries its datagrams: UDP sockets of both families, TCP connections, tunnels.
+//!
+//! ```text
+//!            QUIC (noq)
+//!                │ datagrams to and from addresses, real and virtual (route)
+//!         VirtualSocket ── sieve: only what the gate admits
+//!      ┌─────────┼──────────┐
+//!   UDP v4    UDP v6     tunnels: TCP (tcp), relays
+//! ```
+
+pub(crate) mod memory;
+pub(crate) mod route;
+mod sieve;
+pub(crate) mod tcp;
+pub(crate) mod tunnel;
+mod udp;
+
+use std::{
+    collections::HashMap,
+    io::{self, IoSliceMut},
+    net::{Ipv6Addr, SocketAddr},
+    num::NonZeroUsize,
+    pin::Pin,
+    sync::{Arc, Mutex, PoisonError},
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use noq::{
+    AsyncUdpSocket, UdpSender,
+    udp::{RecvMeta, Transmit},
+};
+use tokio::sync::{broadcast, mpsc};
+use wayside_path::Kind;
+
+use self::{
+    memory::MemoryNetwork,
+    route::{Route, Routes, TunnelId, canonical, mapped},
+    sieve::Sieve,
+    tunnel::{Tunnel, Tunnels},
+};
+use crate::gate::Gate;
+
+/// Where sockets come from.
+#[derive(Clone, Debug, Default)]
+pub enum Network {
+    /// The operating system's.
+    #[default]
+    System,
+    /// A network within this process, for tests in virtual time.
+    Memory(MemoryNetwork),
+}
+
+impl Network {
+    fn bind(&self, address: SocketAddr) -> io::Result<Box<dyn AsyncUdpSocket>> {
+        match self {
+            Self::System => udp::bind(address),
+            Self::Memory(network) => network.bind(address),
+        }
+    }
+}
+
+/// What may concern any link of the endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Hint {
+    /// The machine's addresses have changed.
+    NetworkChanged,
+    /// Nothing goes to or comes from this address any more.
+    Gone(SocketAddr),
+    /// Something addressed to one of our ids came from an address that no open path leads to: a peer may have moved.
+    Stray(SocketAddr),
+}
+
+/// Hints that a busy link may be behind.
+const HINTS: usize = 16;
+
+/// What the socket and the endpoint's links have in common.
+pub(crate) struct Shared {
+    pub(crate) routes: Routes,
+    pub(crate) gate: Arc<Gate>,
+    tunnels: Tunnels,
+    hints: broadcast::Sender<Hint>,
+    /// The addresses that open paths lead to, and how many paths each.
+    remotes: Mutex<HashMap<SocketAddr, usize>>,
+}
+
+impl Shared {
+    /// Carries datagrams by other means than UDP from now on.
+    pub(crate) fn tunnel(self: &Arc<Self>, kind: Kind) -> Tunnel {
+        self.tunnels.open(self, kind)
+    }
+
+    pub(crate) fn hints(&self) -> broadcast::Receiver<Hint> {
+        self.hints.subscribe()
+    }
+
+    pub(crate) fn hint(&self, hint: Hint) {
+        // Nobody listens where there is no link.
+        let _ = self.hints.send(hint);
+    }
+
+    fn gone(&self, address: SocketAddr) {
+        self.hint(Hint::Gone(address));
+    }
+
+    /// A path to this address is open.
+    pub(crate) fn path_opened(&self, remote: SocketAddr) {
+        *self.remotes.lock().unwrap_or_else(PoisonError::into_inner).entry(remote).or_default() += 1;
+    }
+
+    /// A path to this address is no more.
+    pub(crate) fn path_closed(&self, remote: SocketAddr) {
+        let mut remotes = self.remotes.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = remotes.get_mut(&remote) {
+            *count = count.saturating_sub(1);
+            if *count == 0 {
+                remotes.remove(&remote);
+                drop(remotes);
+                self.close_tcp(remote);
+            }
+        }
+    }
+
+    /// Ends the TCP connection that an address stands for, if it does and no path leads through it.
+    pub(crate) fn close_tcp(&self, remote: SocketAddr) {
+        if let Some(route @ Route::Tunnel(tunnel)) = self.routes.route(remote)
+            && self.routes.kind(route) == Some(Kind::Tcp)
+            && !self.is_known(remote)
+        {
+            self.tunnels.close(tunnel);
+        }
+    }
+
+    fn is_known(&self, remote: SocketAddr) -> bool {
+        self.remotes.lock().unwrap_or_else(PoisonError::into_inner).contains_key(&remote)
+    }
+}
+
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Shared").finish_non_exhaustive()
+    }
+}
+
+/// What noq takes for its UDP socket.
+#[derive(Debug)]
+pub(crate) struct VirtualSocket {
+    sockets: Vec<Bound>,
+    inbox: mpsc::Receiver<(TunnelId, Bytes)>,
+    /// The socket that is asked first, in turn, so that none starves another.
+    turn: usize,
+    sieve: Sieve,
+    shared: Arc<Shared>,
+    /// The sender of the last datagram, which is mostly the sender of the next.
+    last_known: Option<SocketAddr>,
+}
+
+#[derive(Debug)]
+struct Bound {
+    inner: Box<dyn AsyncUdpSocket>,
+    failed: bool,
+}
+
+impl VirtualSocket {
+    /// Binds a UDP socket to each address; returns what they are bound to as well.
+    pub(crate) fn bind(
+        addresses: &[SocketAddr],
+        network: &Network,
+        gate: Arc<Gate>,
+    ) -> Result<(Self, Arc<Shared>, Vec<SocketAddr>), (SocketAddr, io::Error)> {
+        let (mut sockets, mut bound) = (Vec::new(), Vec::new());
+        for &address in addresses {
+            let inner = network.bind(address).map_err(|error| (address, error))?;
+            bound.push(inner.local_addr().map_err(|error| (address, error))?);
+            sockets.push(Bound { inner, failed: false });
+        }
+        let (tunnels, inbox) = Tunnels::new();
+        let shared = Arc::new(Shared {
+            routes: Routes::new(&bound),
+            gate: Arc::clone(&gate),
+            tunnels,
+            hints: broadcast::channel(HINTS).0,
+            remotes: Mutex::default(),
+        });
+        let socket = Self {
+            sockets,
+            inbox,
+            turn: 0,
+            sieve: Sieve(gate),
+            shared: Arc::clone(&shared),
+            last_known: None,
+        };
+        Ok((socket, shared, bound))
+    }
+
+    fn poll_udp(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffers: &mut [IoSliceMut<'_>],
+        metas: &mut [RecvMeta],
+    ) -> Poll<usize> {
+        let count = self.sockets.len();
+        for step in 0..count {
+            let at = (self.turn + step) % count;
+            while let Some(received) = self.sockets.get_mut(at).and_then(|it| it.poll(cx, buffers, metas)) {
+                if self.sift(at, received, buffers, metas) {
+                    self.turn = at + 1;
+                    return Poll::Ready(received);
+                }
+            }
+        }
+        Poll::Pending
+    }
+
+    /// Keeps what the gate admits, and puts the addresses that QUIC knows in the place of real ones.
+    fn sift(
+        &mut self,
+        socket: usize,
+        received: usize,
+        buffers: &mut [IoSliceMut<'_>],
+        metas: &mut [RecvMeta],
+    ) -> bool {
+        let mut kept = 0;
+        for (buffer, meta) in buffers.iter_mut().zip(metas.iter_mut()).take(received) {
+            let route = Route::Udp { socket, remote: canonical(meta.addr) };
+            // The real one, mapped, or one that is made up: not before something was admitted, since that takes a place in a table.
+            let judged = mapped(meta.addr);
+            self.sieve.keep_admitted(judged, buffer, meta);
+            if meta.len > 0 {
+                meta.addr = self.shared.routes.address(route);
+                self.notice(meta.addr, buffer.first().copied());
+                kept += meta.len;
+            }
+        }
+        kept > 0
+    }
+
+    fn poll_tunnels(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffers: &mut [IoSliceMut<'_>],
+        metas: &mut [RecvMeta],
+    ) -> Poll<usize> {
+        let mut count = 0;
+        while let (Some(buffer), Some(meta)) = (buffers.get_mut(count), metas.get_mut(count)) {
+            let (tunnel, datagram) = match self.inbox.poll_recv(cx) {
+                Poll::Ready(Some(arrived)) => arrived,
+                Poll::Ready(None) | Poll::Pending => break,
+            };
+            let Some(room) = buffer.get_mut(..datagram.len()) else { continue };
+            room.copy_from_slice(&datagram);
+            *meta = RecvMeta::default();
+            (meta.len, meta.stride) = (datagram.len(), datagram.len());
+            meta.addr = self.shared.routes.address(Route::Tunnel(tunnel));
+            self.sieve.keep_admitted(meta.addr, buffer, meta);
+            if meta.len > 0 {
+                self.shared.tunnels.admitted(tunnel);
+                count += 1;
+            }
+        }
+        if count > 0 { Poll::Ready(count) } else { Poll::Pending }
+    }
+
+    /// Says so when a packet of an established link comes from where no path of any link leads.
+    fn notice(&mut self, remote: SocketAddr, first: Option<u8>) {
+        let is_short = first.is_some_and(|byte| byte & 0x80 == 0);
+        if !is_short || self.last_known == Some(remote) {
+            return;
+        }
+        if self.shared.is_known(remote) {
+            self.last_known = Some(remote);
+        } else {
+            self.shared.hint(Hint::Stray(remote));
+        }
+    }
+}
+
+impl Bound {
+    /// How many datagrams it gave; `None` where none wait, or it failed for good.
+    fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffers: &mut [IoSliceMut<'_>],
+        metas: &mut [RecvMeta],
+    ) -> Option<usize> {
+        while !self.failed {
+            match self.inner.poll_recv(cx, buffers, metas) {
+                Poll::Pending => return None,
+                Poll::Ready(Ok(received)) => return Some(received),
+                // ICMP errors, which anybody can forge, must not stop an endpoint.
+                Poll::Ready(Err(error)) if is_about_one_peer(&error) => {}
+                Poll::Ready(Err(error)) => {
+                    tracing::warn!(%error, "a socket failed; the others go on");
+                    self.failed = true;
+                }
+            }
+        }
+        None
+    }
+}
+
+fn is_about_one_peer(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionRefused, ConnectionReset, HostUnreachable, NetworkUnreachable};
+    matches!(error.kind(), ConnectionRefused | ConnectionReset | HostUnreachable | NetworkUnreachable)
+}
+
+impl AsyncUdpSocket for VirtualSocket {
+    fn create_sender(&self) -> Pin<Box<dyn UdpSender>> {
+        let senders = self.sockets.iter().map(|socket| socket.inner.create_sender()).collect();
+        Box::pin(VirtualSender { senders, shared: Arc::clone(&self.shared) })
+    }
+
+    fn poll_recv(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffers: &mut [IoSliceMut<'_>],
+        metas: &mut [RecvMeta],
+    ) -> Poll<io::Result<usize>> {
+        if let Poll::Ready(count) = self.poll_udp(cx, buffers, metas) {
+            return Poll::Ready(Ok(count));
+        }
+        self.poll_tunnels(cx, buffers, metas).map(Ok)
+    }
+
+    /// IPv6, so that noq keeps every address in that form, virtual ones included.
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        Ok((Ipv6Addr::UNSPECIFIED, 0).into())
+    }
+
+    /// One: what the kernel gathers into one buffer has at most 64 KiB in all, and a buffer has as much.
+    fn max_receive_segments(&self) -> NonZeroUsize {
+        NonZeroUsize::MIN
+    }
+
+    fn may_fragment(&self) -> bool {
+        self.sockets.iter().any(|socket| socket.inner.may_fragment())
+    }
+}
+
+/// Sends to whatever an address stands for.
+#[derive(Debug)]
+struct VirtualSender {
+    senders: Vec<Pin<Box<dyn UdpSender>>>,
+    shared: Arc<Shared>,
+}
+
+impl UdpSender for VirtualSender {
+    fn poll_send(
+        mut self: Pin<&mut Self>,
+        transmit: &Transmit<'_>,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<()>> {
+        match self.shared.routes.route(transmit.destination) {
+            Some(Route::Udp { socket, remote }) => {
+                let Some(sender) = self.senders.get_mut(socket) else { return Poll::Ready(Ok(())) };
+                let real = Transmit {
+                    destination: remote,
+                    ecn: transmit.ecn,
+                    contents: transmit.contents,
+                    segment_size: transmit.segment_size,
+                    src_ip: transmit.src_ip,
+                };
+                sender.as_mut().poll_send(&real, cx)
+            }
+            Some(Route::Tunnel(tunnel)) => {
+                let segment = transmit.segment_size.unwrap_or(transmit.contents.len());
+                self.shared.tunnels.send(tunnel, transmit.contents, segment);
+                Poll::Ready(Ok(()))
+            }
+            // Whoever carried it is gone: lost, as on a wire that was cut.
+            None => Poll::Ready(Ok(())),
+        }
+    }
+
+    fn max_transmit_segments(&self) -> NonZeroUsize {
+        let least = self.senders.iter().map(|sender| sender.max_transmit_segments()).min();
+        least.unwrap_or(NonZeroUsize::MIN)
+    }
+}

@@ -1,0 +1,127 @@
+//! Datagrams in a TCP connection, for networks that block UDP: each behind its length in two bytes, big endian.
+//!
+//! Whoever connects is a stranger until one of its datagrams has passed the gate. A stranger gets no byte, no close, and little time.
+
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use futures::{SinkExt, StreamExt};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::Semaphore,
+    task::JoinSet,
+    time::{sleep, timeout},
+};
+use tokio_util::codec::{Framed, LengthDelimitedCodec};
+use wayside_path::Kind;
+
+use super::{Shared, route::Route, tunnel::Tunnel};
+
+/// The longest datagram that a length of two bytes can announce.
+const MAX_FRAME: usize = 65_535;
+/// How long connecting may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a stranger may stay; a first message takes one way.
+const STRANGER_TIMEOUT: Duration = Duration::from_secs(10);
+/// Strangers at a time; further connections wait in the kernel's queue.
+const MOST_STRANGERS: usize = 64;
+/// Connections at a time, strangers included.
+const MOST_CONNECTIONS: usize = 512;
+/// Frames written before they are flushed; one system call carries them.
+const BATCH: usize = 32;
+
+/// A connection that was dialled, under the address by which QUIC knows it. It ends when this is dropped and no path leads through it.
+pub(crate) struct Dialled {
+    pub(crate) address: SocketAddr,
+    shared: Arc<Shared>,
+}
+
+impl Drop for Dialled {
+    fn drop(&mut self) {
+        self.shared.close_tcp(self.address);
+    }
+}
+
+/// Connects to a peer that listens.
+pub(crate) async fn dial(shared: &Arc<Shared>, remote: SocketAddr) -> io::Result<Dialled> {
+    let stream = timeout(CONNECT_TIMEOUT, TcpStream::connect(remote)).await??;
+    stream.set_nodelay(true)?;
+    let tunnel = shared.tunnel(Kind::Tcp);
+    let address = shared.routes.address(Route::Tunnel(tunnel.id()));
+    tokio::spawn(carry(stream, tunnel));
+    Ok(Dialled { address, shared: Arc::clone(shared) })
+}
+
+/// Takes connections until it is dropped.
+pub(crate) async fn listen(listener: TcpListener, shared: Arc<Shared>) {
+    let strangers = Arc::new(Semaphore::new(MOST_STRANGERS));
+    let mut connections = JoinSet::new();
+    loop {
+        while connections.len() >= MOST_CONNECTIONS {
+            connections.join_next().await;
+        }
+        while connections.try_join_next().is_some() {}
+        let Ok(place) = Arc::clone(&strangers).acquire_owned().await else { return };
+        let stream = match listener.accept().await {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                // Of this one connection, or for want of descriptors: neither passes by trying at once.
+                tracing::debug!(%error, "a TCP connection could not be taken");
+                sleep(Duration::from_millis(100)).await;
+                continue;
+            }
+        };
+        if stream.set_nodelay(true).is_err() {
+            continue;
+        }
+        let tunnel = shared.tunnel(Kind::Tcp);
+        connections.spawn(async move {
+            let admitted = tunnel.admitted();
+            let carried = carry(stream, tunnel);
+            tokio::pin!(carried);
+            tokio::select! {
+                () = &mut carried => return,
+                () = sleep(STRANGER_TIMEOUT) => {}
+                () = async { admitted.wait().await; } => {}
+            }
+            drop(place);
+            if admitted.initialized() {
+                carried.await;
+            }
+        });
+    }
+}
+
+/// Carries datagrams both ways until either side ends it.
+async fn carry(stream: TcpStream, mut tunnel: Tunnel) {
+    let codec = LengthDelimitedCodec::builder().length_field_type::<u16>().max_frame_length(MAX_FRAME).new_codec();
+    let (mut to_peer, mut from_peer) = Framed::new(stream, codec).split();
+    let inlet = tunnel.inlet();
+    let reading = async {
+        // A frame that is cut short, or an error: either way it is over.
+        while let Some(Ok(datagram)) = from_peer.next().await {
+            if !inlet.arrived(datagram.freeze()).await {
+                return;
+            }
+        }
+    };
+    let writing = async {
+        while let Some(datagram) = tunnel.outgoing().await {
+            if to_peer.feed(datagram).await.is_err() {
+                return;
+            }
+            for datagram in std::iter::from_fn(|| tunnel.try_outgoing()).take(BATCH) {
+                if to_peer.feed::<Bytes>(datagram).await.is_err() {
+                    return;
+                }
+            }
+            if to_peer.flush().await.is_err() {
+                return;
+            }
+        }
+    };
+    tokio::select! {
+        () = reading => {}
+        () = writing => {}
+    }
+}
