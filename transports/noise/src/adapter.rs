@@ -4,7 +4,7 @@ mod noq;
 
 use std::net::SocketAddr;
 
-pub(crate) use self::noq::{AdmittedServer, NoTokens, NoiseClient, NoiseServer, ResetKey, first_id};
+pub(crate) use self::noq::{AdmittedServer, NoTokens, NoiseClient, NoiseServer, ResetKey, first_id, peer_of};
 
 /// An IPv4 address as such, where a socket for both families shows it mapped.
 pub(crate) fn canonical(address: SocketAddr) -> SocketAddr {

@@ -106,7 +106,7 @@ impl Endpoint {
         self.addresses.clone()
     }
 
-    /// As server: admits this peer through this gate until [`forget`](Self::forget). The same session replaces its
+    /// As server: admits whom the expectation names through this gate until [`forget`](Self::forget). The same session replaces its
     /// former expectation. At most 1,024 are kept; one more is dropped, with a warning in the log.
     pub fn expect(&self, expectation: Expectation) {
         self.gate.open(expectation);
@@ -124,13 +124,16 @@ impl Endpoint {
     /// Cancelling it, by dropping the future, gives all tries up.
     ///
     /// # Errors
-    /// [`LinkError::Timeout`], [`LinkError::NoCandidate`], or [`LinkError::EndpointClosed`].
+    /// [`LinkError::Timeout`], [`LinkError::NoCandidate`], [`LinkError::NobodyToDial`], or [`LinkError::EndpointClosed`].
     pub async fn connect(
         &self,
         e: Expectation,
         candidates: &[SocketAddr],
         timeout: Duration,
     ) -> Result<Link, LinkError> {
+        if !e.whom.can_be_dialled() {
+            return Err(LinkError::NobodyToDial);
+        }
         let dial = Dial {
             keys: Arc::new(GateKeys::new(&e.gate)),
             expectation: Arc::new(e),

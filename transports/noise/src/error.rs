@@ -23,6 +23,10 @@ pub enum LinkError {
         /// What each candidate failed with.
         attempts: Vec<Attempt>,
     },
+    /// `connect` was given an expectation of [`Whom::Anyone`](crate::Whom::Anyone) or
+    /// [`Whom::Guests`](crate::Whom::Guests): the caller's mistake.
+    #[error("the expectation names nobody to dial")]
+    NobodyToDial,
     /// No candidate answered in time. The peer may be offline, unreachable from here, or may not expect us: silence
     /// does not tell. Worth trying again later.
     #[error("no candidate answered in time{}", Attempts(.attempts))]

@@ -14,7 +14,7 @@ use std::{
 };
 
 use crate::{
-    Ciphers,
+    Ciphers, Whom,
     core::{
         GATE_ID_LEN,
         agreement::fill_random,
@@ -93,6 +93,10 @@ impl Gate {
 
     /// Opens a gate. The same session replaces its former gate; at the bound the call is dropped and says so.
     pub(crate) fn open(&self, expectation: Expectation) {
+        if matches!(expectation.whom, Whom::Host(_)) {
+            tracing::warn!("a host is there to be dialled; no gate opens for it");
+            return;
+        }
         let mut state = self.lock();
         if state.closed {
             return;
@@ -155,7 +159,8 @@ impl Gate {
 
     fn judge(&self, remote: SocketAddr, opening: &Opening<'_>) -> bool {
         let verify = |expectation: &Expectation, message| {
-            Responder::receive(&Parties::new(&self.local, expectation, self.ciphers), message)
+            let parties = Parties::expecting(&self.local, expectation, self.ciphers);
+            Responder::receive(&parties.ok_or(HandshakeError::Internal)?, message)
         };
         self.lock().judge(verify, self.patience, remote, opening)
     }

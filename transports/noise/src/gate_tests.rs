@@ -15,7 +15,7 @@ fn server() -> StaticKey {
 }
 
 fn expectation(session: SessionId) -> Expectation {
-    Expectation { session, peer: client().public(), gate: [3; 32].into(), psk: [4; 32].into() }
+    Expectation { session, whom: Whom::Device(client().public()), gate: [3; 32].into(), psk: [4; 32].into() }
 }
 
 fn gate() -> Arc<Gate> {
@@ -43,8 +43,12 @@ fn first() -> First {
 }
 
 fn first_by(local: &StaticKey, psk: &crate::Secret32) -> First {
-    let of_server = Expectation { peer: server().public(), psk: psk.clone(), ..expectation(SESSION) };
-    let parties = Parties::new(local, &of_server, Ciphers::default());
+    let whom = Whom::Device(server().public());
+    first_of(local, &Expectation { whom, psk: psk.clone(), ..expectation(SESSION) })
+}
+
+fn first_of(local: &StaticKey, dialled: &Expectation) -> First {
+    let parties = Parties::dialling(local, dialled, Ciphers::default()).unwrap();
     let (_, message) = Initiator::start(&parties, b"parameters").unwrap();
     let keys = GateKeys::new(&[3; 32].into());
     let id = keys.mint();
@@ -75,6 +79,24 @@ fn whoever_lacks_a_key_stays_out() {
 }
 
 #[test]
+fn a_gate_lets_in_those_that_it_is_for_and_no_others() {
+    let host = StaticKey::from_bytes([7; 32]);
+    let as_guest =
+        || first_of(&client(), &Expectation { whom: Whom::Host(host.public()), ..expectation(SESSION) });
+    let stranger = StaticKey::from_bytes([8; 32]);
+    let admitted = |whom: Whom| {
+        let gate = Gate::new(server(), Ciphers::default(), Duration::from_secs(10));
+        gate.open(Expectation { whom, ..expectation(SESSION) });
+        let firsts = [first(), first_by(&stranger, &[4; 32].into()), as_guest()];
+        firsts.map(|first| gate.admits(here(), &first.datagram))
+    };
+    assert_eq!(admitted(Whom::Device(client().public())), [true, false, false]);
+    assert_eq!(admitted(Whom::Anyone), [true, true, false]);
+    assert_eq!(admitted(Whom::Guests(host.clone())), [false, false, true]);
+    assert_eq!(admitted(Whom::Host(host.public())), [false, false, false], "there to be dialled");
+}
+
+#[test]
 fn a_replay_is_refused_in_every_form() {
     let (gate, first) = (gate(), first());
     assert!(gate.admits(here(), &first.datagram));
@@ -94,7 +116,7 @@ fn a_replay_is_refused_in_every_form() {
 #[test]
 fn a_first_message_sent_back_to_its_sender_is_refused() {
     let gate = Gate::new(client(), Ciphers::default(), Duration::from_secs(10));
-    gate.open(Expectation { peer: server().public(), ..expectation(SESSION) });
+    gate.open(Expectation { whom: Whom::Device(server().public()), ..expectation(SESSION) });
     assert!(!gate.admits(there(), &first().datagram));
 }
 

@@ -28,7 +28,7 @@
 //! ```
 //! use std::time::Duration;
 //! use tokio::io::{AsyncReadExt, AsyncWriteExt};
-//! use wayside_noise::{Endpoint, EndpointConfig, Expectation, SessionId, StaticKey};
+//! use wayside_noise::{Endpoint, EndpointConfig, Expectation, SessionId, StaticKey, Whom};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -36,7 +36,7 @@
 //! let (alice, bob) = (StaticKey::from_bytes([1; 32]), StaticKey::from_bytes([2; 32]));
 //! let expectation = |peer: &StaticKey| Expectation {
 //!     session: SessionId([0; 16]),
-//!     peer: peer.public(),
+//!     whom: Whom::Device(peer.public()),
 //!     gate: [3; 32].into(),
 //!     psk: [4; 32].into(),
 //! };
@@ -108,7 +108,7 @@ pub use config::EndpointConfig;
 pub use core::cipher::Ciphers;
 pub use endpoint::Endpoint;
 pub use error::{Attempt, CloseReason, LinkError};
-pub use expectation::Expectation;
+pub use expectation::{Expectation, Whom};
 pub use link::{Link, LinkStats, MAX_PROTOCOL_NAME};
 pub use secret::{Secret32, SessionId, StaticKey};
 pub use stream::{RecvStream, SendStream, Stream};

@@ -12,7 +12,10 @@ use noq::{Connection, PathId, VarInt};
 use tokio::{sync::mpsc, task::JoinSet, time::timeout};
 
 use crate::{
-    CloseReason, LinkError, Secret32, SessionId, Stream, adapter::canonical, error::MAX_REASON,
+    CloseReason, LinkError, Secret32, SessionId, Stream,
+    adapter::{canonical, peer_of},
+    core::handshake::Peer,
+    error::MAX_REASON,
     expectation::Expectation,
 };
 
@@ -30,7 +33,7 @@ pub struct Link {
 struct Inner {
     connection: Connection,
     session: SessionId,
-    peer: [u8; 32],
+    peer: Peer,
     initiator: bool,
     last_remote: Mutex<SocketAddr>,
     named: tokio::sync::Mutex<mpsc::Receiver<(String, noq::SendStream, noq::RecvStream)>>,
@@ -54,7 +57,7 @@ impl Link {
         reader.spawn(read_names(connection.clone(), ready));
         let inner = Inner {
             session: expectation.session,
-            peer: expectation.peer,
+            peer: peer_of(&connection),
             initiator,
             last_remote: Mutex::new(remote_of(&connection).unwrap_or_else(|| ([0, 0, 0, 0], 0).into())),
             connection,
@@ -69,9 +72,17 @@ impl Link {
         self.inner.session
     }
 
-    /// The peer's static X25519 key, which the handshake verified.
+    /// The peer's static X25519 key, which the handshake verified. For a [guest](Self::is_guest), who shows none, the
+    /// key that it made for this link alone: no device has it, and no other link.
     pub fn peer(&self) -> [u8; 32] {
-        self.inner.peer
+        match self.inner.peer {
+            Peer::Device(key) | Peer::Guest(key) => key,
+        }
+    }
+
+    /// Whether the peer is a guest, who showed the psk and no key of its own.
+    pub fn is_guest(&self) -> bool {
+        matches!(self.inner.peer, Peer::Guest(_))
     }
 
     /// Where the peer's packets come from now; after the end, where they came from last.

@@ -6,13 +6,13 @@ use std::time::Instant;
 use tokio::io::AsyncReadExt;
 
 use super::*;
-use crate::{Endpoint, EndpointConfig, StaticKey};
+use crate::{Endpoint, EndpointConfig, StaticKey, Whom};
 
 async fn linked() -> (Endpoint, Endpoint, Link, Link) {
     let (client_key, server_key) = (StaticKey::from_bytes([1; 32]), StaticKey::from_bytes([2; 32]));
     let expectation = |peer: &StaticKey| Expectation {
         session: SessionId([7; 16]),
-        peer: peer.public(),
+        whom: Whom::Device(peer.public()),
         gate: [3; 32].into(),
         psk: [4; 32].into(),
     };

@@ -14,7 +14,9 @@ use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     time::timeout,
 };
-use wayside_noise::{Ciphers, CloseReason, Endpoint, EndpointConfig, Link, LinkError, SessionId, StaticKey};
+use wayside_noise::{
+    Ciphers, CloseReason, Endpoint, EndpointConfig, Expectation, Link, LinkError, SessionId, StaticKey, Whom,
+};
 
 /// Answers every stream with what it sends, until the link ends.
 async fn echo(link: Link) {
@@ -54,6 +56,53 @@ async fn both_sides_know_each_other_and_share_keying_material() {
     assert_ne!(client.exporter(b"one"), client.exporter(b"two"));
     assert!(client.rtt() > Duration::ZERO);
     assert!(client.stats().received_bytes > 0);
+}
+
+#[tokio::test]
+async fn anyone_with_the_secrets_is_let_in_and_named() {
+    let agreed = Agreed::default();
+    let (client, server) = agreed.endpoints().await;
+    server.expect(Expectation { whom: Whom::Anyone, ..agreed.of_client() });
+    let to = server.local_addresses();
+    let (dialled, accepted) =
+        tokio::join!(client.connect(agreed.of_server(), &to, PATIENCE), server.accept());
+    let (dialled, accepted) = (dialled.unwrap(), accepted.unwrap());
+    assert_eq!((accepted.peer(), accepted.is_guest()), (agreed.client.public(), false));
+    assert_eq!((dialled.peer(), dialled.is_guest()), (agreed.server.public(), false));
+}
+
+#[tokio::test]
+async fn a_guest_stays_anonymous_and_knows_its_host() {
+    let agreed = Agreed::default();
+    let (client, server) = agreed.endpoints().await;
+    let host = StaticKey::from_bytes([6; 32]);
+    server.expect(Expectation { whom: Whom::Guests(host.clone()), ..agreed.of_client() });
+    let to = server.local_addresses();
+    let mut guests = Vec::new();
+    for _ in 0..2 {
+        let of_host = Expectation { whom: Whom::Host(host.public()), ..agreed.of_server() };
+        let (dialled, accepted) = tokio::join!(client.connect(of_host, &to, PATIENCE), server.accept());
+        let (dialled, accepted) = (dialled.unwrap(), accepted.unwrap());
+        assert_eq!((dialled.peer(), dialled.is_guest()), (host.public(), false));
+        assert!(accepted.is_guest());
+        assert_eq!(dialled.exporter(b"x"), accepted.exporter(b"x"));
+        tokio::spawn(echo(accepted.clone()));
+        send_through(&dialled, 10_000).await;
+        guests.push(accepted.peer());
+    }
+    assert_ne!(guests[0], guests[1]);
+    assert!(!guests.contains(&agreed.client.public()));
+}
+
+#[tokio::test]
+async fn whom_we_only_expect_cannot_be_dialled() {
+    let agreed = Agreed::default();
+    let (client, server) = agreed.endpoints().await;
+    for whom in [Whom::Anyone, Whom::Guests(agreed.client.clone())] {
+        let nobody = Expectation { whom, ..agreed.of_server() };
+        let outcome = client.connect(nobody, &server.local_addresses(), PATIENCE).await;
+        assert!(matches!(outcome, Err(LinkError::NobodyToDial)), "{outcome:?}");
+    }
 }
 
 #[tokio::test]

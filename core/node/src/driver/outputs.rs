@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use wayside_noise::Expectation;
+use wayside_noise::{Expectation, Whom};
 use wayside_proto::crypto::keys::AccountId;
 use wayside_proto::engine::{BridgeName, Event, Input, Output, Session as Secrets};
 use wayside_proto::place::Candidates;
@@ -190,7 +190,7 @@ pub(super) fn refused() -> ApiError {
 fn expectation(session: &Secrets) -> Expectation {
     Expectation {
         session: wayside_noise::SessionId(session.id.0),
-        peer: session.peer,
+        whom: Whom::Device(session.peer),
         gate: (*session.gate.expose()).into(),
         psk: (*session.psk.expose()).into(),
     }

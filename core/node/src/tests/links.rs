@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use wayside_noise::{Expectation, SessionId, Stream};
+use wayside_noise::{Expectation, SessionId, Stream, Whom};
 
 use super::{Person, friends, link, service, until};
 use crate::api::types::{FriendView, LinkState};
@@ -16,7 +16,7 @@ async fn secrets(person: &Person) -> Expectation {
         let session = engine.sessions().next()?;
         Some(Expectation {
             session: SessionId(session.id.0),
-            peer: session.peer,
+            whom: Whom::Device(session.peer),
             gate: (*session.gate.expose()).into(),
             psk: (*session.psk.expose()).into(),
         })

@@ -21,7 +21,7 @@ use crate::{
     core::{
         VERSION,
         gate_keys::GateKeys,
-        handshake::{HandshakeError, Parties},
+        handshake::{HandshakeError, Parties, Peer},
         packet::Role,
         session,
     },
@@ -45,9 +45,12 @@ impl crypto::ClientConfig for NoiseClient {
         _server_name: &str,
         parameters: &TransportParameters,
     ) -> Result<Box<dyn crypto::Session>, ConnectError> {
-        let parties = Parties::new(&self.local, &self.expectation, self.ciphers);
         // Nothing a peer sent is involved yet, so that noq's nearest error does for a library failure.
-        session::Session::initiate(Arc::clone(&self.keys), &parties, &encode(parameters))
+        Parties::dialling(&self.local, &self.expectation, self.ciphers)
+            .ok_or(HandshakeError::Internal)
+            .and_then(|parties| {
+                session::Session::initiate(Arc::clone(&self.keys), &parties, &encode(parameters))
+            })
             .map(|session| Box::new(Session::new(session)) as Box<dyn crypto::Session>)
             .map_err(|error| ConnectError::InvalidServerName(error.to_string()))
     }
@@ -128,8 +131,9 @@ impl crypto::Session for Session {
         None
     }
 
+    /// A [`Peer`].
     fn peer_identity(&self) -> Option<Box<dyn Any>> {
-        None
+        self.core.peer().map(|peer| Box::new(peer) as Box<dyn Any>)
     }
 
     /// Never: what 0-RTT carries could be replayed.
@@ -189,6 +193,13 @@ impl crypto::Session for Session {
     ) -> Result<(), ExportKeyingMaterialError> {
         self.core.export(label, output).ok_or(ExportKeyingMaterialError)
     }
+}
+
+/// Who is at the other end of a connection.
+pub(crate) fn peer_of(connection: &noq::Connection) -> Peer {
+    let identity = connection.peer_identity().and_then(|peer| peer.downcast::<Peer>().ok());
+    // Every session of ours that has come to a connection knows its peer; a name that nobody has is the safe answer.
+    identity.map_or(Peer::Guest([0; 32]), |peer| *peer)
 }
 
 fn refuse(error: HandshakeError) -> TransportError {

@@ -8,6 +8,8 @@
 //! -> confirmation of the initiator                             Handshake space
 //! ```
 //!
+//! From a guest, who has no key to show, the two lines are `psk, e, es` and `e, ee` (NKpsk0).
+//!
 //! Each of the four travels in CRYPTO frames as a length in two bytes, big endian, then that many bytes.
 
 use snow::{Builder, HandshakeState};
@@ -18,15 +20,14 @@ use super::{
     VERSION,
     agreement::Resolver,
     cipher::{Offer, PacketCipher},
+    pattern::Pattern,
     schedule::LinkSecrets,
 };
 use crate::{
-    Ciphers, Expectation,
+    Ciphers, Expectation, Whom,
     secret::{Secret32, StaticKey},
 };
 
-/// The Noise protocol name; hashed first into every transcript.
-pub(crate) const PATTERN: &str = "Noise_IKpsk0_25519_ChaChaPoly_SHA256";
 /// The largest framed message in bytes. Message 1 must fit one Initial packet of 1200 bytes beside headers and tag.
 pub(crate) const MAX_MESSAGE: usize = 1100;
 
@@ -45,10 +46,13 @@ pub(crate) enum HandshakeError {
     Internal,
 }
 
-/// Whom we shake hands with.
+/// Who shakes hands with whom, and how.
 pub(crate) struct Parties<'a> {
-    pub(crate) local: &'a StaticKey,
-    pub(crate) peer: &'a [u8; 32],
+    pub(crate) pattern: Pattern,
+    /// A guest has none.
+    pub(crate) local: Option<&'a StaticKey>,
+    /// An initiator knows its peer; a responder lets in this device only, or whoever has the psk.
+    pub(crate) peer: Option<&'a [u8; 32]>,
     pub(crate) psk: &'a Secret32,
     /// The packet ciphers that this side is willing to use.
     pub(crate) ciphers: Offer,
@@ -57,25 +61,64 @@ pub(crate) struct Parties<'a> {
 }
 
 impl<'a> Parties<'a> {
-    pub(crate) fn new(local: &'a StaticKey, expectation: &'a Expectation, ciphers: Ciphers) -> Self {
-        let ciphers = ciphers.into();
-        Self { local, peer: &expectation.peer, psk: &expectation.psk, ciphers, ephemeral: None }
+    /// As client; `None` where the expectation names nobody to dial.
+    pub(crate) fn dialling(local: &'a StaticKey, e: &'a Expectation, ciphers: Ciphers) -> Option<Self> {
+        let (pattern, local, peer) = match &e.whom {
+            Whom::Device(peer) => (Pattern::Ik, Some(local), Some(peer)),
+            Whom::Host(peer) => (Pattern::Nk, None, Some(peer)),
+            Whom::Anyone | Whom::Guests(_) => return None,
+        };
+        Some(Self { pattern, local, peer, psk: &e.psk, ciphers: ciphers.into(), ephemeral: None })
     }
+
+    /// As server; `None` where the expectation is only to be dialled.
+    pub(crate) fn expecting(local: &'a StaticKey, e: &'a Expectation, ciphers: Ciphers) -> Option<Self> {
+        let (pattern, local, peer) = match &e.whom {
+            Whom::Device(peer) => (Pattern::Ik, local, Some(peer)),
+            Whom::Anyone => (Pattern::Ik, local, None),
+            Whom::Guests(local) => (Pattern::Nk, local, None),
+            Whom::Host(_) => return None,
+        };
+        Some(Self {
+            pattern,
+            local: Some(local),
+            peer,
+            psk: &e.psk,
+            ciphers: ciphers.into(),
+            ephemeral: None,
+        })
+    }
+}
+
+/// Who turned out to be at the other end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Peer {
+    /// A device, by its static key.
+    Device([u8; 32]),
+    /// A guest, by the ephemeral key that it made for this handshake.
+    Guest([u8; 32]),
 }
 
 /// The initiator after it wrote message 1.
 pub(crate) struct Initiator {
     state: HandshakeState,
+    peer: [u8; 32],
     offer: Offer,
 }
 
 impl Initiator {
     /// Writes message 1 around the ciphers on offer and the initiator's transport parameters.
     pub(crate) fn start(parties: &Parties<'_>, parameters: &[u8]) -> Result<(Self, Vec<u8>), HandshakeError> {
-        let builder = builder(parties)?.remote_public_key(parties.peer);
+        let peer = *parties.peer.ok_or(HandshakeError::Internal)?;
+        let builder = builder(parties)?.remote_public_key(&peer);
         let mut state = builder.and_then(Builder::build_initiator).map_err(|_| HandshakeError::Internal)?;
         let message = write(&mut state, parties.ciphers.byte(), parameters)?;
-        Ok((Self { state, offer: parties.ciphers }, message))
+        Ok((Self { state, peer, offer: parties.ciphers }, message))
+    }
+
+    /// Whom message 1 is for.
+    pub(crate) fn peer(&self) -> Peer {
+        Peer::Device(self.peer)
     }
 
     /// Reads message 2; returns the responder's transport parameters and the link's secrets.
@@ -91,26 +134,37 @@ pub(crate) struct Responder {
     state: HandshakeState,
     message: Vec<u8>,
     parameters: Vec<u8>,
+    peer: Peer,
     cipher: PacketCipher,
 }
 
 impl Responder {
-    /// Reads message 1. Whoever passes holds the psk and the expected peer's static key, or replays what that peer
-    /// once sent.
+    /// Reads message 1. Whoever passes holds the psk and, between devices, the static key that it shows, or replays what
+    /// such a one once sent.
     pub(crate) fn receive(parties: &Parties<'_>, message: Vec<u8>) -> Result<Self, HandshakeError> {
         let mut state = builder(parties)?.build_responder().map_err(|_| HandshakeError::Internal)?;
         let (offer, parameters) = read(&mut state, &message)?;
-        let initiator = state.get_remote_static().ok_or(HandshakeError::Unauthentic)?;
-        if !bool::from(initiator.ct_eq(parties.peer)) {
+        let peer = match parties.pattern {
+            Pattern::Ik => Peer::Device(key(state.get_remote_static())?),
+            Pattern::Nk => Peer::Guest(key(message.get(..32))?),
+        };
+        if let (Some(expected), Peer::Device(shown)) = (parties.peer, &peer)
+            && !bool::from(shown.ct_eq(expected))
+        {
             return Err(HandshakeError::WrongPeer);
         }
         let cipher = parties.ciphers.choose(Offer::from_byte(offer)).ok_or(HandshakeError::NoCipher)?;
-        Ok(Self { state, message, parameters, cipher })
+        Ok(Self { state, message, parameters, peer, cipher })
     }
 
     /// Message 1 as it was read.
     pub(crate) fn message(&self) -> &[u8] {
         &self.message
+    }
+
+    /// Who sent it.
+    pub(crate) fn peer(&self) -> Peer {
+        self.peer
     }
 
     /// The initiator's transport parameters.
@@ -137,18 +191,23 @@ pub(crate) fn prologue() -> Vec<u8> {
 }
 
 fn builder<'a>(parties: &Parties<'a>) -> Result<Builder<'a>, HandshakeError> {
-    let pattern = PATTERN.parse().map_err(|_| HandshakeError::Internal)?;
-    let mut builder = Builder::with_resolver(pattern, Box::new(Resolver));
+    let protocol = parties.pattern.protocol().parse().map_err(|_| HandshakeError::Internal)?;
+    let mut builder = Builder::with_resolver(protocol, Box::new(Resolver));
     // snow keeps a reference; the prologue is the same for the life of the process.
     static PROLOGUE: std::sync::LazyLock<Vec<u8>> = std::sync::LazyLock::new(prologue);
     if let Some(ephemeral) = parties.ephemeral {
         builder = builder.fixed_ephemeral_key_for_testing_only(ephemeral);
     }
-    builder
-        .prologue(&PROLOGUE)
-        .and_then(|b| b.local_private_key(parties.local.secret()))
-        .and_then(|b| b.psk(0, parties.psk.as_bytes()))
-        .map_err(|_| HandshakeError::Internal)
+    let builder = builder.prologue(&PROLOGUE).and_then(|b| b.psk(0, parties.psk.as_bytes()));
+    match parties.local {
+        Some(local) => builder.and_then(|b| b.local_private_key(local.secret())),
+        None => builder,
+    }
+    .map_err(|_| HandshakeError::Internal)
+}
+
+fn key(bytes: Option<&[u8]>) -> Result<[u8; 32], HandshakeError> {
+    bytes.and_then(|bytes| bytes.try_into().ok()).ok_or(HandshakeError::Unauthentic)
 }
 
 /// A message whose payload is one byte about ciphers, then transport parameters.

@@ -10,7 +10,8 @@ fn keys() -> (StaticKey, StaticKey, Secret32) {
 }
 
 fn parties<'a>(local: &'a StaticKey, peer: &'a [u8; 32], psk: &'a Secret32) -> Parties<'a> {
-    Parties { local, peer, psk, ciphers: Ciphers::Automatic.into(), ephemeral: None }
+    let (local, peer, ciphers) = (Some(local), Some(peer), Ciphers::Automatic.into());
+    Parties { pattern: Pattern::Ik, local, peer, psk, ciphers, ephemeral: None }
 }
 
 #[test]
@@ -47,6 +48,43 @@ fn anyone_else_is_refused() {
     assert_eq!(receive(one(&i, r.public(), &[5; 32].into())), Some(HandshakeError::Unauthentic));
     // A low-order ephemeral key, whose every shared secret would be zero.
     assert_eq!(receive(vec![0; 200]), Some(HandshakeError::Unauthentic));
+}
+
+#[test]
+fn anyone_is_let_in_by_the_psk_and_named_by_the_static_key() {
+    let (_, r, psk) = keys();
+    let r_public = r.public();
+    let anyone = Parties { peer: None, ..parties(&r, &r_public, &psk) };
+    for i in [[1; 32], [9; 32]].map(StaticKey::from_bytes) {
+        let one = |psk| Initiator::start(&parties(&i, &r_public, psk), b"").unwrap().1;
+        let responder = Responder::receive(&anyone, one(&psk)).unwrap();
+        assert_eq!(responder.peer(), Peer::Device(i.public()));
+        assert!(Responder::receive(&anyone, one(&[5; 32].into())).is_err(), "another psk");
+    }
+}
+
+#[test]
+fn a_guest_shows_nothing_but_the_psk() {
+    let (i, r, psk) = keys();
+    let r_public = r.public();
+    let guest = Parties { pattern: Pattern::Nk, local: None, ..parties(&i, &r_public, &psk) };
+    let host = Parties { pattern: Pattern::Nk, peer: None, ..parties(&r, &r_public, &psk) };
+    let (initiator, one) = Initiator::start(&guest, b"from i").unwrap();
+    assert_eq!(one.len(), 32 + 1 + 6 + 16);
+    assert_eq!(initiator.peer(), Peer::Device(r_public));
+    let responder = Responder::receive(&host, one.clone()).unwrap();
+    assert_eq!(responder.peer(), Peer::Guest(one[..32].try_into().unwrap()));
+    let (two, theirs) = responder.reply(b"from r").unwrap();
+    let (parameters, ours) = initiator.finish(&two).unwrap();
+    assert_eq!((parameters, ours.export(b"x")), (b"from r".to_vec(), theirs.export(b"x")));
+    // Neither is taken for the other, and a guest needs the psk and the host's key.
+    let as_device = Initiator::start(&parties(&i, &r_public, &psk), b"").unwrap().1;
+    assert!(Responder::receive(&host, as_device).is_err());
+    let anyone = Parties { peer: None, ..parties(&r, &r_public, &psk) };
+    assert!(Responder::receive(&anyone, one).is_err());
+    let other_psk = [5; 32].into();
+    let other = Initiator::start(&Parties { psk: &other_psk, ..guest }, b"").unwrap().1;
+    assert!(Responder::receive(&host, other).is_err());
 }
 
 #[test]

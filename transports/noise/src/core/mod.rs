@@ -10,6 +10,7 @@ pub(crate) mod gate_keys;
 pub(crate) mod handshake;
 pub(crate) mod initial;
 pub(crate) mod packet;
+pub(crate) mod pattern;
 pub(crate) mod schedule;
 pub(crate) mod session;
 #[cfg(test)]

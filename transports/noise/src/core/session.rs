@@ -6,7 +6,7 @@ use super::{
     cipher::PacketCipher,
     frames::{Frames, frame},
     gate_keys::GateKeys,
-    handshake::{HandshakeError, Initiator, Parties, Responder, confirms},
+    handshake::{HandshakeError, Initiator, Parties, Peer, Responder, confirms},
     packet::{Both, LevelKeys, PacketKey, Role, packet_keys},
     schedule::{Directions, LinkSecrets},
 };
@@ -17,6 +17,7 @@ pub(crate) struct Session {
     gate: Arc<GateKeys>,
     step: Step,
     frames: Frames,
+    peer: Option<Peer>,
     peer_parameters: Option<Vec<u8>>,
     secrets: Option<LinkSecrets>,
     /// The generation whose keys were handed out last.
@@ -60,19 +61,21 @@ impl Session {
         parameters: &[u8],
     ) -> Result<Self, HandshakeError> {
         let (initiator, message) = Initiator::start(parties, parameters)?;
-        Ok(Self::new(Role::Initiator, gate, Step::Send { initiator, message }))
+        let peer = Some(initiator.peer());
+        Ok(Self::new(Role::Initiator, gate, peer, Step::Send { initiator, message }))
     }
 
     /// A responder's, which has verified message 1 already, around its own transport parameters. Without a responder
     /// it comes to nothing.
     pub(crate) fn respond(gate: Arc<GateKeys>, responder: Option<Responder>, parameters: Vec<u8>) -> Self {
+        let peer = responder.as_ref().map(Responder::peer);
         let step = responder.map_or(Step::Failed, |responder| Step::Receive { responder, parameters });
-        Self::new(Role::Responder, gate, step)
+        Self::new(Role::Responder, gate, peer, step)
     }
 
-    fn new(role: Role, gate: Arc<GateKeys>, step: Step) -> Self {
+    fn new(role: Role, gate: Arc<GateKeys>, peer: Option<Peer>, step: Step) -> Self {
         let frames = Frames::new(super::handshake::MAX_MESSAGE);
-        Self { role, gate, step, frames, peer_parameters: None, secrets: None, generation: None }
+        Self { role, gate, step, frames, peer, peer_parameters: None, secrets: None, generation: None }
     }
 
     pub(crate) fn role(&self) -> Role {
@@ -151,6 +154,11 @@ impl Session {
     /// initiator's.
     pub(crate) fn is_handshaking(&self) -> bool {
         !matches!(self.step, Step::Confirm | Step::Done)
+    }
+
+    /// Who is at the other end; certain only once the handshake is done.
+    pub(crate) fn peer(&self) -> Option<Peer> {
+        self.peer
     }
 
     /// The peer's transport parameters, once they have verified.

@@ -11,9 +11,10 @@ use super::{
     cipher::{Offer, PacketCipher},
     frames::frame,
     gate_keys::GateKeys,
-    handshake::{Initiator, PATTERN, Parties, Responder, prologue},
+    handshake::{Initiator, Parties, Responder, prologue},
     initial::{Header, tests::compose},
     packet::{HeaderKey, PacketKey},
+    pattern::Pattern,
     schedule::{Directions, LinkSecrets, expand},
 };
 use crate::secret::{Secret32, StaticKey};
@@ -30,7 +31,8 @@ fn golden_vectors_hold() {
 }
 
 fn vectors() -> Value {
-    let handshakes = [handshake(1, 3), handshake(3, 3)];
+    let handshakes =
+        [handshake(Pattern::Ik, 1, 3), handshake(Pattern::Ik, 3, 3), handshake(Pattern::Nk, 3, 3)];
     let message_1 = HEXLOWER.decode(handshakes[0]["message_1"].as_str().unwrap().as_bytes()).unwrap();
     let packets = [PacketCipher::ChaCha20Poly1305, PacketCipher::Aes256Gcm].map(|cipher| {
         [(0, 1), (0, u64::from(u32::MAX)), (3, 0x0102_0304_0506)].map(|(path, n)| packet(cipher, path, n))
@@ -61,22 +63,24 @@ fn gate(message: &[u8]) -> Value {
     })
 }
 
-fn handshake(offered: u8, accepted: u8) -> Value {
+fn handshake(pattern: Pattern, offered: u8, accepted: u8) -> Value {
     let (i, r) =
         (StaticKey::from_bytes(*secret(0x10).as_bytes()), StaticKey::from_bytes(*secret(0x11).as_bytes()));
     let (i_ephemeral, r_ephemeral, psk) = (secret(0x20), secret(0x21), secret(0x40));
     let (i_parameters, r_parameters) =
         (b"initiator's transport parameters", b"responder's transport parameters");
     let of_i = Parties {
-        local: &i,
-        peer: &r.public(),
+        pattern,
+        local: (pattern == Pattern::Ik).then_some(&i),
+        peer: Some(&r.public()),
         psk: &psk,
         ciphers: Offer::from_byte(offered),
         ephemeral: Some(i_ephemeral.as_bytes()),
     };
     let of_r = Parties {
-        local: &r,
-        peer: &i.public(),
+        pattern,
+        local: Some(&r),
+        peer: None,
         psk: &psk,
         ciphers: Offer::from_byte(accepted),
         ephemeral: Some(r_ephemeral.as_bytes()),
@@ -86,14 +90,12 @@ fn handshake(offered: u8, accepted: u8) -> Value {
     let (two, secrets) = responder.reply(r_parameters).unwrap();
     let (_, same) = initiator.finish(&two).unwrap();
     assert_eq!(secrets.export(b""), same.export(b""));
-    json!({
-        "protocol": PATTERN,
+    let mut vector = json!({
+        "protocol": pattern.protocol(),
         "initiator_ciphers": offered,
         "responder_ciphers": accepted,
         "chosen_cipher": secrets.cipher.bit(),
-        "initiator_static": hex(secret(0x10).as_bytes()),
         "responder_static": hex(secret(0x11).as_bytes()),
-        "initiator_static_public": hex(&i.public()),
         "responder_static_public": hex(&r.public()),
         "initiator_ephemeral": hex(i_ephemeral.as_bytes()),
         "responder_ephemeral": hex(r_ephemeral.as_bytes()),
@@ -105,7 +107,12 @@ fn handshake(offered: u8, accepted: u8) -> Value {
         "message_1_framed": hex(&frame(&one)),
         "message_2": hex(&two),
         "secrets": link_secrets(&secrets),
-    })
+    });
+    if pattern == Pattern::Ik {
+        vector["initiator_static"] = json!(hex(secret(0x10).as_bytes()));
+        vector["initiator_static_public"] = json!(hex(&i.public()));
+    }
+    vector
 }
 
 fn link_secrets(secrets: &LinkSecrets) -> Value {

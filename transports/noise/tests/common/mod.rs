@@ -11,7 +11,7 @@ use std::{
 };
 
 use tokio::{net::UdpSocket, task::JoinHandle};
-use wayside_noise::{Endpoint, EndpointConfig, Expectation, Link, Secret32, SessionId, StaticKey};
+use wayside_noise::{Endpoint, EndpointConfig, Expectation, Link, Secret32, SessionId, StaticKey, Whom};
 
 pub(crate) const SESSION: SessionId = SessionId([7; 16]);
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
@@ -45,7 +45,7 @@ impl Agreed {
     pub(crate) fn of_server(&self) -> Expectation {
         Expectation {
             session: SESSION,
-            peer: self.server.public(),
+            whom: Whom::Device(self.server.public()),
             gate: self.gate.clone(),
             psk: self.psk.clone(),
         }
@@ -53,7 +53,7 @@ impl Agreed {
 
     /// What the server expects of the client.
     pub(crate) fn of_client(&self) -> Expectation {
-        Expectation { peer: self.client.public(), ..self.of_server() }
+        Expectation { whom: Whom::Device(self.client.public()), ..self.of_server() }
     }
 
     pub(crate) async fn endpoints(&self) -> (Endpoint, Endpoint) {

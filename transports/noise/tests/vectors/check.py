@@ -119,33 +119,36 @@ class Noise:
 
 def handshake(given):
     get = lambda name: bytes.fromhex(given[name])
-    si, sr, ei, er, psk = map(
-        get, ("initiator_static", "responder_static", "initiator_ephemeral", "responder_ephemeral", "psk")
-    )
+    sr, ei, er, psk = map(get, ("responder_static", "initiator_ephemeral", "responder_ephemeral", "psk"))
+    # A guest has no static key.
+    si = get("initiator_static") if "initiator_static" in given else None
     prologue = b"wayside link" + bytes.fromhex("77790002")
     chosen = AES if given["initiator_ciphers"] & given["responder_ciphers"] & AES else CHACHA
-    noise = Noise(given["protocol"].encode(), prologue)
+    protocol = "Noise_%s_25519_ChaChaPoly_SHA256" % ("IKpsk0" if si else "NKpsk0")
+    noise = Noise(protocol.encode(), prologue)
     noise.mix_hash(public(sr))
-    # -> psk, e, es, s, ss
+    # -> psk, e, es, and of a device s, ss
     noise.mix_key_and_hash(psk)
     one = noise.e(public(ei))
     noise.mix_key(dh(ei, public(sr)))
-    one += noise.encrypt_and_hash(public(si))
-    noise.mix_key(dh(si, public(sr)))
+    if si:
+        one += noise.encrypt_and_hash(public(si))
+        noise.mix_key(dh(si, public(sr)))
     one += noise.encrypt_and_hash(bytes([given["initiator_ciphers"]]) + get("initiator_parameters"))
-    # <- e, ee, se
+    # <- e, ee, and to a device se
     two = noise.e(public(er))
     noise.mix_key(dh(er, public(ei)))
-    noise.mix_key(dh(er, public(si)))
+    if si:
+        noise.mix_key(dh(er, public(si)))
     two += noise.encrypt_and_hash(bytes([chosen]) + get("responder_parameters"))
     prk = mac(noise.h, b"".join(noise.hkdf(b"", 2)))
     application = directions(prk, "app")
     confirm = directions(prk, "confirm")
     return dict(
         given,
-        protocol="Noise_IKpsk0_25519_ChaChaPoly_SHA256",
+        protocol=protocol,
         chosen_cipher=chosen,
-        initiator_static_public=public(si).hex(),
+        **({"initiator_static_public": public(si).hex()} if si else {}),
         responder_static_public=public(sr).hex(),
         prologue=prologue.hex(),
         message_1=one.hex(),
