@@ -2,11 +2,6 @@
 
 mod noq;
 
-use std::net::SocketAddr;
-
-pub(crate) use self::noq::{AdmittedServer, NoTokens, NoiseClient, NoiseServer, ResetKey, first_id, peer_of};
-
-/// An IPv4 address as such, where a socket for both families shows it mapped.
-pub(crate) fn canonical(address: SocketAddr) -> SocketAddr {
-    SocketAddr::new(address.ip().to_canonical(), address.port())
-}
+pub(crate) use self::noq::{
+    AdmittedServer, NoTokens, NoiseClient, NoiseServer, ResetKey, first_id, path_number, peer_of,
+};

@@ -3,7 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use noq::{
-    EndpointConfig as QuicEndpoint, IdleTimeout, NoneTokenStore, ServerConfig, TransportConfig, VarInt,
+    EndpointConfig as QuicEndpoint, IdleTimeout, MtuDiscoveryConfig, NoneTokenStore, ServerConfig,
+    TransportConfig, VarInt,
 };
 
 use crate::{
@@ -11,6 +12,8 @@ use crate::{
     adapter::{NoTokens, NoiseServer, ResetKey},
     core::VERSION,
     gate::{Gate, OwnIds},
+    mtu,
+    socket::Network,
 };
 
 /// How an endpoint behaves. Every field has a default that suits a link between two people's machines.
@@ -31,6 +34,11 @@ pub struct EndpointConfig {
     /// The round-trip time that is assumed before one is measured: the first retransmission comes after three times
     /// that. 100 ms by default, below QUIC's 333 ms, since tries also open NAT mappings.
     pub initial_rtt: Duration,
+    /// The largest UDP payload in bytes that paths are probed for, 1,200 to 65,507. The interface's own limit holds where it is less;
+    /// 65,507 by default.
+    pub max_udp_payload: u16,
+    /// Where sockets come from: the operating system, by default.
+    pub network: Network,
     /// Which ciphers may protect packets. A link takes the best that both sides allow.
     pub ciphers: Ciphers,
 }
@@ -43,6 +51,8 @@ impl Default for EndpointConfig {
             handshake_timeout: Duration::from_secs(10),
             first_try: Duration::from_secs(2),
             initial_rtt: Duration::from_millis(100),
+            max_udp_payload: mtu::LARGEST,
+            network: Network::default(),
             ciphers: Ciphers::default(),
         }
     }
@@ -61,16 +71,20 @@ const LINK_WINDOW: u32 = 4 * STREAM_WINDOW;
 const SEND_WINDOW: u64 = 4 << 20;
 /// Datagrams in either direction that nobody fetched yet, in bytes; beyond it the oldest are dropped.
 const DATAGRAM_BUFFER: usize = 256 << 10;
-/// Largest UDP payload accepted: Ethernet's 1500 less IPv4 and UDP headers.
-const MAX_UDP_PAYLOAD: u16 = 1472;
+/// Largest UDP payload accepted: all that QUIC allows (RFC 9000, section 18.2).
+const MAX_UDP_PAYLOAD: u16 = 65_527;
+/// Paths of one link at a time: those that are kept, those that are being opened, and those that drain.
+const MAX_PATHS: u32 = 8;
 /// Bytes kept of datagrams that follow an admitted first one before it is dealt with: per handshake, and in all.
 const EARLY_BYTES: u64 = 16 << 10;
 const EARLY_BYTES_TOTAL: u64 = 1 << 20;
 const MAX_INCOMING: usize = 256;
 
 impl EndpointConfig {
-    pub(crate) fn transport(&self) -> TransportConfig {
+    pub(crate) fn transport(&self, largest: u16) -> TransportConfig {
         let mut transport = TransportConfig::default();
+        let mut search = MtuDiscoveryConfig::default();
+        search.upper_bound(largest);
         transport
             .max_concurrent_bidi_streams(VarInt::from_u32(MAX_STREAMS))
             .max_concurrent_uni_streams(VarInt::from_u32(MAX_ONE_WAY_STREAMS))
@@ -79,7 +93,11 @@ impl EndpointConfig {
             .send_window(SEND_WINDOW)
             .datagram_receive_buffer_size(Some(DATAGRAM_BUFFER))
             .datagram_send_buffer_size(DATAGRAM_BUFFER)
-            .keep_alive_interval(self.keep_alive)
+            // Each path has its own, so that one that stands by keeps its NAT mapping and its round-trip time.
+            .default_path_keep_alive_interval(self.keep_alive)
+            .default_path_max_idle_timeout(Some(self.idle_timeout))
+            .max_concurrent_multipath_paths(MAX_PATHS)
+            .mtu_discovery_config(Some(search))
             // A timeout beyond QUIC's range of 2^62 ms is none.
             .max_idle_timeout(IdleTimeout::try_from(self.idle_timeout).ok())
             .initial_rtt(self.initial_rtt)

@@ -64,8 +64,8 @@ impl From<noq::ConnectionError> for LinkError {
 /// What trying one candidate came to.
 #[derive(Debug)]
 pub struct Attempt {
-    /// The candidate's address.
-    pub candidate: SocketAddr,
+    /// The candidate.
+    pub candidate: crate::Remote,
     /// How it failed last.
     pub failure: String,
 }

@@ -100,6 +100,8 @@ mod error;
 mod expectation;
 mod gate;
 mod link;
+mod mtu;
+mod remote;
 mod secret;
 mod socket;
 mod stream;
@@ -109,6 +111,14 @@ pub use core::cipher::Ciphers;
 pub use endpoint::Endpoint;
 pub use error::{Attempt, CloseReason, LinkError};
 pub use expectation::{Expectation, Whom};
-pub use link::{Link, LinkStats, MAX_PROTOCOL_NAME};
+pub use link::{Link, LinkEvent, LinkStats, MAX_PROTOCOL_NAME, PathView};
+pub use remote::Remote;
 pub use secret::{Secret32, SessionId, StaticKey};
+pub use socket::{
+    Network,
+    memory::MemoryNetwork,
+    route::TunnelId,
+    tunnel::{Tunnel, TunnelInlet},
+};
 pub use stream::{RecvStream, SendStream, Stream};
+pub use wayside_path::Kind;

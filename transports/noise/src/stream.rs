@@ -23,7 +23,7 @@ pub struct Stream {
 impl Stream {
     pub(crate) fn new(link: Link, send: noq::SendStream, recv: noq::RecvStream) -> Self {
         Self {
-            send: SendStream { inner: send, _link: link.clone() },
+            send: SendStream { inner: send, link: link.clone() },
             recv: RecvStream { inner: recv, _link: link },
         }
     }
@@ -36,8 +36,8 @@ impl Stream {
 #[derive(Debug)]
 pub struct SendStream {
     inner: noq::SendStream,
-    /// Keeps the link open.
-    _link: Link,
+    /// Is kept open by it.
+    link: Link,
 }
 
 impl SendStream {
@@ -68,6 +68,7 @@ impl SendStream {
 
 impl AsyncWrite for SendStream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        self.link.stir();
         AsyncWrite::poll_write(Pin::new(&mut self.inner), cx, buf)
     }
 

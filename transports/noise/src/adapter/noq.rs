@@ -15,6 +15,7 @@ use noq_proto::{
 };
 
 pub(crate) use self::ids::{NoTokens, ResetKey, first_id};
+pub(crate) use self::packets::path_number;
 use self::packets::{key_set, packet_pair};
 use crate::{
     Ciphers,

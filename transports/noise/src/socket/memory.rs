@@ -80,7 +80,9 @@ impl MemoryNetwork {
         if address.ip().is_unspecified() {
             address.set_ip(IpAddr::V4(Ipv4Addr::LOCALHOST));
         }
-        while address.port() == 0 || (address.port() >= FIRST_FREE_PORT && state.sockets.contains_key(&address)) {
+        while address.port() == 0
+            || (address.port() >= FIRST_FREE_PORT && state.sockets.contains_key(&address))
+        {
             address.set_port(state.next_port);
             state.next_port = state.next_port.checked_add(1).unwrap_or(FIRST_FREE_PORT);
         }
@@ -164,7 +166,8 @@ impl AsyncUdpSocket for MemorySocket {
                 let Some(room) = buffer.get_mut(..datagram.bytes.len()) else { continue };
                 room.copy_from_slice(&datagram.bytes);
                 *meta = RecvMeta::default();
-                (meta.addr, meta.len, meta.stride) = (datagram.from, datagram.bytes.len(), datagram.bytes.len());
+                (meta.addr, meta.len, meta.stride) =
+                    (datagram.from, datagram.bytes.len(), datagram.bytes.len());
                 count += 1;
             }
             if count > 0 {
@@ -197,11 +200,7 @@ struct MemorySender {
 }
 
 impl UdpSender for MemorySender {
-    fn poll_send(
-        self: Pin<&mut Self>,
-        transmit: &Transmit<'_>,
-        _: &mut Context<'_>,
-    ) -> Poll<io::Result<()>> {
+    fn poll_send(self: Pin<&mut Self>, transmit: &Transmit<'_>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         let mut state = self.network.lock();
         let segment = transmit.segment_size.unwrap_or(transmit.contents.len()).max(1);
         for datagram in transmit.contents.chunks(segment) {

@@ -77,7 +77,6 @@ const HINTS: usize = 16;
 /// What the socket and the endpoint's links have in common.
 pub(crate) struct Shared {
     pub(crate) routes: Routes,
-    pub(crate) gate: Arc<Gate>,
     tunnels: Tunnels,
     hints: broadcast::Sender<Hint>,
     /// The addresses that open paths lead to, and how many paths each.
@@ -86,8 +85,8 @@ pub(crate) struct Shared {
 
 impl Shared {
     /// Carries datagrams by other means than UDP from now on.
-    pub(crate) fn tunnel(self: &Arc<Self>, kind: Kind) -> Tunnel {
-        self.tunnels.open(self, kind)
+    pub(crate) fn tunnel(self: &Arc<Self>, kind: Kind, peer: Option<SocketAddr>) -> Tunnel {
+        self.tunnels.open(self, kind, peer)
     }
 
     pub(crate) fn hints(&self) -> broadcast::Receiver<Hint> {
@@ -177,7 +176,6 @@ impl VirtualSocket {
         let (tunnels, inbox) = Tunnels::new();
         let shared = Arc::new(Shared {
             routes: Routes::new(&bound),
-            gate: Arc::clone(&gate),
             tunnels,
             hints: broadcast::channel(HINTS).0,
             remotes: Mutex::default(),

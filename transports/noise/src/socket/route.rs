@@ -42,7 +42,7 @@ struct Table {
     next: u64,
     by_number: BTreeMap<u64, Route>,
     by_route: HashMap<Route, u64>,
-    tunnels: HashMap<TunnelId, Kind>,
+    tunnels: HashMap<TunnelId, (Kind, Option<SocketAddr>)>,
 }
 
 impl Routes {
@@ -84,9 +84,14 @@ impl Routes {
         Some(Route::Udp { socket: self.primary_for(remote)?, remote })
     }
 
-    /// A tunnel exists from now on.
-    pub(crate) fn add_tunnel(&self, tunnel: TunnelId, kind: Kind) {
-        self.lock().tunnels.insert(tunnel, kind);
+    /// A tunnel exists from now on; `peer` is the address at its other end, where it has one.
+    pub(crate) fn add_tunnel(&self, tunnel: TunnelId, kind: Kind, peer: Option<SocketAddr>) {
+        self.lock().tunnels.insert(tunnel, (kind, peer));
+    }
+
+    /// The address at a tunnel's other end.
+    pub(crate) fn peer_of(&self, tunnel: TunnelId) -> Option<SocketAddr> {
+        self.lock().tunnels.get(&tunnel)?.1
     }
 
     /// A tunnel is no more; returns the address that it had.
@@ -103,8 +108,14 @@ impl Routes {
     pub(crate) fn kind(&self, route: Route) -> Option<Kind> {
         match route {
             Route::Udp { remote, .. } => Some(Kind::Udp { v6: remote.is_ipv6() }),
-            Route::Tunnel(tunnel) => self.lock().tunnels.get(&tunnel).copied(),
+            Route::Tunnel(tunnel) => self.lock().tunnels.get(&tunnel).map(|(kind, _)| *kind),
         }
+    }
+
+    /// The address of a UDP remote on the primary socket of its family; `None` where there is none.
+    pub(crate) fn udp_address(&self, remote: SocketAddr) -> Option<SocketAddr> {
+        let remote = canonical(remote);
+        Some(self.address(Route::Udp { socket: self.primary_for(remote)?, remote }))
     }
 
     fn primary_for(&self, remote: SocketAddr) -> Option<usize> {
@@ -167,7 +178,7 @@ mod tests {
         assert_eq!(routes.address(udp(0, "192.0.2.7:9")), at("[::ffff:192.0.2.7]:9"));
         assert_eq!(routes.address(udp(2, "[2001:db8::1]:9")), at("[2001:db8::1]:9"));
         let tunnel = Route::Tunnel(TunnelId(5));
-        routes.add_tunnel(TunnelId(5), Kind::Tcp);
+        routes.add_tunnel(TunnelId(5), Kind::Tcp, None);
         for route in [
             udp(0, "192.0.2.7:9"),
             udp(1, "192.0.2.7:9"),
@@ -187,7 +198,7 @@ mod tests {
     #[test]
     fn nobody_can_name_a_virtual_address_from_outside() {
         let (one, other) = (Routes::new(&[at("[::1]:1")]), Routes::new(&[at("[::1]:1")]));
-        one.add_tunnel(TunnelId(1), Kind::Relayed);
+        one.add_tunnel(TunnelId(1), Kind::Relayed, None);
         let address = one.address(Route::Tunnel(TunnelId(1)));
         assert_eq!(other.route(address), Some(Route::Udp { socket: 0, remote: address }));
     }

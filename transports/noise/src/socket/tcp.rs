@@ -4,7 +4,6 @@
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
-use bytes::Bytes;
 use futures::{SinkExt, StreamExt};
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -15,7 +14,11 @@ use tokio::{
 use tokio_util::codec::{Framed, LengthDelimitedCodec};
 use wayside_path::Kind;
 
-use super::{Shared, route::Route, tunnel::Tunnel};
+use super::{
+    Shared,
+    route::{Route, canonical},
+    tunnel::Tunnel,
+};
 
 /// The longest datagram that a length of two bytes can announce.
 const MAX_FRAME: usize = 65_535;
@@ -46,7 +49,7 @@ impl Drop for Dialled {
 pub(crate) async fn dial(shared: &Arc<Shared>, remote: SocketAddr) -> io::Result<Dialled> {
     let stream = timeout(CONNECT_TIMEOUT, TcpStream::connect(remote)).await??;
     stream.set_nodelay(true)?;
-    let tunnel = shared.tunnel(Kind::Tcp);
+    let tunnel = shared.tunnel(Kind::Tcp, Some(remote));
     let address = shared.routes.address(Route::Tunnel(tunnel.id()));
     tokio::spawn(carry(stream, tunnel));
     Ok(Dialled { address, shared: Arc::clone(shared) })
@@ -62,8 +65,8 @@ pub(crate) async fn listen(listener: TcpListener, shared: Arc<Shared>) {
         }
         while connections.try_join_next().is_some() {}
         let Ok(place) = Arc::clone(&strangers).acquire_owned().await else { return };
-        let stream = match listener.accept().await {
-            Ok((stream, _)) => stream,
+        let (stream, peer) = match listener.accept().await {
+            Ok(accepted) => accepted,
             Err(error) => {
                 // Of this one connection, or for want of descriptors: neither passes by trying at once.
                 tracing::debug!(%error, "a TCP connection could not be taken");
@@ -74,7 +77,7 @@ pub(crate) async fn listen(listener: TcpListener, shared: Arc<Shared>) {
         if stream.set_nodelay(true).is_err() {
             continue;
         }
-        let tunnel = shared.tunnel(Kind::Tcp);
+        let tunnel = shared.tunnel(Kind::Tcp, Some(canonical(peer)));
         connections.spawn(async move {
             let admitted = tunnel.admitted();
             let carried = carry(stream, tunnel);
@@ -94,7 +97,8 @@ pub(crate) async fn listen(listener: TcpListener, shared: Arc<Shared>) {
 
 /// Carries datagrams both ways until either side ends it.
 async fn carry(stream: TcpStream, mut tunnel: Tunnel) {
-    let codec = LengthDelimitedCodec::builder().length_field_type::<u16>().max_frame_length(MAX_FRAME).new_codec();
+    let codec =
+        LengthDelimitedCodec::builder().length_field_type::<u16>().max_frame_length(MAX_FRAME).new_codec();
     let (mut to_peer, mut from_peer) = Framed::new(stream, codec).split();
     let inlet = tunnel.inlet();
     let reading = async {
@@ -111,7 +115,7 @@ async fn carry(stream: TcpStream, mut tunnel: Tunnel) {
                 return;
             }
             for datagram in std::iter::from_fn(|| tunnel.try_outgoing()).take(BATCH) {
-                if to_peer.feed::<Bytes>(datagram).await.is_err() {
+                if to_peer.feed(datagram).await.is_err() {
                     return;
                 }
             }

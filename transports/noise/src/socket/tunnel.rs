@@ -6,6 +6,7 @@
 use std::{
     collections::HashMap,
     fmt,
+    net::SocketAddr,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
         atomic::{AtomicU64, Ordering},
@@ -115,12 +116,12 @@ impl Tunnels {
         (Self { ids: AtomicU64::new(0), open: Mutex::default(), incoming }, inbox)
     }
 
-    pub(super) fn open(&self, shared: &Arc<Shared>, kind: Kind) -> Tunnel {
+    pub(super) fn open(&self, shared: &Arc<Shared>, kind: Kind, peer: Option<SocketAddr>) -> Tunnel {
         let id = TunnelId(self.ids.fetch_add(1, Ordering::Relaxed));
         let (outgoing, taken) = mpsc::channel(OUTGOING);
         let admitted = Arc::new(SetOnce::new());
         self.lock().insert(id, Near { outgoing, admitted: Arc::clone(&admitted) });
-        shared.routes.add_tunnel(id, kind);
+        shared.routes.add_tunnel(id, kind, peer);
         let shared = Arc::downgrade(shared);
         Tunnel { id, outgoing: taken, incoming: self.incoming.clone(), admitted, shared }
     }

@@ -81,7 +81,7 @@ impl crypto::HeaderKey for Header {
 
 /// noq keeps the number private, but its `Hash` writes exactly that (noq-proto 1.4.0, `connection/paths.rs`). noq's
 /// version is pinned, and the test below would notice.
-fn path_number(path: PathId) -> u32 {
+pub(crate) fn path_number(path: PathId) -> u32 {
     struct Capture(u32);
     impl Hasher for Capture {
         fn write_u32(&mut self, number: u32) {

@@ -6,7 +6,7 @@ use std::time::Instant;
 use tokio::io::AsyncReadExt;
 
 use super::*;
-use crate::{Endpoint, EndpointConfig, StaticKey, Whom};
+use crate::{Endpoint, EndpointConfig, Expectation, StaticKey, Whom};
 
 async fn linked() -> (Endpoint, Endpoint, Link, Link) {
     let (client_key, server_key) = (StaticKey::from_bytes([1; 32]), StaticKey::from_bytes([2; 32]));

@@ -1,22 +1,25 @@
 //! A link: an authenticated QUIC connection with one peer.
 
-use std::{
-    fmt,
-    net::SocketAddr,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+mod choice;
+mod paths;
+
+use std::{fmt, net::SocketAddr, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use noq::{Connection, PathId, VarInt};
-use tokio::{sync::mpsc, task::JoinSet, time::timeout};
+use tokio::{
+    sync::{broadcast, mpsc},
+    task::JoinSet,
+    time::timeout,
+};
+use wayside_path::Kind;
 
+pub(crate) use self::choice::{Verdict, choose, chosen};
+use self::paths::{Board, Keeper, kind_and_remote, view};
+pub use self::paths::{LinkEvent, PathView};
 use crate::{
-    CloseReason, LinkError, Secret32, SessionId, Stream,
-    adapter::{canonical, peer_of},
-    core::handshake::Peer,
-    error::MAX_REASON,
-    expectation::Expectation,
+    CloseReason, LinkError, Remote, Secret32, SessionId, Stream, adapter::peer_of, core::handshake::Peer,
+    error::MAX_REASON, socket::Shared,
 };
 
 /// The longest name of a protocol, in bytes of UTF-8.
@@ -34,11 +37,11 @@ struct Inner {
     connection: Connection,
     session: SessionId,
     peer: Peer,
-    initiator: bool,
-    last_remote: Mutex<SocketAddr>,
+    shared: Arc<Shared>,
+    board: Arc<Board>,
     named: tokio::sync::Mutex<mpsc::Receiver<(String, noq::SendStream, noq::RecvStream)>>,
-    /// Reads the names of incoming streams; aborted on drop.
-    _reader: JoinSet<()>,
+    /// Reads the names of incoming streams, and keeps the paths; aborted on drop.
+    _tasks: JoinSet<()>,
 }
 
 /// Incoming streams that have not yet said what they speak. While so many keep silent, further ones wait.
@@ -51,18 +54,31 @@ const NAMING_TIMEOUT: Duration = Duration::from_secs(10);
 const STREAM_UNNAMED: VarInt = VarInt::from_u32(1);
 
 impl Link {
-    pub(crate) fn new(connection: Connection, expectation: &Expectation, initiator: bool) -> Self {
+    /// A link over an established connection. `candidates`: where else the peer may be reached, for the side that dialled.
+    pub(crate) fn new(
+        connection: Connection,
+        session: SessionId,
+        shared: Arc<Shared>,
+        candidates: Vec<Remote>,
+    ) -> Self {
+        let first = connection.path(PathId::ZERO).and_then(|path| path.remote_address().ok());
+        let (kind, remote) = first
+            .and_then(|address| kind_and_remote(&shared, address))
+            .unwrap_or((Kind::Udp { v6: false }, ([0, 0, 0, 0], 0).into()));
+        let board = Arc::new(Board::new(kind, remote));
         let (ready, named) = mpsc::channel(ACCEPT_QUEUE);
-        let mut reader = JoinSet::new();
-        reader.spawn(read_names(connection.clone(), ready));
+        let mut tasks = JoinSet::new();
+        tasks.spawn(read_names(connection.clone(), ready));
+        let keeper = Keeper::new(connection.clone(), Arc::clone(&shared), Arc::clone(&board), candidates);
+        tasks.spawn(keeper.run());
         let inner = Inner {
-            session: expectation.session,
+            session,
             peer: peer_of(&connection),
-            initiator,
-            last_remote: Mutex::new(remote_of(&connection).unwrap_or_else(|| ([0, 0, 0, 0], 0).into())),
             connection,
+            shared,
+            board,
             named: tokio::sync::Mutex::new(named),
-            _reader: reader,
+            _tasks: tasks,
         };
         Self { inner: Arc::new(inner) }
     }
@@ -85,29 +101,30 @@ impl Link {
         matches!(self.inner.peer, Peer::Guest(_))
     }
 
-    /// Where the peer's packets come from now; after the end, where they came from last.
+    /// The other end of the path in use; after the end, of the last one.
     pub fn remote(&self) -> SocketAddr {
-        let mut last = self.inner.last_remote.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(remote) = remote_of(&self.inner.connection) {
-            *last = remote;
-        }
-        *last
+        self.inner.board.in_use().2
+    }
+
+    /// How the path in use carries datagrams.
+    pub fn kind(&self) -> Kind {
+        self.inner.board.in_use().1
     }
 
     /// Whether this side dialled.
     pub fn is_initiator(&self) -> bool {
-        self.inner.initiator
+        self.inner.connection.side().is_client()
     }
 
-    /// The smoothed round-trip time; zero once the link has ended.
+    /// The smoothed round-trip time of the path in use; zero once the link has ended.
     pub fn rtt(&self) -> Duration {
-        self.inner.connection.rtt(PathId::ZERO).unwrap_or_default()
+        self.inner.connection.rtt(self.inner.board.in_use().0).unwrap_or_default()
     }
 
     /// Counters since the link began.
     pub fn stats(&self) -> LinkStats {
         let stats = self.inner.connection.stats();
-        let path = self.inner.connection.path_stats(PathId::ZERO);
+        let path = self.inner.connection.path_stats(self.inner.board.in_use().0);
         LinkStats {
             sent_bytes: stats.udp_tx.bytes,
             sent_packets: stats.udp_tx.datagrams,
@@ -117,6 +134,24 @@ impl Link {
             rtt: path.as_ref().map(|path| path.rtt).unwrap_or_default(),
             mtu: path.map(|path| path.current_mtu).unwrap_or_default(),
         }
+    }
+
+    /// The paths that can carry the link now.
+    pub fn paths(&self) -> Vec<PathView> {
+        let in_use = self.inner.board.in_use().0;
+        let numbers = (0..self.inner.board.numbers()).map(|number| PathId::ZERO.saturating_add(number));
+        numbers
+            .filter_map(|id| {
+                let path = self.inner.connection.path(id)?;
+                let (kind, remote) = kind_and_remote(&self.inner.shared, path.remote_address().ok()?)?;
+                Some(view(&path, kind, remote, id == in_use))
+            })
+            .collect()
+    }
+
+    /// What happens to the link's paths from now on. A listener that is more than 64 events behind loses the oldest.
+    pub fn events(&self) -> broadcast::Receiver<LinkEvent> {
+        self.inner.board.events()
     }
 
     /// Keying material for another protocol: the same on both sides for one label, unrelated for two.
@@ -143,6 +178,7 @@ impl Link {
         let length =
             u8::try_from(protocol.len()).ok().filter(|n| (1..=MAX_PROTOCOL_NAME).contains(&usize::from(*n)));
         let length = length.ok_or(LinkError::ProtocolName)?;
+        self.stir();
         let (mut send, recv) = self.inner.connection.open_bi().await?;
         let name = [&[length], protocol.as_bytes()].concat();
         match send.write_all(&name).await {
@@ -169,6 +205,7 @@ impl Link {
     /// # Errors
     /// [`LinkError::DatagramTooLarge`] or [`LinkError::Closed`].
     pub fn send_datagram(&self, data: Bytes) -> Result<(), LinkError> {
+        self.stir();
         use noq::SendDatagramError::{ConnectionLost, Disabled, TooLarge, UnsupportedByPeer};
         self.inner.connection.send_datagram(data).map_err(|error| match error {
             ConnectionLost(error) => error.into(),
@@ -189,6 +226,21 @@ impl Link {
         Ok(self.inner.connection.read_datagram().await?)
     }
 
+    /// Something is about to be sent: whether it gets through is watched from now on.
+    pub(crate) fn stir(&self) {
+        self.inner.board.stir();
+    }
+
+    /// As server: tells the client what became of its choice.
+    pub(crate) fn judge(&self, verdict: Verdict) {
+        choice::judge(&self.inner.connection, verdict);
+    }
+
+    /// As client: what the server made of our choice.
+    pub(crate) async fn verdict(&self) -> Verdict {
+        choice::verdict(&self.inner.connection).await
+    }
+
     /// Waits for the end of the link.
     pub async fn closed(&self) -> CloseReason {
         self.inner.connection.closed().await.into()
@@ -206,7 +258,7 @@ impl fmt::Debug for Link {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Link")
             .field("session", &self.inner.session)
-            .field("initiator", &self.inner.initiator)
+            .field("initiator", &self.is_initiator())
             .finish_non_exhaustive()
     }
 }
@@ -237,24 +289,6 @@ pub struct LinkStats {
     /// The path's largest UDP payload in bytes; zero once the link has ended.
     pub mtu: u16,
 }
-
-/// As client: marks this connection as the one chosen among the tries, on a stream of its own.
-pub(crate) async fn choose(connection: &Connection) -> Result<(), LinkError> {
-    let mut stream = connection.open_uni().await?;
-    let sent = stream.write_all(&[CHOSEN]).await.is_ok() && stream.finish().is_ok();
-    if sent { Ok(()) } else { Err(connection.closed().await.into()) }
-}
-
-/// As server: waits for the client's choice.
-///
-/// A client that tries several candidates completes more than one handshake now and then. Without the mark both sides
-/// could each keep a link that the other dropped.
-pub(crate) async fn chosen(connection: &Connection) -> Option<()> {
-    let mut stream = connection.accept_uni().await.ok()?;
-    (stream.read_to_end(1).await.ok()? == [CHOSEN]).then_some(())
-}
-
-const CHOSEN: u8 = 1;
 
 /// Hands over streams as they say what they speak.
 async fn read_names(connection: Connection, ready: mpsc::Sender<(String, noq::SendStream, noq::RecvStream)>) {
@@ -288,10 +322,5 @@ async fn read_name(recv: &mut noq::RecvStream) -> Option<String> {
     String::from_utf8(name).ok()
 }
 
-fn remote_of(connection: &Connection) -> Option<SocketAddr> {
-    Some(canonical(connection.path(PathId::ZERO)?.remote_address().ok()?))
-}
-
 #[cfg(test)]
-#[path = "link_tests.rs"]
 mod tests;

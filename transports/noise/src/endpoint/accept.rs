@@ -1,0 +1,104 @@
+//! As server: from an admitted first datagram to a link.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::{sync::mpsc, task::JoinSet, time::timeout};
+
+use super::{glare::Crossings, transports::Transports};
+use crate::{
+    Expectation, Link, Whom,
+    adapter::AdmittedServer,
+    config,
+    gate::Gate,
+    link::{self, Verdict},
+    socket::Shared,
+};
+
+/// Handshakes, and links that wait in front of a full queue; beyond it, first datagrams are ignored.
+const MAX_HANDSHAKES: usize = 512;
+
+/// What accepting needs.
+pub(super) struct Acceptor {
+    pub(super) quic: noq::Endpoint,
+    pub(super) gate: Arc<Gate>,
+    pub(super) shared: Arc<Shared>,
+    pub(super) transports: Arc<Transports>,
+    pub(super) crossings: Arc<Crossings>,
+    pub(super) timeout: Duration,
+    pub(super) ready: mpsc::Sender<Link>,
+}
+
+impl Acceptor {
+    /// Runs until the endpoint closes.
+    pub(super) async fn run(self) {
+        // Dropped, and with it every handshake, when the endpoint closes.
+        let mut handshakes = JoinSet::new();
+        while let Some(incoming) = self.quic.accept().await {
+            while handshakes.try_join_next().is_some() {}
+            // What the gate no longer knows is ignored, without a word.
+            let admitted = self.gate.take(&incoming.orig_dst_cid());
+            let Some((admitted, passage)) = admitted.filter(|_| handshakes.len() < MAX_HANDSHAKES) else {
+                incoming.ignore();
+                continue;
+            };
+            let expectation = Arc::clone(&admitted.expectation);
+            let transport = self.transports.for_address(&self.shared, incoming.remote_address());
+            let server = config::with_crypto(Arc::new(AdmittedServer::new(admitted)), transport);
+            let Ok(connecting) = incoming.accept_with(Arc::new(server)) else { continue };
+            let finish = Finish {
+                connecting,
+                expectation,
+                gate: Arc::clone(&self.gate),
+                shared: Arc::clone(&self.shared),
+                crossings: Arc::clone(&self.crossings),
+            };
+            let (limit, ready) = (self.timeout, self.ready.clone());
+            handshakes.spawn(async move {
+                // Its place is taken until somebody accepts the link, which bounds how many a peer can pile up.
+                let _passage = passage;
+                if let Ok(Some(link)) = timeout(limit, finish.run()).await {
+                    let _ = ready.send(link).await;
+                }
+            });
+        }
+    }
+}
+
+struct Finish {
+    connecting: noq::Connecting,
+    expectation: Arc<Expectation>,
+    gate: Arc<Gate>,
+    shared: Arc<Shared>,
+    crossings: Arc<Crossings>,
+}
+
+impl Finish {
+    /// Sees a handshake through to the client's choice, and answers it. `None` where somebody else has taken the link, or nobody will.
+    async fn run(self) -> Option<Link> {
+        let connection = self.connecting.await.ok()?;
+        link::chosen(&connection).await?;
+        let session = self.expectation.session;
+        if !self.gate.is_open(session) {
+            return None;
+        }
+        let link = Link::new(connection, session, self.shared, Vec::new());
+        let Some(crossing) = self.crossings.of(session) else {
+            link.judge(Verdict::Kept);
+            return Some(link);
+        };
+        let kept = link.clone();
+        match crossing.offer(link, is_arbiter(&self.gate, &self.expectation)).await {
+            Ok(()) => kept.judge(Verdict::Kept),
+            Err(link) => link.judge(Verdict::AnotherSurvives),
+        }
+        None
+    }
+}
+
+/// Whether this side decides which of two crossing connections survives.
+pub(super) fn is_arbiter(gate: &Gate, expectation: &Expectation) -> bool {
+    match expectation.whom {
+        Whom::Device(peer) => gate.local().public() < peer,
+        Whom::Anyone | Whom::Guests(_) | Whom::Host(_) => false,
+    }
+}

@@ -1,0 +1,304 @@
+//! What links one device with its peers: dialling, expecting, closing.
+
+mod accept;
+mod dial;
+mod glare;
+mod transports;
+
+use std::{
+    fmt,
+    net::SocketAddr,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use futures::{StreamExt, stream::FuturesUnordered};
+use noq::{Runtime, TokioRuntime, VarInt};
+use tokio::{net::TcpListener, sync::mpsc, task::JoinSet, time::timeout};
+use wayside_path::Kind;
+
+use self::{
+    accept::{Acceptor, is_arbiter},
+    dial::{Answered, Dial},
+    glare::{Crossings, Dialling},
+    transports::Transports,
+};
+use crate::{
+    EndpointConfig, Expectation, Link, LinkError, Remote, SessionId, StaticKey, Tunnel, config,
+    core::gate_keys::GateKeys,
+    error::MAX_REASON,
+    gate::Gate,
+    link::{self, Verdict},
+    socket::{Hint, Shared, VirtualSocket, tcp},
+};
+
+/// One device's sockets, on which it links with peers as client and as server.
+///
+/// Dropping it ends what is being accepted, and links live on; [`close`](Self::close) takes leave of peers.
+pub struct Endpoint {
+    quic: noq::Endpoint,
+    addresses: Vec<SocketAddr>,
+    gate: Arc<Gate>,
+    shared: Arc<Shared>,
+    config: EndpointConfig,
+    transports: Arc<Transports>,
+    crossings: Arc<Crossings>,
+    accepted: tokio::sync::Mutex<mpsc::Receiver<Link>>,
+    /// Accepts links and TCP connections; aborted on drop.
+    acceptors: Mutex<JoinSet<()>>,
+}
+
+/// Links that are ready and that nobody has called `accept` for. Beyond it, handshakes wait, and then time out.
+const ACCEPT_QUEUE: usize = 64;
+/// Candidates tried at once, since a peer may have named them. A record carries six.
+const MAX_CANDIDATES: usize = 32;
+/// How long closing waits for peers to learn of it.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(3);
+
+impl Endpoint {
+    /// Binds one UDP socket to each address; port 0 takes a free one. An IPv6 socket carries IPv6 only.
+    ///
+    /// Must be called within a Tokio runtime.
+    ///
+    /// # Errors
+    /// [`LinkError::NoAddress`] for an empty list, [`LinkError::Bind`] for the first address that cannot be had.
+    pub async fn bind(
+        addresses: &[SocketAddr],
+        key: StaticKey,
+        config: EndpointConfig,
+    ) -> Result<Self, LinkError> {
+        if addresses.is_empty() {
+            return Err(LinkError::NoAddress);
+        }
+        let gate = Gate::new(key, config.ciphers, config.handshake_timeout);
+        let transports = Transports::new(config.clone());
+        let failed = |(address, source)| LinkError::Bind { address, source };
+        let (socket, shared, addresses) =
+            VirtualSocket::bind(addresses, &config.network, Arc::clone(&gate)).map_err(failed)?;
+        let server = config::server(Arc::clone(&gate), transports.with_mtu(config.max_udp_payload));
+        let runtime: Arc<dyn Runtime> = Arc::new(TokioRuntime);
+        let ids = config::endpoint(gate.own_ids());
+        let quic = noq::Endpoint::new_with_abstract_socket(ids, Some(server), Box::new(socket), runtime)
+            .map_err(|source| LinkError::Bind { address: ([0, 0, 0, 0], 0).into(), source })?;
+        let (ready, accepted) = mpsc::channel(ACCEPT_QUEUE);
+        let crossings = Arc::<Crossings>::default();
+        let mut acceptors = JoinSet::new();
+        let acceptor = Acceptor {
+            quic: quic.clone(),
+            gate: Arc::clone(&gate),
+            shared: Arc::clone(&shared),
+            transports: Arc::clone(&transports),
+            crossings: Arc::clone(&crossings),
+            timeout: config.handshake_timeout,
+            ready,
+        };
+        acceptors.spawn(acceptor.run());
+        Ok(Self {
+            quic,
+            addresses,
+            gate,
+            shared,
+            config,
+            transports,
+            crossings,
+            accepted: tokio::sync::Mutex::new(accepted),
+            acceptors: Mutex::new(acceptors),
+        })
+    }
+
+    /// What the UDP sockets are bound to, in the order given to [`bind`](Self::bind), ports filled in.
+    pub fn local_addresses(&self) -> Vec<SocketAddr> {
+        self.addresses.clone()
+    }
+
+    /// Takes TCP connections as well from now on, for peers whose network blocks UDP; returns what is bound, the port filled in. A connection gets no byte
+    /// before something that came over it has passed the gate.
+    ///
+    /// # Errors
+    /// [`LinkError::Bind`].
+    pub async fn listen_tcp(&self, address: SocketAddr) -> Result<SocketAddr, LinkError> {
+        let failed = |source| LinkError::Bind { address, source };
+        let listener = TcpListener::bind(address).await.map_err(failed)?;
+        let bound = listener.local_addr().map_err(failed)?;
+        let listening = tcp::listen(listener, Arc::clone(&self.shared));
+        self.acceptors.lock().unwrap_or_else(PoisonError::into_inner).spawn(listening);
+        Ok(bound)
+    }
+
+    /// Has datagrams carried by other means than sockets: whoever has the tunnel takes them, and hands in what arrives.
+    /// [`Remote::Tunnel`] dials through it; what comes through it may also be accepted.
+    pub fn relayed_tunnel(&self) -> Tunnel {
+        self.shared.tunnel(Kind::Relayed, None)
+    }
+
+    /// Says that the machine's own addresses or routes have changed: every link checks its paths at once, and opens new ones where those are dead.
+    pub fn network_changed(&self) {
+        self.quic.handle_network_change(Some(Arc::new(StillOurs::now())));
+        self.shared.hint(Hint::NetworkChanged);
+    }
+
+    /// As server: admits whom the expectation names through this gate until [`forget`](Self::forget). The same session replaces its
+    /// former expectation. At most 1,024 are kept; one more is dropped, with a warning in the log.
+    pub fn expect(&self, expectation: Expectation) {
+        self.gate.open(expectation);
+    }
+
+    /// Shuts the session's gate: first packets for it are dropped again. Links that exist live on; a handshake under
+    /// way comes to nothing.
+    pub fn forget(&self, session: SessionId) {
+        self.gate.shut(session);
+    }
+
+    /// As client: tries all candidates at once, again and again until `timeout`, since the peer may open its gate
+    /// late. The first that completes wins, and the others are given up. Candidates beyond the 32nd are left out.
+    ///
+    /// Cancelling it, by dropping the future, gives all tries up.
+    ///
+    /// # Errors
+    /// [`LinkError::Timeout`], [`LinkError::NoCandidate`], [`LinkError::NobodyToDial`], or [`LinkError::EndpointClosed`].
+    pub async fn connect<R: Into<Remote>>(
+        &self,
+        e: Expectation,
+        candidates: impl IntoIterator<Item = R>,
+        timeout: Duration,
+    ) -> Result<Link, LinkError> {
+        if !e.whom.can_be_dialled() {
+            return Err(LinkError::NobodyToDial);
+        }
+        let candidates: Vec<Remote> = candidates.into_iter().take(MAX_CANDIDATES).map(Into::into).collect();
+        let dial = Dial {
+            keys: Arc::new(GateKeys::new(&e.gate)),
+            expectation: Arc::new(e),
+            local: self.gate.local().clone(),
+            config: &self.config,
+            transports: Arc::clone(&self.transports),
+            quic: &self.quic,
+            shared: Arc::clone(&self.shared),
+            attempts: Mutex::default(),
+        };
+        // The peer may dial as well where both hold the same standing secret.
+        let crossing = self
+            .gate
+            .is_open(dial.expectation.session)
+            .then(|| self.crossings.begin(dial.expectation.session));
+        let linked = async {
+            let dialled = self.dial(&dial, &candidates, crossing.as_ref());
+            match &crossing {
+                None => dialled.await,
+                Some(crossing) => tokio::select! {
+                    linked = dialled => linked,
+                    Some(link) = crossing.yielded() => Ok(link),
+                },
+            }
+        };
+        match tokio::time::timeout(timeout, linked).await {
+            Ok(linked) => linked,
+            Err(_) => Err(LinkError::Timeout { attempts: dial.failures() }),
+        }
+    }
+
+    async fn dial(
+        &self,
+        dial: &Dial<'_>,
+        candidates: &[Remote],
+        crossing: Option<&Dialling<'_>>,
+    ) -> Result<Link, LinkError> {
+        let mut tries: FuturesUnordered<_> = candidates
+            .iter()
+            .flat_map(|remote| self.sockets_for(*remote).into_iter().map(move |socket| (socket, *remote)))
+            .map(|(socket, remote)| dial.keep_trying(socket, remote))
+            .collect();
+        let answered = loop {
+            match tries.next().await {
+                Some(Some(answered)) => break answered,
+                Some(None) => {}
+                None if self.gate.is_closed() => return Err(LinkError::EndpointClosed),
+                None if crossing.is_some() => std::future::pending().await,
+                None => return Err(LinkError::NoCandidate { attempts: dial.failures() }),
+            }
+        };
+        drop(tries);
+        let Answered { connection, _dialled } = answered;
+        let arbiter = is_arbiter(&self.gate, &dial.expectation);
+        if arbiter && let Some(Err(link)) = crossing.map(Dialling::settle) {
+            connection.close(VarInt::from_u32(0), b"another link survives");
+            return link.ok_or(LinkError::EndpointClosed);
+        }
+        link::choose(&connection).await?;
+        let (session, shared) = (dial.expectation.session, Arc::clone(&self.shared));
+        let link = Link::new(connection, session, shared, candidates.to_vec());
+        if let Some(crossing) = crossing.filter(|_| !arbiter) {
+            match link.verdict().await {
+                Verdict::Kept => {
+                    // Only the arbiter's word counts, and this was it.
+                    let _ = crossing.settle();
+                }
+                // The arbiter's own connection is on its way in.
+                Verdict::AnotherSurvives => std::future::pending().await,
+            }
+        }
+        Ok(link)
+    }
+
+    /// The next link whose handshake has fully verified and which its client has chosen among its tries; `None` once
+    /// the endpoint is closed. Cancelling loses no link.
+    pub async fn accept(&self) -> Option<Link> {
+        self.accepted.lock().await.recv().await
+    }
+
+    /// Closes all links, tells the peers why (at most 256 bytes of it), and waits until they had a chance to hear it,
+    /// three seconds at most.
+    pub async fn close(&self, reason: &str) {
+        self.gate.close();
+        let reason = reason.as_bytes();
+        self.quic.close(VarInt::from_u32(0), reason.get(..MAX_REASON).unwrap_or(reason));
+        if timeout(DRAIN_TIMEOUT, self.quic.wait_idle()).await.is_err() {
+            tracing::debug!("some links were still draining when the endpoint closed");
+        }
+        self.acceptors.lock().unwrap_or_else(PoisonError::into_inner).abort_all();
+    }
+
+    /// Sockets that can reach a candidate: of its family, and on loopback only what is on loopback. What is not UDP needs none.
+    fn sockets_for(&self, remote: Remote) -> Vec<Option<usize>> {
+        let Remote::Udp(remote) = remote else { return vec![None] };
+        let remote = SocketAddr::new(remote.ip().to_canonical(), remote.port());
+        let reaches = |local: &SocketAddr| {
+            local.is_ipv6() == remote.is_ipv6() && (!local.ip().is_loopback() || remote.ip().is_loopback())
+        };
+        let fitting = self.addresses.iter().enumerate().filter(|(_, local)| reaches(local));
+        fitting.map(|(socket, _)| Some(socket)).collect()
+    }
+}
+
+/// Tells the QUIC stack which paths may live on after a change: those that come from an address we still have.
+#[derive(Debug)]
+struct StillOurs(Option<Vec<std::net::IpAddr>>);
+
+impl StillOurs {
+    fn now() -> Self {
+        let interfaces = if_addrs::get_if_addrs().ok();
+        Self(interfaces.map(|all| all.into_iter().map(|interface| interface.ip()).collect()))
+    }
+}
+
+impl noq::NetworkChangeHint for StillOurs {
+    fn is_path_recoverable(&self, _: noq::PathId, path: noq::FourTuple) -> bool {
+        match (&self.0, path.local_ip()) {
+            (Some(ours), Some(local)) => ours.contains(&local.to_canonical()),
+            // Not known: asking it costs less than opening another one.
+            _ => true,
+        }
+    }
+}
+
+impl Drop for Endpoint {
+    fn drop(&mut self) {
+        self.gate.close();
+    }
+}
+
+impl fmt::Debug for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Endpoint").field("addresses", &self.addresses).finish_non_exhaustive()
+    }
+}
