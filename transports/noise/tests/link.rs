@@ -355,25 +355,6 @@ async fn an_address_that_cannot_be_had_is_named() {
 }
 
 #[tokio::test]
-async fn both_may_dial_at_once() {
-    let agreed = Agreed::default();
-    let (one, two) = agreed.endpoints().await;
-    one.expect(agreed.of_server());
-    two.expect(agreed.of_client());
-    let (to_one, to_two) = (one.local_addresses(), two.local_addresses());
-    let (a, b, c, d) = tokio::join!(
-        one.connect(agreed.of_server(), &to_two, PATIENCE),
-        two.accept(),
-        two.connect(agreed.of_client(), &to_one, PATIENCE),
-        one.accept(),
-    );
-    let (a, b, c, d) = (a.unwrap(), b.unwrap(), c.unwrap(), d.unwrap());
-    assert_eq!(a.exporter(b"x"), b.exporter(b"x"));
-    assert_eq!(c.exporter(b"x"), d.exporter(b"x"));
-    assert_ne!(a.exporter(b"x"), c.exporter(b"x"));
-}
-
-#[tokio::test]
 async fn an_idle_link_lives_and_a_cut_one_is_noticed() {
     let agreed = Agreed::default();
     let config = EndpointConfig {

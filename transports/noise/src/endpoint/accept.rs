@@ -4,7 +4,10 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::{sync::mpsc, task::JoinSet, time::timeout};
 
-use super::{glare::Crossings, transports::Transports};
+use super::{
+    glare::{Crossed, Crossings},
+    transports::Transports,
+};
 use crate::{
     Expectation, Link, Whom,
     adapter::AdmittedServer,
@@ -82,14 +85,29 @@ impl Finish {
             return None;
         }
         let link = Link::new(connection, session, self.shared, Vec::new());
-        let Some(crossing) = self.crossings.of(session) else {
-            link.judge(Verdict::Kept);
-            return Some(link);
+        let arbiter = is_arbiter(&self.gate, &self.expectation);
+        let refused = match self.crossings.crossed(session, arbiter) {
+            Crossed::Nothing => Err(link),
+            Crossed::Settled => {
+                link.judge(Verdict::AnotherSurvives);
+                return None;
+            }
+            Crossed::Dial(crossing) => {
+                let kept = link.clone();
+                crossing.offer(link, arbiter).await.map(|()| kept)
+            }
         };
-        let kept = link.clone();
-        match crossing.offer(link, is_arbiter(&self.gate, &self.expectation)).await {
-            Ok(()) => kept.judge(Verdict::Kept),
-            Err(link) => link.judge(Verdict::AnotherSurvives),
+        match refused {
+            Ok(taken) => taken.judge(Verdict::Kept),
+            // Only the arbiter may refuse.
+            Err(link) if arbiter && self.crossings.is_settled(session) => {
+                link.judge(Verdict::AnotherSurvives)
+            }
+            Err(link) => {
+                link.judge(Verdict::Kept);
+                self.crossings.arrived(&link);
+                return Some(link);
+            }
         }
         None
     }

@@ -3,6 +3,9 @@
 //! Where both sides expect and dial one session, two connections come up. The side with the smaller static key is the *arbiter*: it
 //! alone decides, once, either by choosing a connection that it dialled, or by keeping one that the peer dialled. The other side hands
 //! nothing to its application before it has heard the decision, so that nothing that was sent is lost.
+//!
+//! Dials cross even where one is through before the other has begun, but the news was still under way. So an arbiter goes on refusing for a
+//! moment, and a side that dials takes the link that has just come in.
 
 use std::{
     collections::HashMap,
@@ -10,17 +13,32 @@ use std::{
     time::Duration,
 };
 
-use tokio::{sync::Notify, time::timeout};
+use tokio::{
+    sync::Notify,
+    time::{Instant, timeout},
+};
 
-use crate::{Link, SessionId};
+use crate::{Link, SessionId, link::WeakLink};
 
 /// How long an arbiter that is dialling waits for its own connection before it keeps the peer's, which is complete already. Both
 /// handshakes take the same round trips where both can get through at all.
 const HEAD_START: Duration = Duration::from_millis(300);
 
+/// How long a link counts as just made: longer than any round trip.
+pub(super) const FRESH: Duration = Duration::from_secs(1);
+
 /// The dials of one endpoint that the peer may cross.
 #[derive(Default)]
-pub(super) struct Crossings(Mutex<HashMap<SessionId, Arc<Crossing>>>);
+pub(super) struct Crossings(Mutex<Table>);
+
+#[derive(Default)]
+struct Table {
+    dials: HashMap<SessionId, Arc<Crossing>>,
+    /// Sessions whose own dial an arbiter has just settled on.
+    settled: HashMap<SessionId, Instant>,
+    /// Links that have just come in.
+    arrived: HashMap<SessionId, (Instant, WeakLink)>,
+}
 
 /// A dial under way, and what became of it.
 pub(super) struct Crossing {
@@ -38,16 +56,57 @@ enum Outcome {
 
 impl Crossings {
     /// A dial begins. It ends when the guard is dropped.
-    pub(super) fn begin(&self, session: SessionId) -> Dialling<'_> {
+    pub(super) fn begin(&self, session: SessionId, arbiter: bool) -> Dialling<'_> {
         let crossing = Arc::new(Crossing { outcome: Mutex::new(Outcome::Open), changed: Notify::new() });
-        lock(&self.0).insert(session, Arc::clone(&crossing));
-        Dialling { crossings: self, session, crossing }
+        let mut table = lock(&self.0);
+        table.forget_the_old();
+        table.dials.insert(session, Arc::clone(&crossing));
+        Dialling { crossings: self, session, arbiter, crossing }
     }
 
-    /// The dial of this session that is under way.
-    pub(super) fn of(&self, session: SessionId) -> Option<Arc<Crossing>> {
-        lock(&self.0).get(&session).cloned()
+    /// What a connection of this session that has come in crosses, if anything.
+    pub(super) fn crossed(&self, session: SessionId, arbiter: bool) -> Crossed {
+        let mut table = lock(&self.0);
+        table.forget_the_old();
+        match table.dials.get(&session) {
+            Some(crossing) => Crossed::Dial(Arc::clone(crossing)),
+            None if arbiter && table.settled.contains_key(&session) => Crossed::Settled,
+            None => Crossed::Nothing,
+        }
     }
+
+    /// Whether this side, the arbiter, has just settled on a connection that it dialled.
+    pub(super) fn is_settled(&self, session: SessionId) -> bool {
+        lock(&self.0).settled.contains_key(&session)
+    }
+
+    /// A link has come in, and nobody dialled.
+    pub(super) fn arrived(&self, link: &Link) {
+        lock(&self.0).arrived.insert(link.session(), (Instant::now(), link.downgrade()));
+    }
+
+    /// The link of this session that has just come in, if it lives.
+    pub(super) fn fresh(&self, session: SessionId) -> Option<Link> {
+        let mut table = lock(&self.0);
+        table.forget_the_old();
+        table.arrived.get(&session).and_then(|(_, link)| link.upgrade())
+    }
+}
+
+impl Table {
+    fn forget_the_old(&mut self) {
+        self.settled.retain(|_, at| at.elapsed() < FRESH);
+        self.arrived.retain(|_, (at, _)| at.elapsed() < FRESH);
+    }
+}
+
+/// What a connection that the peer dialled meets here.
+pub(super) enum Crossed {
+    /// A dial under way.
+    Dial(Arc<Crossing>),
+    /// A connection that this side, the arbiter, dialled and has just settled on.
+    Settled,
+    Nothing,
 }
 
 impl Crossing {
@@ -83,6 +142,7 @@ impl Crossing {
 pub(super) struct Dialling<'a> {
     crossings: &'a Crossings,
     session: SessionId,
+    arbiter: bool,
     crossing: Arc<Crossing>,
 }
 
@@ -93,11 +153,19 @@ impl Dialling<'_> {
             outcome @ Outcome::Open => {
                 *outcome = Outcome::Settled;
                 self.crossing.changed.notify_waiters();
+                if self.arbiter {
+                    lock(&self.crossings.0).settled.insert(self.session, Instant::now());
+                }
                 Ok(())
             }
             Outcome::Settled => Ok(()),
             Outcome::Yielded(link) => Err(link.take()),
         }
+    }
+
+    /// The link of this session that came in before this dial began, if it did so just now.
+    pub(super) fn fresh(&self) -> Option<Link> {
+        self.crossings.fresh(self.session)
     }
 
     /// Waits for the peer's connection to be kept.
@@ -118,7 +186,7 @@ impl Drop for Dialling<'_> {
             *outcome = Outcome::Settled;
             self.crossing.changed.notify_waiters();
         }
-        let mut dials = lock(&self.crossings.0);
+        let dials = &mut lock(&self.crossings.0).dials;
         if dials.get(&self.session).is_some_and(|it| Arc::ptr_eq(it, &self.crossing)) {
             dials.remove(&self.session);
         }

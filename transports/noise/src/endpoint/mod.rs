@@ -52,6 +52,8 @@ pub struct Endpoint {
 const ACCEPT_QUEUE: usize = 64;
 /// Candidates tried at once, since a peer may have named them. A record carries six.
 const MAX_CANDIDATES: usize = 32;
+/// After the peer said that another link survives, and none did.
+const REFUSED_PAUSE: Duration = Duration::from_millis(300);
 /// How long closing waits for peers to learn of it.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(3);
 
@@ -177,18 +179,25 @@ impl Endpoint {
             attempts: Mutex::default(),
         };
         // The peer may dial as well where both hold the same standing secret.
-        let crossing = self
-            .gate
-            .is_open(dial.expectation.session)
-            .then(|| self.crossings.begin(dial.expectation.session));
+        let arbiter = is_arbiter(&self.gate, &dial.expectation);
+        let session = dial.expectation.session;
+        let crossing = self.gate.is_open(session).then(|| self.crossings.begin(session, arbiter));
         let linked = async {
-            let dialled = self.dial(&dial, &candidates, crossing.as_ref());
-            match &crossing {
-                None => dialled.await,
-                Some(crossing) => tokio::select! {
-                    linked = dialled => linked,
-                    Some(link) = crossing.yielded() => Ok(link),
-                },
+            let Some(crossing) = &crossing else {
+                return self.dial(&dial, &candidates, None).await?.ok_or(LinkError::EndpointClosed);
+            };
+            loop {
+                if let Some(link) = crossing.fresh() {
+                    return Ok(link);
+                }
+                tokio::select! {
+                    // Where the other one survives it comes in, or has come in, by itself; after a while it is dead, and dialled anew.
+                    linked = self.dial(&dial, &candidates, Some((crossing, arbiter))) => match linked? {
+                        Some(link) => return Ok(link),
+                        None => tokio::time::sleep(REFUSED_PAUSE).await,
+                    },
+                    Some(link) = crossing.yielded() => return Ok(link),
+                }
             }
         };
         match tokio::time::timeout(timeout, linked).await {
@@ -197,12 +206,13 @@ impl Endpoint {
         }
     }
 
+    /// One connection that a peer's server kept; `None` where it says that another one survives.
     async fn dial(
         &self,
         dial: &Dial<'_>,
         candidates: &[Remote],
-        crossing: Option<&Dialling<'_>>,
-    ) -> Result<Link, LinkError> {
+        crossing: Option<(&Dialling<'_>, bool)>,
+    ) -> Result<Option<Link>, LinkError> {
         let mut tries: FuturesUnordered<_> = candidates
             .iter()
             .flat_map(|remote| self.sockets_for(*remote).into_iter().map(move |socket| (socket, *remote)))
@@ -213,31 +223,30 @@ impl Endpoint {
                 Some(Some(answered)) => break answered,
                 Some(None) => {}
                 None if self.gate.is_closed() => return Err(LinkError::EndpointClosed),
+                // The peer may still get through to us.
                 None if crossing.is_some() => std::future::pending().await,
                 None => return Err(LinkError::NoCandidate { attempts: dial.failures() }),
             }
         };
         drop(tries);
         let Answered { connection, _dialled } = answered;
-        let arbiter = is_arbiter(&self.gate, &dial.expectation);
-        if arbiter && let Some(Err(link)) = crossing.map(Dialling::settle) {
+        if let Some((crossing, true)) = crossing
+            && let Err(link) = crossing.settle()
+        {
             connection.close(VarInt::from_u32(0), b"another link survives");
-            return link.ok_or(LinkError::EndpointClosed);
+            return Ok(link);
         }
         link::choose(&connection).await?;
         let (session, shared) = (dial.expectation.session, Arc::clone(&self.shared));
         let link = Link::new(connection, session, shared, candidates.to_vec());
-        if let Some(crossing) = crossing.filter(|_| !arbiter) {
-            match link.verdict().await {
-                Verdict::Kept => {
-                    // Only the arbiter's word counts, and this was it.
-                    let _ = crossing.settle();
-                }
-                // The arbiter's own connection is on its way in.
-                Verdict::AnotherSurvives => std::future::pending().await,
+        if let Some((crossing, false)) = crossing {
+            if link.verdict().await == Verdict::AnotherSurvives {
+                return Ok(None);
             }
+            // Only the arbiter's word counts, and this was it.
+            let _ = crossing.settle();
         }
-        Ok(link)
+        Ok(Some(link))
     }
 
     /// The next link whose handshake has fully verified and which its client has chosen among its tries; `None` once

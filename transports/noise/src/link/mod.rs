@@ -3,7 +3,12 @@
 mod choice;
 mod paths;
 
-use std::{fmt, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    net::SocketAddr,
+    sync::{Arc, Weak},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use noq::{Connection, PathId, VarInt};
@@ -226,6 +231,10 @@ impl Link {
         Ok(self.inner.connection.read_datagram().await?)
     }
 
+    pub(crate) fn downgrade(&self) -> WeakLink {
+        WeakLink(Arc::downgrade(&self.inner))
+    }
+
     /// Something is about to be sent: whether it gets through is watched from now on.
     pub(crate) fn stir(&self) {
         self.inner.board.stir();
@@ -251,6 +260,17 @@ impl Link {
     pub fn close(&self, reason: &str) {
         let reason = reason.as_bytes();
         self.inner.connection.close(VarInt::from_u32(0), reason.get(..MAX_REASON).unwrap_or(reason));
+    }
+}
+
+/// A link that is not held open by it.
+pub(crate) struct WeakLink(Weak<Inner>);
+
+impl WeakLink {
+    /// The link, if somebody holds it and it has not ended.
+    pub(crate) fn upgrade(&self) -> Option<Link> {
+        let link = Link { inner: self.0.upgrade()? };
+        link.inner.connection.close_reason().is_none().then_some(link)
     }
 }
 

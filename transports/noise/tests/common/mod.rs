@@ -5,7 +5,7 @@ use std::{
     net::SocketAddr,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -83,6 +83,7 @@ pub(crate) struct Proxy {
     pub(crate) address: SocketAddr,
     pub(crate) from_server: Arc<AtomicU64>,
     pub(crate) first_from_client: Arc<Mutex<Option<Vec<u8>>>>,
+    cut: Arc<AtomicBool>,
     task: JoinHandle<()>,
 }
 
@@ -94,6 +95,8 @@ impl Proxy {
         let from_server = Arc::new(AtomicU64::new(0));
         let first_from_client = Arc::new(Mutex::new(None));
         let (count, first) = (Arc::clone(&from_server), Arc::clone(&first_from_client));
+        let cut = Arc::new(AtomicBool::new(false));
+        let is_cut = Arc::clone(&cut);
         let task = tokio::spawn(async move {
             let (mut client, mut state, mut buffer) = (None, seed | 1, vec![0; 65536]);
             loop {
@@ -112,12 +115,18 @@ impl Proxy {
                 state ^= state << 17;
                 if let Some(to) = to
                     && state % 100 >= loss
+                    && !is_cut.load(Ordering::Relaxed)
                 {
                     let _ = socket.send_to(&buffer[..length], to).await;
                 }
             }
         });
-        Self { address, from_server, first_from_client, task }
+        Self { address, from_server, first_from_client, cut, task }
+    }
+
+    /// Lets nothing through either way, or all again.
+    pub(crate) fn cut(&self, cut: bool) {
+        self.cut.store(cut, Ordering::Relaxed);
     }
 }
 
