@@ -34,8 +34,8 @@ pub struct EndpointConfig {
     /// The round-trip time that is assumed before one is measured: the first retransmission comes after three times
     /// that. 100 ms by default, below QUIC's 333 ms, since tries also open NAT mappings.
     pub initial_rtt: Duration,
-    /// The largest UDP payload in bytes that paths are probed for, 1,200 to 65,507. The interface's own limit holds where it is less;
-    /// 65,507 by default.
+    /// The largest UDP payload in bytes that paths are probed for, from 1,200. The interface's own limit holds where it is less;
+    /// 8,972 by default, a jumbo frame.
     pub max_udp_payload: u16,
     /// Where sockets come from: the operating system, by default.
     pub network: Network,
@@ -51,7 +51,7 @@ impl Default for EndpointConfig {
             handshake_timeout: Duration::from_secs(10),
             first_try: Duration::from_secs(2),
             initial_rtt: Duration::from_millis(100),
-            max_udp_payload: mtu::LARGEST,
+            max_udp_payload: mtu::JUMBO,
             network: Network::default(),
             ciphers: Ciphers::default(),
         }

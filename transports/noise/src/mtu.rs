@@ -4,12 +4,13 @@ use std::net::SocketAddr;
 
 /// The largest UDP payload for Ethernet and IPv6: 1500 less 40 and 8 bytes of headers (RFC 8200, RFC 768).
 pub(crate) const USUAL: u16 = 1452;
-/// The largest UDP payload there is with IPv4: 65,535 less 20 and 8 (RFC 791, RFC 768).
-pub(crate) const LARGEST: u16 = 65_507;
+/// The largest UDP payload of a jumbo frame with IPv4: 9000 less 20 and 8. Loopback would take 64 KiB, but congestion windows count in
+/// packets: with such large ones two that are lost stop a link.
+pub(crate) const JUMBO: u16 = 8972;
 
-/// The largest UDP payload that the interface towards an address takes; the usual one where the system does not say.
+/// The largest UDP payload that the interface towards an address takes, up to a jumbo frame; the usual one where the system does not say.
 ///
-/// Jumbo frames, and loopback's 64 KiB, spare most of the work that goes with packets. What lies behind the interface is found out by probing.
+/// Large packets spare most of the work. What lies behind the interface is found out by probing.
 #[cfg(target_os = "linux")]
 pub(crate) fn towards(remote: SocketAddr) -> u16 {
     // A connected UDP socket has a route and sends nothing.
@@ -26,7 +27,7 @@ pub(crate) fn towards(remote: SocketAddr) -> u16 {
         } else {
             (rustix::net::sockopt::ip_mtu(&socket).ok()?, 28)
         };
-        Some(u16::try_from(mtu.saturating_sub(headers)).unwrap_or(u16::MAX).min(LARGEST))
+        Some(u16::try_from(mtu.saturating_sub(headers)).unwrap_or(u16::MAX).min(JUMBO))
     };
     mtu().unwrap_or(USUAL).max(1200)
 }
@@ -43,6 +44,6 @@ mod tests {
 
     #[test]
     fn loopback_takes_large_datagrams() {
-        assert_eq!(towards(([127, 0, 0, 1], 9).into()), LARGEST);
+        assert_eq!(towards(([127, 0, 0, 1], 9).into()), JUMBO);
     }
 }
