@@ -12,7 +12,7 @@ use std::{
 use noq::{AsyncUdpSocket, Runtime, TokioRuntime, UdpSender, udp::RecvMeta};
 use socket2::{Domain, Protocol, Socket, Type};
 
-use crate::{adapter::canonical, gate::Gate};
+use crate::gate::{Gate, Sieve};
 
 /// Asked of the kernel for either direction; a burst at 1 Gbit/s for some 17 ms. The kernel may give less.
 const BUFFER_BYTES: usize = 2 << 20;
@@ -37,7 +37,7 @@ impl GatedSocket {
         }
         socket.bind(&address.into())?;
         socket.set_nonblocking(true)?;
-        Ok(Self { inner: TokioRuntime.wrap_udp_socket(socket.into())?, gate: Sieve(gate) })
+        Ok(Self { inner: TokioRuntime.wrap_udp_socket(socket.into())?, gate: Sieve::new(gate) })
     }
 }
 
@@ -53,6 +53,11 @@ impl AsyncUdpSocket for GatedSocket {
         metas: &mut [RecvMeta],
     ) -> Poll<io::Result<usize>> {
         loop {
+            // What was held of a first flight comes before what came after it.
+            let released = self.gate.deliver(buffers, metas);
+            if released > 0 {
+                return Poll::Ready(Ok(released));
+            }
             let count = match ready!(self.inner.poll_recv(cx, buffers, metas)) {
                 Ok(count) => count,
                 // ICMP errors, which anybody can forge, must not stop an endpoint.
@@ -83,76 +88,7 @@ impl AsyncUdpSocket for GatedSocket {
     }
 }
 
-struct Sieve(Arc<Gate>);
-
-impl Sieve {
-    /// Closes the ranks over segments that are not admitted. The kernel hands several datagrams of one sender over as
-    /// one buffer, each `stride` bytes long, the last one perhaps shorter: order keeps that so.
-    fn keep_admitted(&self, buffer: &mut [u8], meta: &mut RecvMeta) {
-        let filled = meta.len.min(buffer.len());
-        let stride = meta.stride.clamp(1, filled.max(1));
-        let remote = canonical(meta.addr);
-        let (mut from, mut kept) = (0, 0);
-        while from < filled {
-            let end = from.saturating_add(stride).min(filled);
-            let admitted = buffer.get(from..end).is_some_and(|datagram| self.0.admits(remote, datagram));
-            if admitted {
-                if kept < from {
-                    buffer.copy_within(from..end, kept);
-                }
-                kept += end - from;
-            }
-            from = end;
-        }
-        meta.len = kept;
-    }
-}
-
-impl std::fmt::Debug for Sieve {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Sieve")
-    }
-}
-
 fn is_about_one_peer(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionRefused, ConnectionReset, HostUnreachable, NetworkUnreachable};
     matches!(error.kind(), ConnectionRefused | ConnectionReset | HostUnreachable | NetworkUnreachable)
-}
-
-#[cfg(test)]
-#[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
-mod tests {
-    use std::time::Duration;
-
-    use super::*;
-    use crate::{Ciphers, StaticKey};
-
-    #[test]
-    fn segments_close_ranks_over_those_that_are_dropped() {
-        let gate = Gate::new(StaticKey::from_bytes([1; 32]), Ciphers::default(), Duration::from_secs(1));
-        let datagram = |known: bool, length: usize| {
-            let mut datagram = vec![0x40];
-            datagram.extend(if known { gate.own_ids().mint() } else { [7; 12] });
-            datagram.resize(length, length as u8);
-            datagram
-        };
-        let sieve = Sieve(Arc::clone(&gate));
-        for pattern in 0..16u8 {
-            let lengths = [100, 100, 100, 40];
-            let parts: Vec<_> = lengths
-                .iter()
-                .enumerate()
-                .map(|(i, n)| (pattern >> i & 1 == 1, datagram(pattern >> i & 1 == 1, *n)))
-                .collect();
-            let mut buffer = parts.iter().flat_map(|(_, d)| d.clone()).collect::<Vec<_>>();
-            let expected: Vec<u8> =
-                parts.iter().filter(|(known, _)| *known).flat_map(|(_, d)| d.clone()).collect();
-            let mut meta = RecvMeta::default();
-            (meta.len, meta.stride) = (buffer.len(), 100);
-            // What lies behind the received bytes is of an earlier time.
-            buffer.extend([0x40; 60]);
-            sieve.keep_admitted(&mut buffer, &mut meta);
-            assert_eq!(buffer[..meta.len], expected, "pattern {pattern:04b}");
-        }
-    }
 }

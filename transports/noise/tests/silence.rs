@@ -155,7 +155,7 @@ async fn recorded() -> (Endpoint, Endpoint, wayside_noise::Link, wayside_noise::
     let proxy = Proxy::start(address, 0, 1).await;
     let dial = client.connect(agreed.of_server(), std::slice::from_ref(&proxy.address), PATIENCE);
     let (dialled, accepted) = tokio::join!(dial, server.accept());
-    let first = proxy.first_from_client.lock().unwrap().clone().unwrap();
+    let first = proxy.from_client.lock().unwrap()[0].clone();
     assert!(first.len() >= 1200);
     // The proxy ends here and the link with it, but neither side knows yet.
     (client, server, dialled.unwrap(), accepted.unwrap(), first, address)
