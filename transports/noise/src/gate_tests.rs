@@ -37,14 +37,6 @@ impl Gate {
     fn admits(&self, remote: SocketAddr, datagram: &[u8]) -> bool {
         self.judge(remote, datagram) == Verdict::Pass
     }
-
-    fn held(&self) -> usize {
-        self.lock().held.len()
-    }
-
-    fn under_way(&self) -> usize {
-        self.lock().under_way.len()
-    }
 }
 
 fn here() -> SocketAddr {
