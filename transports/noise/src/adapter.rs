@@ -1,6 +1,8 @@
 //! The Noise core as a QUIC library sees it: its crypto traits, and nothing that decides anything.
 
 mod noq;
+#[cfg(feature = "quinn")]
+pub(crate) mod quinn;
 
 use std::net::SocketAddr;
 

@@ -32,6 +32,8 @@ use crate::{
     secret::{Secret32, SessionId, StaticKey},
 };
 
+#[cfg(feature = "quinn")]
+pub(crate) use self::sieve::Received;
 use self::{
     held::{Flown, Held},
     remembered::Remembered,

@@ -101,6 +101,8 @@ mod error;
 mod expectation;
 mod gate;
 mod link;
+#[cfg(feature = "quinn")]
+pub mod quinn;
 mod secret;
 mod socket;
 mod stream;

@@ -1,30 +1,48 @@
 //! The gate in front of a socket's receive buffers.
 
-use std::{collections::VecDeque, io::IoSliceMut, sync::Arc};
-
-use noq::udp::RecvMeta;
+use std::{collections::VecDeque, io::IoSliceMut, net::SocketAddr, sync::Arc};
 
 use super::{Gate, Verdict};
 use crate::adapter::canonical;
 
-/// Lets through what the gate admits, and keeps what the gate released for the next reading.
-pub(crate) struct Sieve {
-    gate: Arc<Gate>,
-    /// Bounded by what one reading can release: a flight a datagram, and the next reading takes them out first.
-    released: VecDeque<(RecvMeta, Vec<u8>)>,
+/// What a QUIC library's socket says of a filled buffer: where it came from, how long it is, and how long each datagram
+/// in it.
+pub(crate) trait Received: Copy {
+    fn from(&self) -> SocketAddr;
+
+    /// The length of the whole, and that of one datagram.
+    fn lengths(&mut self) -> (&mut usize, &mut usize);
 }
 
-impl Sieve {
+impl Received for noq::udp::RecvMeta {
+    fn from(&self) -> SocketAddr {
+        self.addr
+    }
+
+    fn lengths(&mut self) -> (&mut usize, &mut usize) {
+        (&mut self.len, &mut self.stride)
+    }
+}
+
+/// Lets through what the gate admits, and keeps what the gate released for the next reading.
+pub(crate) struct Sieve<M = noq::udp::RecvMeta> {
+    gate: Arc<Gate>,
+    /// Bounded by what one reading can release: a flight a datagram, and the next reading takes them out first.
+    released: VecDeque<(M, Vec<u8>)>,
+}
+
+impl<M: Received> Sieve<M> {
     pub(crate) fn new(gate: Arc<Gate>) -> Self {
         Self { gate, released: VecDeque::new() }
     }
 
     /// Closes the ranks over segments that are not admitted. The kernel hands several datagrams of one sender over as
     /// one buffer, each `stride` bytes long, the last one perhaps shorter: order keeps that so.
-    pub(crate) fn keep_admitted(&mut self, buffer: &mut [u8], meta: &mut RecvMeta) {
-        let filled = meta.len.min(buffer.len());
-        let stride = meta.stride.clamp(1, filled.max(1));
-        let remote = canonical(meta.addr);
+    pub(crate) fn keep_admitted(&mut self, buffer: &mut [u8], meta: &mut M) {
+        let remote = canonical(meta.from());
+        let (length, stride) = meta.lengths();
+        let filled = (*length).min(buffer.len());
+        let stride = (*stride).clamp(1, filled.max(1));
         let (mut from, mut kept) = (0, 0);
         while from < filled {
             let end = from.saturating_add(stride).min(filled);
@@ -40,18 +58,19 @@ impl Sieve {
                 }
                 Verdict::Release(datagrams) => self.released.extend(datagrams.into_iter().map(|datagram| {
                     let mut meta = *meta;
-                    (meta.len, meta.stride) = (datagram.len(), datagram.len());
+                    let (length, stride) = meta.lengths();
+                    (*length, *stride) = (datagram.len(), datagram.len());
                     (meta, datagram)
                 })),
             }
             from = end;
         }
-        meta.len = kept;
+        *meta.lengths().0 = kept;
     }
 
     /// Hands over what was released, one datagram a buffer; how many buffers were filled. To be asked before the socket
     /// is, until there is nothing more.
-    pub(crate) fn deliver(&mut self, buffers: &mut [IoSliceMut<'_>], metas: &mut [RecvMeta]) -> usize {
+    pub(crate) fn deliver(&mut self, buffers: &mut [IoSliceMut<'_>], metas: &mut [M]) -> usize {
         let mut filled = 0;
         for (buffer, meta) in buffers.iter_mut().zip(metas.iter_mut()) {
             let Some((of, datagram)) = self.released.pop_front() else { break };
@@ -65,7 +84,7 @@ impl Sieve {
     }
 }
 
-impl std::fmt::Debug for Sieve {
+impl<M> std::fmt::Debug for Sieve<M> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Sieve")
     }

@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use noq::udp::RecvMeta;
+
 use super::*;
 use crate::{
     Ciphers, Expectation, Kem, SessionId, StaticKey, Whom,
