@@ -1,5 +1,6 @@
 //! Whom a link is made with, and under which secrets.
 
+pub use crate::core::suite::Kem;
 use crate::secret::{Secret32, SessionId, StaticKey};
 
 /// A peer that we are prepared to link with, by one meeting or one standing secret.
@@ -13,6 +14,8 @@ pub struct Expectation {
     pub gate: Secret32,
     /// The pre-shared key, alike on both sides.
     pub psk: Secret32,
+    /// What is mixed in beside X25519, alike on both sides.
+    pub kem: Kem,
 }
 
 /// Who may be at the other end, and what the client shows of itself.

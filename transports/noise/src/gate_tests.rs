@@ -2,7 +2,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
 use super::*;
-use crate::core::{handshake::Initiator, initial::tests::compose};
+use crate::core::{
+    handshake::Initiator,
+    initial::tests::{compose, compose_flight},
+};
 
 const SESSION: SessionId = SessionId([1; 16]);
 
@@ -15,13 +18,25 @@ fn server() -> StaticKey {
 }
 
 fn expectation(session: SessionId) -> Expectation {
-    Expectation { session, whom: Whom::Device(client().public()), gate: [3; 32].into(), psk: [4; 32].into() }
+    Expectation {
+        session,
+        whom: Whom::Device(client().public()),
+        gate: [3; 32].into(),
+        psk: [4; 32].into(),
+        kem: Kem::None,
+    }
 }
 
 fn gate() -> Arc<Gate> {
     let gate = Gate::new(server(), Ciphers::default(), Duration::from_secs(10));
     gate.open(expectation(SESSION));
     gate
+}
+
+impl Gate {
+    fn admits(&self, remote: SocketAddr, datagram: &[u8]) -> bool {
+        self.judge(remote, datagram) == Verdict::Pass
+    }
 }
 
 fn here() -> SocketAddr {
@@ -142,17 +157,132 @@ fn gates_are_bounded() {
     assert_eq!(gate.lock().open.len(), MAX_GATES);
 }
 
+/// A first flight of two datagrams.
+fn flight() -> Flight {
+    flight_by(&[4; 32].into())
+}
+
+struct Flight {
+    id: [u8; GATE_ID_LEN],
+    message: Vec<u8>,
+    datagrams: Vec<Vec<u8>>,
+}
+
+fn flight_by(psk: &Secret32) -> Flight {
+    let whom = Whom::Device(server().public());
+    let dialled = Expectation { whom, psk: psk.clone(), kem: Kem::MlKem768, ..expectation(SESSION) };
+    let client = client();
+    let parties = Parties::dialling(&client, &dialled, Ciphers::default()).unwrap();
+    let (_, message) = Initiator::start(&parties, b"parameters").unwrap();
+    let keys = GateKeys::new(&[3; 32].into());
+    let id = keys.mint();
+    Flight { id, datagrams: compose_flight(&keys, &id, &message, 1100), message }
+}
+
+fn hybrid_gate() -> Arc<Gate> {
+    let gate = Gate::new(server(), Ciphers::default(), Duration::from_secs(10));
+    gate.open(Expectation { kem: Kem::MlKem768, ..expectation(SESSION) });
+    gate
+}
+
 #[test]
-fn what_was_seen_is_bounded() {
-    let mut seen = Remembered::default();
-    let key = |i: usize| {
-        let mut key = [0; 32];
-        key[..8].copy_from_slice(&i.to_be_bytes());
-        key
-    };
-    (0..=MAX_REMEMBERED).for_each(|i| seen.insert(key(i)));
-    assert!(!seen.contains(&key(0)) && seen.contains(&key(1)) && seen.contains(&key(MAX_REMEMBERED)));
-    assert_eq!((seen.set.len(), seen.order.len()), (MAX_REMEMBERED, MAX_REMEMBERED));
+fn a_first_flight_of_two_datagrams_is_held_until_it_verifies() {
+    for order in [[0, 1], [1, 0]] {
+        let (gate, flight) = (hybrid_gate(), flight());
+        let [first, second] = order.map(|i| flight.datagrams[i].clone());
+        assert_eq!(gate.judge(here(), &first), Verdict::Drop);
+        assert_eq!(gate.judge(here(), &first), Verdict::Drop, "a duplicate");
+        assert_eq!(gate.judge(there(), &second), Verdict::Drop, "from elsewhere");
+        assert_eq!((gate.held(), gate.under_way()), (2, 0));
+        assert!(gate.keys(&flight.id).is_none());
+        let both = Verdict::Release(vec![first.clone(), second.clone()]);
+        assert_eq!(gate.judge(here(), &second), both, "in the order of their arrival");
+        let (admitted, _passage) = gate.take(&flight.id).unwrap();
+        assert_eq!(admitted.responder.message(), flight.message);
+        assert_eq!(gate.judge(here(), &first), Verdict::Pass, "a retransmission");
+        assert_eq!(gate.judge(there(), &first), Verdict::Drop, "the same bytes from elsewhere");
+    }
+}
+
+#[test]
+fn a_flight_cut_differently_after_losses_is_put_together() {
+    let (gate, flight) = (hybrid_gate(), flight());
+    let keys = GateKeys::new(&[3; 32].into());
+    let again = compose_flight(&keys, &flight.id, &flight.message, 500);
+    assert_eq!(gate.judge(here(), &again[1]), Verdict::Drop);
+    assert_eq!(gate.judge(here(), &flight.datagrams[0]), Verdict::Drop);
+    let Verdict::Release(released) = gate.judge(here(), &flight.datagrams[1]) else { panic!("whole") };
+    assert_eq!(released, [again[1].clone(), flight.datagrams[0].clone(), flight.datagrams[1].clone()]);
+    assert_eq!(gate.held(), 0);
+}
+
+#[test]
+fn a_replay_of_either_datagram_draws_nothing_and_leaves_nothing() {
+    let (gate, flight) = (hybrid_gate(), flight());
+    let judge = |gate: &Gate, from| flight.datagrams.iter().map(|d| gate.judge(from, d)).collect::<Vec<_>>();
+    assert!(matches!(judge(&gate, here())[..], [Verdict::Drop, Verdict::Release(_)]));
+    drop(gate.take(&flight.id).unwrap());
+    for from in [here(), there()] {
+        assert_eq!(judge(&gate, from), [Verdict::Drop, Verdict::Drop]);
+        assert_eq!((gate.held(), gate.under_way()), (0, 0));
+    }
+    // Under another id, by one who holds the gate key: what shows the ephemeral key is known at once, the rest waits for it.
+    let keys = GateKeys::new(&[3; 32].into());
+    let rewrapped = compose_flight(&keys, &keys.mint(), &flight.message, 1100);
+    assert_eq!(gate.judge(here(), &rewrapped[0]), Verdict::Drop);
+    assert_eq!(gate.held(), 0);
+    assert_eq!(gate.judge(here(), &rewrapped[1]), Verdict::Drop);
+    assert_eq!(gate.judge(here(), &rewrapped[0]), Verdict::Drop);
+    assert_eq!((gate.held(), gate.under_way()), (1, 0));
+    gate.shut(SESSION);
+    assert_eq!(gate.held(), 0);
+}
+
+#[test]
+fn a_flight_that_does_not_verify_or_fit_the_gate_comes_to_nothing() {
+    let other_psk = flight_by(&[5; 32].into());
+    let gate = hybrid_gate();
+    for datagram in &other_psk.datagrams {
+        assert_eq!(gate.judge(here(), datagram), Verdict::Drop);
+    }
+    assert_eq!((gate.held(), gate.under_way()), (0, 0));
+    assert_eq!(gate.judge(here(), &first().datagram), Verdict::Drop, "a message without a key of ML-KEM");
+    assert_eq!(gate.under_way(), 0);
+    let plain = self::gate();
+    for datagram in &flight().datagrams {
+        assert_eq!(plain.judge(here(), datagram), Verdict::Drop, "a gate without ML-KEM");
+    }
+    assert_eq!((plain.held(), plain.under_way()), (0, 0));
+}
+
+#[test]
+fn what_is_held_is_bounded_in_number_and_in_time() {
+    let gate = hybrid_gate();
+    let flights: Vec<_> = (0..=held::MAX_PER_GATE).map(|_| flight()).collect();
+    for flight in &flights {
+        assert_eq!(gate.judge(here(), &flight.datagrams[0]), Verdict::Drop);
+    }
+    assert_eq!(gate.held(), held::MAX_PER_GATE);
+    assert_eq!(gate.judge(here(), &flights[0].datagrams[1]), Verdict::Drop, "the oldest went");
+    assert!(matches!(gate.judge(here(), &flights[9].datagrams[1]), Verdict::Release(_)));
+    gate.lock().held.age(held::PATIENCE);
+    assert_eq!(gate.judge(here(), &flights[10].datagrams[1]), Verdict::Drop, "too late");
+    assert_eq!(gate.held(), 1);
+
+    // Other gates have room of their own, up to the bound in all.
+    let gate = Gate::new(server(), Ciphers::default(), Duration::from_secs(10));
+    let flights = held::MAX_IN_ALL / held::MAX_PER_GATE + 1;
+    for i in 0..flights as u8 {
+        let gamma = [0x40 | i; 32];
+        let of = Expectation { gate: gamma.into(), kem: Kem::MlKem768, ..expectation(SessionId([i; 16])) };
+        gate.open(of);
+        let keys = GateKeys::new(&gamma.into());
+        for _ in 0..held::MAX_PER_GATE {
+            let half = compose_flight(&keys, &keys.mint(), &[7; 1300], 1100);
+            assert_eq!(gate.judge(here(), &half[0]), Verdict::Drop);
+        }
+    }
+    assert_eq!(gate.held(), held::MAX_IN_ALL);
 }
 
 #[test]

@@ -28,7 +28,7 @@
 //! ```
 //! use std::time::Duration;
 //! use tokio::io::{AsyncReadExt, AsyncWriteExt};
-//! use wayside_noise::{Endpoint, EndpointConfig, Expectation, SessionId, StaticKey, Whom};
+//! use wayside_noise::{Endpoint, EndpointConfig, Expectation, Kem, SessionId, StaticKey, Whom};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -39,6 +39,7 @@
 //!     whom: Whom::Device(peer.public()),
 //!     gate: [3; 32].into(),
 //!     psk: [4; 32].into(),
+//!     kem: Kem::None,
 //! };
 //! let (of_alice, of_bob) = (expectation(&alice), expectation(&bob));
 //!
@@ -101,6 +102,8 @@ mod expectation;
 mod gate;
 mod link;
 mod mtu;
+#[cfg(feature = "quinn")]
+pub mod quinn;
 mod remote;
 mod secret;
 mod socket;
@@ -110,7 +113,7 @@ pub use config::EndpointConfig;
 pub use core::cipher::Ciphers;
 pub use endpoint::Endpoint;
 pub use error::{Attempt, CloseReason, LinkError};
-pub use expectation::{Expectation, Whom};
+pub use expectation::{Expectation, Kem, Whom};
 pub use link::{Link, LinkEvent, LinkStats, MAX_PROTOCOL_NAME, PathView};
 pub use remote::Remote;
 pub use secret::{Secret32, SessionId, StaticKey};

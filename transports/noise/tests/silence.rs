@@ -1,16 +1,20 @@
-//! A stranger gets no byte back, whatever it sends.
+//! A stranger gets no byte back, whatever it sends: seen from outside, through real sockets. What the endpoint sends to
+//! anybody, and what it keeps, is watched from inside in `src/gate/silence_tests.rs`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
+mod bait;
 mod common;
 
 use std::{net::SocketAddr, time::Duration};
 
+use bait::{Noise, OURS, initial};
 use common::{Agreed, PATIENCE, Proxy, SESSION, linked, loopback};
+use futures::future::join_all;
 use tokio::{
     net::UdpSocket,
     time::{sleep, timeout},
 };
-use wayside_noise::{Endpoint, EndpointConfig};
+use wayside_noise::{Endpoint, EndpointConfig, Kem, Link};
 
 /// Longer than three retransmissions of a handshake would take.
 const LISTENING: Duration = Duration::from_millis(1500);
@@ -47,146 +51,96 @@ async fn endpoint() -> (Endpoint, SocketAddr) {
     (server, address)
 }
 
-fn long_header(first: u8, version: u32, id: &[u8], source: &[u8]) -> Vec<u8> {
-    let mut packet = vec![first];
-    packet.extend_from_slice(&version.to_be_bytes());
-    packet.push(id.len() as u8);
-    packet.extend_from_slice(id);
-    packet.push(source.len() as u8);
-    packet.extend_from_slice(source);
-    packet
-}
-
-/// An Initial packet of 1200 bytes; its protected part is noise, as it is to whoever lacks the keys.
-fn initial(version: u32, id: &[u8], source: &[u8], token: &[u8], noise: &mut Noise) -> Vec<u8> {
-    let mut packet = long_header(0xc0 | noise.byte() & 0x0f, version, id, source);
-    packet.push(token.len() as u8);
-    packet.extend_from_slice(token);
-    let rest = 1200 - packet.len() - 2;
-    packet.extend_from_slice(&(0x4000 | rest as u16).to_be_bytes());
-    packet.extend(noise.bytes(rest));
-    packet
-}
-
-/// xorshift64, so that a failure can be had again.
-struct Noise(u64);
-
-impl Noise {
-    fn byte(&mut self) -> u8 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 as u8
+async fn draws_nothing(datagrams: Vec<Vec<u8>>) {
+    let (_endpoint, address) = endpoint().await;
+    let stranger = Stranger::new().await;
+    for datagram in datagrams {
+        stranger.send(address, &datagram).await;
     }
-
-    fn bytes(&mut self, length: usize) -> Vec<u8> {
-        (0..length).map(|_| self.byte()).collect()
-    }
+    stranger.hears_nothing().await;
 }
-
-const OURS: u32 = 0x7779_0002;
 
 #[tokio::test]
 async fn initials_of_any_version_draw_nothing() {
-    let (_endpoint, address) = endpoint().await;
-    let (stranger, mut noise) = (Stranger::new().await, Noise(1));
-    // QUIC v1, v2, draft 29, a version that asks for negotiation, negotiation itself, ours, one beside ours.
-    for version in [1, 0x6b33_43cf, 0xff00_001d, 0x0a1a_2a3a, 0, OURS, OURS + 1] {
-        for id_len in [0, 4, 7, 8, 12, 19, 20] {
-            for token_len in [0, 16] {
-                let (id, token) = (noise.bytes(id_len), noise.bytes(token_len));
-                let source = noise.bytes(8);
-                stranger.send(address, &initial(version, &id, &source, &token, &mut noise)).await;
-            }
-        }
-    }
-    stranger.hears_nothing().await;
+    draws_nothing(bait::initials(&mut Noise(1))).await;
 }
 
 #[tokio::test]
 async fn bait_for_negotiation_retry_and_resets_draws_nothing() {
-    let (_endpoint, address) = endpoint().await;
-    let (stranger, mut noise) = (Stranger::new().await, Noise(2));
-    for kind in [0x80, 0x90, 0xa0, 0xb0, 0xc0, 0xd0, 0xe0, 0xf0] {
-        for version in [0, 1, OURS] {
-            let mut packet = long_header(kind, version, &noise.bytes(20), &noise.bytes(20));
-            packet.extend(noise.bytes(1300));
-            stranger.send(address, &packet).await;
-        }
-    }
-    // Ids too long, and packets cut short anywhere.
-    stranger.send(address, &long_header(0xc0, OURS, &noise.bytes(255), &[])).await;
-    let whole = initial(OURS, &noise.bytes(20), &noise.bytes(8), &[], &mut noise);
-    for length in 0..64 {
-        stranger.send(address, &whole[..length]).await;
-    }
-    // 1-RTT packets to ids that nobody chose, of every size that a stateless reset would answer.
-    for length in 1..200 {
-        let mut packet = noise.bytes(length);
-        packet[0] = packet[0] & 0x3f | 0x40;
-        stranger.send(address, &packet).await;
-    }
-    stranger.hears_nothing().await;
+    draws_nothing(bait::bait(&mut Noise(2))).await;
 }
 
 #[tokio::test]
 async fn noise_draws_nothing() {
-    let (_endpoint, address) = endpoint().await;
-    let (stranger, mut noise) = (Stranger::new().await, Noise(3));
-    for round in 0..2000 {
-        let length = usize::from(noise.byte()) * 6 + usize::from(noise.byte() & 7);
-        let mut packet = noise.bytes(length);
-        if round % 2 == 0 && packet.len() > 6 {
-            packet[0] |= 0xc0;
-            packet[1..5].copy_from_slice(&OURS.to_be_bytes());
-            packet[5] = 20;
-        }
-        stranger.send(address, &packet).await;
-    }
-    stranger.hears_nothing().await;
+    draws_nothing(bait::junk(&mut Noise(3), 2000)).await;
 }
 
-/// Records a real link through a proxy and returns the client's first datagram.
-async fn recorded() -> (Endpoint, Endpoint, wayside_noise::Link, wayside_noise::Link, Vec<u8>, SocketAddr) {
-    let agreed = Agreed::default();
+struct Recorded {
+    client: Endpoint,
+    server: Endpoint,
+    address: SocketAddr,
+    dialled: Link,
+    accepted: Link,
+    /// The client's first datagrams, those of the first flight among them.
+    datagrams: Vec<Vec<u8>>,
+}
+
+/// Records a real link through a proxy. The proxy ends with this and the link with it, but neither side knows yet.
+async fn recorded(kem: Kem) -> Recorded {
+    let agreed = Agreed { kem, ..Agreed::default() };
     let (client, server) = agreed.endpoints().await;
     server.expect(agreed.of_client());
     let address = server.local_addresses()[0];
     let proxy = Proxy::start(address, 0, 1).await;
     let dial = client.connect(agreed.of_server(), std::slice::from_ref(&proxy.address), PATIENCE);
     let (dialled, accepted) = tokio::join!(dial, server.accept());
-    let first = proxy.first_from_client.lock().unwrap().clone().unwrap();
-    assert!(first.len() >= 1200);
-    // The proxy ends here and the link with it, but neither side knows yet.
-    (client, server, dialled.unwrap(), accepted.unwrap(), first, address)
+    let datagrams = proxy.from_client.lock().unwrap().clone();
+    assert!(datagrams[0].len() >= 1200);
+    Recorded { client, server, address, dialled: dialled.unwrap(), accepted: accepted.unwrap(), datagrams }
 }
 
 #[tokio::test]
-async fn a_replayed_first_datagram_draws_nothing_while_the_gate_is_open() {
-    let (_c, _s, dialled, accepted, first, address) = recorded().await;
-    let stranger = Stranger::new().await;
-    stranger.send(address, &first).await;
-    stranger.hears_nothing().await;
+async fn replayed_first_datagrams_draw_nothing_while_the_gate_is_open() {
+    replays_draw_nothing(Kem::None).await;
+}
+
+#[tokio::test]
+async fn replayed_first_datagrams_with_ml_kem_draw_nothing_while_the_gate_is_open() {
+    replays_draw_nothing(Kem::MlKem768).await;
+}
+
+async fn replays_draw_nothing(kem: Kem) {
+    let of = recorded(kem).await;
+    // Each alone from a port of its own, and all of them from one.
+    let strangers = [Stranger::new().await, Stranger::new().await, Stranger::new().await];
+    let replay = || async {
+        for (stranger, datagram) in strangers.iter().zip(&of.datagrams) {
+            stranger.send(of.address, datagram).await;
+        }
+        for datagram in &of.datagrams[..2] {
+            strangers[2].send(of.address, datagram).await;
+        }
+        join_all(strangers.iter().map(Stranger::hears_nothing)).await;
+    };
+    replay().await;
     // Once noq has forgotten the link, only the gate's memory is left.
-    accepted.close("done");
-    drop((dialled, accepted));
+    of.accepted.close("done");
     sleep(Duration::from_secs(2)).await;
-    stranger.send(address, &first).await;
-    stranger.hears_nothing().await;
+    replay().await;
 }
 
 #[tokio::test]
 async fn a_replayed_first_datagram_draws_nothing_after_the_link_and_the_session_ended() {
-    let (client, server, dialled, accepted, first, address) = recorded().await;
-    let stranger = Stranger::new().await;
+    let Recorded { client, server, address, dialled, accepted, datagrams } = recorded(Kem::None).await;
+    let (stranger, first) = (Stranger::new().await, &datagrams[0]);
     accepted.close("done");
     drop((dialled, accepted));
-    stranger.send(address, &first).await;
+    stranger.send(address, first).await;
     server.forget(SESSION);
-    stranger.send(address, &first).await;
+    stranger.send(address, first).await;
     client.close("done").await;
     sleep(Duration::from_millis(500)).await;
-    stranger.send(address, &first).await;
+    stranger.send(address, first).await;
     stranger.hears_nothing().await;
 }
 
@@ -216,14 +170,15 @@ async fn an_endpoint_that_only_dials_is_as_silent() {
 
 #[tokio::test]
 async fn a_closed_endpoint_is_as_silent() {
-    let (_c, server, _dialled, _accepted, first, address) = recorded().await;
+    let Recorded { server, address, datagrams, .. } = recorded(Kem::None).await;
+    let first = &datagrams[0];
     let stranger = Stranger::new().await;
     let closing = server.close("done");
     let sending = async {
-        stranger.send(address, &first).await;
+        stranger.send(address, first).await;
         sleep(Duration::from_millis(200)).await;
         // The port may be gone already, which the kernel reports to the stranger; the endpoint does not.
-        let _ = stranger.0.send_to(&first, address).await;
+        let _ = stranger.0.send_to(first, address).await;
     };
     tokio::join!(closing, sending);
     stranger.hears_nothing().await;

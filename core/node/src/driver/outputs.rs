@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use wayside_noise::{Expectation, Whom};
+use wayside_noise::{Expectation, Kem, Whom};
 use wayside_proto::crypto::keys::AccountId;
 use wayside_proto::engine::{BridgeName, Event, Input, Output, Session as Secrets};
 use wayside_proto::place::Candidates;
@@ -193,5 +193,6 @@ fn expectation(session: &Secrets) -> Expectation {
         whom: Whom::Device(session.peer),
         gate: (*session.gate.expose()).into(),
         psk: (*session.psk.expose()).into(),
+        kem: Kem::None,
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use wayside_noise::{Expectation, SessionId, Stream, Whom};
+use wayside_noise::{Expectation, Kem, SessionId, Stream, Whom};
 
 use super::{Person, friends, link, service, until};
 use crate::api::types::{FriendView, LinkState};
@@ -19,6 +19,7 @@ async fn secrets(person: &Person) -> Expectation {
             whom: Whom::Device(session.peer),
             gate: (*session.gate.expose()).into(),
             psk: (*session.psk.expose()).into(),
+            kem: Kem::None,
         })
     });
     session.await.unwrap().unwrap()

@@ -1,4 +1,4 @@
-//! What snow is built from: X25519 and entropy by aws-lc, ChaCha20-Poly1305 and SHA-256 by snow's own choice.
+//! What snow is built from: X25519, ML-KEM and entropy by aws-lc, ChaCha20-Poly1305 and SHA-256 by snow's own choice.
 //!
 //! aws-lc's X25519 halves the time of a handshake against curve25519-dalek (measured in the study that led here).
 
@@ -8,15 +8,18 @@ use aws_lc_rs::{
 };
 use snow::{
     Error,
-    params::{CipherChoice, DHChoice, HashChoice},
+    params::{CipherChoice, DHChoice, HashChoice, KemChoice},
     resolvers::{CryptoResolver, DefaultResolver},
-    types::{Cipher, Dh, Hash, Random},
+    types::{Cipher, Dh, Hash, Kem, Random},
 };
 
+use super::kem::{FixedKem, MlKem768};
 use crate::secret::{Secret32, public_key};
 
-/// Resolves the primitives of the one pattern this crate speaks.
-pub(crate) struct Resolver;
+/// Resolves the primitives of the protocols that this crate speaks.
+pub(crate) struct Resolver {
+    pub(crate) fixed_kem: Option<FixedKem>,
+}
 
 impl CryptoResolver for Resolver {
     fn resolve_rng(&self) -> Option<Box<dyn Random>> {
@@ -33,6 +36,11 @@ impl CryptoResolver for Resolver {
 
     fn resolve_cipher(&self, choice: &CipherChoice) -> Option<Box<dyn Cipher>> {
         DefaultResolver.resolve_cipher(choice)
+    }
+
+    /// The choice has but one value, which stands for ours: see [`Suite`](super::suite::Suite).
+    fn resolve_kem(&self, _choice: &KemChoice) -> Option<Box<dyn Kem>> {
+        Some(Box::new(MlKem768::new(self.fixed_kem.clone())))
     }
 }
 

@@ -8,7 +8,8 @@
 //! -> confirmation of the initiator                             Handshake space
 //! ```
 //!
-//! From a guest, who has no key to show, the two lines are `psk, e, es` and `e, ee` (NKpsk0).
+//! From a guest, who has no key to show, the two lines are `psk, e, es` and `e, ee` (NKpsk0). With ML-KEM, `e1` follows
+//! `es`, and `ekem1` follows `ee`.
 //!
 //! Each of the four travels in CRYPTO frames as a length in two bytes, big endian, then that many bytes.
 
@@ -20,16 +21,14 @@ use super::{
     VERSION,
     agreement::Resolver,
     cipher::{Offer, PacketCipher},
-    pattern::Pattern,
+    kem::FixedKem,
     schedule::LinkSecrets,
+    suite::{Pattern, Suite},
 };
 use crate::{
     Ciphers, Expectation, Whom,
     secret::{Secret32, StaticKey},
 };
-
-/// The largest framed message in bytes. Message 1 must fit one Initial packet of 1200 bytes beside headers and tag.
-pub(crate) const MAX_MESSAGE: usize = 1100;
 
 /// Why a handshake went no further. Deliberately coarse: nothing of it is ever told to the peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -38,7 +37,7 @@ pub(crate) enum HandshakeError {
     Unauthentic,
     #[error("the initiator is not the peer that this gate is for")]
     WrongPeer,
-    #[error("a message is longer than {MAX_MESSAGE} bytes")]
+    #[error("a message is too long")]
     TooLong,
     #[error("there is no packet cipher that both sides allow")]
     NoCipher,
@@ -48,7 +47,7 @@ pub(crate) enum HandshakeError {
 
 /// Who shakes hands with whom, and how.
 pub(crate) struct Parties<'a> {
-    pub(crate) pattern: Pattern,
+    pub(crate) suite: Suite,
     /// A guest has none.
     pub(crate) local: Option<&'a StaticKey>,
     /// An initiator knows its peer; a responder lets in this device only, or whoever has the psk.
@@ -56,37 +55,38 @@ pub(crate) struct Parties<'a> {
     pub(crate) psk: &'a Secret32,
     /// The packet ciphers that this side is willing to use.
     pub(crate) ciphers: Offer,
-    /// Fixed only by test vectors.
-    pub(crate) ephemeral: Option<&'a [u8; 32]>,
+    pub(crate) fixed: Option<Fixed<'a>>,
+}
+
+/// What is otherwise drawn at random, given by test vectors.
+#[derive(Clone, Copy)]
+pub(crate) struct Fixed<'a> {
+    pub(crate) ephemeral: &'a [u8; 32],
+    pub(crate) kem: Option<&'a FixedKem>,
 }
 
 impl<'a> Parties<'a> {
     /// As client; `None` where the expectation names nobody to dial.
     pub(crate) fn dialling(local: &'a StaticKey, e: &'a Expectation, ciphers: Ciphers) -> Option<Self> {
-        let (pattern, local, peer) = match &e.whom {
-            Whom::Device(peer) => (Pattern::Ik, Some(local), Some(peer)),
-            Whom::Host(peer) => (Pattern::Nk, None, Some(peer)),
+        let (local, peer) = match &e.whom {
+            Whom::Device(peer) => (Some(local), Some(peer)),
+            Whom::Host(peer) => (None, Some(peer)),
             Whom::Anyone | Whom::Guests(_) => return None,
         };
-        Some(Self { pattern, local, peer, psk: &e.psk, ciphers: ciphers.into(), ephemeral: None })
+        let (suite, ciphers) = (Suite::of(e), ciphers.into());
+        Some(Self { suite, local, peer, psk: &e.psk, ciphers, fixed: None })
     }
 
     /// As server; `None` where the expectation is only to be dialled.
     pub(crate) fn expecting(local: &'a StaticKey, e: &'a Expectation, ciphers: Ciphers) -> Option<Self> {
-        let (pattern, local, peer) = match &e.whom {
-            Whom::Device(peer) => (Pattern::Ik, local, Some(peer)),
-            Whom::Anyone => (Pattern::Ik, local, None),
-            Whom::Guests(local) => (Pattern::Nk, local, None),
+        let (local, peer) = match &e.whom {
+            Whom::Device(peer) => (local, Some(peer)),
+            Whom::Anyone => (local, None),
+            Whom::Guests(local) => (local, None),
             Whom::Host(_) => return None,
         };
-        Some(Self {
-            pattern,
-            local: Some(local),
-            peer,
-            psk: &e.psk,
-            ciphers: ciphers.into(),
-            ephemeral: None,
-        })
+        let (suite, ciphers) = (Suite::of(e), ciphers.into());
+        Some(Self { suite, local: Some(local), peer, psk: &e.psk, ciphers, fixed: None })
     }
 }
 
@@ -102,6 +102,7 @@ pub(crate) enum Peer {
 /// The initiator after it wrote message 1.
 pub(crate) struct Initiator {
     state: HandshakeState,
+    suite: Suite,
     peer: [u8; 32],
     offer: Offer,
 }
@@ -112,8 +113,8 @@ impl Initiator {
         let peer = *parties.peer.ok_or(HandshakeError::Internal)?;
         let builder = builder(parties)?.remote_public_key(&peer);
         let mut state = builder.and_then(Builder::build_initiator).map_err(|_| HandshakeError::Internal)?;
-        let message = write(&mut state, parties.ciphers.byte(), parameters)?;
-        Ok((Self { state, peer, offer: parties.ciphers }, message))
+        let message = write(&mut state, parties.suite, parties.ciphers.byte(), parameters)?;
+        Ok((Self { state, suite: parties.suite, peer, offer: parties.ciphers }, message))
     }
 
     /// Whom message 1 is for.
@@ -123,7 +124,7 @@ impl Initiator {
 
     /// Reads message 2; returns the responder's transport parameters and the link's secrets.
     pub(crate) fn finish(mut self, message: &[u8]) -> Result<(Vec<u8>, LinkSecrets), HandshakeError> {
-        let (chosen, parameters) = read(&mut self.state, message)?;
+        let (chosen, parameters) = read(&mut self.state, self.suite, message)?;
         let cipher = self.offer.chosen(chosen).ok_or(HandshakeError::NoCipher)?;
         Ok((parameters, secrets(self.state, cipher)?))
     }
@@ -132,6 +133,7 @@ impl Initiator {
 /// The responder after it read and verified message 1.
 pub(crate) struct Responder {
     state: HandshakeState,
+    suite: Suite,
     message: Vec<u8>,
     parameters: Vec<u8>,
     peer: Peer,
@@ -143,8 +145,8 @@ impl Responder {
     /// such a one once sent.
     pub(crate) fn receive(parties: &Parties<'_>, message: Vec<u8>) -> Result<Self, HandshakeError> {
         let mut state = builder(parties)?.build_responder().map_err(|_| HandshakeError::Internal)?;
-        let (offer, parameters) = read(&mut state, &message)?;
-        let peer = match parties.pattern {
+        let (offer, parameters) = read(&mut state, parties.suite, &message)?;
+        let peer = match parties.suite.pattern {
             Pattern::Ik => Peer::Device(key(state.get_remote_static())?),
             Pattern::Nk => Peer::Guest(key(message.get(..32))?),
         };
@@ -154,7 +156,11 @@ impl Responder {
             return Err(HandshakeError::WrongPeer);
         }
         let cipher = parties.ciphers.choose(Offer::from_byte(offer)).ok_or(HandshakeError::NoCipher)?;
-        Ok(Self { state, message, parameters, peer, cipher })
+        Ok(Self { state, suite: parties.suite, message, parameters, peer, cipher })
+    }
+
+    pub(crate) fn suite(&self) -> Suite {
+        self.suite
     }
 
     /// Message 1 as it was read.
@@ -175,7 +181,7 @@ impl Responder {
     /// Writes message 2 around the cipher chosen and the responder's transport parameters; returns it and the link's
     /// secrets.
     pub(crate) fn reply(mut self, parameters: &[u8]) -> Result<(Vec<u8>, LinkSecrets), HandshakeError> {
-        let message = write(&mut self.state, self.cipher.bit(), parameters)?;
+        let message = write(&mut self.state, self.suite, self.cipher.bit(), parameters)?;
         Ok((message, secrets(self.state, self.cipher)?))
     }
 }
@@ -191,12 +197,13 @@ pub(crate) fn prologue() -> Vec<u8> {
 }
 
 fn builder<'a>(parties: &Parties<'a>) -> Result<Builder<'a>, HandshakeError> {
-    let protocol = parties.pattern.protocol().parse().map_err(|_| HandshakeError::Internal)?;
-    let mut builder = Builder::with_resolver(protocol, Box::new(Resolver));
+    let fixed_kem = parties.fixed.and_then(|fixed| fixed.kem.cloned());
+    let resolver = Box::new(Resolver { fixed_kem });
+    let mut builder = Builder::with_resolver(parties.suite.params(), resolver);
     // snow keeps a reference; the prologue is the same for the life of the process.
     static PROLOGUE: std::sync::LazyLock<Vec<u8>> = std::sync::LazyLock::new(prologue);
-    if let Some(ephemeral) = parties.ephemeral {
-        builder = builder.fixed_ephemeral_key_for_testing_only(ephemeral);
+    if let Some(fixed) = parties.fixed {
+        builder = builder.fixed_ephemeral_key_for_testing_only(fixed.ephemeral);
     }
     let builder = builder.prologue(&PROLOGUE).and_then(|b| b.psk(0, parties.psk.as_bytes()));
     match parties.local {
@@ -211,24 +218,29 @@ fn key(bytes: Option<&[u8]>) -> Result<[u8; 32], HandshakeError> {
 }
 
 /// A message whose payload is one byte about ciphers, then transport parameters.
-fn write(state: &mut HandshakeState, cipher: u8, parameters: &[u8]) -> Result<Vec<u8>, HandshakeError> {
+fn write(
+    state: &mut HandshakeState,
+    suite: Suite,
+    cipher: u8,
+    parameters: &[u8],
+) -> Result<Vec<u8>, HandshakeError> {
     let payload = [&[cipher], parameters].concat();
-    let mut message = vec![0; MAX_MESSAGE];
+    let mut message = vec![0; suite.max_message()];
     let length = state.write_message(&payload, &mut message).map_err(|error| match error {
         snow::Error::Input => HandshakeError::TooLong,
-        // A low-order key of the peer's is the peer's fault.
-        snow::Error::Dh => HandshakeError::Unauthentic,
+        // A low-order key of the peer's is the peer's fault, and so is one that is none of ML-KEM.
+        snow::Error::Dh | snow::Error::Kem => HandshakeError::Unauthentic,
         _ => HandshakeError::Internal,
     })?;
     message.truncate(length);
     Ok(message)
 }
 
-fn read(state: &mut HandshakeState, message: &[u8]) -> Result<(u8, Vec<u8>), HandshakeError> {
-    if message.len() > MAX_MESSAGE {
+fn read(state: &mut HandshakeState, suite: Suite, message: &[u8]) -> Result<(u8, Vec<u8>), HandshakeError> {
+    if message.len() > suite.max_message() {
         return Err(HandshakeError::TooLong);
     }
-    let mut payload = vec![0; MAX_MESSAGE];
+    let mut payload = vec![0; message.len()];
     let length = state.read_message(message, &mut payload).map_err(|_| HandshakeError::Unauthentic)?;
     let (cipher, parameters) =
         payload.get(..length).and_then(<[u8]>::split_first).ok_or(HandshakeError::NoCipher)?;

@@ -4,14 +4,19 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::Kem;
 
 fn keys() -> (StaticKey, StaticKey, Secret32) {
     (StaticKey::from_bytes([1; 32]), StaticKey::from_bytes([2; 32]), [4; 32].into())
 }
 
+fn suite(pattern: Pattern, kem: Kem) -> Suite {
+    Suite { pattern, kem }
+}
+
 fn parties<'a>(local: &'a StaticKey, peer: &'a [u8; 32], psk: &'a Secret32) -> Parties<'a> {
     let (local, peer, ciphers) = (Some(local), Some(peer), Ciphers::Automatic.into());
-    Parties { pattern: Pattern::Ik, local, peer, psk, ciphers, ephemeral: None }
+    Parties { suite: suite(Pattern::Ik, Kem::None), local, peer, psk, ciphers, fixed: None }
 }
 
 #[test]
@@ -67,8 +72,8 @@ fn anyone_is_let_in_by_the_psk_and_named_by_the_static_key() {
 fn a_guest_shows_nothing_but_the_psk() {
     let (i, r, psk) = keys();
     let r_public = r.public();
-    let guest = Parties { pattern: Pattern::Nk, local: None, ..parties(&i, &r_public, &psk) };
-    let host = Parties { pattern: Pattern::Nk, peer: None, ..parties(&r, &r_public, &psk) };
+    let guest = Parties { suite: suite(Pattern::Nk, Kem::None), local: None, ..parties(&i, &r_public, &psk) };
+    let host = Parties { suite: suite(Pattern::Nk, Kem::None), peer: None, ..parties(&r, &r_public, &psk) };
     let (initiator, one) = Initiator::start(&guest, b"from i").unwrap();
     assert_eq!(one.len(), 32 + 1 + 6 + 16);
     assert_eq!(initiator.peer(), Peer::Device(r_public));
@@ -85,6 +90,45 @@ fn a_guest_shows_nothing_but_the_psk() {
     let other_psk = [5; 32].into();
     let other = Initiator::start(&Parties { psk: &other_psk, ..guest }, b"").unwrap().1;
     assert!(Responder::receive(&host, other).is_err());
+}
+
+#[test]
+fn every_suite_comes_to_the_same_secrets_and_to_no_other_suite_s() {
+    let (i, r, psk) = keys();
+    let r_public = r.public();
+    let all =
+        [Pattern::Ik, Pattern::Nk].map(|p| [Kem::None, Kem::MlKem768].map(|kem| suite(p, kem))).concat();
+    for &ours in &all {
+        let local = (ours.pattern == Pattern::Ik).then_some(&i);
+        let of_i = Parties { suite: ours, local, ..parties(&i, &r_public, &psk) };
+        let (initiator, one) = Initiator::start(&of_i, b"from i").unwrap();
+        assert_eq!(one.len(), ours.overhead() + 1 + 6);
+        assert!(one.len() <= ours.max_message());
+        for &theirs in &all {
+            let of_r = Parties { suite: theirs, peer: None, ..parties(&r, &r_public, &psk) };
+            assert_eq!(Responder::receive(&of_r, one.clone()).is_ok(), ours == theirs, "{ours:?} {theirs:?}");
+        }
+        let of_r = Parties { suite: ours, peer: None, ..parties(&r, &r_public, &psk) };
+        let (two, theirs) = Responder::receive(&of_r, one).unwrap().reply(b"from r").unwrap();
+        assert_eq!(two.len(), 32 + 16 + 1 + 6 + if ours.kem == Kem::None { 0 } else { 1088 + 16 });
+        let (_, ours) = initiator.finish(&two).unwrap();
+        assert_eq!(ours.export(b"x"), theirs.export(b"x"));
+    }
+}
+
+#[test]
+fn a_key_that_is_none_of_ml_kem_is_refused() {
+    let (i, r, psk) = keys();
+    let r_public = r.public();
+    let hybrid = suite(Pattern::Ik, Kem::MlKem768);
+    // Coefficients beyond the modulus, which the check of FIPS 203, section 7.2, must find.
+    let kem = FixedKem { encapsulation_key: vec![0xff; 1184], ..FixedKem::generate() };
+    let fixed = Some(Fixed { ephemeral: &[8; 32], kem: Some(&kem) });
+    let (_, one) =
+        Initiator::start(&Parties { suite: hybrid, fixed, ..parties(&i, &r_public, &psk) }, b"").unwrap();
+    let of_r = Parties { suite: hybrid, peer: None, ..parties(&r, &r_public, &psk) };
+    let responder = Responder::receive(&of_r, one).unwrap();
+    assert_eq!(responder.reply(b"").err(), Some(HandshakeError::Unauthentic));
 }
 
 #[test]
@@ -123,7 +167,7 @@ fn an_empty_payload_is_no_message() {
     let (i, r, psk) = keys();
     let (i_public, r_public) = (i.public(), r.public());
     let state = builder(&parties(&i, &r_public, &psk)).unwrap().remote_public_key(&r_public).unwrap();
-    let mut message = vec![0; MAX_MESSAGE];
+    let mut message = vec![0; 1000];
     let length = state.build_initiator().unwrap().write_message(&[], &mut message).unwrap();
     let received = Responder::receive(&parties(&r, &i_public, &psk), message[..length].to_vec());
     assert_eq!(received.err(), Some(HandshakeError::NoCipher));

@@ -1,18 +1,20 @@
-//! Reading a first datagram as far as the gate must: a whole Initial packet with the whole of message 1 in it.
+//! Reading a first datagram as far as the gate must: a whole Initial packet, and what it carries of message 1.
 //!
-//! Stricter than QUIC where our own client never differs: no token, message 1 in one CRYPTO frame at offset 0, nothing
-//! but PADDING and PING beside it.
+//! Stricter than QUIC where our own client never differs: no token, and nothing but PADDING and PING beside CRYPTO.
 
 use super::{
     GATE_ID_LEN, VERSION,
     cipher::PacketCipher::ChaCha20Poly1305,
-    handshake::MAX_MESSAGE,
     packet::{HeaderKey, PacketKey},
+    pieces::Piece,
     schedule::Directions,
 };
 
 /// The least size in bytes of a datagram that opens a link (RFC 9000, section 14.1).
 pub(crate) const MIN_DATAGRAM: usize = 1200;
+
+/// CRYPTO frames in one packet; after losses a client may repeat several pieces in one.
+const MAX_PIECES: usize = 8;
 
 /// What the public part of a packet header says.
 #[derive(Debug, PartialEq, Eq)]
@@ -75,8 +77,9 @@ impl<'a> Header<'a> {
 }
 
 impl Opening<'_> {
-    /// Opens the packet under a gate's Initial secrets and returns the Noise message in it.
-    pub(crate) fn message(&self, secrets: &Directions) -> Option<Vec<u8>> {
+    /// Opens the packet under a gate's Initial secrets and returns what it carries of the Noise message, in the order of
+    /// its frames: at least one piece.
+    pub(crate) fn pieces(&self, secrets: &Directions) -> Option<Vec<Piece>> {
         let mut packet = self.packet.to_vec();
         HeaderKey::new(ChaCha20Poly1305, &secrets.initiator).unprotect(self.number_at, &mut packet);
         let number_len = usize::from(packet.first()? & 0x03) + 1;
@@ -85,32 +88,29 @@ impl Opening<'_> {
             header.get(self.number_at..)?.iter().fold(0, |number, byte| number << 8 | u64::from(*byte));
         let plain =
             PacketKey::new(ChaCha20Poly1305, &secrets.initiator).open(0, number, header, payload).ok()?;
-        sole_crypto_message(plain)
+        crypto_pieces(plain).filter(|pieces| !pieces.is_empty())
     }
 }
 
-fn sole_crypto_message(mut frames: &[u8]) -> Option<Vec<u8>> {
-    let mut message = None;
+fn crypto_pieces(mut frames: &[u8]) -> Option<Vec<Piece>> {
+    let mut pieces = Vec::new();
     while let Some((kind, rest)) = frames.split_first() {
         frames = rest;
         match *kind {
             FRAME_PADDING | FRAME_PING => {}
             FRAME_CRYPTO => {
-                let offset = take_varint(&mut frames)?;
+                let offset = usize::try_from(take_varint(&mut frames)?).ok()?;
                 let length = usize::try_from(take_varint(&mut frames)?).ok()?;
-                let mut data = take(&mut frames, length)?;
-                let framed = usize::from(u16::from_be_bytes(take(&mut data, 2)?.try_into().ok()?));
-                if offset != 0 || framed != data.len() || framed > MAX_MESSAGE {
-                    return None;
-                }
-                if message.replace(data.to_vec()).is_some() {
+                let bytes = take(&mut frames, length)?.to_vec();
+                pieces.push(Piece { offset, bytes });
+                if pieces.len() > MAX_PIECES {
                     return None;
                 }
             }
             _ => return None,
         }
     }
-    message
+    Some(pieces)
 }
 
 fn take<'a>(rest: &mut &'a [u8], length: usize) -> Option<&'a [u8]> {

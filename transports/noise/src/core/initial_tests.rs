@@ -15,6 +15,24 @@ pub(crate) fn compose(keys: &GateKeys, id: &[u8; GATE_ID_LEN], message: &[u8]) -
     compose_frames(keys, id, &crypto)
 }
 
+/// The datagrams of a first flight around a Noise message that takes several, with `size` bytes of it in each.
+pub(crate) fn compose_flight(
+    keys: &GateKeys,
+    id: &[u8; GATE_ID_LEN],
+    message: &[u8],
+    size: usize,
+) -> Vec<Vec<u8>> {
+    let framed = frame(message);
+    let datagram = |(i, piece): (usize, &[u8])| {
+        let mut crypto = vec![FRAME_CRYPTO];
+        crypto.extend_from_slice(&(0x4000 | (i * size) as u16).to_be_bytes());
+        crypto.extend_from_slice(&(0x4000 | piece.len() as u16).to_be_bytes());
+        crypto.extend_from_slice(piece);
+        compose_frames(keys, id, &crypto)
+    };
+    framed.chunks(size).enumerate().map(datagram).collect()
+}
+
 /// The same around any frames.
 pub(crate) fn compose_frames(keys: &GateKeys, id: &[u8; GATE_ID_LEN], frames: &[u8]) -> Vec<u8> {
     let secrets = keys.initial(id);
@@ -43,11 +61,15 @@ fn keys() -> GateKeys {
     GateKeys::new(&[3; 32].into())
 }
 
-fn opened(datagram: &[u8], keys: &GateKeys) -> Option<Vec<u8>> {
+fn opened(datagram: &[u8], keys: &GateKeys) -> Option<Vec<Piece>> {
     match Header::parse(datagram)? {
-        Header::Opening(opening) => opening.message(&keys.initial(opening.id)),
+        Header::Opening(opening) => opening.pieces(&keys.initial(opening.id)),
         _ => None,
     }
+}
+
+fn piece(offset: usize, bytes: &[u8]) -> Piece {
+    Piece { offset, bytes: bytes.to_vec() }
 }
 
 #[test]
@@ -55,7 +77,7 @@ fn a_first_datagram_gives_up_its_message() {
     let keys = keys();
     let datagram = compose(&keys, &keys.mint(), b"message 1");
     assert_eq!(datagram.len(), MIN_DATAGRAM);
-    assert_eq!(opened(&datagram, &keys).as_deref(), Some(&b"message 1"[..]));
+    assert_eq!(opened(&datagram, &keys).as_deref(), Some(&[piece(0, b"\0\x09message 1")][..]));
     assert_eq!(opened(&datagram, &GateKeys::new(&[4; 32].into())), None);
 }
 
@@ -63,16 +85,16 @@ fn a_first_datagram_gives_up_its_message() {
 fn only_the_frames_our_client_sends_are_taken() {
     let keys = keys();
     let id = keys.mint();
-    let ok = [FRAME_PING, FRAME_PADDING, FRAME_CRYPTO, 0, 3, 0, 1, 7];
-    assert_eq!(opened(&compose_frames(&keys, &id, &ok), &keys), Some(vec![7]));
-    let refused: [&[u8]; 6] = [
+    let ok = [FRAME_PING, FRAME_PADDING, FRAME_CRYPTO, 0, 3, 0, 1, 7, FRAME_CRYPTO, 5, 1, 8];
+    let pieces = vec![piece(0, &[0, 1, 7]), piece(5, &[8])];
+    assert_eq!(opened(&compose_frames(&keys, &id, &ok), &keys), Some(pieces));
+    let refused: [&[u8]; 5] = [
         &[],
-        &[FRAME_CRYPTO, 1, 3, 0, 1, 7],
-        &[FRAME_CRYPTO, 0, 3, 0, 2, 7],
-        &[FRAME_CRYPTO, 0, 1, 0],
-        &[FRAME_CRYPTO, 0, 3, 0, 1, 7, FRAME_CRYPTO, 0, 3, 0, 1, 7],
+        &[FRAME_PING],
+        &[FRAME_CRYPTO, 0, 0x7f, 0xff],
         // CONNECTION_CLOSE
-        &[0x1c, 0, 0, 0],
+        &[FRAME_CRYPTO, 0, 3, 0, 1, 7, 0x1c, 0, 0, 0],
+        &[FRAME_CRYPTO, 0, 0].repeat(MAX_PIECES + 1),
     ];
     for frames in refused {
         assert_eq!(opened(&compose_frames(&keys, &id, frames), &keys), None, "{frames:?}");

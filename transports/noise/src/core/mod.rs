@@ -9,10 +9,12 @@ pub(crate) mod frames;
 pub(crate) mod gate_keys;
 pub(crate) mod handshake;
 pub(crate) mod initial;
+pub(crate) mod kem;
 pub(crate) mod packet;
-pub(crate) mod pattern;
+pub(crate) mod pieces;
 pub(crate) mod schedule;
 pub(crate) mod session;
+pub(crate) mod suite;
 #[cfg(test)]
 mod vectors;
 

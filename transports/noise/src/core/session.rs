@@ -62,19 +62,26 @@ impl Session {
     ) -> Result<Self, HandshakeError> {
         let (initiator, message) = Initiator::start(parties, parameters)?;
         let peer = Some(initiator.peer());
-        Ok(Self::new(Role::Initiator, gate, peer, Step::Send { initiator, message }))
+        Ok(Self::new(
+            Role::Initiator,
+            gate,
+            parties.suite.max_message(),
+            peer,
+            Step::Send { initiator, message },
+        ))
     }
 
     /// A responder's, which has verified message 1 already, around its own transport parameters. Without a responder
     /// it comes to nothing.
     pub(crate) fn respond(gate: Arc<GateKeys>, responder: Option<Responder>, parameters: Vec<u8>) -> Self {
         let peer = responder.as_ref().map(Responder::peer);
+        let limit = responder.as_ref().map_or(0, |responder| responder.suite().max_message());
         let step = responder.map_or(Step::Failed, |responder| Step::Receive { responder, parameters });
-        Self::new(Role::Responder, gate, peer, step)
+        Self::new(Role::Responder, gate, limit, peer, step)
     }
 
-    fn new(role: Role, gate: Arc<GateKeys>, peer: Option<Peer>, step: Step) -> Self {
-        let frames = Frames::new(super::handshake::MAX_MESSAGE);
+    fn new(role: Role, gate: Arc<GateKeys>, limit: usize, peer: Option<Peer>, step: Step) -> Self {
+        let frames = Frames::new(limit);
         Self { role, gate, step, frames, peer, peer_parameters: None, secrets: None, generation: None }
     }
 

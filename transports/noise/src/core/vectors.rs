@@ -3,6 +3,8 @@
 //! `WAYSIDE_WRITE_VECTORS=1 cargo test -p wayside-noise vectors` writes them anew. A change means another version number.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
+use std::sync::LazyLock;
+
 use data_encoding::HEXLOWER;
 use serde_json::{Value, json};
 
@@ -11,11 +13,12 @@ use super::{
     cipher::{Offer, PacketCipher},
     frames::frame,
     gate_keys::GateKeys,
-    handshake::{Initiator, Parties, Responder, prologue},
+    handshake::{Fixed, Initiator, Parties, Responder, prologue},
     initial::{Header, tests::compose},
+    kem::FixedKem,
     packet::{HeaderKey, PacketKey},
-    pattern::Pattern,
     schedule::{Directions, LinkSecrets, expand},
+    suite::{Kem, Pattern, Suite},
 };
 use crate::secret::{Secret32, StaticKey};
 
@@ -31,8 +34,14 @@ fn golden_vectors_hold() {
 }
 
 fn vectors() -> Value {
-    let handshakes =
-        [handshake(Pattern::Ik, 1, 3), handshake(Pattern::Ik, 3, 3), handshake(Pattern::Nk, 3, 3)];
+    let suite = |pattern, kem| Suite { pattern, kem };
+    let handshakes = [
+        handshake(suite(Pattern::Ik, Kem::None), 1, 3),
+        handshake(suite(Pattern::Ik, Kem::None), 3, 3),
+        handshake(suite(Pattern::Nk, Kem::None), 3, 3),
+        handshake(suite(Pattern::Ik, Kem::MlKem768), 3, 3),
+        handshake(suite(Pattern::Nk, Kem::MlKem768), 3, 1),
+    ];
     let message_1 = HEXLOWER.decode(handshakes[0]["message_1"].as_str().unwrap().as_bytes()).unwrap();
     let packets = [PacketCipher::ChaCha20Poly1305, PacketCipher::Aes256Gcm].map(|cipher| {
         [(0, 1), (0, u64::from(u32::MAX)), (3, 0x0102_0304_0506)].map(|(path, n)| packet(cipher, path, n))
@@ -40,6 +49,7 @@ fn vectors() -> Value {
     json!({
         "version": hex(&VERSION.to_be_bytes()),
         "gate": gate(&message_1),
+        "kem": kem_vector(),
         "handshakes": handshakes,
         "packets": packets.concat(),
     })
@@ -53,7 +63,7 @@ fn gate(message: &[u8]) -> Value {
     assert!(keys.recognises(&id));
     let datagram = compose(&keys, &id, message);
     let Some(Header::Opening(opening)) = Header::parse(&datagram) else { panic!("a first datagram") };
-    assert_eq!(opening.message(&keys.initial(&id)).unwrap(), message);
+    assert_eq!(opening.pieces(&keys.initial(&id)).unwrap()[0].bytes, frame(message));
     json!({
         "gamma": hex(gamma.as_bytes()),
         "random": hex(&random),
@@ -63,27 +73,28 @@ fn gate(message: &[u8]) -> Value {
     })
 }
 
-fn handshake(pattern: Pattern, offered: u8, accepted: u8) -> Value {
+fn handshake(suite: Suite, offered: u8, accepted: u8) -> Value {
     let (i, r) =
         (StaticKey::from_bytes(*secret(0x10).as_bytes()), StaticKey::from_bytes(*secret(0x11).as_bytes()));
     let (i_ephemeral, r_ephemeral, psk) = (secret(0x20), secret(0x21), secret(0x40));
     let (i_parameters, r_parameters) =
         (b"initiator's transport parameters", b"responder's transport parameters");
+    let kem = kem();
     let of_i = Parties {
-        pattern,
-        local: (pattern == Pattern::Ik).then_some(&i),
+        suite,
+        local: (suite.pattern == Pattern::Ik).then_some(&i),
         peer: Some(&r.public()),
         psk: &psk,
         ciphers: Offer::from_byte(offered),
-        ephemeral: Some(i_ephemeral.as_bytes()),
+        fixed: Some(Fixed { ephemeral: i_ephemeral.as_bytes(), kem: Some(&kem) }),
     };
     let of_r = Parties {
-        pattern,
+        suite,
         local: Some(&r),
         peer: None,
         psk: &psk,
         ciphers: Offer::from_byte(accepted),
-        ephemeral: Some(r_ephemeral.as_bytes()),
+        fixed: Some(Fixed { ephemeral: r_ephemeral.as_bytes(), kem: Some(&kem) }),
     };
     let (initiator, one) = Initiator::start(&of_i, i_parameters).unwrap();
     let responder = Responder::receive(&of_r, one.clone()).unwrap();
@@ -91,7 +102,7 @@ fn handshake(pattern: Pattern, offered: u8, accepted: u8) -> Value {
     let (_, same) = initiator.finish(&two).unwrap();
     assert_eq!(secrets.export(b""), same.export(b""));
     let mut vector = json!({
-        "protocol": pattern.protocol(),
+        "protocol": suite.protocol(),
         "initiator_ciphers": offered,
         "responder_ciphers": accepted,
         "chosen_cipher": secrets.cipher.bit(),
@@ -108,11 +119,42 @@ fn handshake(pattern: Pattern, offered: u8, accepted: u8) -> Value {
         "message_2": hex(&two),
         "secrets": link_secrets(&secrets),
     });
-    if pattern == Pattern::Ik {
+    if suite.pattern == Pattern::Ik {
         vector["initiator_static"] = json!(hex(secret(0x10).as_bytes()));
         vector["initiator_static_public"] = json!(hex(&i.public()));
     }
     vector
+}
+
+/// A key pair of ML-KEM and what was encapsulated to it. The library draws them at random, so that they are kept from
+/// one writing to the next.
+fn kem() -> FixedKem {
+    static KEM: LazyLock<FixedKem> = LazyLock::new(|| {
+        let file = std::fs::read_to_string(FILE).unwrap_or_default();
+        let value = serde_json::from_str::<Value>(&file).unwrap_or_default();
+        let bytes = |name: &str| HEXLOWER.decode(value["kem"][name].as_str()?.as_bytes()).ok();
+        let known = || {
+            Some(FixedKem {
+                decapsulation_key: bytes("decapsulation_key")?,
+                encapsulation_key: bytes("encapsulation_key")?,
+                ciphertext: bytes("ciphertext")?,
+                shared_secret: bytes("shared_secret")?.try_into().ok()?,
+            })
+        };
+        known().unwrap_or_else(FixedKem::generate)
+    });
+    KEM.clone()
+}
+
+fn kem_vector() -> Value {
+    let kem = kem();
+    json!({
+        "algorithm": "ML-KEM-768",
+        "decapsulation_key": hex(&kem.decapsulation_key),
+        "encapsulation_key": hex(&kem.encapsulation_key),
+        "ciphertext": hex(&kem.ciphertext),
+        "shared_secret": hex(&kem.shared_secret),
+    })
 }
 
 fn link_secrets(secrets: &LinkSecrets) -> Value {

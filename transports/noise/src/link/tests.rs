@@ -6,7 +6,7 @@ use std::time::Instant;
 use tokio::io::AsyncReadExt;
 
 use super::*;
-use crate::{Endpoint, EndpointConfig, Expectation, StaticKey, Whom};
+use crate::{Endpoint, EndpointConfig, Expectation, Kem, StaticKey, Whom};
 
 async fn linked() -> (Endpoint, Endpoint, Link, Link) {
     let (client_key, server_key) = (StaticKey::from_bytes([1; 32]), StaticKey::from_bytes([2; 32]));
@@ -15,6 +15,7 @@ async fn linked() -> (Endpoint, Endpoint, Link, Link) {
         whom: Whom::Device(peer.public()),
         gate: [3; 32].into(),
         psk: [4; 32].into(),
+        kem: Kem::None,
     };
     let (of_client, of_server) = (expectation(&client_key), expectation(&server_key));
     let loopback = [([127, 0, 0, 1], 0).into()];

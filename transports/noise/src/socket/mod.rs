@@ -10,7 +10,6 @@
 
 pub(crate) mod memory;
 pub(crate) mod route;
-mod sieve;
 pub(crate) mod tcp;
 pub(crate) mod tunnel;
 mod udp;
@@ -36,10 +35,9 @@ use wayside_path::Kind;
 use self::{
     memory::MemoryNetwork,
     route::{Route, Routes, TunnelId, canonical, mapped},
-    sieve::Sieve,
     tunnel::{Tunnel, Tunnels},
 };
-use crate::gate::Gate;
+use crate::gate::{Gate, Sieve};
 
 /// Where sockets come from.
 #[derive(Clone, Debug, Default)]
@@ -184,7 +182,7 @@ impl VirtualSocket {
             sockets,
             inbox,
             turn: 0,
-            sieve: Sieve(gate),
+            sieve: Sieve::new(gate),
             shared: Arc::clone(&shared),
             last_known: None,
         };
@@ -221,11 +219,12 @@ impl VirtualSocket {
         let mut kept = 0;
         for (buffer, meta) in buffers.iter_mut().zip(metas.iter_mut()).take(received) {
             let route = Route::Udp { socket, remote: canonical(meta.addr) };
-            // The real one, mapped, or one that is made up: not before something was admitted, since that takes a place in a table.
-            let judged = mapped(meta.addr);
-            self.sieve.keep_admitted(judged, buffer, meta);
-            if meta.len > 0 {
-                meta.addr = self.shared.routes.address(route);
+            meta.addr = mapped(meta.addr);
+            self.sieve.keep_admitted(buffer, meta);
+            if meta.len > 0 || self.sieve.has_released() {
+                // Not before something was admitted: a made-up address takes a place in a table.
+                let before = std::mem::replace(&mut meta.addr, self.shared.routes.address(route));
+                self.sieve.rename(before, meta.addr);
                 self.notice(meta.addr, buffer.first().copied());
                 kept += meta.len;
             }
@@ -250,7 +249,7 @@ impl VirtualSocket {
             *meta = RecvMeta::default();
             (meta.len, meta.stride) = (datagram.len(), datagram.len());
             meta.addr = self.shared.routes.address(Route::Tunnel(tunnel));
-            self.sieve.keep_admitted(meta.addr, buffer, meta);
+            self.sieve.keep_admitted(buffer, meta);
             if meta.len > 0 {
                 self.shared.tunnels.admitted(tunnel);
                 count += 1;
@@ -314,10 +313,20 @@ impl AsyncUdpSocket for VirtualSocket {
         buffers: &mut [IoSliceMut<'_>],
         metas: &mut [RecvMeta],
     ) -> Poll<io::Result<usize>> {
-        if let Poll::Ready(count) = self.poll_udp(cx, buffers, metas) {
-            return Poll::Ready(Ok(count));
+        loop {
+            // What was held of a first flight comes before what came after it.
+            let released = self.sieve.deliver(buffers, metas);
+            if released > 0 {
+                return Poll::Ready(Ok(released));
+            }
+            if let Poll::Ready(count) = self.poll_udp(cx, buffers, metas) {
+                return Poll::Ready(Ok(count));
+            }
+            let tunnelled = self.poll_tunnels(cx, buffers, metas);
+            if tunnelled.is_ready() || !self.sieve.has_released() {
+                return tunnelled.map(Ok);
+            }
         }
-        self.poll_tunnels(cx, buffers, metas).map(Ok)
     }
 
     /// IPv6, so that noq keeps every address in that form, virtual ones included.

@@ -11,7 +11,7 @@ use std::{
 };
 
 use tokio::{net::UdpSocket, task::JoinHandle};
-use wayside_noise::{Endpoint, EndpointConfig, Expectation, Link, Secret32, SessionId, StaticKey, Whom};
+use wayside_noise::{Endpoint, EndpointConfig, Expectation, Kem, Link, Secret32, SessionId, StaticKey, Whom};
 
 pub(crate) const SESSION: SessionId = SessionId([7; 16]);
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
@@ -27,6 +27,7 @@ pub(crate) struct Agreed {
     pub(crate) server: StaticKey,
     pub(crate) gate: Secret32,
     pub(crate) psk: Secret32,
+    pub(crate) kem: Kem,
 }
 
 impl Default for Agreed {
@@ -36,6 +37,7 @@ impl Default for Agreed {
             server: StaticKey::from_bytes([2; 32]),
             gate: [3; 32].into(),
             psk: [4; 32].into(),
+            kem: Kem::None,
         }
     }
 }
@@ -48,6 +50,7 @@ impl Agreed {
             whom: Whom::Device(self.server.public()),
             gate: self.gate.clone(),
             psk: self.psk.clone(),
+            kem: self.kem,
         }
     }
 
@@ -78,50 +81,80 @@ pub(crate) async fn linked() -> (Endpoint, Endpoint, Link, Link) {
     (client, server, dialled.expect("links"), accepted.expect("open"))
 }
 
-/// Carries datagrams between clients and one server, and counts what the server sends.
+/// Carries datagrams between clients and one server, records what comes first, and counts what the server sends.
 pub(crate) struct Proxy {
     pub(crate) address: SocketAddr,
     pub(crate) from_server: Arc<AtomicU64>,
-    pub(crate) first_from_client: Arc<Mutex<Option<Vec<u8>>>>,
+    /// The first datagrams of whichever client, at most eight.
+    pub(crate) from_client: Arc<Mutex<Vec<Vec<u8>>>>,
     cut: Arc<AtomicBool>,
     task: JoinHandle<()>,
+}
+
+/// What befalls datagrams in either direction, in per cent.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Mishaps {
+    pub(crate) lost: u64,
+    pub(crate) doubled: u64,
+    /// Overtaken by the next one; where none comes, lost.
+    pub(crate) late: u64,
 }
 
 impl Proxy {
     /// Loses `loss` per cent each way, by a fixed sequence that `seed` starts.
     pub(crate) async fn start(server: SocketAddr, loss: u64, seed: u64) -> Self {
+        Self::with(server, Mishaps { lost: loss, ..Mishaps::default() }, seed).await
+    }
+
+    pub(crate) async fn with(server: SocketAddr, mishaps: Mishaps, seed: u64) -> Self {
         let socket = UdpSocket::bind(loopback()).await.unwrap();
         let address = socket.local_addr().unwrap();
         let from_server = Arc::new(AtomicU64::new(0));
-        let first_from_client = Arc::new(Mutex::new(None));
-        let (count, first) = (Arc::clone(&from_server), Arc::clone(&first_from_client));
+        let from_client = Arc::new(Mutex::new(Vec::new()));
+        let (count, first) = (Arc::clone(&from_server), Arc::clone(&from_client));
         let cut = Arc::new(AtomicBool::new(false));
         let is_cut = Arc::clone(&cut);
         let task = tokio::spawn(async move {
             let (mut client, mut state, mut buffer) = (None, seed | 1, vec![0; 65536]);
+            let mut late: Option<(Vec<u8>, SocketAddr)> = None;
             loop {
                 let Ok((length, from)) = socket.recv_from(&mut buffer).await else { continue };
+                let datagram = &buffer[..length];
                 let to = if from == server {
                     count.fetch_add(1, Ordering::Relaxed);
                     client
                 } else {
                     client = Some(from);
-                    first.lock().unwrap().get_or_insert_with(|| buffer[..length].to_vec());
+                    let mut first = first.lock().unwrap();
+                    if first.len() < 8 {
+                        first.push(datagram.to_vec());
+                    }
                     Some(server)
                 };
-                // xorshift64
-                state ^= state << 13;
-                state ^= state >> 7;
-                state ^= state << 17;
-                if let Some(to) = to
-                    && state % 100 >= loss
-                    && !is_cut.load(Ordering::Relaxed)
-                {
-                    let _ = socket.send_to(&buffer[..length], to).await;
+                let mut befalls = |per_cent| {
+                    // xorshift64
+                    state ^= state << 13;
+                    state ^= state >> 7;
+                    state ^= state << 17;
+                    state % 100 < per_cent
+                };
+                let Some(to) = to else { continue };
+                if befalls(mishaps.lost) || is_cut.load(Ordering::Relaxed) {
+                    continue;
+                }
+                if late.is_none() && befalls(mishaps.late) {
+                    late = Some((datagram.to_vec(), to));
+                    continue;
+                }
+                for _ in 0..1 + u64::from(befalls(mishaps.doubled)) {
+                    let _ = socket.send_to(datagram, to).await;
+                }
+                if let Some((datagram, to)) = late.take() {
+                    let _ = socket.send_to(&datagram, to).await;
                 }
             }
         });
-        Self { address, from_server, first_from_client, cut, task }
+        Self { address, from_server, from_client, cut, task }
     }
 
     /// Lets nothing through either way, or all again.

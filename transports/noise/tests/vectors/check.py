@@ -7,6 +7,7 @@ import json
 import pathlib
 import struct
 
+import mlkem
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
@@ -117,27 +118,42 @@ class Noise:
         return key
 
 
-def handshake(given):
+def kem(given):
+    public, shared = mlkem.decapsulate(*(bytes.fromhex(given[name]) for name in ("decapsulation_key", "ciphertext")))
+    # A ciphertext that was rejected would give a secret too: see to it that this one was made for this key.
+    message = mlkem.decrypt(bytes.fromhex(given["decapsulation_key"])[: 384 * mlkem.K], bytes.fromhex(given["ciphertext"]))
+    assert hashlib.sha3_512(message + hashlib.sha3_256(public).digest()).digest()[:32] == shared
+    return dict(given, algorithm="ML-KEM-768", encapsulation_key=public.hex(), shared_secret=shared.hex())
+
+
+def handshake(given, kem):
     get = lambda name: bytes.fromhex(given[name])
     sr, ei, er, psk = map(get, ("responder_static", "initiator_ephemeral", "responder_ephemeral", "psk"))
     # A guest has no static key.
     si = get("initiator_static") if "initiator_static" in given else None
     prologue = b"wayside link" + bytes.fromhex("77790002")
     chosen = AES if given["initiator_ciphers"] & given["responder_ciphers"] & AES else CHACHA
-    protocol = "Noise_%s_25519_ChaChaPoly_SHA256" % ("IKpsk0" if si else "NKpsk0")
+    hybrid = "MLKEM768" in given["protocol"]
+    modifiers, dhs = ("hfs+psk0", "25519+MLKEM768") if hybrid else ("psk0", "25519")
+    protocol = "Noise_%s%s_%s_ChaChaPoly_SHA256" % ("IK" if si else "NK", modifiers, dhs)
     noise = Noise(protocol.encode(), prologue)
     noise.mix_hash(public(sr))
-    # -> psk, e, es, and of a device s, ss
+    # -> psk, e, es, with ML-KEM e1, and of a device s, ss
     noise.mix_key_and_hash(psk)
     one = noise.e(public(ei))
     noise.mix_key(dh(ei, public(sr)))
+    if hybrid:
+        one += noise.encrypt_and_hash(bytes.fromhex(kem["encapsulation_key"]))
     if si:
         one += noise.encrypt_and_hash(public(si))
         noise.mix_key(dh(si, public(sr)))
     one += noise.encrypt_and_hash(bytes([given["initiator_ciphers"]]) + get("initiator_parameters"))
-    # <- e, ee, and to a device se
+    # <- e, ee, with ML-KEM ekem1, and to a device se
     two = noise.e(public(er))
     noise.mix_key(dh(er, public(ei)))
+    if hybrid:
+        two += noise.encrypt_and_hash(bytes.fromhex(kem["ciphertext"]))
+        noise.mix_key(bytes.fromhex(kem["shared_secret"]))
     if si:
         noise.mix_key(dh(er, public(si)))
     two += noise.encrypt_and_hash(bytes([chosen]) + get("responder_parameters"))
@@ -189,10 +205,11 @@ def packet(given):
 
 def main():
     given = json.loads((pathlib.Path(__file__).parent / "link.json").read_text())
-    shakes = [handshake(shake) for shake in given["handshakes"]]
+    shakes = [handshake(shake, given["kem"]) for shake in given["handshakes"]]
     computed = dict(
         given,
         version="77790002",
+        kem=kem(given["kem"]),
         handshakes=shakes,
         gate=gate(given["gate"], bytes.fromhex(shakes[0]["message_1"])),
         packets=[packet(p) for p in given["packets"]],

@@ -48,6 +48,13 @@ impl ResetKey {
     }
 }
 
+impl ResetKey {
+    #[cfg(feature = "quinn")]
+    pub(crate) fn key(&self) -> &hmac::Key {
+        &self.0
+    }
+}
+
 impl HmacKey for ResetKey {
     fn sign(&self, data: &[u8], signature_out: &mut [u8]) {
         let tag = hmac::sign(&self.0, data);
