@@ -73,6 +73,8 @@ const SEND_WINDOW: u64 = 4 << 20;
 const DATAGRAM_BUFFER: usize = 256 << 10;
 /// Largest UDP payload accepted: all that QUIC allows (RFC 9000, section 18.2).
 const MAX_UDP_PAYLOAD: u16 = 65_527;
+/// Paths that stand by are asked so much more rarely than the one in use says that it lives.
+const STANDBY: u32 = 2;
 /// Paths of one link at a time: those that are kept, those that are being opened, and those that drain.
 const MAX_PATHS: u32 = 8;
 /// Bytes kept of datagrams that follow an admitted first one before it is dealt with: per handshake, and in all.
@@ -81,6 +83,11 @@ const EARLY_BYTES_TOTAL: u64 = 1 << 20;
 const MAX_INCOMING: usize = 256;
 
 impl EndpointConfig {
+    /// How often paths that stand by are asked whether they live.
+    pub(crate) fn standby(&self) -> Option<Duration> {
+        self.keep_alive.map(|pace| pace.saturating_mul(STANDBY))
+    }
+
     pub(crate) fn transport(&self, largest: u16) -> TransportConfig {
         let mut transport = TransportConfig::default();
         let mut search = MtuDiscoveryConfig::default();
@@ -93,9 +100,8 @@ impl EndpointConfig {
             .send_window(SEND_WINDOW)
             .datagram_receive_buffer_size(Some(DATAGRAM_BUFFER))
             .datagram_send_buffer_size(DATAGRAM_BUFFER)
-            // Each path has its own, so that one that stands by keeps its NAT mapping and its round-trip time.
-            .default_path_keep_alive_interval(self.keep_alive)
-            .default_path_max_idle_timeout(Some(self.idle_timeout))
+            // Of the path in use; those that stand by have our own probes.
+            .keep_alive_interval(self.keep_alive)
             .max_concurrent_multipath_paths(MAX_PATHS)
             .mtu_discovery_config(Some(search))
             // A timeout beyond QUIC's range of 2^62 ms is none.

@@ -274,20 +274,68 @@ async fn a_relayed_link_moves_to_a_direct_path_and_survives_the_relay() {
     ticking.stop().await;
 }
 
+/// Stands between a client and a server, and the server's address as the client sees it can change.
+struct Moving {
+    address: SocketAddr,
+    move_to: tokio::sync::watch::Sender<usize>,
+}
+
+impl Moving {
+    async fn start(server: SocketAddr) -> Self {
+        let outside = [
+            tokio::net::UdpSocket::bind(loopback()).await.unwrap(),
+            tokio::net::UdpSocket::bind(loopback()).await.unwrap(),
+        ];
+        let inside = tokio::net::UdpSocket::bind(loopback()).await.unwrap();
+        let address = outside[0].local_addr().unwrap();
+        let (move_to, place) = tokio::sync::watch::channel(0);
+        tokio::spawn(async move {
+            let (mut client, mut a, mut b, mut c) = (None, [0; 65536], [0; 65536], [0; 65536]);
+            loop {
+                tokio::select! {
+                    Ok((length, from)) = outside[0].recv_from(&mut a) => {
+                        client = Some(from);
+                        // The old address is nobody's any more.
+                        if *place.borrow() == 0 {
+                            inside.send_to(&a[..length], server).await.unwrap();
+                        }
+                    }
+                    Ok((length, from)) = outside[1].recv_from(&mut b) => {
+                        client = Some(from);
+                        inside.send_to(&b[..length], server).await.unwrap();
+                    }
+                    Ok((length, _)) = inside.recv_from(&mut c) => {
+                        let at = *place.borrow();
+                        if let Some(client) = client {
+                            outside[at].send_to(&c[..length], client).await.unwrap();
+                        }
+                    }
+                }
+            }
+        });
+        Self { address, move_to }
+    }
+}
+
 #[tokio::test]
 async fn the_server_may_move_and_the_link_lives() {
-    // The server's address, as the client sees it, is the proxy's; it changes in the middle of the link, without the client being told.
     let agreed = Agreed::default();
-    let (client, server) = agreed.endpoints().await;
-    let before = Proxy::start(server.local_addresses()[0], 0, 1).await;
-    let (dialled, accepted) = dialled(&agreed, &client, &server, vec![before.address.into()]).await;
-    for from_client in [true, false] {
+    for (from_client, told) in [(true, true), (false, true), (true, false), (false, false)] {
+        let (client, server) = agreed.endpoints().await;
+        let moving = Moving::start(server.local_addresses()[0]).await;
+        let (dialled, accepted) = dialled(&agreed, &client, &server, vec![moving.address.into()]).await;
         let (from, to) = if from_client { (&dialled, &accepted) } else { (&accepted, &dialled) };
         let ticking = Ticking::start(from, to).await;
         sleep(Duration::from_millis(100)).await;
-        ticking.stop().await;
+        moving.move_to.send(1).unwrap();
+        if told {
+            // As the operating system tells of a new address.
+            server.network_changed();
+        }
+        until("the client speaks to the new address", || dialled.remote() != moving.address).await;
+        let longest = ticking.stop().await;
+        assert!(longest < Duration::from_secs(1), "from the client {from_client}, told {told}: {longest:?}");
     }
-    drop((client, server, before));
 }
 
 #[tokio::test]

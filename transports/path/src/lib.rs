@@ -8,7 +8,7 @@
 //! [`Paths`] is fed with what its driver sees (paths that open and close, their counters) and drained of [`Action`]s:
 //!
 //! ```text
-//!   opened, closed, observe ──> Paths ──> Prefer, Ping, Close, Open
+//!   opened, closed, observe ──> Paths ──> Prefer, Ask, Close, Open
 //!   stir, handle_timeout    ──>   │
 //!                                 └─────> poll_timeout: when to observe and call handle_timeout again
 //! ```
@@ -32,6 +32,7 @@
 //! let ms = Duration::from_millis;
 //! let mut paths = Paths::default();
 //! paths.opened(ms(0), PathKey(0), Kind::Udp { v6: false }, ms(20));
+//! assert_eq!(paths.poll_action(), Some(Action::Ask(PathKey(0))));
 //! assert_eq!(paths.poll_action(), Some(Action::Prefer(PathKey(0))));
 //! // Bytes were sent, nothing came back: the driver is told to observe again soon.
 //! paths.observe(ms(30), PathKey(0), Sample { sent: 1200, received: 0, rtt: ms(20) });

@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-/// What acknowledgements may take beyond the round trip: QUIC's greatest delay of 25 ms (RFC 9000, section 18.2) and timers' grain.
+/// What replies may take beyond the round trip: QUIC's greatest delay of 25 ms (RFC 9000, section 18.2) and timers' grain.
 const SLACK: Duration = Duration::from_millis(40);
 /// From being asked again to being overdue, beyond the round trips. Three questions fit, so that single losses kill nothing.
 const GRACE: Duration = Duration::from_millis(110);
@@ -34,7 +34,7 @@ impl Liveness {
         Self { heard: now, moved: now, ..Self::default() }
     }
 
-    /// Takes counters that only grow: bytes sent that want an acknowledgement, datagrams received.
+    /// Takes counters that only grow: of what was sent and wants a reply over this path, and of what came in over it.
     pub fn observe(&mut self, now: Duration, sent: u64, received: u64) {
         let (sends, hears) = (sent > self.sent, received > self.received);
         (self.sent, self.received) = (sent.max(self.sent), received.max(self.received));
@@ -77,7 +77,8 @@ impl Liveness {
 
     /// Whether to ask it now whether it lives; remembers that it was asked.
     pub fn ask(&mut self, now: Duration, rtt: Duration) -> bool {
-        let pause = ASK_AGAIN.max(rtt / 2);
+        // The longer nothing answers, the rarer.
+        let pause = ASK_AGAIN.max(rtt / 2).max(self.waited(now).unwrap_or_default() / 4);
         let due = self.asked.is_none_or(|asked| now.saturating_sub(asked) >= pause);
         if due {
             self.asked = Some(now);
@@ -139,6 +140,6 @@ mod tests {
         let mut path = Liveness::new(ms(0));
         path.observe(ms(0), 100, 0);
         let asked: Vec<u64> = (40..150).filter(|at| path.ask(ms(*at), ms(1))).collect();
-        assert_eq!(asked, [40, 75, 110, 145]);
+        assert_eq!(asked, [40, 75, 110, 147]);
     }
 }

@@ -19,9 +19,9 @@ pub struct PathKey(pub u32);
 /// What a path's counters say.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Sample {
-    /// Bytes sent that want an acknowledgement, since the path began.
+    /// What was sent since the path began and wants a reply over this path, in any unit.
     pub sent: u64,
-    /// Datagrams received since the path began.
+    /// What came in over it since it began, in any unit.
     pub received: u64,
     /// The smoothed round-trip time.
     pub rtt: Duration,
@@ -32,8 +32,8 @@ pub struct Sample {
 pub enum Action {
     /// Send over this path, and over no other one while it lives.
     Prefer(PathKey),
-    /// Send something over this path that is acknowledged at once.
-    Ping(PathKey),
+    /// Ask over this path for an answer over the same one.
+    Ask(PathKey),
     /// Close this path: it is dead, or one too many.
     Close(PathKey),
     /// Try to open a path to the candidate of this number, and report [`Paths::attempt_failed`] or [`Paths::opened_to`].
@@ -48,6 +48,10 @@ pub struct Paths {
     preferred: Option<PathKey>,
     challenger: Option<Challenger<PathKey>>,
     candidates: Vec<Candidate>,
+    /// The peer's choice, on the side that follows.
+    followed: Option<PathKey>,
+    /// How often paths that stand by are asked; never where nothing is to be sent without need.
+    standby: Option<Duration>,
     actions: VecDeque<Action>,
     /// Nothing needs to be looked at before, unless somebody stirs.
     look_at: Option<Duration>,
@@ -77,6 +81,18 @@ const MOST_OPEN: usize = 3;
 const MOST_CANDIDATES: usize = 32;
 
 impl Paths {
+    /// No paths yet. Those that stand by are asked at this pace whether they still live, which keeps their NAT mappings too.
+    pub fn new(standby: Option<Duration>) -> Self {
+        Self { standby, ..Self::default() }
+    }
+
+    /// The peer sends over this path from now on. The side that calls this does the same as long as the path answers, so that what is
+    /// sent and its acknowledgements take one way; only one of the two sides may call it.
+    pub fn follow(&mut self, now: Duration, key: PathKey) {
+        self.followed = Some(key);
+        self.choose(now);
+    }
+
     /// A path can carry data. `rtt` is what its opening measured.
     pub fn opened(&mut self, now: Duration, key: PathKey, kind: Kind, rtt: Duration) {
         self.insert(now, key, Open { kind, rtt, live: Liveness::new(now), candidate: None });
@@ -113,6 +129,14 @@ impl Paths {
         Some(self.candidates.len() - 1)
     }
 
+    /// A candidate has become another address, or is worth a try after all: what failed before says nothing.
+    pub fn renew(&mut self, now: Duration, candidate: usize) {
+        if let Some(it) = self.candidates.get_mut(candidate) {
+            it.attempts.forgive();
+            self.look_soon(now);
+        }
+    }
+
     /// The path that the link began with leads to this candidate.
     pub fn began_at(&mut self, key: PathKey, candidate: usize) {
         let (Some(open), Some(it)) = (self.open.get_mut(&key), self.candidates.get_mut(candidate)) else {
@@ -135,7 +159,7 @@ impl Paths {
         for candidate in &mut self.candidates {
             candidate.attempts.forgive();
         }
-        self.actions.extend(self.open.keys().map(|key| Action::Ping(*key)));
+        self.actions.extend(self.open.keys().map(|key| Action::Ask(*key)));
         self.look_soon(now);
     }
 
@@ -193,6 +217,8 @@ impl Paths {
 
     fn insert(&mut self, now: Duration, key: PathKey, open: Open) {
         self.open.insert(key, open);
+        // Its round-trip time, as this link measures it.
+        self.actions.push_back(Action::Ask(key));
         self.choose(now);
         self.look_soon(now);
     }
@@ -200,11 +226,14 @@ impl Paths {
     /// Asks where a reply is late, and leaves what is overdue if another path answers.
     fn doubt(&mut self, now: Duration) {
         let doubted = |open: &Open| open.live.is_doubted(now, open.rtt);
-        let in_doubt = self.preferred.and_then(|key| self.open.get(&key)).is_some_and(doubted);
+        // Where one is in doubt the others must prove that they live.
+        let in_doubt = self.open.values().any(doubted);
+        let standby = self.standby.filter(|_| self.open.len() > 1);
         for (key, open) in &mut self.open {
-            // Where the one in use is in doubt the others must prove that they live.
-            if (in_doubt || open.live.is_doubted(now, open.rtt)) && open.live.ask(now, open.rtt) {
-                self.actions.push_back(Action::Ping(*key));
+            let silent = self.preferred != Some(*key)
+                && standby.is_some_and(|pace| now.saturating_sub(open.live.heard()) >= pace);
+            if (in_doubt || silent) && open.live.ask(now, open.rtt) {
+                self.actions.push_back(Action::Ask(*key));
             }
         }
         let dead: Vec<PathKey> = self
@@ -242,6 +271,15 @@ impl Paths {
 
     fn choose(&mut self, now: Duration) {
         let Some((best, merit)) = self.best(now) else { return };
+        let followed = self
+            .followed
+            .filter(|key| self.open.get(key).is_some_and(|open| !open.live.is_doubted(now, open.rtt)));
+        if let Some(key) = followed {
+            if self.preferred != Some(key) {
+                self.prefer(key);
+            }
+            return;
+        }
         let in_use = self.preferred.and_then(|key| Some((key, self.open.get(&key)?)));
         let Some((key, open)) = in_use else { return self.prefer(best) };
         if key == best {
@@ -317,11 +355,18 @@ impl Paths {
     }
 
     fn next_look(&self, now: Duration) -> Option<Duration> {
-        let busy = self.open.values().any(|open| {
-            open.live.waiting_since().is_some() || now.saturating_sub(open.live.moved()) < DORMANT
+        let waited = self.open.values().filter_map(|open| open.live.waiting_since()).min();
+        let busy = waited.is_some()
+            || self.challenger.is_some()
+            || self.open.values().any(|open| now.saturating_sub(open.live.moved()) < DORMANT);
+        // The longer nothing answers, the rarer.
+        let pause = LOOK.max(waited.map_or(Duration::ZERO, |since| now.saturating_sub(since) / 8));
+        let soon = busy.then(|| now.saturating_add(pause));
+        let standby = self.standby.filter(|_| self.open.len() > 1).and_then(|pace| {
+            let standing_by = self.open.iter().filter(|(key, _)| self.preferred != Some(**key));
+            let heard = standing_by.map(|(_, open)| open.live.heard()).min()?;
+            Some(heard.saturating_add(pace).max(now.saturating_add(LOOK)))
         });
-        let steady = self.challenger.is_some();
-        let soon = (busy || steady).then(|| now.saturating_add(LOOK));
         let need = self.need(now);
         let attempt = self
             .candidates
@@ -330,7 +375,7 @@ impl Paths {
             .filter_map(|it| it.attempts.next(need.urgent))
             .min()
             .map(|at| at.max(now.saturating_add(LOOK)));
-        soon.into_iter().chain(attempt).min()
+        soon.into_iter().chain(standby).chain(attempt).min()
     }
 
     fn look_soon(&mut self, now: Duration) {

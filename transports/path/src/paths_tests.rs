@@ -9,8 +9,9 @@ fn ms(n: u64) -> Duration {
     Duration::from_millis(n)
 }
 
+/// What is to be done, questions apart.
 fn actions(paths: &mut Paths) -> Vec<Action> {
-    std::iter::from_fn(|| paths.poll_action()).collect()
+    std::iter::from_fn(|| paths.poll_action()).filter(|it| !matches!(it, Action::Ask(_))).collect()
 }
 
 #[test]
@@ -100,6 +101,56 @@ fn a_link_that_hangs_in_the_air_tries_the_same_address_afresh() {
     paths.handle_timeout(ms(300));
     paths.handle_timeout(ms(600));
     assert!(actions(&mut paths).contains(&Action::Open(candidate)));
+}
+
+#[test]
+fn the_peers_choice_is_followed_while_it_answers() {
+    let mut paths = Paths::default();
+    paths.opened(ms(0), PathKey(0), V4, ms(10));
+    paths.opened(ms(0), PathKey(1), V4, ms(90));
+    paths.follow(ms(1), PathKey(1));
+    assert_eq!(paths.preferred(), Some(PathKey(1)));
+    for at in (25..500).step_by(25) {
+        paths.observe(ms(at), PathKey(0), Sample { sent: at, received: at, rtt: ms(10) });
+        paths.observe(ms(at), PathKey(1), Sample { sent: at, received: 0, rtt: ms(90) });
+        paths.handle_timeout(ms(at));
+    }
+    assert_eq!(paths.preferred(), Some(PathKey(0)));
+}
+
+#[test]
+fn paths_that_stand_by_are_asked_now_and_then_and_closed_when_they_are_dead() {
+    let mut paths = Paths::new(Some(ms(10_000)));
+    paths.opened(ms(0), PathKey(0), V4, ms(10));
+    paths.opened(ms(0), PathKey(1), Kind::Tcp, ms(10));
+    let (mut asked, mut sent, mut closed) = (Vec::new(), [0, 0], None);
+    let mut answered = [0, 0];
+    for at in 0..60_000 {
+        if paths.poll_timeout().is_some_and(|due| due <= ms(at)) {
+            for (key, (sent, received)) in sent.iter().zip(answered).enumerate() {
+                let sample = Sample { sent: *sent, received, rtt: ms(10) };
+                paths.observe(ms(at), PathKey(key as u32), sample);
+            }
+            paths.handle_timeout(ms(at));
+        }
+        while let Some(action) = paths.poll_action() {
+            match action {
+                Action::Ask(PathKey(key)) => {
+                    sent[key as usize] += 1;
+                    // The one that stands by dies after half a minute.
+                    answered[key as usize] += u64::from(key == 0 || at < 30_000);
+                    asked.push((key, at));
+                }
+                Action::Close(key) => closed = Some((key, at)),
+                _ => {}
+            }
+        }
+    }
+    let (key, at) = closed.unwrap();
+    assert!(key == PathKey(1) && (30_000..41_000).contains(&at), "{at}");
+    let of_standby = asked.iter().filter(|(key, at)| *key == 1 && *at < 30_000).count();
+    assert!((3..=4).contains(&of_standby), "{asked:?}");
+    assert_eq!(paths.poll_timeout(), None);
 }
 
 #[test]

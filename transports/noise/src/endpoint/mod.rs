@@ -76,7 +76,7 @@ impl Endpoint {
         let transports = Transports::new(config.clone());
         let failed = |(address, source)| LinkError::Bind { address, source };
         let (socket, shared, addresses) =
-            VirtualSocket::bind(addresses, &config.network, Arc::clone(&gate)).map_err(failed)?;
+            VirtualSocket::bind(addresses, &config, Arc::clone(&gate)).map_err(failed)?;
         let server = config::server(Arc::clone(&gate), transports.with_mtu(config.max_udp_payload));
         let runtime: Arc<dyn Runtime> = Arc::new(TokioRuntime);
         let ids = config::endpoint(gate.own_ids());

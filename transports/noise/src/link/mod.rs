@@ -20,7 +20,7 @@ use tokio::{
 use wayside_path::Kind;
 
 pub(crate) use self::choice::{Verdict, choose, chosen};
-use self::paths::{Board, Keeper, kind_and_remote, view};
+use self::paths::{Board, Keeper, export, kind_and_remote, view};
 pub use self::paths::{LinkEvent, PathView};
 use crate::{
     CloseReason, LinkError, Remote, Secret32, SessionId, Stream, adapter::peer_of, core::handshake::Peer,
@@ -161,11 +161,7 @@ impl Link {
 
     /// Keying material for another protocol: the same on both sides for one label, unrelated for two.
     pub fn exporter(&self, label: &[u8]) -> Secret32 {
-        let mut bytes = zeroize::Zeroizing::new([0; 32]);
-        let exported = self.inner.connection.export_keying_material(&mut *bytes, label, &[]);
-        // A link exists only after its handshake, and 32 bytes are what the exporter gives.
-        assert!(exported.is_ok(), "an established link exports 32 bytes");
-        Secret32::from(*bytes)
+        export(&self.inner.connection, label)
     }
 
     /// Changes the packet keys now; the QUIC stack also does so by itself.

@@ -3,7 +3,7 @@
 //! What to do is decided in `wayside-path`, which is pure; here it is seen and done.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, VecDeque},
     net::SocketAddr,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -21,10 +21,11 @@ use tokio::{
 use wayside_path::{Action, Kind, PathKey, Paths, Sample};
 
 use crate::{
-    Remote,
+    Remote, Secret32,
     adapter::path_number,
     socket::{
         Hint, Shared,
+        probes::Prober,
         route::{Route, canonical},
         tcp,
     },
@@ -126,10 +127,10 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 const OPEN_TIMEOUT: Duration = Duration::from_secs(3);
 /// How long the peer may take to provide for another path.
 const ID_PAUSE: Duration = Duration::from_millis(20);
-/// Between two liveness checks that strangers' packets can cause.
-const STRAY_PAUSE: Duration = Duration::from_secs(1);
-/// How long it is remembered where a stray packet came from.
-const STRAY_MEMORY: Duration = Duration::from_secs(3);
+/// Sleeping no longer than this it need not be woken.
+const NAP: Duration = Duration::from_millis(100);
+/// Addresses from which the peer spoke and that are kept as candidates; a further one takes the oldest one's place.
+const MOST_STRAYS: usize = 4;
 
 /// Runs for as long as the link does.
 pub(super) struct Keeper {
@@ -138,10 +139,23 @@ pub(super) struct Keeper {
     board: Arc<Board>,
     decide: Paths,
     origin: Instant,
-    open: BTreeMap<PathKey, (Path, SocketAddr)>,
+    open: BTreeMap<PathKey, Open>,
     candidates: Vec<Remote>,
     opening: FuturesUnordered<BoxFuture<'static, (usize, Option<Opened>)>>,
-    stray: Option<Stray>,
+    prober: Arc<Prober>,
+    /// What the socket knows this link by.
+    number: u64,
+    /// Candidates that are addresses from which the peer spoke, the oldest first.
+    strays: VecDeque<usize>,
+}
+
+struct Open {
+    path: Path,
+    address: SocketAddr,
+    /// What QUIC sent while it was the path in use: only then the replies come back over it.
+    sent: u64,
+    /// What QUIC had sent when it was last looked at.
+    seen: u64,
 }
 
 struct Opened {
@@ -149,15 +163,6 @@ struct Opened {
     address: SocketAddr,
     /// Ends the TCP connection if the path was closed meanwhile.
     _dialled: Option<tcp::Dialled>,
-}
-
-/// Where a packet for one of our ids came from that no path leads to.
-struct Stray {
-    from: SocketAddr,
-    at: Duration,
-    asked: Duration,
-    /// The candidate that it is tried as.
-    candidate: Option<usize>,
 }
 
 impl Keeper {
@@ -168,21 +173,29 @@ impl Keeper {
         board: Arc<Board>,
         candidates: Vec<Remote>,
     ) -> Self {
+        let (initiators, responders) = (export(&connection, PROBE_I), export(&connection, PROBE_R));
+        let prober = Arc::new(if connection.side().is_client() {
+            Prober::new(initiators, responders)
+        } else {
+            Prober::new(responders, initiators)
+        });
         let mut keeper = Self {
+            number: shared.add_link(Arc::clone(&prober)),
+            prober,
             connection,
+            decide: Paths::new(shared.standby()),
             shared,
             board,
-            decide: Paths::default(),
             origin: Instant::now(),
             open: BTreeMap::new(),
             candidates: Vec::new(),
             opening: FuturesUnordered::new(),
-            stray: None,
+            strays: VecDeque::new(),
         };
         if let Some(path) = keeper.connection.path(PathId::ZERO) {
             keeper.opened(path, None);
         }
-        let first = keeper.open.first_key_value().map(|(key, (_, address))| (*key, *address));
+        let first = keeper.open.first_key_value().map(|(key, open)| (*key, open.address));
         for remote in candidates {
             let Some(candidate) = keeper.add_candidate(remote) else { break };
             if let Some((key, address)) = first
@@ -199,14 +212,13 @@ impl Keeper {
         let mut events = self.connection.path_events();
         let mut hints = self.shared.hints();
         let closed = self.connection.on_closed();
+        let prober = Arc::clone(&self.prober);
         tokio::pin!(closed);
         loop {
             self.carry_out();
             let due = self.decide.poll_timeout().map(|due| self.origin + due);
-            // Looked at soon anyway, it need not be woken.
-            self.board
-                .dormant
-                .store(due.is_none_or(|due| due > Instant::now() + STRAY_PAUSE / 10), Ordering::Relaxed);
+            let awake = due.is_some_and(|due| due <= Instant::now() + NAP);
+            self.board.dormant.store(!awake, Ordering::Relaxed);
             tokio::select! {
                 _ = &mut closed => return,
                 event = events.next() => match event {
@@ -220,6 +232,7 @@ impl Keeper {
                     let now = self.now();
                     self.decide.stir(now);
                 }
+                from = prober.stray() => self.peer_is_at(from),
                 Some((candidate, opened)) = self.opening.next() => self.tried(candidate, opened),
                 hint = hints.recv() => match hint {
                     Ok(hint) => self.hinted(hint),
@@ -236,12 +249,20 @@ impl Keeper {
 
     fn look(&mut self) {
         let now = self.now();
-        for (key, (path, _)) in &self.open {
-            let stats = path.stats();
-            let sample = Sample { sent: stats.sent_bytes, received: stats.udp_rx.datagrams, rtt: stats.rtt };
+        let in_use = self.decide.preferred();
+        for (key, open) in &mut self.open {
+            let (stats, answers) = (open.path.stats(), self.prober.answers(open.address));
+            if in_use == Some(*key) {
+                open.sent += stats.sent_bytes - open.seen.min(stats.sent_bytes);
+            }
+            open.seen = stats.sent_bytes;
+            let sample = Sample {
+                sent: open.sent + answers.asked,
+                received: stats.udp_rx.datagrams + answers.count,
+                rtt: answers.rtt.unwrap_or(stats.rtt),
+            };
             self.decide.observe(now, *key, sample);
         }
-        self.follow_stray(now);
         self.decide.handle_timeout(now);
     }
 
@@ -249,10 +270,9 @@ impl Keeper {
         while let Some(action) = self.decide.poll_action() {
             match action {
                 Action::Prefer(key) => self.prefer(key),
-                Action::Ping(key) => {
-                    if let Some((path, _)) = self.open.get(&key) {
-                        // Fails where it was closed just now, of which there is an event.
-                        let _ = path.ping();
+                Action::Ask(key) => {
+                    if let Some(open) = self.open.get(&key) {
+                        self.shared.send_aside(open.address, &self.prober.ask(open.address));
                     }
                 }
                 Action::Close(key) => self.close(key),
@@ -262,12 +282,12 @@ impl Keeper {
     }
 
     fn prefer(&mut self, key: PathKey) {
-        for (other, (path, _)) in &self.open {
+        for (other, open) in &self.open {
             let status = if *other == key { PathStatus::Available } else { PathStatus::Backup };
             // Fails where it was closed just now.
-            let _ = path.set_status(status);
+            let _ = open.path.set_status(status);
         }
-        let Some((path, address)) = self.open.get(&key) else { return };
+        let Some(Open { path, address, .. }) = self.open.get(&key) else { return };
         let Some((kind, remote)) = self.known(*address) else { return };
         let before = std::mem::replace(&mut *lock(&self.board.in_use), (path.id(), kind, remote));
         if before.0 != path.id() {
@@ -277,11 +297,11 @@ impl Keeper {
     }
 
     fn close(&mut self, key: PathKey) {
-        let Some((path, address)) = self.open.remove(&key) else { return };
+        let Some(Open { path, address, .. }) = self.open.remove(&key) else { return };
         match path.close() {
             Err(noq::ClosePathError::LastOpenPath) => {
                 // The peer has closed the other one at the same moment: there is no better one than this.
-                self.shared.path_closed(address);
+                self.shared.path_closed(self.number, address);
                 self.opened_at(path, address, None);
             }
             _ => self.gone(&path, address),
@@ -290,7 +310,10 @@ impl Keeper {
 
     /// A path is out of `open` for good.
     fn gone(&mut self, path: &Path, address: SocketAddr) {
-        self.shared.path_closed(address);
+        self.shared.path_closed(self.number, address);
+        if self.open.values().all(|open| open.address != address) {
+            self.prober.forget(address);
+        }
         if let Some((kind, remote)) = self.known(address) {
             tracing::debug!(?kind, %remote, "a path of a link is closed");
             self.board.tell(|| LinkEvent::PathClosed(view(path, kind, remote, false)));
@@ -307,11 +330,18 @@ impl Keeper {
             }
             PathEvent::Abandoned { id, .. } => {
                 let key = PathKey(path_number(id));
-                if let Some((path, address)) = self.open.remove(&key) {
+                if let Some(Open { path, address, .. }) = self.open.remove(&key) {
                     self.gone(&path, address);
                     let now = self.now();
                     self.decide.closed(now, key);
                 }
+            }
+            // The client chooses, and the server follows.
+            PathEvent::RemoteStatus { id, status: PathStatus::Available, .. }
+                if self.connection.side().is_server() =>
+            {
+                let now = self.now();
+                self.decide.follow(now, PathKey(path_number(id)));
             }
             _ => {}
         }
@@ -329,12 +359,13 @@ impl Keeper {
         if self.open.contains_key(&key) {
             return;
         }
-        self.shared.path_opened(address);
+        self.shared.path_opened(self.number, address);
         self.board.numbers.fetch_max(key.0 + 1, Ordering::Relaxed);
         // Until it is preferred nothing is sent over it that another one can carry.
         let _ = path.set_status(PathStatus::Backup);
         self.board.tell(|| LinkEvent::PathOpened(view(&path, kind, remote, false)));
-        self.open.insert(key, (path, address));
+        let (sent, seen) = (0, path.stats().sent_bytes);
+        self.open.insert(key, Open { path, address, sent, seen });
         match candidate {
             Some(candidate) => self.decide.opened_to(now, key, candidate, rtt),
             None => self.decide.opened(now, key, kind, rtt),
@@ -381,53 +412,39 @@ impl Keeper {
         match hint {
             Hint::NetworkChanged => self.decide.network_changed(now),
             Hint::Gone(address) => {
-                let lost: Vec<_> =
-                    self.open.iter().filter(|(_, (_, at))| *at == address).map(|(key, _)| *key).collect();
+                let lost: Vec<_> = self
+                    .open
+                    .iter()
+                    .filter(|(_, open)| open.address == address)
+                    .map(|(key, _)| *key)
+                    .collect();
                 for key in lost {
                     self.close(key);
                     self.decide.closed(now, key);
                 }
             }
-            Hint::Stray(from) if self.connection.side().is_client() => self.suspect(now, from),
-            Hint::Stray(_) => {}
         }
     }
 
-    /// The peer may have moved and speaks from another address, which QUIC does not accept of a server. Whether it is this link's peer is
-    /// not known, and anybody may send such a packet: so the paths are asked whether they live, and only where none does is the address
-    /// tried, as one more path that must prove itself.
-    fn suspect(&mut self, now: Duration, from: SocketAddr) {
-        if !matches!(self.shared.routes.route(from), Some(Route::Udp { .. })) {
+    /// The peer has proved that it is at an address to which no path leads: it has moved, and QUIC does not accept that of a server.
+    fn peer_is_at(&mut self, from: SocketAddr) {
+        let Some(Route::Udp { remote, .. }) = self.shared.routes.route(from) else { return };
+        if self.connection.side().is_server() {
             return;
         }
-        let stray = self.stray.get_or_insert(Stray { from, at: now, asked: Duration::ZERO, candidate: None });
-        (stray.from, stray.at) = (from, now);
-        if stray.asked.is_zero() || now.saturating_sub(stray.asked) >= STRAY_PAUSE {
-            stray.asked = now;
-            for (path, _) in self.open.values() {
-                let _ = path.ping();
+        let (now, remote) = (self.now(), Remote::Udp(remote));
+        if let Some(candidate) = self.candidates.iter().position(|it| *it == remote) {
+            return self.decide.renew(now, candidate);
+        }
+        if self.strays.len() < MOST_STRAYS {
+            let added = self.add_candidate(remote);
+            self.strays.extend(added);
+        } else if let Some(oldest) = self.strays.pop_front() {
+            if let Some(place) = self.candidates.get_mut(oldest) {
+                *place = remote;
             }
-            self.decide.stir(now);
-        }
-    }
-
-    fn follow_stray(&mut self, now: Duration) {
-        if !self.decide.is_lost(now) {
-            return;
-        }
-        let Some(stray) = &self.stray else { return };
-        let Some(Route::Udp { remote, .. }) = self.shared.routes.route(stray.from) else { return };
-        if now.saturating_sub(stray.at) > STRAY_MEMORY || self.candidates.contains(&Remote::Udp(remote)) {
-            return;
-        }
-        match stray.candidate.and_then(|at| self.candidates.get_mut(at)) {
-            Some(place) => *place = Remote::Udp(remote),
-            None => {
-                let candidate = self.add_candidate(Remote::Udp(remote));
-                if let Some(stray) = &mut self.stray {
-                    stray.candidate = candidate;
-                }
-            }
+            self.strays.push_back(oldest);
+            self.decide.renew(now, oldest);
         }
     }
 
@@ -438,10 +455,24 @@ impl Keeper {
 
 impl Drop for Keeper {
     fn drop(&mut self) {
-        for (_, address) in self.open.values() {
-            self.shared.path_closed(*address);
+        for open in self.open.values() {
+            self.shared.path_closed(self.number, open.address);
         }
+        self.shared.remove_link(self.number);
     }
+}
+
+/// What the probe keys are exported under, for what the initiator sends and for what the responder sends.
+const PROBE_I: &[u8] = b"wayside probe i";
+const PROBE_R: &[u8] = b"wayside probe r";
+
+/// Keying material of an established connection.
+pub(super) fn export(connection: &Connection, label: &[u8]) -> Secret32 {
+    let mut bytes = zeroize::Zeroizing::new([0; 32]);
+    let exported = connection.export_keying_material(&mut *bytes, label, &[]);
+    // There is a connection only after its handshake, and 32 bytes are what the exporter gives.
+    assert!(exported.is_ok(), "an established link exports 32 bytes");
+    Secret32::from(*bytes)
 }
 
 /// How an address carries datagrams, and the address as people know it.

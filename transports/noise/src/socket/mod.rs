@@ -9,19 +9,20 @@
 //! ```
 
 pub(crate) mod memory;
+pub(crate) mod probes;
 pub(crate) mod route;
 pub(crate) mod tcp;
 pub(crate) mod tunnel;
 mod udp;
 
 use std::{
-    collections::HashMap,
     io::{self, IoSliceMut},
     net::{Ipv6Addr, SocketAddr},
     num::NonZeroUsize,
     pin::Pin,
     sync::{Arc, Mutex, PoisonError},
-    task::{Context, Poll},
+    task::{Context, Poll, Waker},
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -34,10 +35,15 @@ use wayside_path::Kind;
 
 use self::{
     memory::MemoryNetwork,
+    probes::{Arrived, Prober, Probers},
     route::{Route, Routes, TunnelId, canonical, mapped},
     tunnel::{Tunnel, Tunnels},
 };
-use crate::gate::{Gate, Sieve};
+use crate::{
+    EndpointConfig,
+    core::probe::{self, is_probe},
+    gate::{Gate, Sieve},
+};
 
 /// Where sockets come from.
 #[derive(Clone, Debug, Default)]
@@ -65,8 +71,6 @@ pub(crate) enum Hint {
     NetworkChanged,
     /// Nothing goes to or comes from this address any more.
     Gone(SocketAddr),
-    /// Something addressed to one of our ids came from an address that no open path leads to: a peer may have moved.
-    Stray(SocketAddr),
 }
 
 /// Hints that a busy link may be behind.
@@ -74,11 +78,13 @@ const HINTS: usize = 16;
 
 /// What the socket and the endpoint's links have in common.
 pub(crate) struct Shared {
-    pub(crate) routes: Routes,
-    tunnels: Tunnels,
+    pub(crate) routes: Arc<Routes>,
+    tunnels: Arc<Tunnels>,
     hints: broadcast::Sender<Hint>,
-    /// The addresses that open paths lead to, and how many paths each.
-    remotes: Mutex<HashMap<SocketAddr, usize>>,
+    probers: Probers,
+    standby: Option<Duration>,
+    /// For what is sent beside QUIC: small, rare, and lost where the socket is busy.
+    aside: Mutex<Option<Pin<Box<dyn UdpSender>>>>,
 }
 
 impl Shared {
@@ -100,21 +106,46 @@ impl Shared {
         self.hint(Hint::Gone(address));
     }
 
-    /// A path to this address is open.
-    pub(crate) fn path_opened(&self, remote: SocketAddr) {
-        *self.remotes.lock().unwrap_or_else(PoisonError::into_inner).entry(remote).or_default() += 1;
+    /// How often paths that stand by are asked whether they live.
+    pub(crate) fn standby(&self) -> Option<Duration> {
+        self.standby
     }
 
-    /// A path to this address is no more.
-    pub(crate) fn path_closed(&self, remote: SocketAddr) {
-        let mut remotes = self.remotes.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = remotes.get_mut(&remote) {
-            *count = count.saturating_sub(1);
-            if *count == 0 {
-                remotes.remove(&remote);
-                drop(remotes);
-                self.close_tcp(remote);
-            }
+    /// A link asks and answers probes from now on; returns the number that it is known by here.
+    pub(crate) fn add_link(&self, prober: Arc<Prober>) -> u64 {
+        self.probers.add(prober)
+    }
+
+    pub(crate) fn remove_link(&self, link: u64) {
+        self.probers.remove(link);
+    }
+
+    /// A link has a path to this address.
+    pub(crate) fn path_opened(&self, link: u64, remote: SocketAddr) {
+        self.probers.path_opened(link, remote);
+    }
+
+    /// A link has a path to this address no more.
+    pub(crate) fn path_closed(&self, link: u64, remote: SocketAddr) {
+        self.probers.path_closed(link, remote);
+        self.close_tcp(remote);
+    }
+
+    /// Sends a probe.
+    pub(crate) fn send_aside(&self, to: SocketAddr, datagram: &[u8]) {
+        let transmit =
+            Transmit { destination: to, ecn: None, contents: datagram, segment_size: None, src_ip: None };
+        let mut aside = self.aside.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(sender) = aside.as_mut() {
+            // Where the socket takes nothing now, a probe is lost as it may be on any wire.
+            let _ = sender.as_mut().poll_send(&transmit, &mut Context::from_waker(Waker::noop()));
+        }
+    }
+
+    /// Takes a probe.
+    fn probed(&self, from: SocketAddr, datagram: &[u8]) {
+        if let Arrived::Taken(Some(answer)) = self.probers.arrived(from, datagram) {
+            self.send_aside(from, &answer);
         }
     }
 
@@ -122,14 +153,10 @@ impl Shared {
     pub(crate) fn close_tcp(&self, remote: SocketAddr) {
         if let Some(route @ Route::Tunnel(tunnel)) = self.routes.route(remote)
             && self.routes.kind(route) == Some(Kind::Tcp)
-            && !self.is_known(remote)
+            && !self.probers.is_known(remote)
         {
             self.tunnels.close(tunnel);
         }
-    }
-
-    fn is_known(&self, remote: SocketAddr) -> bool {
-        self.remotes.lock().unwrap_or_else(PoisonError::into_inner).contains_key(&remote)
     }
 }
 
@@ -148,8 +175,6 @@ pub(crate) struct VirtualSocket {
     turn: usize,
     sieve: Sieve,
     shared: Arc<Shared>,
-    /// The sender of the last datagram, which is mostly the sender of the next.
-    last_known: Option<SocketAddr>,
 }
 
 #[derive(Debug)]
@@ -162,30 +187,26 @@ impl VirtualSocket {
     /// Binds a UDP socket to each address; returns what they are bound to as well.
     pub(crate) fn bind(
         addresses: &[SocketAddr],
-        network: &Network,
+        config: &EndpointConfig,
         gate: Arc<Gate>,
     ) -> Result<(Self, Arc<Shared>, Vec<SocketAddr>), (SocketAddr, io::Error)> {
         let (mut sockets, mut bound) = (Vec::new(), Vec::new());
         for &address in addresses {
-            let inner = network.bind(address).map_err(|error| (address, error))?;
+            let inner = config.network.bind(address).map_err(|error| (address, error))?;
             bound.push(inner.local_addr().map_err(|error| (address, error))?);
             sockets.push(Bound { inner, failed: false });
         }
         let (tunnels, inbox) = Tunnels::new();
         let shared = Arc::new(Shared {
-            routes: Routes::new(&bound),
-            tunnels,
+            routes: Arc::new(Routes::new(&bound)),
+            tunnels: Arc::new(tunnels),
             hints: broadcast::channel(HINTS).0,
-            remotes: Mutex::default(),
+            probers: Probers::default(),
+            standby: config.standby(),
+            aside: Mutex::default(),
         });
-        let socket = Self {
-            sockets,
-            inbox,
-            turn: 0,
-            sieve: Sieve::new(gate),
-            shared: Arc::clone(&shared),
-            last_known: None,
-        };
+        let socket = Self { sockets, inbox, turn: 0, sieve: Sieve::new(gate), shared: Arc::clone(&shared) };
+        *shared.aside.lock().unwrap_or_else(PoisonError::into_inner) = Some(socket.create_sender());
         Ok((socket, shared, bound))
     }
 
@@ -219,13 +240,13 @@ impl VirtualSocket {
         let mut kept = 0;
         for (buffer, meta) in buffers.iter_mut().zip(metas.iter_mut()).take(received) {
             let route = Route::Udp { socket, remote: canonical(meta.addr) };
+            self.take_probes(route, buffer, meta);
             meta.addr = mapped(meta.addr);
             self.sieve.keep_admitted(buffer, meta);
             if meta.len > 0 || self.sieve.has_released() {
                 // Not before something was admitted: a made-up address takes a place in a table.
                 let before = std::mem::replace(&mut meta.addr, self.shared.routes.address(route));
                 self.sieve.rename(before, meta.addr);
-                self.notice(meta.addr, buffer.first().copied());
                 kept += meta.len;
             }
         }
@@ -249,6 +270,7 @@ impl VirtualSocket {
             *meta = RecvMeta::default();
             (meta.len, meta.stride) = (datagram.len(), datagram.len());
             meta.addr = self.shared.routes.address(Route::Tunnel(tunnel));
+            self.take_probes(Route::Tunnel(tunnel), buffer, meta);
             self.sieve.keep_admitted(buffer, meta);
             if meta.len > 0 {
                 self.shared.tunnels.admitted(tunnel);
@@ -258,17 +280,23 @@ impl VirtualSocket {
         if count > 0 { Poll::Ready(count) } else { Poll::Pending }
     }
 
-    /// Says so when a packet of an established link comes from where no path of any link leads.
-    fn notice(&mut self, remote: SocketAddr, first: Option<u8>) {
-        let is_short = first.is_some_and(|byte| byte & 0x80 == 0);
-        if !is_short || self.last_known == Some(remote) {
+    /// Takes out a probe, which looks like no packet of QUIC's. Several in one buffer are all there is in it; one behind larger packets is
+    /// the shorter datagram that ends a buffer.
+    fn take_probes(&self, from: Route, buffer: &[u8], meta: &mut RecvMeta) {
+        let filled = meta.len.min(buffer.len());
+        let stride = meta.stride.clamp(1, filled.max(1));
+        let last = (filled.max(1) - 1) / stride * stride;
+        if !buffer.get(last..filled).is_some_and(is_probe) {
             return;
         }
-        if self.shared.is_known(remote) {
-            self.last_known = Some(remote);
-        } else {
-            self.shared.hint(Hint::Stray(remote));
+        let first = if stride == probe::LEN { 0 } else { last };
+        let from = self.shared.routes.address(from);
+        for datagram in buffer.get(first..filled).into_iter().flat_map(|it| it.chunks(stride)) {
+            if is_probe(datagram) {
+                self.shared.probed(from, datagram);
+            }
         }
+        meta.len = first;
     }
 }
 
@@ -304,7 +332,8 @@ fn is_about_one_peer(error: &io::Error) -> bool {
 impl AsyncUdpSocket for VirtualSocket {
     fn create_sender(&self) -> Pin<Box<dyn UdpSender>> {
         let senders = self.sockets.iter().map(|socket| socket.inner.create_sender()).collect();
-        Box::pin(VirtualSender { senders, shared: Arc::clone(&self.shared) })
+        let (routes, tunnels) = (Arc::clone(&self.shared.routes), Arc::clone(&self.shared.tunnels));
+        Box::pin(VirtualSender { senders, routes, tunnels })
     }
 
     fn poll_recv(
@@ -345,10 +374,16 @@ impl AsyncUdpSocket for VirtualSocket {
 }
 
 /// Sends to whatever an address stands for.
-#[derive(Debug)]
 struct VirtualSender {
     senders: Vec<Pin<Box<dyn UdpSender>>>,
-    shared: Arc<Shared>,
+    routes: Arc<Routes>,
+    tunnels: Arc<Tunnels>,
+}
+
+impl std::fmt::Debug for VirtualSender {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("VirtualSender")
+    }
 }
 
 impl UdpSender for VirtualSender {
@@ -357,7 +392,7 @@ impl UdpSender for VirtualSender {
         transmit: &Transmit<'_>,
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<()>> {
-        match self.shared.routes.route(transmit.destination) {
+        match self.routes.route(transmit.destination) {
             Some(Route::Udp { socket, remote }) => {
                 let Some(sender) = self.senders.get_mut(socket) else { return Poll::Ready(Ok(())) };
                 let real = Transmit {
@@ -371,7 +406,7 @@ impl UdpSender for VirtualSender {
             }
             Some(Route::Tunnel(tunnel)) => {
                 let segment = transmit.segment_size.unwrap_or(transmit.contents.len());
-                self.shared.tunnels.send(tunnel, transmit.contents, segment);
+                self.tunnels.send(tunnel, transmit.contents, segment);
                 Poll::Ready(Ok(()))
             }
             // Whoever carried it is gone: lost, as on a wire that was cut.
