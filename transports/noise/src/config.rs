@@ -73,8 +73,6 @@ const SEND_WINDOW: u64 = 4 << 20;
 const DATAGRAM_BUFFER: usize = 256 << 10;
 /// Largest UDP payload accepted: all that QUIC allows (RFC 9000, section 18.2).
 const MAX_UDP_PAYLOAD: u16 = 65_527;
-/// Paths that stand by are asked so much more rarely than the one in use says that it lives.
-const STANDBY: u32 = 2;
 /// Paths of one link at a time: those that are kept, those that are being opened, and those that drain.
 const MAX_PATHS: u32 = 8;
 /// Bytes kept of datagrams that follow an admitted first one before it is dealt with: per handshake, and in all.
@@ -83,9 +81,9 @@ const EARLY_BYTES_TOTAL: u64 = 1 << 20;
 const MAX_INCOMING: usize = 256;
 
 impl EndpointConfig {
-    /// How often paths that stand by are asked whether they live.
-    pub(crate) fn standby(&self) -> Option<Duration> {
-        self.keep_alive.map(|pace| pace.saturating_mul(STANDBY))
+    /// After how long a silence a path is asked whether it lives: a keep-alive of the peer's and a half.
+    pub(crate) fn longest_silence(&self) -> Option<Duration> {
+        self.keep_alive.map(|pace| pace.saturating_mul(3) / 2)
     }
 
     pub(crate) fn transport(&self, largest: u16) -> TransportConfig {

@@ -50,8 +50,8 @@ pub struct Paths {
     candidates: Vec<Candidate>,
     /// The peer's choice, on the side that follows.
     followed: Option<PathKey>,
-    /// How often paths that stand by are asked; never where nothing is to be sent without need.
-    standby: Option<Duration>,
+    /// Silent for so long, a path is asked whether it lives; never where nothing is to be sent without need.
+    longest_silence: Option<Duration>,
     actions: VecDeque<Action>,
     /// Nothing needs to be looked at before, unless somebody stirs.
     look_at: Option<Duration>,
@@ -81,9 +81,10 @@ const MOST_OPEN: usize = 3;
 const MOST_CANDIDATES: usize = 32;
 
 impl Paths {
-    /// No paths yet. Those that stand by are asked at this pace whether they still live, which keeps their NAT mappings too.
-    pub fn new(standby: Option<Duration>) -> Self {
-        Self { standby, ..Self::default() }
+    /// No paths yet. One over which nothing came for so long is asked whether it lives, which keeps its NAT mapping, and shows our address to a peer
+    /// that has lost it.
+    pub fn new(longest_silence: Option<Duration>) -> Self {
+        Self { longest_silence, ..Self::default() }
     }
 
     /// The peer sends over this path from now on. The side that calls this does the same as long as the path answers, so that what is
@@ -159,6 +160,11 @@ impl Paths {
         for candidate in &mut self.candidates {
             candidate.attempts.forgive();
         }
+        self.ask_all(now);
+    }
+
+    /// Something hints that paths may be dead: all are asked.
+    pub fn ask_all(&mut self, now: Duration) {
         self.actions.extend(self.open.keys().map(|key| Action::Ask(*key)));
         self.look_soon(now);
     }
@@ -228,10 +234,9 @@ impl Paths {
         let doubted = |open: &Open| open.live.is_doubted(now, open.rtt);
         // Where one is in doubt the others must prove that they live.
         let in_doubt = self.open.values().any(doubted);
-        let standby = self.standby.filter(|_| self.open.len() > 1);
         for (key, open) in &mut self.open {
-            let silent = self.preferred != Some(*key)
-                && standby.is_some_and(|pace| now.saturating_sub(open.live.heard()) >= pace);
+            let silence = now.saturating_sub(open.live.heard());
+            let silent = self.longest_silence.is_some_and(|longest| silence >= longest);
             if (in_doubt || silent) && open.live.ask(now, open.rtt) {
                 self.actions.push_back(Action::Ask(*key));
             }
@@ -362,10 +367,9 @@ impl Paths {
         // The longer nothing answers, the rarer.
         let pause = LOOK.max(waited.map_or(Duration::ZERO, |since| now.saturating_sub(since) / 8));
         let soon = busy.then(|| now.saturating_add(pause));
-        let standby = self.standby.filter(|_| self.open.len() > 1).and_then(|pace| {
-            let standing_by = self.open.iter().filter(|(key, _)| self.preferred != Some(**key));
-            let heard = standing_by.map(|(_, open)| open.live.heard()).min()?;
-            Some(heard.saturating_add(pace).max(now.saturating_add(LOOK)))
+        let silence = self.longest_silence.and_then(|longest| {
+            let heard = self.open.values().map(|open| open.live.heard()).min()?;
+            Some(heard.saturating_add(longest).max(now.saturating_add(LOOK)))
         });
         let need = self.need(now);
         let attempt = self
@@ -375,7 +379,7 @@ impl Paths {
             .filter_map(|it| it.attempts.next(need.urgent))
             .min()
             .map(|at| at.max(now.saturating_add(LOOK)));
-        soon.into_iter().chain(standby).chain(attempt).min()
+        soon.into_iter().chain(silence).chain(attempt).min()
     }
 
     fn look_soon(&mut self, now: Duration) {

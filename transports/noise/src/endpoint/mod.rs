@@ -75,8 +75,8 @@ impl Endpoint {
         let gate = Gate::new(key, config.ciphers, config.handshake_timeout);
         let transports = Transports::new(config.clone());
         let failed = |(address, source)| LinkError::Bind { address, source };
-        let (socket, shared, addresses) =
-            VirtualSocket::bind(addresses, &config, Arc::clone(&gate)).map_err(failed)?;
+        let socket = VirtualSocket::bind(addresses, &config, Arc::clone(&gate)).map_err(failed)?;
+        let (shared, addresses) = (socket.shared(), socket.bound());
         let server = config::server(Arc::clone(&gate), transports.with_mtu(config.max_udp_payload));
         let runtime: Arc<dyn Runtime> = Arc::new(TokioRuntime);
         let ids = config::endpoint(gate.own_ids());

@@ -142,6 +142,8 @@ pub(super) struct Keeper {
     open: BTreeMap<PathKey, Open>,
     candidates: Vec<Remote>,
     opening: FuturesUnordered<BoxFuture<'static, (usize, Option<Opened>)>>,
+    /// The only path that QUIC has, and that leads nowhere.
+    stump: Option<Path>,
     prober: Arc<Prober>,
     /// What the socket knows this link by.
     number: u64,
@@ -183,7 +185,7 @@ impl Keeper {
             number: shared.add_link(Arc::clone(&prober)),
             prober,
             connection,
-            decide: Paths::new(shared.standby()),
+            decide: Paths::new(shared.longest_silence()),
             shared,
             board,
             origin: Instant::now(),
@@ -191,6 +193,7 @@ impl Keeper {
             candidates: Vec::new(),
             opening: FuturesUnordered::new(),
             strays: VecDeque::new(),
+            stump: None,
         };
         if let Some(path) = keeper.connection.path(PathId::ZERO) {
             keeper.opened(path, None);
@@ -299,10 +302,15 @@ impl Keeper {
     fn close(&mut self, key: PathKey) {
         let Some(Open { path, address, .. }) = self.open.remove(&key) else { return };
         match path.close() {
-            Err(noq::ClosePathError::LastOpenPath) => {
+            Err(noq::ClosePathError::LastOpenPath) if self.known(address).is_some() => {
                 // The peer has closed the other one at the same moment: there is no better one than this.
                 self.shared.path_closed(self.number, address);
                 self.opened_at(path, address, None);
+            }
+            // Led through a tunnel that is gone: QUIC parts with it when there is another one.
+            Err(noq::ClosePathError::LastOpenPath) => {
+                self.gone(&path, address);
+                self.stump = Some(path);
             }
             _ => self.gone(&path, address),
         }
@@ -364,6 +372,10 @@ impl Keeper {
         // Until it is preferred nothing is sent over it that another one can carry.
         let _ = path.set_status(PathStatus::Backup);
         self.board.tell(|| LinkEvent::PathOpened(view(&path, kind, remote, false)));
+        if let Some(stump) = self.stump.take() {
+            // Fails where the peer has closed it by now.
+            let _ = stump.close();
+        }
         let (sent, seen) = (0, path.stats().sent_bytes);
         self.open.insert(key, Open { path, address, sent, seen });
         match candidate {
@@ -433,6 +445,8 @@ impl Keeper {
             return;
         }
         let (now, remote) = (self.now(), Remote::Udp(remote));
+        // Where it was it is no more, perhaps.
+        self.decide.ask_all(now);
         if let Some(candidate) = self.candidates.iter().position(|it| *it == remote) {
             return self.decide.renew(now, candidate);
         }

@@ -82,7 +82,7 @@ pub(crate) struct Shared {
     tunnels: Arc<Tunnels>,
     hints: broadcast::Sender<Hint>,
     probers: Probers,
-    standby: Option<Duration>,
+    longest_silence: Option<Duration>,
     /// For what is sent beside QUIC: small, rare, and lost where the socket is busy.
     aside: Mutex<Option<Pin<Box<dyn UdpSender>>>>,
 }
@@ -106,9 +106,9 @@ impl Shared {
         self.hint(Hint::Gone(address));
     }
 
-    /// How often paths that stand by are asked whether they live.
-    pub(crate) fn standby(&self) -> Option<Duration> {
-        self.standby
+    /// After how long a silence a path is asked whether it lives.
+    pub(crate) fn longest_silence(&self) -> Option<Duration> {
+        self.longest_silence
     }
 
     /// A link asks and answers probes from now on; returns the number that it is known by here.
@@ -170,6 +170,8 @@ impl std::fmt::Debug for Shared {
 #[derive(Debug)]
 pub(crate) struct VirtualSocket {
     sockets: Vec<Bound>,
+    /// What they are bound to.
+    bound: Vec<SocketAddr>,
     inbox: mpsc::Receiver<(TunnelId, Bytes)>,
     /// The socket that is asked first, in turn, so that none starves another.
     turn: usize,
@@ -184,12 +186,12 @@ struct Bound {
 }
 
 impl VirtualSocket {
-    /// Binds a UDP socket to each address; returns what they are bound to as well.
+    /// Binds a UDP socket to each address.
     pub(crate) fn bind(
         addresses: &[SocketAddr],
         config: &EndpointConfig,
         gate: Arc<Gate>,
-    ) -> Result<(Self, Arc<Shared>, Vec<SocketAddr>), (SocketAddr, io::Error)> {
+    ) -> Result<Self, (SocketAddr, io::Error)> {
         let (mut sockets, mut bound) = (Vec::new(), Vec::new());
         for &address in addresses {
             let inner = config.network.bind(address).map_err(|error| (address, error))?;
@@ -202,12 +204,22 @@ impl VirtualSocket {
             tunnels: Arc::new(tunnels),
             hints: broadcast::channel(HINTS).0,
             probers: Probers::default(),
-            standby: config.standby(),
+            longest_silence: config.longest_silence(),
             aside: Mutex::default(),
         });
-        let socket = Self { sockets, inbox, turn: 0, sieve: Sieve::new(gate), shared: Arc::clone(&shared) };
+        let socket =
+            Self { sockets, bound, inbox, turn: 0, sieve: Sieve::new(gate), shared: Arc::clone(&shared) };
         *shared.aside.lock().unwrap_or_else(PoisonError::into_inner) = Some(socket.create_sender());
-        Ok((socket, shared, bound))
+        Ok(socket)
+    }
+
+    pub(crate) fn shared(&self) -> Arc<Shared> {
+        Arc::clone(&self.shared)
+    }
+
+    /// What the UDP sockets are bound to, in the order in which they were asked for.
+    pub(crate) fn bound(&self) -> Vec<SocketAddr> {
+        self.bound.clone()
     }
 
     fn poll_udp(
