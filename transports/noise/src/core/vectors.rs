@@ -11,10 +11,11 @@ use serde_json::{Value, json};
 use super::{
     VERSION,
     cipher::{Offer, PacketCipher},
+    compose::compose,
     frames::frame,
     gate_keys::GateKeys,
     handshake::{Fixed, Initiator, Parties, Responder, prologue},
-    initial::{Header, tests::compose},
+    initial::Header,
     kem::FixedKem,
     packet::{HeaderKey, PacketKey},
     schedule::{Directions, LinkSecrets, expand},
