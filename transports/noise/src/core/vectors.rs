@@ -205,9 +205,9 @@ fn directions(directions: &Directions) -> Value {
 fn expanded(secret: &Secret32) -> Value {
     json!({
         "secret": hex(secret.as_bytes()),
-        "key": hex(&expand::<32>(secret, "key", &[])),
-        "iv": hex(&expand::<12>(secret, "iv", &[])),
-        "hp": hex(&expand::<32>(secret, "hp", &[])),
+        "key": hex(&*expand::<32>(secret, "key", &[])),
+        "iv": hex(&*expand::<12>(secret, "iv", &[])),
+        "hp": hex(&*expand::<32>(secret, "hp", &[])),
     })
 }
 
