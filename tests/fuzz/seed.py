@@ -80,3 +80,25 @@ for v in check.vectors("noise"):
 
 seed("pair_secret", "plain", cbor([20_717, bytes(32)]))
 seed("pair_secret", "last", cbor([(1 << 32) - 1, bytes(32)]))
+
+link = json.loads((HERE / "../../transports/noise/tests/vectors/link.json").read_text())
+seed("link_header", "vector", bytes.fromhex(link["gate"]["first_datagram"]))
+seed("link_header", "short", b"\x40" + bytes(40))
+seed("link_header", "handshake", b"\xe0" + bytes.fromhex(link["version"]) + b"\x0ctwelve bytes\x00" + bytes(40))
+framed = bytes.fromhex(link["handshakes"][0]["message_1_framed"])
+crypto = lambda offset, data: b"\x06" + (0x4000 | offset).to_bytes(2, "big") + (0x4000 | len(data)).to_bytes(2, "big") + data
+seed("link_initial", "vector", crypto(0, framed))
+seed("link_initial", "pieces", b"\x01\x00" + crypto(90, framed[90:]) + b"\x00" + crypto(0, framed[:95]))
+for shake in link["handshakes"][1:]:
+    suite = ("MLKEM768" in shake["protocol"]) + 2 * ("_NK" in shake["protocol"])
+    seed("link_message_1", f"vector-{suite}", bytes([suite]) + bytes.fromhex(shake["message_1"]))
+    # Nothing written over the good one, and a tag that is wrong.
+    seed("link_message_2", f"good-{suite}", bytes([suite]))
+    seed("link_message_2", f"changed-{suite}", bytes([suite, 0, 60, 1, 2, 3]))
+seed("link_parameters", "none", b"")
+seed("link_parameters", "some", b"\x0f\x0ctwelve bytes\x04\x04\x80\x10\x00\x00\x01\x02\x7a\x98\x40\xff\x01\x07")
+seed("link_frames", "two", b"\x03\x00\x03a" + b"\x06bc\x00\x01x\x00" + b"\x02\x02y")
+seed("link_segments", "two-of-three", b"\x00\x14" + b"\x40\x01" + bytes(18) + b"\xc0" * 20 + b"\x40\x01" + bytes(14))
+seed("link_held", "in-order", bytes([0, 0, 137, 0, 0, 137, 255, 0, 0, 0, 137, 0]))
+seed("link_held", "overlapping", bytes([1, 100, 255, 0, 1, 0, 50, 0, 3, 0, 137, 0, 1, 40, 80, 0, 2, 0, 137, 0, 2, 130, 255, 0]))
+seed("link_held", "forged", bytes([0, 0, 137, 255, 0, 137, 255, 0, 0, 0, 137, 0]))

@@ -1,3 +1,5 @@
-//! The targets of the fuzzer, as plain functions: libFuzzer runs them under `fuzz_targets/`, a test of wayside-proto replays their corpora.
+//! The targets of the fuzzer, as plain functions: libFuzzer runs them under `fuzz_targets/`, tests of wayside-proto and wayside-noise
+//! replay their corpora.
 
+pub mod link;
 pub mod targets;

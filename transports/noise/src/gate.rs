@@ -317,12 +317,13 @@ impl OpenGate {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "fuzzing"))]
 impl Gate {
-    fn held(&self) -> usize {
+    pub(crate) fn held(&self) -> usize {
         self.lock().held.len()
     }
 
+    #[cfg(test)]
     fn under_way(&self) -> usize {
         self.lock().under_way.len()
     }

@@ -3,8 +3,8 @@
 
 use super::*;
 use crate::core::{
+    compose::{compose, compose_flight},
     handshake::Initiator,
-    initial::tests::{compose, compose_flight},
 };
 
 const SESSION: SessionId = SessionId([1; 16]);

@@ -99,6 +99,9 @@ mod core;
 mod endpoint;
 mod error;
 mod expectation;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod gate;
 mod link;
 mod mtu;

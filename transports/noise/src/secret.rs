@@ -20,11 +20,21 @@ impl Secret32 {
     pub fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
+
+    /// Written in place, so that no copy is left behind.
+    pub(crate) fn written(write: impl FnOnce(&mut [u8; 32])) -> Self {
+        let mut secret = Self([0; 32]);
+        write(&mut secret.0);
+        secret
+    }
 }
 
 impl From<[u8; 32]> for Secret32 {
-    fn from(bytes: [u8; 32]) -> Self {
-        Self(bytes)
+    /// Whoever has other copies of the bytes erases them.
+    fn from(mut bytes: [u8; 32]) -> Self {
+        let secret = Self(bytes);
+        bytes.zeroize();
+        secret
     }
 }
 
@@ -52,7 +62,8 @@ pub struct StaticKey {
 impl StaticKey {
     /// Takes any 32 bytes; X25519 clamps them (RFC 7748, section 5).
     pub fn from_bytes(bytes: [u8; 32]) -> Self {
-        Self { public: public_key(&bytes).unwrap_or_default(), secret: Secret32::from(bytes) }
+        let secret = Secret32::from(bytes);
+        Self { public: public_key(secret.as_bytes()).unwrap_or_default(), secret }
     }
 
     /// The public key, by which peers know this device.

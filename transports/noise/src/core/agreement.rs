@@ -81,9 +81,10 @@ impl Dh for X25519Pair {
     }
 
     fn set(&mut self, privkey: &[u8]) {
-        let pair = |bytes: [u8; 32]| {
-            let key = PrivateKey::from_private_key(&X25519, &bytes).ok()?;
-            Some(Pair { key, public: public_key(&bytes)?, secret: Secret32::from(bytes) })
+        let pair = |bytes: &[u8; 32]| {
+            let key = PrivateKey::from_private_key(&X25519, bytes).ok()?;
+            let secret = Secret32::written(|secret| secret.copy_from_slice(bytes));
+            Some(Pair { key, public: public_key(bytes)?, secret })
         };
         self.0 = privkey.try_into().ok().and_then(pair);
     }

@@ -4,58 +4,10 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::core::{frames::frame, gate_keys::GateKeys, packet::TAG_LEN};
-
-/// A first datagram around a Noise message, as our client writes it.
-pub(crate) fn compose(keys: &GateKeys, id: &[u8; GATE_ID_LEN], message: &[u8]) -> Vec<u8> {
-    let framed = frame(message);
-    let mut crypto = vec![FRAME_CRYPTO, 0];
-    crypto.extend_from_slice(&(0x4000 | framed.len() as u16).to_be_bytes());
-    crypto.extend_from_slice(&framed);
-    compose_frames(keys, id, &crypto)
-}
-
-/// The datagrams of a first flight around a Noise message that takes several, with `size` bytes of it in each.
-pub(crate) fn compose_flight(
-    keys: &GateKeys,
-    id: &[u8; GATE_ID_LEN],
-    message: &[u8],
-    size: usize,
-) -> Vec<Vec<u8>> {
-    let framed = frame(message);
-    let datagram = |(i, piece): (usize, &[u8])| {
-        let mut crypto = vec![FRAME_CRYPTO];
-        crypto.extend_from_slice(&(0x4000 | (i * size) as u16).to_be_bytes());
-        crypto.extend_from_slice(&(0x4000 | piece.len() as u16).to_be_bytes());
-        crypto.extend_from_slice(piece);
-        compose_frames(keys, id, &crypto)
-    };
-    framed.chunks(size).enumerate().map(datagram).collect()
-}
-
-/// The same around any frames.
-pub(crate) fn compose_frames(keys: &GateKeys, id: &[u8; GATE_ID_LEN], frames: &[u8]) -> Vec<u8> {
-    let secrets = keys.initial(id);
-    let mut packet = vec![LONG_FORM | FIXED_BIT | TYPE_INITIAL];
-    packet.extend_from_slice(&VERSION.to_be_bytes());
-    packet.push(20);
-    packet.extend_from_slice(id);
-    packet.push(12);
-    packet.extend_from_slice(b"twelve bytes");
-    packet.push(0);
-    let number_at = packet.len() + 2;
-    packet.extend_from_slice(&(0x4000 | (MIN_DATAGRAM - number_at) as u16).to_be_bytes());
-    packet.push(0);
-    let header = packet.clone();
-    packet.extend_from_slice(frames);
-    packet.resize(MIN_DATAGRAM - TAG_LEN, 0);
-    let tag = PacketKey::new(ChaCha20Poly1305, &secrets.initiator)
-        .seal(0, 0, &header, &mut packet[header.len()..])
-        .unwrap();
-    packet.extend_from_slice(&tag);
-    HeaderKey::new(ChaCha20Poly1305, &secrets.initiator).protect(number_at, &mut packet);
-    packet
-}
+use crate::core::{
+    compose::{compose, compose_frames},
+    gate_keys::GateKeys,
+};
 
 fn keys() -> GateKeys {
     GateKeys::new(&[3; 32].into())

@@ -5,6 +5,10 @@
 
 pub(crate) mod agreement;
 pub(crate) mod cipher;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod compose;
+#[cfg(test)]
+mod cost_tests;
 pub(crate) mod frames;
 pub(crate) mod gate_keys;
 pub(crate) mod handshake;

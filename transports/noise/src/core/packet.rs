@@ -1,7 +1,7 @@
 //! Packet and header protection: RFC 9001, section 5, with the cipher that the handshake agreed on.
 
 use aws_lc_rs::aead::{Aad, LessSafeKey, Nonce, UnboundKey, quic};
-use zeroize::Zeroizing;
+use zeroize::Zeroize;
 
 use super::{
     cipher::PacketCipher,
@@ -73,11 +73,11 @@ pub(crate) struct PacketKey {
 
 impl PacketKey {
     pub(crate) fn new(cipher: PacketCipher, secret: &Secret32) -> Self {
-        let key = Zeroizing::new(expand::<32>(secret, "key", &[]));
+        let key = expand::<32>(secret, "key", &[]);
         // `new` checks the length only, which is fixed here.
         #[allow(clippy::expect_used)]
         let key = UnboundKey::new(cipher.aead(), &*key).expect("a key of 32 bytes");
-        let [a, b, c, d, low @ ..] = expand::<12>(secret, "iv", &[]);
+        let [a, b, c, d, low @ ..] = *expand::<12>(secret, "iv", &[]);
         let iv = (u32::from_be_bytes([a, b, c, d]), u64::from_be_bytes(low));
         Self { cipher, key: LessSafeKey::new(key), iv }
     }
@@ -121,12 +121,20 @@ impl PacketKey {
     }
 }
 
+impl Drop for PacketKey {
+    fn drop(&mut self) {
+        // The key itself is aws-lc's to erase.
+        self.iv.0.zeroize();
+        self.iv.1.zeroize();
+    }
+}
+
 /// Masks the first byte and the packet number (RFC 9001, sections 5.4.1, 5.4.3 and 5.4.4).
 pub(crate) struct HeaderKey(quic::HeaderProtectionKey);
 
 impl HeaderKey {
     pub(crate) fn new(cipher: PacketCipher, secret: &Secret32) -> Self {
-        let key = Zeroizing::new(expand::<32>(secret, "hp", &[]));
+        let key = expand::<32>(secret, "hp", &[]);
         #[allow(clippy::expect_used)]
         let key = quic::HeaderProtectionKey::new(cipher.header(), &*key).expect("a key of 32 bytes");
         Self(key)

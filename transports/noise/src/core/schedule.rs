@@ -1,7 +1,6 @@
 //! The key schedule: from γ and from a finished Noise handshake to every key of a link.
 
-use hkdf::Hkdf;
-use sha2::Sha256;
+use aws_lc_rs::{digest, hmac};
 use zeroize::Zeroizing;
 
 use super::cipher::PacketCipher;
@@ -43,7 +42,7 @@ pub(crate) struct LinkSecrets {
     pub(crate) application: Directions,
     /// What each side sends in the Handshake space to prove that it holds the keys.
     pub(crate) confirm: Directions,
-    exporter: Secret32,
+    pub(crate) exporter: Secret32,
 }
 
 impl LinkSecrets {
@@ -63,43 +62,57 @@ impl LinkSecrets {
         }
     }
 
+    #[cfg(any(test, feature = "fuzzing"))]
     /// Keying material for another protocol, alike on both sides.
     pub(crate) fn export(&self, label: &[u8]) -> Secret32 {
-        use sha2::Digest as _;
-        expand32(&self.exporter, "export", &Sha256::digest(label))
+        export(&self.exporter, label)
     }
 }
 
-/// HKDF-Extract (RFC 5869) with SHA-256.
-pub(crate) fn extract(salt: &[u8], ikm: &[u8]) -> Secret32 {
-    let (mut prk, _) = Hkdf::<Sha256>::extract(Some(salt), ikm);
-    let mut bytes = [0; 32];
-    bytes.copy_from_slice(&prk);
-    zeroize::Zeroize::zeroize(prk.as_mut_slice());
-    Secret32::from(bytes)
+/// Keying material under one label, from a link's exporter secret.
+pub(crate) fn export(exporter: &Secret32, label: &[u8]) -> Secret32 {
+    expand32(exporter, "export", digest::digest(&digest::SHA256, label).as_ref())
 }
 
-/// [`expand`] to 32 bytes.
+/// HKDF-Extract (RFC 5869) with SHA-256: one HMAC under the salt.
+///
+/// HMAC is aws-lc's, which erases what it computed with, and every secret is written where it stays.
+pub(crate) fn extract(salt: &[u8], ikm: &[u8]) -> Secret32 {
+    Secret32::written(|prk| mac(salt, ikm, prk))
+}
+
+/// [`expand`] to a secret.
 pub(crate) fn expand32(prk: &Secret32, label: &str, context: &[u8]) -> Secret32 {
-    Secret32::from(expand(prk, label, context))
+    Secret32::written(|out| expand_into(prk, label, context, out))
 }
 
 /// HKDF-Expand-Label (RFC 8446, section 7.1) with the prefix `wayside1 ` in place of `tls13 `.
 ///
 /// `label`, `context` and `N` are ours, never a peer's: at most 40, 32 and 32 bytes.
-pub(crate) fn expand<const N: usize>(prk: &Secret32, label: &str, context: &[u8]) -> [u8; N] {
-    debug_assert!(label.len() <= 40 && context.len() <= 32 && N <= 32);
-    let length = (N as u16).to_be_bytes();
+pub(crate) fn expand<const N: usize>(prk: &Secret32, label: &str, context: &[u8]) -> Zeroizing<[u8; N]> {
+    let mut out = Zeroizing::new([0; N]);
+    expand_into(prk, label, context, &mut *out);
+    out
+}
+
+fn expand_into(prk: &Secret32, label: &str, context: &[u8], out: &mut [u8]) {
+    debug_assert!(label.len() <= 40 && context.len() <= 32 && out.len() <= 32);
+    let length = (out.len() as u16).to_be_bytes();
     let label_len = [(LABEL_PREFIX.len() + label.len()) as u8];
     let context_len = [context.len() as u8];
-    let info: [&[u8]; 6] =
-        [&length, &label_len, LABEL_PREFIX.as_bytes(), label.as_bytes(), &context_len, context];
-    let mut out = [0; N];
-    // Fails only for a key below 32 or an output above 8160 bytes; ours are fixed.
-    let done =
-        Hkdf::<Sha256>::from_prk(prk.as_bytes()).is_ok_and(|h| h.expand_multi_info(&info, &mut out).is_ok());
-    assert!(done, "a 32-byte key expands to at most 8160 bytes");
-    out
+    // RFC 5869's T(1), the only block that 32 bytes take.
+    let info: [&[u8]; 7] =
+        [&length, &label_len, LABEL_PREFIX.as_bytes(), label.as_bytes(), &context_len, context, &[1]];
+    let mut block = Zeroizing::new([0; 32]);
+    mac(prk.as_bytes(), &info.concat(), &mut block);
+    out.iter_mut().zip(block.iter()).for_each(|(out, byte)| *out = *byte);
+}
+
+fn mac(key: &[u8], data: &[u8], out: &mut [u8; 32]) {
+    let key = hmac::Key::new(hmac::HMAC_SHA256, key);
+    // Fails only for a buffer that is not of HMAC's size.
+    let done = hmac::sign_to_buffer(&key, data, out).is_ok();
+    assert!(done, "HMAC-SHA256 has 32 bytes");
 }
 
 const LABEL_PREFIX: &str = "wayside1 ";

@@ -8,8 +8,10 @@ use super::{
     gate_keys::GateKeys,
     handshake::{HandshakeError, Initiator, Parties, Peer, Responder, confirms},
     packet::{Both, LevelKeys, PacketKey, Role, packet_keys},
-    schedule::{Directions, LinkSecrets},
+    schedule::{Directions, LinkSecrets, export},
 };
+
+use crate::secret::Secret32;
 
 /// One handshake, and afterwards the source of key updates.
 pub(crate) struct Session {
@@ -19,9 +21,19 @@ pub(crate) struct Session {
     frames: Frames,
     peer: Option<Peer>,
     peer_parameters: Option<Vec<u8>>,
+    /// Until the handshake is done: what it is done with is erased then.
     secrets: Option<LinkSecrets>,
+    /// From when the 1-RTT keys are there.
+    established: Option<Established>,
+}
+
+/// What a link keeps for its whole life. The secrets of earlier generations are not among it: who takes the memory of a
+/// link does not get what was said before the last key update.
+struct Established {
+    cipher: PacketCipher,
+    exporter: Secret32,
     /// The generation whose keys were handed out last.
-    generation: Option<Directions>,
+    generation: Directions,
 }
 
 /// What comes next. An initiator goes Send, Sent, Derived, Confirming, Confirm, Done; a responder Receive, Reply,
@@ -82,7 +94,7 @@ impl Session {
 
     fn new(role: Role, gate: Arc<GateKeys>, limit: usize, peer: Option<Peer>, step: Step) -> Self {
         let frames = Frames::new(limit);
-        Self { role, gate, step, frames, peer, peer_parameters: None, secrets: None, generation: None }
+        Self { role, gate, step, frames, peer, peer_parameters: None, secrets: None, established: None }
     }
 
     pub(crate) fn role(&self) -> Role {
@@ -118,7 +130,10 @@ impl Session {
                 self.peer_parameters = Some(responder.parameters().to_vec());
                 Step::Reply { responder, parameters }
             }
-            (Step::Confirmed, Some(secrets)) if confirms(&secrets.confirm.initiator, message) => Step::Done,
+            (Step::Confirmed, Some(secrets)) if confirms(&secrets.confirm.initiator, message) => {
+                self.secrets = None;
+                Step::Done
+            }
             _ => return Err(HandshakeError::Unauthentic),
         };
         Ok(())
@@ -136,8 +151,10 @@ impl Session {
             (Step::Derived, Some(secrets)) => (Step::Confirming, keys(secrets, &secrets.handshake)),
             (Step::Confirm, Some(secrets)) => {
                 out.extend_from_slice(&frame(secrets.confirm.initiator.as_bytes()));
-                self.generation = Some(secrets.application.clone());
-                (Step::Done, keys(secrets, &secrets.application))
+                let keys = keys(secrets, &secrets.application);
+                self.established = Some(Established::new(secrets));
+                self.secrets = None;
+                (Step::Done, keys)
             }
             (Step::Reply { responder, parameters }, _) => {
                 let (message, secrets) = responder.reply(&parameters)?;
@@ -148,7 +165,7 @@ impl Session {
             }
             (Step::Replied, Some(secrets)) => {
                 out.extend_from_slice(&frame(secrets.confirm.responder.as_bytes()));
-                self.generation = Some(secrets.application.clone());
+                self.established = Some(Established::new(secrets));
                 (Step::Confirmed, keys(secrets, &secrets.application))
             }
             (waiting, _) => (waiting, None),
@@ -173,23 +190,29 @@ impl Session {
         self.peer_parameters.as_deref()
     }
 
-    /// The cipher that the two sides agreed on.
-    pub(crate) fn cipher(&self) -> Option<PacketCipher> {
-        self.secrets.as_ref().map(|secrets| secrets.cipher)
-    }
-
     /// The packet keys of the next generation.
     pub(crate) fn next_keys(&mut self) -> Option<Both<PacketKey>> {
-        let next = self.generation.as_ref()?.next();
-        let keys = packet_keys(self.cipher()?, &next, self.role);
-        self.generation = Some(next);
-        Some(keys)
+        let established = self.established.as_mut()?;
+        established.generation = established.generation.next();
+        Some(packet_keys(established.cipher, &established.generation, self.role))
     }
 
-    /// Fills `output`, at most 32 bytes, with keying material for another protocol; `None` before the keys are there.
+    /// Fills `output`, at most 32 bytes, with keying material for another protocol; `None` before the link's keys are
+    /// there.
     pub(crate) fn export(&self, label: &[u8], output: &mut [u8]) -> Option<()> {
-        let material = self.secrets.as_ref()?.export(label);
+        let material = export(&self.established.as_ref()?.exporter, label);
         output.copy_from_slice(material.as_bytes().get(..output.len())?);
         Some(())
     }
 }
+
+impl Established {
+    fn new(secrets: &LinkSecrets) -> Self {
+        let (exporter, generation) = (secrets.exporter.clone(), secrets.application.clone());
+        Self { cipher: secrets.cipher, exporter, generation }
+    }
+}
+
+#[cfg(test)]
+#[path = "session_tests.rs"]
+mod tests;

@@ -11,10 +11,11 @@ use serde_json::{Value, json};
 use super::{
     VERSION,
     cipher::{Offer, PacketCipher},
+    compose::compose,
     frames::frame,
     gate_keys::GateKeys,
     handshake::{Fixed, Initiator, Parties, Responder, prologue},
-    initial::{Header, tests::compose},
+    initial::Header,
     kem::FixedKem,
     packet::{HeaderKey, PacketKey},
     schedule::{Directions, LinkSecrets, expand},
@@ -204,9 +205,9 @@ fn directions(directions: &Directions) -> Value {
 fn expanded(secret: &Secret32) -> Value {
     json!({
         "secret": hex(secret.as_bytes()),
-        "key": hex(&expand::<32>(secret, "key", &[])),
-        "iv": hex(&expand::<12>(secret, "iv", &[])),
-        "hp": hex(&expand::<32>(secret, "hp", &[])),
+        "key": hex(&*expand::<32>(secret, "key", &[])),
+        "iv": hex(&*expand::<12>(secret, "iv", &[])),
+        "hp": hex(&*expand::<32>(secret, "hp", &[])),
     })
 }
 

@@ -92,7 +92,7 @@ impl Held {
         self.0.retain(|_, flight| flight.session != session);
     }
 
-    #[cfg(test)]
+    #[cfg(any(test, feature = "fuzzing"))]
     pub(super) fn len(&self) -> usize {
         self.0.len()
     }

@@ -9,9 +9,9 @@ use super::*;
 use crate::{
     Ciphers, Expectation, Kem, SessionId, StaticKey, Whom,
     core::{
+        compose::compose_flight,
         gate_keys::GateKeys,
         handshake::{Initiator, Parties},
-        initial::tests::compose_flight,
     },
 };
 
