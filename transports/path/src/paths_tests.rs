@@ -1,5 +1,5 @@
 //! One link's paths, step by step; whole links over made-up networks are in `tests/network.rs`.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 use super::*;
 
