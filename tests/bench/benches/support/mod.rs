@@ -1,22 +1,16 @@
-//! What measurements have in common: people in one process, and figures as people read them.
+//! What measurements of nodes have in common: people in one process.
 
 use std::error::Error;
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::path::PathBuf;
 
 use tempfile::TempDir;
-use wayside_bridge::{MemoryService, Registry};
+use wayside_bridge::Registry;
 use wayside_node::api::ApiClient;
 use wayside_node::api::types::{Accept, AcceptState, Accepted, AddBridge, BridgeView, InviteView, NewInvite};
 use wayside_node::{Home, Node};
 
 /// What measurements fail with.
 pub type Failure = Box<dyn Error + Send + Sync>;
-
-/// A service in this process, by the system's clock.
-pub fn memory_service() -> MemoryService {
-    MemoryService::builder().clock(wayside_node::bridge_context(None).clock).build()
-}
 
 /// Somebody with a home, and a node that runs on loopback.
 #[derive(Debug)]
@@ -75,26 +69,4 @@ impl Person {
         let accepted: Accepted = self.api()?.post("/v1/accept", &request).await?;
         if accepted.state == AcceptState::Done { Ok(()) } else { Err("nobody answered the invite".into()) }
     }
-}
-
-/// A bridge to [`memory_service`].
-pub fn over_memory(member: &str) -> AddBridge {
-    let options = [("member".to_owned(), member.to_owned())].into();
-    AddBridge { kind: "memory".to_owned(), name: None, options }
-}
-
-/// A bridge over a folder.
-pub fn over_folder(folder: &Path) -> AddBridge {
-    let options = [("path".to_owned(), folder.display().to_string())].into();
-    AddBridge { kind: "dir".to_owned(), name: None, options }
-}
-
-/// The least, the median, the ninth decile and the most, in milliseconds.
-pub fn spread(mut times: Vec<Duration>) -> String {
-    times.sort();
-    let at = |share: f64| {
-        let index = ((times.len().saturating_sub(1)) as f64 * share).round() as usize;
-        times.get(index).copied().unwrap_or_default().as_secs_f64() * 1000.0
-    };
-    format!("min {:.1} ms, median {:.1} ms, p90 {:.1} ms, max {:.1} ms", at(0.0), at(0.5), at(0.9), at(1.0))
 }
