@@ -52,9 +52,17 @@ pub(crate) async fn run(options: Options) -> Result<ExitCode, Failure> {
 }
 
 async fn section(scenario: Box<dyn Scenario>, subjects: &[SubjectName], rounds: u32) -> Section {
-    let mut runs: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    let (mut runs, mut skipped): (BTreeMap<_, Vec<_>>, _) = (BTreeMap::new(), BTreeMap::new());
+    let mut present = subjects.to_vec();
+    present.retain(|subject| match scenario.missing(*subject) {
+        None => true,
+        Some(reason) => {
+            skipped.insert(*subject, reason);
+            false
+        }
+    });
     for round in 0..rounds {
-        for subject in order(subjects, round) {
+        for subject in order(&present, round) {
             let name = scenario.name();
             report::note(&format!(
                 "{name}, {}, round {} of {rounds}: {subject}",
@@ -68,7 +76,7 @@ async fn section(scenario: Box<dyn Scenario>, subjects: &[SubjectName], rounds: 
             runs.entry(subject).or_default().push(run);
         }
     }
-    Section { scenario, runs: runs.into_iter().collect() }
+    Section { scenario, runs, skipped }
 }
 
 /// Whatever warms up, cools down or fills up in the course of a round meets everybody in turn: each second round goes backwards, and each

@@ -7,12 +7,14 @@
 mod assignment;
 mod compare;
 mod machine;
+mod netns;
 mod place;
 mod processes;
 mod report;
 mod scenarios;
 mod subjects;
 mod usage;
+mod wire;
 mod worker;
 
 use std::error::Error;
@@ -49,6 +51,14 @@ enum Command {
         /// How to reach the server, as JSON.
         ticket: String,
     },
+    /// What is between them; started by `compare`.
+    #[command(hide = true)]
+    Wire {
+        /// What it does with packets, as JSON.
+        wire: String,
+        /// What it is between, as JSON.
+        ends: String,
+    },
 }
 
 #[tokio::main]
@@ -65,6 +75,7 @@ async fn main() -> ExitCode {
         Command::Dial { assignment, ticket } => {
             worker::dial(&assignment, &ticket).await.map(|()| ExitCode::SUCCESS)
         }
+        Command::Wire { wire, ends } => worker::told(wire::run(&wire, &ends)).map(|()| ExitCode::SUCCESS),
     };
     done.unwrap_or_else(|failure| {
         report::note(&format!("error: {failure}"));

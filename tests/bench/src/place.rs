@@ -2,11 +2,15 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
+use crate::wire::Wire;
+
 /// Two ends that can reach each other.
 #[derive(Clone, Debug)]
 pub(crate) struct Place {
     pub(crate) server: Side,
     pub(crate) client: Side,
+    /// What UDP passes through on its way; nothing else can.
+    pub(crate) wire: Option<Wire>,
 }
 
 /// One of them.
@@ -22,6 +26,11 @@ impl Place {
     /// Both on this machine, over the loopback interface.
     pub(crate) fn loopback() -> Self {
         let side = Side { ip: Ipv4Addr::LOCALHOST.into(), namespace: None };
-        Self { server: side.clone(), client: side }
+        Self { server: side.clone(), client: side, wire: None }
+    }
+
+    /// The same, with a wire between them that carries UDP.
+    pub(crate) fn loopback_by(wire: Wire) -> Self {
+        Self { wire: Some(wire), ..Self::loopback() }
     }
 }

@@ -12,6 +12,7 @@ use crate::assignment::{Assignment, Settings, Task, Ticket};
 use crate::place::{Place, Side};
 use crate::subjects::SubjectName;
 use crate::usage::Usage;
+use crate::wire::{Ends, Wire};
 use crate::worker::{Answer, Measured, Order};
 
 /// For what takes no time: binding, a handshake, warming up, telling what was used.
@@ -28,11 +29,7 @@ pub(crate) struct Worker {
 
 impl Worker {
     /// Starts this program again with these arguments, in a network namespace if one is named.
-    pub(crate) fn start(
-        role: &'static str,
-        namespace: Option<&str>,
-        arguments: &[&str],
-    ) -> Result<Self, Failure> {
+    fn start(role: &'static str, namespace: Option<&str>, arguments: &[&str]) -> Result<Self, Failure> {
         let program = std::env::current_exe()?;
         let mut command = match namespace {
             None => Command::new(program),
@@ -49,8 +46,14 @@ impl Worker {
         Ok(Self { role, _child: child, orders, answers })
     }
 
+    /// Starts a wire. It ends with this.
+    pub(crate) fn wire(wire: Wire, ends: &Ends) -> Result<Self, Failure> {
+        let arguments = ["wire", &serde_json::to_string(&wire)?, &serde_json::to_string(ends)?];
+        Self::start("wire", None, &arguments)
+    }
+
     /// Its next answer, if that comes in time and is no failure.
-    pub(crate) async fn answer(&mut self, patience: Duration) -> Result<Answer, Failure> {
+    async fn answer(&mut self, patience: Duration) -> Result<Answer, Failure> {
         let role = self.role;
         let line = timeout(patience, self.answers.next_line())
             .await
@@ -60,6 +63,14 @@ impl Worker {
         match serde_json::from_str(&line).map_err(|error| format!("the {role} said {line:?}: {error}"))? {
             Answer::Failed(reason) => Err(format!("{role}: {reason}").into()),
             answer => Ok(answer),
+        }
+    }
+
+    /// Waits until it has begun.
+    pub(crate) async fn ready(&mut self) -> Result<Option<Ticket>, Failure> {
+        match self.answer(SOON).await? {
+            Answer::Ready(ticket) => Ok(ticket),
+            other => Err(format!("the {} answered {other:?}", self.role).into()),
         }
     }
 
@@ -82,6 +93,8 @@ impl Worker {
 pub(crate) struct Pair {
     server: Worker,
     client: Worker,
+    /// What is between them, while they live.
+    _wire: Option<Worker>,
 }
 
 /// What both ends have cost up to a moment.
@@ -103,19 +116,19 @@ impl Pair {
             let assignment = Assignment { subject, settings, task, ip: side.ip };
             serde_json::to_string(&assignment)
         };
-        let Place { server, client } = place;
-        let arguments = ["serve", &assign(server)?];
-        let mut server = Worker::start("server", server.namespace.as_deref(), &arguments)?;
-        let ticket = match server.answer(SOON).await? {
-            Answer::Ready(Some(ticket)) => serde_json::to_string::<Ticket>(&ticket)?,
-            other => return Err(format!("the server answered {other:?}").into()),
-        };
-        let arguments = ["dial", &assign(client)?, &ticket];
-        let mut client = Worker::start("client", client.namespace.as_deref(), &arguments)?;
-        match client.answer(SOON).await? {
-            Answer::Ready(_) => Ok(Self { server, client }),
-            other => Err(format!("the client answered {other:?}").into()),
+        let arguments = ["serve", &assign(&place.server)?];
+        let mut server = Worker::start("server", place.server.namespace.as_deref(), &arguments)?;
+        let mut ticket = server.ready().await?.ok_or("a server without an address")?;
+        let mut between = None;
+        if let Some(wire) = place.wire {
+            let mut worker = Worker::wire(wire, &Ends::Udp(ticket.address))?;
+            ticket.address = worker.ready().await?.ok_or("a wire without an address")?.address;
+            between = Some(worker);
         }
+        let arguments = ["dial", &assign(&place.client)?, &serde_json::to_string(&ticket)?];
+        let mut client = Worker::start("client", place.client.namespace.as_deref(), &arguments)?;
+        client.ready().await?;
+        Ok(Self { server, client, _wire: between })
     }
 
     pub(crate) async fn moment(&mut self) -> Result<Moment, Failure> {

@@ -26,6 +26,7 @@ fn scenario(section: &Section) -> Value {
         "settings": section.scenario.settings(),
         "about": section.scenario.about(),
         "figures": figures.collect::<Vec<_>>(),
+        "skipped": section.skipped,
         "subjects": section.subjects().map(|name| subject(section, name)).collect::<Vec<_>>(),
     })
 }

@@ -5,6 +5,8 @@ mod json;
 mod summary;
 mod table;
 
+use std::collections::BTreeMap;
+
 use crate::Failure;
 use crate::machine::Setup;
 use crate::scenarios::{Run, Scenario};
@@ -20,7 +22,7 @@ pub(crate) struct Results {
 impl Results {
     /// Whether anything that was tried failed.
     pub(crate) fn failed(&self) -> bool {
-        self.sections.iter().flat_map(|section| &section.runs).flat_map(|(_, runs)| runs).any(Result::is_err)
+        self.sections.iter().flat_map(|section| section.runs.values().flatten()).any(Result::is_err)
     }
 }
 
@@ -28,7 +30,9 @@ impl Results {
 pub(crate) struct Section {
     pub(crate) scenario: Box<dyn Scenario>,
     /// Of each subject, in the order of rounds; a run that failed has its reason.
-    pub(crate) runs: Vec<(SubjectName, Vec<Result<Run, String>>)>,
+    pub(crate) runs: BTreeMap<SubjectName, Vec<Result<Run, String>>>,
+    /// Who could not be measured here, and why.
+    pub(crate) skipped: BTreeMap<SubjectName, String>,
 }
 
 /// Prints the results for people or for programs.

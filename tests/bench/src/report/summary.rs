@@ -42,11 +42,11 @@ impl Section {
     }
 
     pub(super) fn of(&self, subject: SubjectName) -> &[Result<Run, String>] {
-        self.runs.iter().find(|(name, _)| *name == subject).map_or(&[], |(_, runs)| runs)
+        self.runs.get(&subject).map_or(&[], Vec::as_slice)
     }
 
     pub(super) fn subjects(&self) -> impl Iterator<Item = SubjectName> {
-        self.runs.iter().map(|(name, _)| *name)
+        self.runs.keys().copied()
     }
 }
 

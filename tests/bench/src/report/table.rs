@@ -42,7 +42,7 @@ fn header(results: &Results, out: &mut String) {
 
 fn scenario(section: &Section, out: &mut String) {
     let scenario = section.scenario.as_ref();
-    let rounds = section.runs.iter().map(|(_, runs)| runs.len()).max().unwrap_or(0);
+    let rounds = section.runs.values().map(Vec::len).max().unwrap_or(0);
     let _ = writeln!(
         out,
         "\n{}, {}: {}; {rounds} rounds",
@@ -50,9 +50,11 @@ fn scenario(section: &Section, out: &mut String) {
         scenario.settings(),
         scenario.about()
     );
-    let mut rows = vec![heads(scenario.figures())];
-    rows.extend(section.subjects().map(|subject| row(section, subject)));
-    out.push_str(&aligned(&rows));
+    if !section.runs.is_empty() {
+        let mut rows = vec![heads(scenario.figures())];
+        rows.extend(section.subjects().map(|subject| row(section, subject)));
+        out.push_str(&aligned(&rows));
+    }
     for subject in section.subjects() {
         let runs = section.of(subject);
         let reasons: Vec<_> = runs.iter().filter_map(|run| run.as_ref().err()).collect();

@@ -1,15 +1,18 @@
-//! One stream, as fast as it goes, from the client to the server.
+//! One stream, as fast as it goes, from the client to the server: over loopback, or over a veth pair.
+
+use std::time::Duration;
 
 use async_trait::async_trait;
 
 use super::{Better, Figure, PATIENCE, Run, Scale, Scenario, cpu};
 use crate::Failure;
 use crate::assignment::{Settings, Task};
+use crate::netns::{self, Namespaces};
 use crate::place::Place;
 use crate::processes::Pair;
 use crate::subjects::SubjectName;
 
-const FIGURES: &[Figure] = &[
+pub(super) const FIGURES: &[Figure] = &[
     Figure { key: "mib_per_s", unit: "MiB/s", better: Better::Higher },
     Figure { key: "cpu_s_per_gib", unit: "CPU s/GiB", better: Better::Lower },
 ];
@@ -17,19 +20,32 @@ const MIB: f64 = (1 << 20) as f64;
 const GIB: f64 = (1 << 30) as f64;
 
 pub(super) fn loopback(settings: Settings, scale: Scale) -> Box<dyn Scenario> {
-    Box::new(Bulk { settings, bytes: scale.pick(1 << 30, 64 << 20), rounds: scale.pick(5, 3) })
+    Box::new(Bulk::new("bulk", settings, scale, false))
+}
+
+/// Over a veth pair of MTU 1500 between two network namespaces.
+pub(super) fn veth(scale: Scale) -> Box<dyn Scenario> {
+    Box::new(Bulk::new("veth", Settings::Defaults, scale, true))
 }
 
 struct Bulk {
+    name: &'static str,
     settings: Settings,
     bytes: u64,
     rounds: u32,
+    over_veth: bool,
+}
+
+impl Bulk {
+    fn new(name: &'static str, settings: Settings, scale: Scale, over_veth: bool) -> Self {
+        Self { name, settings, bytes: scale.pick(1 << 30, 64 << 20), rounds: scale.pick(5, 3), over_veth }
+    }
 }
 
 #[async_trait]
 impl Scenario for Bulk {
     fn name(&self) -> &'static str {
-        "bulk"
+        self.name
     }
 
     fn settings(&self) -> Settings {
@@ -37,7 +53,8 @@ impl Scenario for Bulk {
     }
 
     fn about(&self) -> String {
-        format!("{} MiB over one stream, loopback", self.bytes >> 20)
+        let over = if self.over_veth { "a veth pair of MTU 1500 between two namespaces" } else { "loopback" };
+        format!("{} MiB over one stream, {over}", self.bytes >> 20)
     }
 
     fn figures(&self) -> &'static [Figure] {
@@ -48,8 +65,14 @@ impl Scenario for Bulk {
         self.rounds
     }
 
+    fn missing(&self, _: SubjectName) -> Option<String> {
+        if self.over_veth { netns::missing() } else { None }
+    }
+
     async fn run(&self, subject: SubjectName, _: u32) -> Result<Run, Failure> {
-        transfer(&Place::loopback(), subject, self.settings, self.bytes).await
+        let namespaces = if self.over_veth { Some(Namespaces::with_veth()?) } else { None };
+        let place = namespaces.as_ref().map_or_else(Place::loopback, Namespaces::place);
+        transfer(&place, subject, self.settings, self.bytes, PATIENCE).await
     }
 }
 
@@ -59,10 +82,11 @@ pub(super) async fn transfer(
     subject: SubjectName,
     settings: Settings,
     bytes: u64,
+    patience: Duration,
 ) -> Result<Run, Failure> {
     let mut pair = Pair::start(place, subject, settings, Task::Bulk { bytes }).await?;
     let before = pair.moment().await?;
-    let measured = pair.go(PATIENCE).await?;
+    let measured = pair.go(patience).await?;
     let after = pair.moment().await?;
     let figures = [
         ("mib_per_s", bytes as f64 / MIB / measured.seconds),

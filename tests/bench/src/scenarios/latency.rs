@@ -75,6 +75,10 @@ impl Scenario for Latency {
         self.rounds
     }
 
+    fn missing(&self, _: SubjectName) -> Option<String> {
+        None
+    }
+
     async fn run(&self, subject: SubjectName, _: u32) -> Result<Run, Failure> {
         let mut pair = Pair::start(&Place::loopback(), subject, self.settings, self.task).await?;
         let before = pair.moment().await?;

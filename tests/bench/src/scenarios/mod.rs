@@ -1,7 +1,9 @@
 //! What is measured.
 
 mod bulk;
+mod idle;
 mod latency;
+mod lossy;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -20,10 +22,14 @@ pub(crate) enum ScenarioName {
     Bulk,
     Connect,
     Rr,
+    Idle,
+    Lossy,
+    Veth,
 }
 
 impl ScenarioName {
-    pub(crate) const ALL: [Self; 3] = [Self::Bulk, Self::Connect, Self::Rr];
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Bulk, Self::Connect, Self::Rr, Self::Idle, Self::Lossy, Self::Veth];
 
     /// What is run under this name.
     pub(crate) fn scenarios(self, scale: Scale) -> Vec<Box<dyn Scenario>> {
@@ -32,6 +38,9 @@ impl ScenarioName {
             Self::Bulk => both.map(|settings| bulk::loopback(settings, scale)).into(),
             Self::Connect => both.map(|settings| latency::connect(settings, scale)).into(),
             Self::Rr => vec![latency::requests(scale)],
+            Self::Idle => vec![idle::scenario(scale)],
+            Self::Lossy => vec![lossy::scenario(scale)],
+            Self::Veth => vec![bulk::veth(scale)],
         }
     }
 }
@@ -65,6 +74,9 @@ pub(crate) trait Scenario: Send + Sync {
 
     /// How often every subject goes through it, unless somebody says otherwise.
     fn rounds(&self) -> u32;
+
+    /// Why it cannot be run here with this subject, if so.
+    fn missing(&self, subject: SubjectName) -> Option<String>;
 
     /// Runs one subject once.
     async fn run(&self, subject: SubjectName, round: u32) -> Result<Run, Failure>;

@@ -3,6 +3,7 @@
 //! All subjects read and write through Tokio's traits in boxes: one dynamic call for each piece of data, the same for everybody.
 
 mod iroh;
+mod libp2p;
 mod quinn;
 mod tcp;
 mod tls;
@@ -17,6 +18,7 @@ use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use self::libp2p::{Carrier, Libp2p};
 use crate::Failure;
 use crate::assignment::{Assignment, Ticket};
 
@@ -26,17 +28,24 @@ use crate::assignment::{Assignment, Ticket};
 pub(crate) enum SubjectName {
     Wayside,
     Iroh,
+    #[value(name = "libp2p-quic")]
+    Libp2pQuic,
+    #[value(name = "libp2p-tcp")]
+    Libp2pTcp,
     Quinn,
     Tcp,
 }
 
 impl SubjectName {
-    pub(crate) const ALL: [Self; 4] = [Self::Wayside, Self::Iroh, Self::Quinn, Self::Tcp];
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Wayside, Self::Iroh, Self::Libp2pQuic, Self::Libp2pTcp, Self::Quinn, Self::Tcp];
 
     pub(crate) fn subject(self) -> Box<dyn Subject> {
         match self {
             Self::Wayside => Box::new(wayside::Wayside),
             Self::Iroh => Box::new(iroh::Iroh),
+            Self::Libp2pQuic => Box::new(Libp2p(Carrier::Quic)),
+            Self::Libp2pTcp => Box::new(Libp2p(Carrier::Tcp)),
             Self::Quinn => Box::new(quinn::Quinn),
             Self::Tcp => Box::new(tcp::Tcp),
         }
@@ -46,6 +55,10 @@ impl SubjectName {
     pub(crate) fn has_streams(self) -> bool {
         self != Self::Tcp
     }
+
+    pub(crate) fn is_over_tcp(self) -> bool {
+        matches!(self, Self::Libp2pTcp | Self::Tcp)
+    }
 }
 
 impl fmt::Display for SubjectName {
@@ -53,6 +66,8 @@ impl fmt::Display for SubjectName {
         f.pad(match self {
             Self::Wayside => "wayside",
             Self::Iroh => "iroh",
+            Self::Libp2pQuic => "libp2p QUIC",
+            Self::Libp2pTcp => "libp2p TCP",
             Self::Quinn => "quinn",
             Self::Tcp => "clear TCP",
         })
@@ -74,7 +89,7 @@ pub(crate) type Handler = Arc<dyn Fn(Stream) -> BoxFuture<'static, ()> + Send + 
 
 /// A bound server.
 #[async_trait]
-pub(crate) trait Server: Send + Sync {
+pub(crate) trait Server: Send {
     /// How a client finds it.
     fn ticket(&self) -> Result<Ticket, Failure>;
 

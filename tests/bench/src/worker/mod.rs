@@ -33,7 +33,7 @@ pub(crate) enum Order {
 /// What a worker says.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Answer {
-    /// A server is bound; a client is bound and has warmed up.
+    /// A server is bound; a client is bound and has warmed up; a wire carries.
     Ready(Option<Ticket>),
     Usage(Usage),
     Done(Measured),
@@ -51,17 +51,17 @@ pub(crate) async fn dial(assignment: &str, ticket: &str) -> Result<(), Failure> 
     told(client::run(&parse::<Assignment>(assignment)?, &parse::<Ticket>(ticket)?).await)
 }
 
-fn parse<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, Failure> {
+pub(crate) fn parse<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, Failure> {
     serde_json::from_str(text)
         .map_err(|error| format!("this command is for `compare` to start: {error}").into())
 }
 
 /// A failure is told to the parent, who shows it.
-fn told(done: Result<(), Failure>) -> Result<(), Failure> {
+pub(crate) fn told(done: Result<(), Failure>) -> Result<(), Failure> {
     done.or_else(|failure| say(&Answer::Failed(failure.to_string())))
 }
 
-fn say(answer: &Answer) -> Result<(), Failure> {
+pub(crate) fn say(answer: &Answer) -> Result<(), Failure> {
     let mut line = serde_json::to_string(answer)?;
     line.push('\n');
     let mut out = std::io::stdout().lock();
