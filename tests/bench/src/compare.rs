@@ -1,6 +1,7 @@
 //! The command: all scenarios, all rounds, all subjects, in alternating order.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
@@ -19,6 +20,9 @@ pub(crate) struct Options {
     /// Print everything as JSON instead of tables: machine, versions, every run.
     #[arg(long)]
     json: bool,
+    /// Draw a chart into this file as well.
+    #[arg(long, value_name = "FILE")]
+    svg: Option<PathBuf>,
     /// Only these scenarios.
     #[arg(long, value_delimiter = ',', value_name = "SCENARIO,…")]
     only: Vec<ScenarioName>,
@@ -48,6 +52,9 @@ pub(crate) async fn run(options: Options) -> Result<ExitCode, Failure> {
         results.sections.push(section(scenario, &subjects, rounds).await);
     }
     report::print(&results, options.json)?;
+    if let Some(file) = &options.svg {
+        report::draw(&results, file)?;
+    }
     Ok(if results.failed() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 

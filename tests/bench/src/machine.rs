@@ -13,6 +13,8 @@ pub(crate) struct Setup {
     pub(crate) cores: usize,
     pub(crate) memory_mib: u64,
     pub(crate) kernel: String,
+    /// The kernel's congestion control, which what runs over TCP has.
+    pub(crate) tcp_congestion: String,
     /// Of one, five and fifteen minutes, when it began.
     pub(crate) load: String,
     pub(crate) compiler: String,
@@ -47,6 +49,7 @@ impl Setup {
             memory_mib: line_of("/proc/meminfo", "MemTotal").trim_end_matches(" kB").parse().unwrap_or(0u64)
                 >> 10,
             kernel: first_line("/proc/sys/kernel/osrelease"),
+            tcp_congestion: first_line("/proc/sys/net/ipv4/tcp_congestion_control"),
             load: first_line("/proc/loadavg").split(' ').take(3).collect::<Vec<_>>().join(" "),
             compiler: said(Command::new("rustc").arg("--version")),
             commit: said(Command::new("git").arg("-C").arg(here).args([

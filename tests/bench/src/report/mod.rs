@@ -3,9 +3,11 @@
 mod bars;
 mod json;
 mod summary;
+mod svg;
 mod table;
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use crate::Failure;
 use crate::machine::Setup;
@@ -44,6 +46,12 @@ pub(crate) fn print(results: &Results, as_json: bool) -> Result<(), Failure> {
         print!("{}", table::of(results));
     }
     Ok(())
+}
+
+/// Writes the results as a chart.
+pub(crate) fn draw(results: &Results, file: &Path) -> Result<(), Failure> {
+    std::fs::write(file, svg::of(results))
+        .map_err(|error| format!("cannot write {}: {error}", file.display()).into())
 }
 
 /// Tells whoever waits what goes on, beside the results.

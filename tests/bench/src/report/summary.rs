@@ -16,6 +16,18 @@ pub(super) struct Ratio {
     pub(super) good: bool,
 }
 
+impl Ratio {
+    /// One character: ✓ or ✗ for a bar, + or - where there is none.
+    pub(super) fn mark(self) -> &'static str {
+        match (self.bar, self.good) {
+            (Some(_), true) => "✓",
+            (Some(_), false) => "✗",
+            (None, true) => "+",
+            (None, false) => "-",
+        }
+    }
+}
+
 impl Section {
     /// The median of something over a subject's runs that worked; `None` if none did.
     pub(super) fn median(&self, subject: SubjectName, of: impl Fn(&Run) -> Option<f64>) -> Option<f64> {

@@ -2,8 +2,8 @@
 
 use std::fmt::Write;
 
-use super::summary::Ratio;
 use super::{Results, Section};
+use crate::machine::Setup;
 use crate::scenarios::Figure;
 use crate::subjects::SubjectName;
 
@@ -26,13 +26,13 @@ pub(super) fn of(results: &Results) -> String {
 fn header(results: &Results, out: &mut String) {
     let setup = &results.setup;
     let versions: Vec<_> = setup.versions.iter().map(|(name, version)| format!("{name} {version}")).collect();
+    let Setup { processor, cores, memory_mib, kernel, tcp_congestion, date, load, compiler, commit, .. } =
+        setup;
     let _ = writeln!(
         out,
-        "\n{}, {} cores, {} MiB, Linux {}",
-        setup.processor, setup.cores, setup.memory_mib, setup.kernel
+        "\n{processor}, {cores} cores, {memory_mib} MiB, Linux {kernel}, its TCP with {tcp_congestion}"
     );
-    let _ =
-        writeln!(out, "{}, load {}, {}, wayside at {}", setup.date, setup.load, setup.compiler, setup.commit);
+    let _ = writeln!(out, "{date}, load {load}, {compiler}, wayside at {commit}");
     let _ = writeln!(out, "{}", versions.join(", "));
     if results.quick {
         let _ = writeln!(out, "QUICK: little of everything; the figures are rough.");
@@ -45,10 +45,11 @@ fn scenario(section: &Section, out: &mut String) {
     let rounds = section.runs.values().map(Vec::len).max().unwrap_or(0);
     let _ = writeln!(
         out,
-        "\n{}, {}: {}; {rounds} rounds",
+        "\n{}, {}: {}; {rounds} {}",
         scenario.name(),
         scenario.settings(),
-        scenario.about()
+        scenario.about(),
+        if rounds == 1 { "round" } else { "rounds" }
     );
     if !section.runs.is_empty() {
         let mut rows = vec![heads(scenario.figures())];
@@ -62,6 +63,9 @@ fn scenario(section: &Section, out: &mut String) {
             let _ =
                 writeln!(out, "  {subject} FAILED in {} of {} rounds: {reason}", reasons.len(), runs.len());
         }
+    }
+    for (subject, reason) in &section.skipped {
+        let _ = writeln!(out, "  {subject} SKIPPED: {reason}");
     }
 }
 
@@ -80,7 +84,7 @@ fn row(section: &Section, subject: SubjectName) -> Vec<String> {
         let ratio = section.ratio(subject, figure);
         cells.push(section.figure(subject, figure).map_or_else(|| "failed".to_owned(), number));
         cells.push(ratio.map_or_else(String::new, |ratio| format!("{:.2}", ratio.value)));
-        cells.push(ratio.map_or_else(String::new, |ratio| mark(&ratio).to_owned()));
+        cells.push(ratio.map_or_else(String::new, |ratio| ratio.mark().to_owned()));
     }
     let of = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), number);
     let mib = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |kib| format!("{:.0}", kib / 1024.0));
@@ -89,15 +93,6 @@ fn row(section: &Section, subject: SubjectName) -> Vec<String> {
     let client = section.median(subject, |run| Some(run.peak.client));
     cells.push(format!("{} / {}", mib(server), mib(client)));
     cells
-}
-
-fn mark(ratio: &Ratio) -> &'static str {
-    match (ratio.bar, ratio.good) {
-        (Some(_), true) => "✓",
-        (Some(_), false) => "✗",
-        (None, true) => "+",
-        (None, false) => "-",
-    }
 }
 
 /// Three digits that mean something.
@@ -144,10 +139,10 @@ fn bars(results: &Results, out: &mut String) {
                 let Some(ratio) = section.ratio(subject, figure) else { continue };
                 let Some(bar) = ratio.bar else { continue };
                 lines.push(vec![
-                    format!("{} {}, {}", mark(&ratio), scenario.name(), scenario.settings()),
+                    format!("{} {}, {}", ratio.mark(), scenario.name(), scenario.settings()),
                     format!("{} / {subject}", figure.unit),
-                    format!("{:.2}", ratio.value),
-                    format!("{} {bar:.2}", figure.limit_sign()),
+                    format!("{:.3}", ratio.value),
+                    format!("{} {bar}", figure.limit_sign()),
                 ]);
             }
         }

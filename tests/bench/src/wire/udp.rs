@@ -41,9 +41,7 @@ pub(super) fn forward(wire: Wire, server: SocketAddr) -> Result<Ticket, Failure>
 
 fn socket() -> Result<UdpSocket, Failure> {
     let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
-    let options = SockRef::from(&socket);
-    options.set_recv_buffer_size(BUFFER)?;
-    options.set_send_buffer_size(BUFFER)?;
-    drop(options);
+    SockRef::from(&socket).set_recv_buffer_size(BUFFER)?;
+    SockRef::from(&socket).set_send_buffer_size(BUFFER)?;
     Ok(socket)
 }
