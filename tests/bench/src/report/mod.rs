@@ -59,3 +59,7 @@ pub(crate) fn draw(results: &Results, file: &Path) -> Result<(), Failure> {
 pub(crate) fn note(text: &str) {
     eprintln!("{text}");
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
+mod tests;

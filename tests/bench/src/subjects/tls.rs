@@ -10,8 +10,8 @@ use crate::assignment::Settings;
 
 /// aws-lc, with X25519 as the only key exchange.
 ///
-/// Features add up over this program's tree, and one of its crates makes rustls prefer a hybrid with ML-KEM. A program that uses quinn alone
-/// gets X25519.
+/// Features add up over this program's tree, and libp2p makes rustls prefer a hybrid with ML-KEM. A program that uses quinn alone gets
+/// X25519.
 pub(crate) fn aws_lc(settings: Settings) -> Arc<CryptoProvider> {
     let mut provider = default_provider();
     provider.kx_groups = vec![kx_group::X25519];

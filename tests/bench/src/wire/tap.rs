@@ -37,11 +37,9 @@ fn tap(name: &str) -> Result<File, Failure> {
     let device = OpenOptions::new().read(true).write(true).open("/dev/net/tun").map_err(failed)?;
     let mut request = Request { name: [0; 16], flags: IFF_TAP | IFF_NO_PI, rest: [0; 22] };
     // The last byte stays zero.
-    request
-        .name
-        .get_mut(..name.len().min(15))
-        .unwrap_or_default()
-        .copy_from_slice(name.as_bytes().get(..name.len().min(15)).unwrap_or_default());
+    for (byte, of_name) in request.name.iter_mut().take(15).zip(name.bytes()) {
+        *byte = of_name;
+    }
     #[expect(unsafe_code, reason = "no safe call of a maintained crate makes a TAP device")]
     // SAFETY: TUNSETIFF reads one `struct ifreq`, which `Request` is in size and layout, and keeps no pointer to it.
     let made = unsafe { ioctl(&device, Setter::<{ TUNSETIFF as _ }, Request>::new(request)) };
