@@ -3,14 +3,17 @@
 //! The home is filled by 100 people who accept one invite over a folder; then `wayside up` runs on it as a process of its own, built in release
 //! (`cargo build --release`, or named in WAYSIDE). The bars: below 30 MB resident, nothing published.
 
+mod support;
+
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use wayside_bench::{Failure, Person, over_folder};
+use support::{Failure, Person};
 use wayside_bridge::Registry;
 use wayside_bridge_dir::DirKind;
+use wayside_node::api::types::AddBridge;
 
 const FRIENDS: u8 = 100;
 
@@ -31,8 +34,8 @@ async fn main() -> Result<(), Failure> {
     ann.stop().await;
     let before = records(folder.path())?;
 
-    let wayside =
-        std::env::var_os("WAYSIDE").map_or_else(|| PathBuf::from("target/release/wayside"), PathBuf::from);
+    let built = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/release/wayside");
+    let wayside = std::env::var_os("WAYSIDE").map_or(built, PathBuf::from);
     let mut node = Command::new(&wayside)
         .args(["--json", "up", "--listen", "udp://127.0.0.1:0", "--home"])
         .arg(ann.home())
@@ -69,6 +72,12 @@ fn records(folder: &Path) -> Result<usize, Failure> {
         count += usize::from(!name.starts_with("place-") && !name.to_lowercase().starts_with("readme"));
     }
     Ok(count)
+}
+
+/// A bridge over a folder.
+fn over_folder(folder: &Path) -> AddBridge {
+    let options = [("path".to_owned(), folder.display().to_string())].into();
+    AddBridge { kind: "dir".to_owned(), name: None, options }
 }
 
 #[expect(clippy::print_stdout, reason = "a measurement says what it measured")]

@@ -4,11 +4,13 @@
 //! found, dialled, and eight bytes go there and back over a stream. Everything that a real meeting does is done, the writes to disk (fsync) included.
 //! The bar is a median below 50 ms.
 
+mod support;
+
 use std::time::{Duration, Instant};
 
-use wayside_bench::{Failure, Person, memory_service, over_memory, spread};
-use wayside_bridge::Registry;
-use wayside_node::api::types::{Ping, Pong};
+use support::{Failure, Person};
+use wayside_bridge::{MemoryService, Registry};
+use wayside_node::api::types::{AddBridge, Ping, Pong};
 
 const ROUNDS: usize = 50;
 
@@ -36,6 +38,27 @@ async fn main() -> Result<(), Failure> {
     }
     println_figure(&format!("meeting over memory to the first byte, {ROUNDS} rounds: {}", spread(times)));
     Ok(())
+}
+
+/// A service in this process, by the system's clock.
+fn memory_service() -> MemoryService {
+    MemoryService::builder().clock(wayside_node::bridge_context(None).clock).build()
+}
+
+/// A bridge to [`memory_service`].
+fn over_memory(member: &str) -> AddBridge {
+    let options = [("member".to_owned(), member.to_owned())].into();
+    AddBridge { kind: "memory".to_owned(), name: None, options }
+}
+
+/// The least, the median, the ninth decile and the most, in milliseconds.
+fn spread(mut times: Vec<Duration>) -> String {
+    times.sort();
+    let at = |share: f64| {
+        let index = ((times.len().saturating_sub(1)) as f64 * share).round() as usize;
+        times.get(index).copied().unwrap_or_default().as_secs_f64() * 1000.0
+    };
+    format!("min {:.1} ms, median {:.1} ms, p90 {:.1} ms, max {:.1} ms", at(0.0), at(0.5), at(0.9), at(1.0))
 }
 
 #[expect(clippy::print_stdout, reason = "a measurement says what it measured")]

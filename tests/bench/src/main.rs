@@ -1,0 +1,97 @@
+//! Measures the link beside its peers.
+//!
+//! `compare` is the only command. It starts a process for either end of every run: this program again, with a hidden command
+//! (see [`processes`] and [`worker`]). What is compared is in [`subjects`], what is measured in [`scenarios`], and what is said about it in
+//! [`report`].
+
+mod assignment;
+mod compare;
+mod machine;
+mod netns;
+mod place;
+mod processes;
+mod report;
+mod scenarios;
+mod subjects;
+mod usage;
+mod wire;
+mod worker;
+
+use std::error::Error;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use tokio::signal::unix::{SignalKind, signal};
+
+/// What everything here fails with: words for the person who runs it.
+type Failure = Box<dyn Error + Send + Sync>;
+
+#[derive(Parser)]
+#[command(about = "Measures wayside's link beside its peers.")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Measures all subjects in alternating runs, each end in a process of its own.
+    Compare(compare::Options),
+    /// One end of a run; started by `compare`.
+    #[command(hide = true)]
+    Serve {
+        /// What to do, as JSON.
+        assignment: String,
+    },
+    /// The other end of a run; started by `compare`.
+    #[command(hide = true)]
+    Dial {
+        /// What to do, as JSON.
+        assignment: String,
+        /// How to reach the server, as JSON.
+        ticket: String,
+    },
+    /// What is between them; started by `compare`.
+    #[command(hide = true)]
+    Wire {
+        /// What it does with packets, as JSON.
+        wire: String,
+        /// What it is between, as JSON.
+        ends: String,
+    },
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let done = match Arguments::parse().command {
+        Command::Compare(options) => {
+            // What is interrupted is dropped, and with it processes and namespaces.
+            tokio::select! {
+                done = compare::run(options) => done,
+                () = interruption() => Err("interrupted; nothing is left behind".into()),
+            }
+        }
+        Command::Serve { assignment } => worker::serve(&assignment).await.map(|()| ExitCode::SUCCESS),
+        Command::Dial { assignment, ticket } => {
+            worker::dial(&assignment, &ticket).await.map(|()| ExitCode::SUCCESS)
+        }
+        Command::Wire { wire, ends } => worker::told(wire::run(&wire, &ends)).map(|()| ExitCode::SUCCESS),
+    };
+    done.unwrap_or_else(|failure| {
+        report::note(&format!("error: {failure}"));
+        ExitCode::FAILURE
+    })
+}
+
+/// Waits for Ctrl-C, or to be told to end.
+async fn interruption() {
+    match signal(SignalKind::terminate()) {
+        Ok(mut end) => {
+            tokio::select! {
+                _ = tokio::signal::ctrl_c() => {}
+                _ = end.recv() => {}
+            }
+        }
+        Err(_) => drop(tokio::signal::ctrl_c().await),
+    }
+}
