@@ -269,6 +269,12 @@ fn what_is_held_is_bounded_in_number_and_in_time() {
     assert_eq!(gate.judge(here(), &flights[10].datagrams[1]), Verdict::Drop, "too late");
     assert_eq!(gate.held(), 1);
 
+    // No datagram is larger than a path carries.
+    let gate = hybrid_gate();
+    let large = [&flight().datagrams[0][..], &[0; held::MAX_DATAGRAM - 1200 + 1]].concat();
+    assert_eq!(gate.judge(here(), &large), Verdict::Drop);
+    assert_eq!(gate.held(), 0);
+
     // Other gates have room of their own, up to the bound in all.
     let gate = Gate::new(server(), Ciphers::default(), Duration::from_secs(10));
     let flights = held::MAX_IN_ALL / held::MAX_PER_GATE + 1;

@@ -15,8 +15,8 @@
 //! ```
 //!
 //! - An [`Endpoint`] is a device's sockets. It may serve and dial at once.
-//! - An [`Expectation`] is whom we link with, under which secrets. As a server it opens a *gate* until it is
-//!   [forgotten](Endpoint::forget).
+//! - An [`Expectation`] is whom we link with, under which secrets: one device, or as a server also [any device](Whom::Anyone) that has the
+//!   secrets, or [guests](Whom::Guests) who have them and stay nameless. As a server it opens a *gate* until it is [forgotten](Endpoint::forget).
 //! - A [`Link`] carries [streams](Stream) that name the protocol they speak, and datagrams.
 //!
 //! QUIC by itself answers strangers: with version negotiation, stateless resets, Retry and closes. Here the gate sits in front of
@@ -80,6 +80,10 @@
 //! - **A replayed first message draws no answer** while it is remembered: the last 4,096 a gate, in one run of
 //!   the process, and for 64 gates that were forgotten, in case they are opened again. After a restart a standing gate may answer a copy once, with
 //!   the server's first flight; nothing can be made of that.
+//! - **The cipher is agreed on inside the handshake**, where nobody can change it: AES-256-GCM where both processors accelerate it, else
+//!   ChaCha20-Poly1305. [`Ciphers`] can rule the former out.
+//! - **ML-KEM-768 beside X25519** is a [choice of both sides](Kem) beforehand. Its first message takes two datagrams; the gate holds them until the
+//!   whole of it verifies, so that there is no answer to half of one.
 //! - **The client chooses.** When several candidates complete, a mark on the chosen connection tells the server which; only
 //!   that one comes out of [`Endpoint::accept`].
 //! - **Nobody reads another's close.** Initial packets are keyed by the gate key, so that an observer can neither read nor

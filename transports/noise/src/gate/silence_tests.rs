@@ -23,6 +23,10 @@ use crate::{
     EndpointConfig,
     adapter::{AdmittedServer, NoiseClient, first_id},
     config,
+    core::{
+        compose::{compose, compose_flight, compose_frames},
+        handshake::Initiator,
+    },
 };
 
 #[path = "../../tests/bait/mod.rs"]
@@ -285,6 +289,41 @@ async fn copies_of_everything_a_client_ever_sent_draw_nothing_once_the_link_is_g
         let flight = first_flight(kem, &sent);
         let variations: Vec<_> = flight.iter().flat_map(|d| bait::variations(d, &mut noise)).collect();
         server.stays_silent_under(&variations, |_| home).await;
+    }
+}
+
+/// Somebody who was told where the gate is, and no more: its packets open, and what is in them does not verify.
+#[tokio::test]
+async fn one_who_has_the_gate_key_alone_hears_nothing_either() {
+    let mut noise = bait::Noise(17);
+    for kem in [Kem::None, Kem::MlKem768] {
+        let (_, server) = pair();
+        server.gate.open(expectation(kem, Whom::Device(client_key().public())));
+        let keys = GateKeys::new(&[3; 32].into());
+        let psk = Secret32::from([5; 32]);
+        let sealed = |frames: &[u8]| compose_frames(&keys, &keys.mint(), frames);
+        // Pings, a close of either kind, acknowledgements of what was never sent, and messages of every length.
+        let mut all: Vec<_> = [&[1][..], &[0x1c, 0, 0, 0], &[0x1d, 0, 0], &[2, 0, 0, 0, 0], &[0x1e]]
+            .into_iter()
+            .map(sealed)
+            .collect();
+        for length in (0..1100).step_by(50) {
+            all.push(compose(&keys, &keys.mint(), &noise.bytes(length)));
+        }
+        for whom in [Whom::Device(server_key().public()), Whom::Host(server_key().public())] {
+            let dialled = Expectation { psk: psk.clone(), ..expectation(kem, whom) };
+            let key = client_key();
+            let parties = Parties::dialling(&key, &dialled, Ciphers::Automatic).unwrap();
+            let (_, message) = Initiator::start(&parties, b"parameters").unwrap();
+            all.extend(compose_flight(&keys, &keys.mint(), &message, 1100));
+        }
+        for (i, datagram) in (0..).zip(&all) {
+            server.inbox.send((anywhere(i / 2), datagram.clone())).unwrap();
+        }
+        sleep(LISTENING).await;
+        assert_eq!((server.sends(), server.gate.under_way()), (0, 0));
+        assert_eq!((server.endpoint.open_connections(), server.endpoint.stats().ignored_handshakes), (0, 0));
+        assert!(server.gate.held() <= held::MAX_PER_GATE);
     }
 }
 
