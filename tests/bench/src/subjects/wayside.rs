@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::FutureExt;
-use wayside_noise::{Endpoint, EndpointConfig, Expectation, SessionId, StaticKey};
+use wayside_noise::{Ciphers, Endpoint, EndpointConfig, Expectation, Kem, SessionId, StaticKey, Whom};
 
 use super::{Client, Handler, Link, Server, Stream, Subject};
 use crate::Failure;
-use crate::assignment::{Assignment, Ticket};
+use crate::assignment::{Assignment, SAME, Settings, Ticket};
 
 pub(crate) struct Wayside;
 
@@ -44,8 +44,14 @@ impl Subject for Wayside {
 
 async fn bind(assignment: &Assignment, key: [u8; 32]) -> Result<Endpoint, Failure> {
     let address = SocketAddr::new(assignment.ip, 0);
-    // Both settings are these: the others are brought to wayside's, which has nothing to choose.
-    let config = EndpointConfig::default();
+    let config = match assignment.settings {
+        Settings::Defaults => EndpointConfig::default(),
+        Settings::Same => EndpointConfig {
+            ciphers: Ciphers::ChaChaOnly,
+            max_udp_payload: SAME.mtu,
+            ..EndpointConfig::default()
+        },
+    };
     Ok(Endpoint::bind(&[address], StaticKey::from_bytes(key), config).await?)
 }
 
@@ -58,7 +64,7 @@ fn expectation(number: u32, peer: [u8; 32]) -> Expectation {
     };
     let mut session = [0; 16];
     session[..4].copy_from_slice(&number.to_be_bytes());
-    Expectation { session: SessionId(session), peer, gate: secret(3).into(), psk: secret(4).into() }
+    Expectation { session: SessionId(session), whom: Whom::Device(peer), gate: secret(3).into(), psk: secret(4).into(), kem: Kem::None }
 }
 
 struct WaysideServer(Endpoint);

@@ -20,6 +20,9 @@ use crate::{
 /// Handshakes, and links that wait in front of a full queue; beyond it, first datagrams are ignored.
 const MAX_HANDSHAKES: usize = 512;
 
+/// How long a client may take to choose, or to let go, once its handshake is complete.
+const CHOICE_TIMEOUT: Duration = Duration::from_secs(60);
+
 /// What accepting needs.
 pub(super) struct Acceptor {
     pub(super) quic: noq::Endpoint,
@@ -54,12 +57,13 @@ impl Acceptor {
                 gate: Arc::clone(&self.gate),
                 shared: Arc::clone(&self.shared),
                 crossings: Arc::clone(&self.crossings),
+                timeout: self.timeout,
             };
-            let (limit, ready) = (self.timeout, self.ready.clone());
+            let ready = self.ready.clone();
             handshakes.spawn(async move {
                 // Its place is taken until somebody accepts the link, which bounds how many a peer can pile up.
                 let _passage = passage;
-                if let Ok(Some(link)) = timeout(limit, finish.run()).await {
+                if let Some(link) = finish.run().await {
                     let _ = ready.send(link).await;
                 }
             });
@@ -73,13 +77,15 @@ struct Finish {
     gate: Arc<Gate>,
     shared: Arc<Shared>,
     crossings: Arc<Crossings>,
+    timeout: Duration,
 }
 
 impl Finish {
     /// Sees a handshake through to the client's choice, and answers it. `None` where somebody else has taken the link, or nobody will.
     async fn run(self) -> Option<Link> {
-        let connection = self.connecting.await.ok()?;
-        link::chosen(&connection).await?;
+        let connection = timeout(self.timeout, self.connecting).await.ok()?.ok()?;
+        // A client closes what it does not choose. Its mark may be lost for long on a bad wire, and it has the link already: so it is waited for.
+        timeout(CHOICE_TIMEOUT, link::chosen(&connection)).await.ok()??;
         let session = self.expectation.session;
         if !self.gate.is_open(session) {
             return None;

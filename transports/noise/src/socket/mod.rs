@@ -21,7 +21,7 @@ use std::{
     num::NonZeroUsize,
     pin::Pin,
     sync::{Arc, Mutex, PoisonError},
-    task::{Context, Poll, Waker},
+    task::{Context, Poll, Waker, ready},
     time::Duration,
 };
 
@@ -284,8 +284,10 @@ impl VirtualSocket {
             meta.addr = self.shared.routes.address(Route::Tunnel(tunnel));
             self.take_probes(Route::Tunnel(tunnel), buffer, meta);
             self.sieve.keep_admitted(buffer, meta);
-            if meta.len > 0 {
+            if meta.len > 0 || self.sieve.has_released() {
                 self.shared.tunnels.admitted(tunnel);
+            }
+            if meta.len > 0 {
                 count += 1;
             }
         }
@@ -345,7 +347,7 @@ impl AsyncUdpSocket for VirtualSocket {
     fn create_sender(&self) -> Pin<Box<dyn UdpSender>> {
         let senders = self.sockets.iter().map(|socket| socket.inner.create_sender()).collect();
         let (routes, tunnels) = (Arc::clone(&self.shared.routes), Arc::clone(&self.shared.tunnels));
-        Box::pin(VirtualSender { senders, routes, tunnels })
+        Box::pin(VirtualSender { senders, routes, tunnels, done: 0 })
     }
 
     fn poll_recv(
@@ -390,7 +392,12 @@ struct VirtualSender {
     senders: Vec<Pin<Box<dyn UdpSender>>>,
     routes: Arc<Routes>,
     tunnels: Arc<Tunnels>,
+    /// How much of a transmission went out before the socket was full: the rest is asked for again.
+    done: usize,
 }
+
+/// The most that the kernel takes in one call, however many segments it is: an IPv4 datagram's payload.
+const MOST_AT_ONCE: usize = 65_507;
 
 impl std::fmt::Debug for VirtualSender {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -406,15 +413,24 @@ impl UdpSender for VirtualSender {
     ) -> Poll<io::Result<()>> {
         match self.routes.route(transmit.destination) {
             Some(Route::Udp { socket, remote }) => {
-                let Some(sender) = self.senders.get_mut(socket) else { return Poll::Ready(Ok(())) };
-                let real = Transmit {
-                    destination: remote,
-                    ecn: transmit.ecn,
-                    contents: transmit.contents,
-                    segment_size: transmit.segment_size,
-                    src_ip: transmit.src_ip,
-                };
-                sender.as_mut().poll_send(&real, cx)
+                let segment = transmit.segment_size.unwrap_or(transmit.contents.len()).max(1);
+                let at_once = (MOST_AT_ONCE / segment).max(1) * segment;
+                let Self { senders, done, .. } = &mut *self;
+                let Some(sender) = senders.get_mut(socket) else { return Poll::Ready(Ok(())) };
+                while let Some(rest) = transmit.contents.get(*done..).filter(|rest| !rest.is_empty()) {
+                    let contents = rest.get(..at_once).unwrap_or(rest);
+                    let real = Transmit {
+                        destination: remote,
+                        ecn: transmit.ecn,
+                        contents,
+                        segment_size: transmit.segment_size.filter(|segment| *segment < contents.len()),
+                        src_ip: transmit.src_ip,
+                    };
+                    ready!(sender.as_mut().poll_send(&real, cx))?;
+                    *done += contents.len();
+                }
+                *done = 0;
+                Poll::Ready(Ok(()))
             }
             Some(Route::Tunnel(tunnel)) => {
                 let segment = transmit.segment_size.unwrap_or(transmit.contents.len());
