@@ -20,11 +20,12 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct EndpointConfig {
     /// How often an idle link says that it is alive; `None` for never, which saves a phone's battery and loses NAT
-    /// mappings. 5 s by default: well below the 30 s that the most impatient NATs keep a UDP mapping (RFC 4787,
+    /// mappings. 20 s by default: below the 30 s that the most impatient NATs keep a UDP mapping (RFC 4787,
     /// section 4.3, asks for two minutes and is widely ignored).
     pub keep_alive: Option<Duration>,
-    /// After how long a silence a link is given up; 15 s by default, three keep-alives. The smaller of both sides'
-    /// holds.
+    /// For how long questions to the peer may go unanswered before the link is given up; 15 s by default. A link over
+    /// which something is sent asks within a quarter of a second, an idle one after one and a half keep-alives, and one that
+    /// keeps none not before something is sent.
     pub idle_timeout: Duration,
     /// How long an admitted handshake may take as a server; 10 s by default.
     pub handshake_timeout: Duration,
@@ -46,7 +47,7 @@ pub struct EndpointConfig {
 impl Default for EndpointConfig {
     fn default() -> Self {
         Self {
-            keep_alive: Some(Duration::from_secs(5)),
+            keep_alive: Some(Duration::from_secs(20)),
             idle_timeout: Duration::from_secs(15),
             handshake_timeout: Duration::from_secs(10),
             first_try: Duration::from_secs(2),
@@ -73,8 +74,10 @@ const SEND_WINDOW: u64 = 4 << 20;
 const DATAGRAM_BUFFER: usize = 256 << 10;
 /// Largest UDP payload accepted: all that QUIC allows (RFC 9000, section 18.2).
 const MAX_UDP_PAYLOAD: u16 = 65_527;
+/// The search for a path's MTU ends when it is known to this, or to a thirty-second of the largest: each step is a packet that may be lost.
+const MTU_STEP: u16 = 20;
 /// Paths of one link at a time: those that are kept, those that are being opened, and those that drain.
-const MAX_PATHS: u32 = 8;
+const MAX_PATHS: u32 = 5;
 /// Bytes kept of datagrams that follow an admitted first one before it is dealt with: per handshake, and in all.
 const EARLY_BYTES: u64 = 16 << 10;
 const EARLY_BYTES_TOTAL: u64 = 1 << 20;
@@ -86,10 +89,16 @@ impl EndpointConfig {
         self.keep_alive.map(|pace| pace.saturating_mul(3) / 2)
     }
 
+    /// When QUIC itself gives up: behind our own judgement, for when nobody is there to judge.
+    fn quic_idle_timeout(&self) -> Duration {
+        let silence = self.longest_silence().unwrap_or_default();
+        silence.saturating_add(self.idle_timeout.saturating_mul(2))
+    }
+
     pub(crate) fn transport(&self, largest: u16) -> TransportConfig {
         let mut transport = TransportConfig::default();
         let mut search = MtuDiscoveryConfig::default();
-        search.upper_bound(largest);
+        search.upper_bound(largest).minimum_change(MTU_STEP.max(largest / 32));
         transport
             .max_concurrent_bidi_streams(VarInt::from_u32(MAX_STREAMS))
             .max_concurrent_uni_streams(VarInt::from_u32(MAX_ONE_WAY_STREAMS))
@@ -103,7 +112,7 @@ impl EndpointConfig {
             .max_concurrent_multipath_paths(MAX_PATHS)
             .mtu_discovery_config(Some(search))
             // A timeout beyond QUIC's range of 2^62 ms is none.
-            .max_idle_timeout(IdleTimeout::try_from(self.idle_timeout).ok())
+            .max_idle_timeout(IdleTimeout::try_from(self.quic_idle_timeout()).ok())
             .initial_rtt(self.initial_rtt)
             // It would show the round-trip time to whoever watches (RFC 9000, section 17.4).
             .allow_spin(false);

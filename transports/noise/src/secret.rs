@@ -1,6 +1,6 @@
 //! Secrets and names: what is erased on drop, what never prints, and what tells links apart.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use aws_lc_rs::agreement::{PrivateKey, X25519};
 use zeroize::{Zeroize, ZeroizeOnDrop};
@@ -53,26 +53,34 @@ impl fmt::Debug for Secret32 {
 }
 
 /// A device's X25519 secret key, used for Noise and for nothing else (Noise, revision 34, section 14).
+///
+/// A handle: clones share the key.
 #[derive(Clone)]
-pub struct StaticKey {
-    secret: Secret32,
-    public: [u8; 32],
-}
+pub struct StaticKey(Arc<KeyPair>);
 
 impl StaticKey {
     /// Takes any 32 bytes; X25519 clamps them (RFC 7748, section 5).
+    ///
+    /// # Panics
+    /// Where the cryptographic library fails, which no bytes can bring about.
     pub fn from_bytes(bytes: [u8; 32]) -> Self {
         let secret = Secret32::from(bytes);
-        Self { public: public_key(secret.as_bytes()).unwrap_or_default(), secret }
+        // Every 32 bytes are a secret.
+        #[allow(clippy::expect_used)]
+        Self(Arc::new(KeyPair::new(secret).expect("X25519 takes any 32 bytes")))
     }
 
     /// The public key, by which peers know this device.
     pub fn public(&self) -> [u8; 32] {
-        self.public
+        self.0.public
     }
 
     pub(crate) fn secret(&self) -> &[u8; 32] {
-        self.secret.as_bytes()
+        self.0.secret.as_bytes()
+    }
+
+    pub(crate) fn pair(&self) -> Arc<KeyPair> {
+        Arc::clone(&self.0)
     }
 }
 
@@ -82,8 +90,18 @@ impl fmt::Debug for StaticKey {
     }
 }
 
-/// The public half of an X25519 secret; `None` only if the library fails, since every 32 bytes are a secret.
-pub(crate) fn public_key(secret: &[u8; 32]) -> Option<[u8; 32]> {
-    let key = PrivateKey::from_private_key(&X25519, secret).ok()?;
-    key.compute_public_key().ok()?.as_ref().try_into().ok()
+/// An X25519 key, ready for use: making one costs as much as an agreement.
+pub(crate) struct KeyPair {
+    pub(crate) key: PrivateKey,
+    pub(crate) secret: Secret32,
+    pub(crate) public: [u8; 32],
+}
+
+impl KeyPair {
+    /// `None` only if the library fails.
+    pub(crate) fn new(secret: Secret32) -> Option<Self> {
+        let key = PrivateKey::from_private_key(&X25519, secret.as_bytes()).ok()?;
+        let public = key.compute_public_key().ok()?.as_ref().try_into().ok()?;
+        Some(Self { key, secret, public })
+    }
 }

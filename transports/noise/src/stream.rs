@@ -22,10 +22,7 @@ pub struct Stream {
 
 impl Stream {
     pub(crate) fn new(link: Link, send: noq::SendStream, recv: noq::RecvStream) -> Self {
-        Self {
-            send: SendStream { inner: send, link: link.clone() },
-            recv: RecvStream { inner: recv, _link: link },
-        }
+        Self { send: SendStream { inner: send, link: link.clone() }, recv: RecvStream { inner: recv, link } }
     }
 }
 
@@ -85,8 +82,8 @@ impl AsyncWrite for SendStream {
 #[derive(Debug)]
 pub struct RecvStream {
     inner: noq::RecvStream,
-    /// Keeps the link open.
-    _link: Link,
+    /// Is kept open by it.
+    link: Link,
 }
 
 impl RecvStream {
@@ -103,6 +100,8 @@ impl AsyncRead for RecvStream {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        // Who listens wants to know whether the peer is still there.
+        self.link.stir();
         AsyncRead::poll_read(Pin::new(&mut self.inner), cx, buf)
     }
 }

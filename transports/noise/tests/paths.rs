@@ -326,7 +326,7 @@ async fn the_server_may_move_and_the_link_lives() {
         let (dialled, accepted) = dialled(&agreed, &client, &server, vec![moving.address.into()]).await;
         let (from, to) = if from_client { (&dialled, &accepted) } else { (&accepted, &dialled) };
         let ticking = Ticking::start(from, to).await;
-        sleep(Duration::from_millis(100)).await;
+        sleep(Duration::from_secs(1)).await;
         moving.move_to.send(1).unwrap();
         if told {
             // As the operating system tells of a new address.

@@ -34,8 +34,9 @@ impl Liveness {
         Self { heard: now, moved: now, ..Self::default() }
     }
 
-    /// Takes counters that only grow: of what was sent and wants a reply over this path, and of what came in over it.
-    pub fn observe(&mut self, now: Duration, sent: u64, received: u64) {
+    /// Takes counters that only grow: of what was sent and wants a reply over this path, and of what came in over it. Says
+    /// which of the two have grown.
+    pub fn observe(&mut self, now: Duration, sent: u64, received: u64) -> (bool, bool) {
         let (sends, hears) = (sent > self.sent, received > self.received);
         (self.sent, self.received) = (sent.max(self.sent), received.max(self.received));
         if hears {
@@ -48,6 +49,7 @@ impl Liveness {
         if sends || hears {
             self.moved = now;
         }
+        (sends, hears)
     }
 
     /// When something last came in.

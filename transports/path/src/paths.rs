@@ -53,6 +53,10 @@ pub struct Paths {
     /// Silent for so long, a path is asked whether it lives; never where nothing is to be sent without need.
     longest_silence: Option<Duration>,
     actions: VecDeque<Action>,
+    /// Bytes are moving, or somebody was about to send: cuts are looked for until then.
+    busy_until: Duration,
+    /// What this busy time has been like so far.
+    burst: Burst,
     /// Nothing needs to be looked at before, unless somebody stirs.
     look_at: Option<Duration>,
 }
@@ -71,6 +75,18 @@ struct Candidate {
     attempts: Attempts,
 }
 
+/// When bytes moved last in a busy time: who only listened at its end cannot tell that from a cut, and nothing of its own would show.
+#[derive(Debug, Default)]
+struct Burst {
+    sent: Duration,
+    received: Option<Duration>,
+}
+
+/// Whoever has sent nothing for so long before the last thing came only listened.
+const LISTENING: Duration = Duration::from_millis(250);
+
+/// How long after the end of a burst to which it only listened a side asks whether the peer is still there.
+const AFTERWARDS: Duration = Duration::from_millis(1_500);
 /// Between two looks while bytes move. A cut is seen after one to two of them.
 const LOOK: Duration = Duration::from_millis(25);
 /// After so long without a byte either way nothing is looked at any more.
@@ -171,19 +187,31 @@ impl Paths {
 
     /// Something is about to be sent after a time of silence: watch whether it gets through.
     pub fn stir(&mut self, now: Duration) {
+        self.busy_until = now.saturating_add(DORMANT);
         self.look_soon(now);
     }
 
     /// Takes a path's counters.
     pub fn observe(&mut self, now: Duration, key: PathKey, sample: Sample) {
         if let Some(open) = self.open.get_mut(&key) {
-            open.live.observe(now, sample.sent, sample.received);
+            let (sent, received) = open.live.observe(now, sample.sent, sample.received);
+            if sent {
+                self.burst.sent = now;
+            }
+            if received && now < self.busy_until {
+                self.burst.received = Some(now);
+            }
             open.rtt = sample.rtt;
+            // What moves by itself now and then, such as keep-alives, makes nobody busy who was not.
+            if now < self.busy_until && open.live.moved() == now {
+                self.busy_until = now.saturating_add(DORMANT);
+            }
         }
     }
 
     /// Judges what was observed.
     pub fn handle_timeout(&mut self, now: Duration) {
+        self.ask_afterwards(now);
         self.doubt(now);
         self.choose(now);
         self.thin_out(now);
@@ -221,12 +249,35 @@ impl Paths {
         self.open.values().all(|open| open.live.is_overdue(now, open.rtt))
     }
 
+    /// For how long no path has answered.
+    pub fn lost_for(&self, now: Duration) -> Duration {
+        let waited =
+            |open: &Open| open.live.waiting_since().map_or(Duration::ZERO, |since| now.saturating_sub(since));
+        self.open.values().map(waited).min().unwrap_or_default()
+    }
+
     fn insert(&mut self, now: Duration, key: PathKey, open: Open) {
         self.open.insert(key, open);
-        // Its round-trip time, as this link measures it.
-        self.actions.push_back(Action::Ask(key));
+        if self.open.len() > 1 {
+            // Their round-trip times are compared, and measured alike for that.
+            self.actions.extend(self.open.keys().map(|key| Action::Ask(*key)));
+        }
         self.choose(now);
         self.look_soon(now);
+    }
+
+    fn ask_afterwards(&mut self, now: Duration) {
+        if self.afterwards().is_some_and(|at| now >= at) {
+            self.burst.received = None;
+            self.actions.extend(self.preferred.map(Action::Ask));
+        }
+    }
+
+    fn afterwards(&self) -> Option<Duration> {
+        // Who wants no keep-alives wants none of these either.
+        let received = self.longest_silence.and(self.burst.received)?;
+        let listened = received.saturating_sub(self.burst.sent) >= LISTENING;
+        listened.then(|| self.busy_until.saturating_add(AFTERWARDS))
     }
 
     /// Asks where a reply is late, and leaves what is overdue if another path answers.
@@ -361,9 +412,7 @@ impl Paths {
 
     fn next_look(&self, now: Duration) -> Option<Duration> {
         let waited = self.open.values().filter_map(|open| open.live.waiting_since()).min();
-        let busy = waited.is_some()
-            || self.challenger.is_some()
-            || self.open.values().any(|open| now.saturating_sub(open.live.moved()) < DORMANT);
+        let busy = waited.is_some() || self.challenger.is_some() || now < self.busy_until;
         // The longer nothing answers, the rarer.
         let pause = LOOK.max(waited.map_or(Duration::ZERO, |since| now.saturating_sub(since) / 8));
         let soon = busy.then(|| now.saturating_add(pause));
@@ -379,7 +428,7 @@ impl Paths {
             .filter_map(|it| it.attempts.next(need.urgent))
             .min()
             .map(|at| at.max(now.saturating_add(LOOK)));
-        soon.into_iter().chain(silence).chain(attempt).min()
+        soon.into_iter().chain(self.afterwards()).chain(silence).chain(attempt).min()
     }
 
     fn look_soon(&mut self, now: Duration) {

@@ -2,8 +2,10 @@
 //!
 //! aws-lc's X25519 halves the time of a handshake against curve25519-dalek (measured in the study that led here).
 
+use std::sync::Arc;
+
 use aws_lc_rs::{
-    agreement::{PrivateKey, UnparsedPublicKey, X25519, agree},
+    agreement::{UnparsedPublicKey, X25519, agree},
     rand,
 };
 use snow::{
@@ -13,12 +15,16 @@ use snow::{
     types::{Cipher, Dh, Hash, Kem, Random},
 };
 
+use subtle::ConstantTimeEq;
+
 use super::kem::{FixedKem, MlKem768};
-use crate::secret::{Secret32, public_key};
+use crate::secret::{KeyPair, Secret32, StaticKey};
 
 /// Resolves the primitives of the protocols that this crate speaks.
 pub(crate) struct Resolver {
     pub(crate) fixed_kem: Option<FixedKem>,
+    /// Our static key, which snow hands over as bytes: made once, not for every handshake.
+    pub(crate) local: Option<StaticKey>,
 }
 
 impl CryptoResolver for Resolver {
@@ -27,7 +33,9 @@ impl CryptoResolver for Resolver {
     }
 
     fn resolve_dh(&self, choice: &DHChoice) -> Option<Box<dyn Dh>> {
-        matches!(choice, DHChoice::Curve25519).then(|| Box::<X25519Pair>::default() as Box<dyn Dh>)
+        let known = self.local.as_ref().map(StaticKey::pair);
+        let dh = || Box::new(X25519Pair { known, pair: None }) as Box<dyn Dh>;
+        matches!(choice, DHChoice::Curve25519).then(dh)
     }
 
     fn resolve_hash(&self, choice: &HashChoice) -> Option<Box<dyn Hash>> {
@@ -58,13 +66,9 @@ impl Random for SystemRandom {
     }
 }
 
-#[derive(Default)]
-struct X25519Pair(Option<Pair>);
-
-struct Pair {
-    key: PrivateKey,
-    secret: Secret32,
-    public: [u8; 32],
+struct X25519Pair {
+    known: Option<Arc<KeyPair>>,
+    pair: Option<Arc<KeyPair>>,
 }
 
 impl Dh for X25519Pair {
@@ -81,32 +85,35 @@ impl Dh for X25519Pair {
     }
 
     fn set(&mut self, privkey: &[u8]) {
-        let pair = |bytes: &[u8; 32]| {
-            let key = PrivateKey::from_private_key(&X25519, bytes).ok()?;
+        let known = self.known.take().filter(|known| {
+            let same: bool = known.secret.as_bytes().ct_eq(privkey).into();
+            same
+        });
+        self.pair = known.or_else(|| {
+            let bytes: &[u8; 32] = privkey.try_into().ok()?;
             let secret = Secret32::written(|secret| secret.copy_from_slice(bytes));
-            Some(Pair { key, public: public_key(bytes)?, secret })
-        };
-        self.0 = privkey.try_into().ok().and_then(pair);
+            KeyPair::new(secret).map(Arc::new)
+        });
     }
 
     fn generate(&mut self, rng: &mut dyn Random) -> Result<(), Error> {
         let mut bytes = zeroize::Zeroizing::new([0; 32]);
         rng.try_fill_bytes(&mut *bytes)?;
         self.set(&*bytes);
-        self.0.as_ref().map(|_| ()).ok_or(Error::Dh)
+        self.pair.as_ref().map(|_| ()).ok_or(Error::Dh)
     }
 
     fn pubkey(&self) -> &[u8] {
-        self.0.as_ref().map_or(&[0; 32], |pair| &pair.public)
+        self.pair.as_ref().map_or(&[0; 32], |pair| &pair.public)
     }
 
     fn privkey(&self) -> &[u8] {
-        self.0.as_ref().map_or(&[0; 32], |pair| pair.secret.as_bytes())
+        self.pair.as_ref().map_or(&[0; 32], |pair| pair.secret.as_bytes())
     }
 
     /// Refuses a low-order public key, whose shared secret is all zero (RFC 7748, section 6.1).
     fn dh(&self, pubkey: &[u8], out: &mut [u8]) -> Result<(), Error> {
-        let pair = self.0.as_ref().ok_or(Error::Dh)?;
+        let pair = self.pair.as_ref().ok_or(Error::Dh)?;
         let peer = pubkey.get(..32).ok_or(Error::Dh)?;
         agree(&pair.key, UnparsedPublicKey::new(&X25519, peer), Error::Dh, |shared| {
             out.get_mut(..32).ok_or(Error::Dh)?.copy_from_slice(shared);

@@ -101,7 +101,8 @@ pub(crate) enum Peer {
 
 /// The initiator after it wrote message 1.
 pub(crate) struct Initiator {
-    state: HandshakeState,
+    /// Some kilobytes, which nothing that outlives the handshake is to have room for.
+    state: Box<HandshakeState>,
     suite: Suite,
     peer: [u8; 32],
     offer: Offer,
@@ -114,6 +115,7 @@ impl Initiator {
         let builder = builder(parties)?.remote_public_key(&peer);
         let mut state = builder.and_then(Builder::build_initiator).map_err(|_| HandshakeError::Internal)?;
         let message = write(&mut state, parties.suite, parties.ciphers.byte(), parameters)?;
+        let state = Box::new(state);
         Ok((Self { state, suite: parties.suite, peer, offer: parties.ciphers }, message))
     }
 
@@ -126,13 +128,13 @@ impl Initiator {
     pub(crate) fn finish(mut self, message: &[u8]) -> Result<(Vec<u8>, LinkSecrets), HandshakeError> {
         let (chosen, parameters) = read(&mut self.state, self.suite, message)?;
         let cipher = self.offer.chosen(chosen).ok_or(HandshakeError::NoCipher)?;
-        Ok((parameters, secrets(self.state, cipher)?))
+        Ok((parameters, secrets(*self.state, cipher)?))
     }
 }
 
 /// The responder after it read and verified message 1.
 pub(crate) struct Responder {
-    state: HandshakeState,
+    state: Box<HandshakeState>,
     suite: Suite,
     message: Vec<u8>,
     parameters: Vec<u8>,
@@ -156,7 +158,7 @@ impl Responder {
             return Err(HandshakeError::WrongPeer);
         }
         let cipher = parties.ciphers.choose(Offer::from_byte(offer)).ok_or(HandshakeError::NoCipher)?;
-        Ok(Self { state, suite: parties.suite, message, parameters, peer, cipher })
+        Ok(Self { state: Box::new(state), suite: parties.suite, message, parameters, peer, cipher })
     }
 
     pub(crate) fn suite(&self) -> Suite {
@@ -182,7 +184,7 @@ impl Responder {
     /// secrets.
     pub(crate) fn reply(mut self, parameters: &[u8]) -> Result<(Vec<u8>, LinkSecrets), HandshakeError> {
         let message = write(&mut self.state, self.suite, self.cipher.bit(), parameters)?;
-        Ok((message, secrets(self.state, self.cipher)?))
+        Ok((message, secrets(*self.state, self.cipher)?))
     }
 }
 
@@ -198,7 +200,7 @@ pub(crate) fn prologue() -> Vec<u8> {
 
 fn builder<'a>(parties: &Parties<'a>) -> Result<Builder<'a>, HandshakeError> {
     let fixed_kem = parties.fixed.and_then(|fixed| fixed.kem.cloned());
-    let resolver = Box::new(Resolver { fixed_kem });
+    let resolver = Box::new(Resolver { fixed_kem, local: parties.local.cloned() });
     let mut builder = Builder::with_resolver(parties.suite.params(), resolver);
     // snow keeps a reference; the prologue is the same for the life of the process.
     static PROLOGUE: std::sync::LazyLock<Vec<u8>> = std::sync::LazyLock::new(prologue);

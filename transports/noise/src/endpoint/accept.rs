@@ -85,7 +85,7 @@ impl Finish {
     async fn run(self) -> Option<Link> {
         let connection = timeout(self.timeout, self.connecting).await.ok()?.ok()?;
         // A client closes what it does not choose. Its mark may be lost for long on a bad wire, and it has the link already: so it is waited for.
-        timeout(CHOICE_TIMEOUT, link::chosen(&connection)).await.ok()??;
+        let asked = timeout(CHOICE_TIMEOUT, link::chosen(&connection)).await.ok()??;
         let session = self.expectation.session;
         if !self.gate.is_open(session) {
             return None;
@@ -104,13 +104,16 @@ impl Finish {
             }
         };
         match refused {
-            Ok(taken) => taken.judge(Verdict::Kept),
+            Ok(taken) if asked => taken.judge(Verdict::Kept),
+            Ok(_) => {}
             // Only the arbiter may refuse.
             Err(link) if arbiter && self.crossings.is_settled(session) => {
                 link.judge(Verdict::AnotherSurvives)
             }
             Err(link) => {
-                link.judge(Verdict::Kept);
+                if asked {
+                    link.judge(Verdict::Kept);
+                }
                 self.crossings.arrived(&link);
                 return Some(link);
             }

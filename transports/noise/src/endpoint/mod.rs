@@ -236,7 +236,9 @@ impl Endpoint {
             connection.close(VarInt::from_u32(0), b"another link survives");
             return Ok(link);
         }
-        link::choose(&connection).await?;
+        // An arbiter has the last word itself, and where nobody dials from there nobody else has one.
+        let ask = matches!(crossing, Some((_, false)));
+        link::choose(&connection, ask).await?;
         let (session, shared) = (dial.expectation.session, Arc::clone(&self.shared));
         let link = Link::new(connection, session, shared, candidates.to_vec());
         if let Some((crossing, false)) = crossing {

@@ -16,19 +16,29 @@ pub(crate) enum Verdict {
     AnotherSurvives,
 }
 
-/// The one byte of a mark, on the first unidirectional stream of either side.
-const MARK: u8 = 1;
+/// The one byte on the client's first unidirectional stream: this connection is the one.
+const CHOSEN: u8 = 1;
+/// The same, and the server is to say whether it keeps it.
+const CHOSEN_IF_KEPT: u8 = 2;
+/// The one byte on the server's first unidirectional stream.
+const KEPT: u8 = 1;
 /// The code with which a server closes a connection where another one survives.
 const ANOTHER_SURVIVES: VarInt = VarInt::from_u32(2);
 
-/// As client: marks this connection as the one chosen among the tries, on a stream of its own.
-pub(crate) async fn choose(connection: &Connection) -> Result<(), LinkError> {
-    if mark(connection).await.is_some() { Ok(()) } else { Err(connection.closed().await.into()) }
+/// As client: marks this connection as the one chosen among the tries, on a stream of its own. Whether the server keeps it is to be asked where
+/// it may have dialled too.
+pub(crate) async fn choose(connection: &Connection, ask: bool) -> Result<(), LinkError> {
+    let byte = if ask { CHOSEN_IF_KEPT } else { CHOSEN };
+    if say(connection, byte).await.is_some() { Ok(()) } else { Err(connection.closed().await.into()) }
 }
 
-/// As server: waits for the client's choice.
-pub(crate) async fn chosen(connection: &Connection) -> Option<()> {
-    marked(connection).await
+/// As server: waits for the client's choice; whether it wants to hear of the verdict.
+pub(crate) async fn chosen(connection: &Connection) -> Option<bool> {
+    match hear(connection).await? {
+        CHOSEN => Some(false),
+        CHOSEN_IF_KEPT => Some(true),
+        _ => None,
+    }
 }
 
 /// As server: answers the client's choice.
@@ -37,7 +47,7 @@ pub(super) fn judge(connection: &Connection, verdict: Verdict) {
         Verdict::Kept => {
             let connection = connection.clone();
             // A connection that ends meanwhile needs no mark.
-            tokio::spawn(async move { mark(&connection).await });
+            tokio::spawn(async move { say(&connection, KEPT).await });
         }
         Verdict::AnotherSurvives => connection.close(ANOTHER_SURVIVES, b"another link survives"),
     }
@@ -45,16 +55,17 @@ pub(super) fn judge(connection: &Connection, verdict: Verdict) {
 
 /// As client: waits for the server's answer. A connection that ends before was not kept.
 pub(super) async fn verdict(connection: &Connection) -> Verdict {
-    if marked(connection).await.is_some() { Verdict::Kept } else { Verdict::AnotherSurvives }
+    if hear(connection).await == Some(KEPT) { Verdict::Kept } else { Verdict::AnotherSurvives }
 }
 
-async fn mark(connection: &Connection) -> Option<()> {
+async fn say(connection: &Connection, byte: u8) -> Option<()> {
     let mut stream = connection.open_uni().await.ok()?;
-    stream.write_all(&[MARK]).await.ok()?;
+    stream.write_all(&[byte]).await.ok()?;
     stream.finish().ok()
 }
 
-async fn marked(connection: &Connection) -> Option<()> {
+async fn hear(connection: &Connection) -> Option<u8> {
     let mut stream = connection.accept_uni().await.ok()?;
-    (stream.read_to_end(1).await.ok()? == [MARK]).then_some(())
+    let said: [u8; 1] = stream.read_to_end(1).await.ok()?.try_into().ok()?;
+    Some(u8::from_be_bytes(said))
 }

@@ -44,9 +44,16 @@ struct Inner {
     peer: Peer,
     shared: Arc<Shared>,
     board: Arc<Board>,
-    named: tokio::sync::Mutex<mpsc::Receiver<(String, noq::SendStream, noq::RecvStream)>>,
+    named: tokio::sync::Mutex<mpsc::Receiver<Box<Named>>>,
     /// Reads the names of incoming streams, and keeps the paths; aborted on drop.
     _tasks: JoinSet<()>,
+}
+
+/// An incoming stream that has said what it speaks. Boxed where it waits: the room for many is there before the first.
+struct Named {
+    name: String,
+    send: noq::SendStream,
+    recv: noq::RecvStream,
 }
 
 /// Incoming streams that have not yet said what they speak. While so many keep silent, further ones wait.
@@ -196,7 +203,10 @@ impl Link {
     /// [`LinkError::Closed`].
     pub async fn accept(&self) -> Result<(String, Stream), LinkError> {
         match self.inner.named.lock().await.recv().await {
-            Some((name, send, recv)) => Ok((name, Stream::new(self.clone(), send, recv))),
+            Some(named) => {
+                let Named { name, send, recv } = *named;
+                Ok((name, Stream::new(self.clone(), send, recv)))
+            }
             None => Err(self.inner.connection.closed().await.into()),
         }
     }
@@ -248,7 +258,10 @@ impl Link {
 
     /// Waits for the end of the link.
     pub async fn closed(&self) -> CloseReason {
-        self.inner.connection.closed().await.into()
+        match self.inner.connection.closed().await.into() {
+            CloseReason::Local if self.inner.board.is_given_up() => CloseReason::TimedOut,
+            reason => reason,
+        }
     }
 
     /// Ends the link at once; what is not yet acknowledged may be lost. The peer is told the first 256 bytes of
@@ -307,7 +320,7 @@ pub struct LinkStats {
 }
 
 /// Hands over streams as they say what they speak.
-async fn read_names(connection: Connection, ready: mpsc::Sender<(String, noq::SendStream, noq::RecvStream)>) {
+async fn read_names(connection: Connection, ready: mpsc::Sender<Box<Named>>) {
     let mut unnamed = JoinSet::new();
     loop {
         while unnamed.len() >= MAX_UNNAMED {
@@ -319,7 +332,7 @@ async fn read_names(connection: Connection, ready: mpsc::Sender<(String, noq::Se
         let ready = ready.clone();
         unnamed.spawn(async move {
             match timeout(NAMING_TIMEOUT, read_name(&mut recv)).await.ok().flatten() {
-                Some(name) => drop(ready.send((name, send, recv)).await),
+                Some(name) => drop(ready.send(Box::new(Named { name, send, recv })).await),
                 None => {
                     let _ = send.reset(STREAM_UNNAMED);
                     let _ = recv.stop(STREAM_UNNAMED);

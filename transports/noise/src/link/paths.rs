@@ -13,7 +13,7 @@ use std::{
 };
 
 use futures::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
-use noq::{Connection, Path, PathError, PathEvent, PathId, PathStatus};
+use noq::{Connection, Path, PathError, PathEvent, PathId, PathStatus, VarInt};
 use tokio::{
     sync::{Notify, broadcast},
     time::{Instant, sleep, sleep_until, timeout},
@@ -70,6 +70,8 @@ pub(super) struct Board {
     /// The keeper sleeps, and whoever sends something wakes it.
     dormant: AtomicBool,
     stirred: Notify,
+    /// The link was closed since nobody answered.
+    given_up: AtomicBool,
     in_use: Mutex<(PathId, Kind, SocketAddr)>,
     /// Above all numbers of paths so far.
     numbers: AtomicU32,
@@ -85,6 +87,7 @@ impl Board {
         Self {
             dormant: AtomicBool::new(false),
             stirred: Notify::new(),
+            given_up: AtomicBool::new(false),
             in_use: Mutex::new((PathId::ZERO, kind, remote)),
             numbers: AtomicU32::new(1),
             events: Mutex::default(),
@@ -96,6 +99,10 @@ impl Board {
         if self.dormant.load(Ordering::Relaxed) && self.dormant.swap(false, Ordering::Relaxed) {
             self.stirred.notify_one();
         }
+    }
+
+    pub(super) fn is_given_up(&self) -> bool {
+        self.given_up.load(Ordering::Relaxed)
     }
 
     pub(super) fn in_use(&self) -> (PathId, Kind, SocketAddr) {
@@ -123,6 +130,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Told to a peer that did not answer, in case it hears it.
+const NO_ANSWER: VarInt = VarInt::from_u32(3);
 /// How long a candidate may take to become a path.
 const OPEN_TIMEOUT: Duration = Duration::from_secs(3);
 /// How long the peer may take to provide for another path.
@@ -267,6 +276,11 @@ impl Keeper {
             self.decide.observe(now, *key, sample);
         }
         self.decide.handle_timeout(now);
+        if self.decide.lost_for(now) >= self.shared.idle_timeout() {
+            tracing::debug!("a peer answers over no path any more");
+            self.board.given_up.store(true, Ordering::Relaxed);
+            self.connection.close(NO_ANSWER, b"no answer");
+        }
     }
 
     fn carry_out(&mut self) {

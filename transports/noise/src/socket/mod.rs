@@ -83,6 +83,7 @@ pub(crate) struct Shared {
     hints: broadcast::Sender<Hint>,
     probers: Probers,
     longest_silence: Option<Duration>,
+    idle_timeout: Duration,
     /// For what is sent beside QUIC: small, rare, and lost where the socket is busy.
     aside: Mutex<Option<Pin<Box<dyn UdpSender>>>>,
 }
@@ -109,6 +110,11 @@ impl Shared {
     /// After how long a silence a path is asked whether it lives.
     pub(crate) fn longest_silence(&self) -> Option<Duration> {
         self.longest_silence
+    }
+
+    /// How long questions may go unanswered before a link is given up.
+    pub(crate) fn idle_timeout(&self) -> Duration {
+        self.idle_timeout
     }
 
     /// A link asks and answers probes from now on; returns the number that it is known by here.
@@ -205,6 +211,7 @@ impl VirtualSocket {
             hints: broadcast::channel(HINTS).0,
             probers: Probers::default(),
             longest_silence: config.longest_silence(),
+            idle_timeout: config.idle_timeout,
             aside: Mutex::default(),
         });
         let socket =
@@ -347,7 +354,7 @@ impl AsyncUdpSocket for VirtualSocket {
     fn create_sender(&self) -> Pin<Box<dyn UdpSender>> {
         let senders = self.sockets.iter().map(|socket| socket.inner.create_sender()).collect();
         let (routes, tunnels) = (Arc::clone(&self.shared.routes), Arc::clone(&self.shared.tunnels));
-        Box::pin(VirtualSender { senders, routes, tunnels, done: 0 })
+        Box::pin(VirtualSender { senders, routes, tunnels, done: 0, sent: 0 })
     }
 
     fn poll_recv(
@@ -394,7 +401,12 @@ struct VirtualSender {
     tunnels: Arc<Tunnels>,
     /// How much of a transmission went out before the socket was full: the rest is asked for again.
     done: usize,
+    /// What this link has sent so far, up to [`BURSTS_AFTER`].
+    sent: usize,
 }
+
+/// A link that has sent less than this sends datagrams one by one. QUIC keeps a buffer for a whole burst once there was one, and most links are idle.
+const BURSTS_AFTER: usize = 32 << 10;
 
 /// The most that the kernel takes in one call, however many segments it is: an IPv4 datagram's payload.
 const MOST_AT_ONCE: usize = 65_507;
@@ -430,6 +442,7 @@ impl UdpSender for VirtualSender {
                     *done += contents.len();
                 }
                 *done = 0;
+                self.sent = self.sent.saturating_add(transmit.contents.len());
                 Poll::Ready(Ok(()))
             }
             Some(Route::Tunnel(tunnel)) => {
@@ -443,6 +456,9 @@ impl UdpSender for VirtualSender {
     }
 
     fn max_transmit_segments(&self) -> NonZeroUsize {
+        if self.sent < BURSTS_AFTER {
+            return NonZeroUsize::MIN;
+        }
         let least = self.senders.iter().map(|sender| sender.max_transmit_segments()).min();
         least.unwrap_or(NonZeroUsize::MIN)
     }
