@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use noq::{
     EndpointConfig as QuicEndpoint, IdleTimeout, MtuDiscoveryConfig, NoneTokenStore, ServerConfig,
     TransportConfig, VarInt,
+    congestion::{Bbr3Config, ControllerFactory, CubicConfig},
 };
 
 use crate::{
@@ -40,8 +41,30 @@ pub struct EndpointConfig {
     pub max_udp_payload: u16,
     /// Where sockets come from: the operating system, by default.
     pub network: Network,
+    /// How much is sent before it is acknowledged.
+    pub congestion: Congestion,
     /// Which ciphers may protect packets. A link takes the best that both sides allow.
     pub ciphers: Ciphers,
+}
+
+/// The congestion control of what this side sends.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Congestion {
+    /// BBR version 3 (draft-ietf-ccwg-bbr): goes by the rate and the round-trip time that a path shows, not by losses.
+    #[default]
+    Bbr,
+    /// CUBIC (RFC 9438): takes every loss for congestion.
+    Cubic,
+}
+
+impl Congestion {
+    fn factory(self) -> Arc<dyn ControllerFactory + Send + Sync> {
+        match self {
+            Self::Bbr => Arc::new(Bbr3Config::default()),
+            Self::Cubic => Arc::new(CubicConfig::default()),
+        }
+    }
 }
 
 impl Default for EndpointConfig {
@@ -54,6 +77,7 @@ impl Default for EndpointConfig {
             initial_rtt: Duration::from_millis(100),
             max_udp_payload: mtu::JUMBO,
             network: Network::default(),
+            congestion: Congestion::default(),
             ciphers: Ciphers::default(),
         }
     }
@@ -77,7 +101,7 @@ const MAX_UDP_PAYLOAD: u16 = 65_527;
 /// The search for a path's MTU ends when it is known to this, or to a thirty-second of the largest: each step is a packet that may be lost.
 const MTU_STEP: u16 = 20;
 /// Paths of one link at a time: those that are kept, those that are being opened, and those that drain.
-const MAX_PATHS: u32 = 5;
+const MAX_PATHS: u32 = 4;
 /// Bytes kept of datagrams that follow an admitted first one before it is dealt with: per handshake, and in all.
 const EARLY_BYTES: u64 = 16 << 10;
 const EARLY_BYTES_TOTAL: u64 = 1 << 20;
@@ -114,6 +138,7 @@ impl EndpointConfig {
             // A timeout beyond QUIC's range of 2^62 ms is none.
             .max_idle_timeout(IdleTimeout::try_from(self.quic_idle_timeout()).ok())
             .initial_rtt(self.initial_rtt)
+            .congestion_controller_factory(self.congestion.factory())
             // It would show the round-trip time to whoever watches (RFC 9000, section 17.4).
             .allow_spin(false);
         transport

@@ -116,7 +116,7 @@ mod secret;
 mod socket;
 mod stream;
 
-pub use config::EndpointConfig;
+pub use config::{Congestion, EndpointConfig};
 pub use core::cipher::Ciphers;
 pub use endpoint::Endpoint;
 pub use error::{Attempt, CloseReason, LinkError};
