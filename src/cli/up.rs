@@ -10,7 +10,7 @@ use wayside::api::{ApiClient, Lines};
 use wayside::{Home, Node};
 
 use super::exit::{Exit, Failure, Outcome};
-use super::friends::path_word;
+use super::friends::way;
 use super::output::one_line;
 use super::signals::Signals;
 use super::status::bridge_line;
@@ -68,8 +68,8 @@ async fn start(path: &Path, listen: &[String]) -> Result<Node, Failure> {
     loop {
         let home = Home::open(path)?;
         let socket = home.socket();
-        let node = Node::builder(home, wayside::registry()).kind(NodeKind::Up).listen(listen.to_vec());
-        match node.start().await {
+        let node = Node::builder(home, wayside::registry()).kind(NodeKind::Up).serve_api();
+        match node.listen(listen.to_vec()).start().await {
             Ok(node) => return Ok(node),
             Err(error) if error.code == ErrorCode::Busy => {
                 if Instant::now() > until {
@@ -132,17 +132,23 @@ fn in_words(event: &NodeEvent) -> String {
             format!("{} is a friend now: {account}", one_line(friend))
         }
         NodeEvent::InviteRefused { why } | NodeEvent::JoinRefused { why } => one_line(why),
-        NodeEvent::LinkUp { friend, path, remote } => {
-            let at = remote.as_ref().map(|remote| format!(" at {remote}")).unwrap_or_default();
-            format!("linked with {}, {}{at}", one_line(friend), path_word(*path))
+        NodeEvent::LinkUp { friend, path, transport, remote, .. } => {
+            let way = way(*path, *transport, None, remote.as_deref());
+            format!("linked with {}, {way}", one_line(friend))
         }
-        NodeEvent::LinkDown { friend } => format!("no longer linked with {}", one_line(friend)),
+        NodeEvent::LinkMoved { friend, path, transport, remote, .. } => {
+            let way = way(*path, *transport, None, remote.as_deref());
+            format!("the link with {} is {way} now", one_line(friend))
+        }
+        NodeEvent::LinkDown { friend, .. } => format!("no longer linked with {}", one_line(friend)),
         NodeEvent::MeetingFailed { friend, why } => {
             format!("could not meet {} for now: {}", one_line(friend), one_line(why))
         }
         NodeEvent::MessageReceived { from, .. } => format!("a message from {}", one_line(from)),
         NodeEvent::MessageDelivered { to, .. } => format!("a message reached {}", one_line(to)),
         NodeEvent::Warning { what } => one_line(what),
+        NodeEvent::Missed { count } => format!("{count} events came and went too fast to be shown"),
         NodeEvent::Stopping => "Ended.".to_owned(),
+        _ => String::new(),
     }
 }

@@ -117,7 +117,7 @@ impl Actor {
                         self.reported(report);
                     }
                 }
-                () = until(engine_due.map(Instant::from_std)), if stuck.is_none() => {
+                () = until(engine_due), if stuck.is_none() => {
                     let now = self.now();
                     self.parts.engine.handle_timeout(now);
                 }

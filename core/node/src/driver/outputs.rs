@@ -86,7 +86,7 @@ impl Actor {
                 if let Some(live) = self.parts.driver.links().of(&account) {
                     self.close_link(live.session, reason);
                     let friend = self.name_of(&account);
-                    self.parts.driver.tell(NodeEvent::LinkDown { friend });
+                    self.parts.driver.tell(NodeEvent::LinkDown { friend, account: account.to_string() });
                 }
             }
             Output::Event(event) => self.tell(event),
@@ -150,7 +150,8 @@ impl Actor {
             }
             Event::LinkDown { account } => {
                 self.keep_steps(account);
-                driver.tell(NodeEvent::LinkDown { friend: self.name_of(&account) });
+                let friend = self.name_of(&account);
+                driver.tell(NodeEvent::LinkDown { friend, account: account.to_string() });
             }
             Event::FriendChanged { .. } => driver.grants_may_have_changed(),
             Event::ClockWrong { by, ahead } => {
