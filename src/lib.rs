@@ -48,10 +48,14 @@
 //! | `api` | the local API over the home's socket, and its client (`NodeBuilder::serve_api`) |
 //! | `bridge-dir` | the bridge `dir`, a folder that both can see |
 //! | `bridge-exec` | the bridge `exec`, a child process in any language |
+//! | `testing` | `wayside::testing`: two friends in simulated time, for an application's own tests |
 //!
 //! # Not here
 //!
 //! The protocol is `wayside-proto`, what a bridge is `wayside-bridge`, the link `wayside-noise`.
+
+#[cfg(feature = "testing")]
+pub mod testing;
 
 pub use wayside_bridge as bridge;
 use wayside_bridge::Registry;
