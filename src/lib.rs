@@ -63,7 +63,7 @@ pub use wayside_node::{
     AccountId, BridgeConfig, Config, ConnectError, DeviceId, Events, Home, HomeError, Node, NodeBuilder,
     NodeClock, Peer, Protocol, Served, Wanted, api, bridge_context,
 };
-/// The link to a friend's machine.
+/// The link to a friend's machine: streams, datagrams, paths.
 pub use wayside_noise as link;
 
 /// The kinds of bridge that are built in, by feature. An application adds its own with [`Registry::with`].
