@@ -9,13 +9,13 @@ use wayside::api::types::{ApiError, ErrorCode, NodeEvent, NodeKind, StatusView};
 use wayside::api::{ApiClient, Lines};
 use wayside::{Home, Node};
 
+use super::Context;
 use super::exit::{Exit, Failure, Outcome};
 use super::friends::way;
 use super::output::one_line;
 use super::signals::Signals;
 use super::status::bridge_line;
 use super::words::{list, moment};
-use super::{Context, output};
 
 /// How long commands that run a node of their own may hold the home before this gives up.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -29,9 +29,10 @@ const AGAIN: Duration = Duration::from_millis(100);
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   wayside up
-  wayside up --listen udp://0.0.0.0:4040 --listen 'udp://[::]:4040'")]
+  wayside up --listen udp://0.0.0.0:4040 --listen 'udp://[::]:4040'
+  wayside up --listen udp://0.0.0.0:4040 --listen tcp://0.0.0.0:443")]
 pub(super) struct Up {
-    /// Listen at this address instead of what config.toml says (udp://ADDRESS:PORT, port 0 for any); may be given again
+    /// Listen at this address instead of what config.toml says (udp://ADDRESS:PORT or tcp://ADDRESS:PORT, port 0 for any); may be given again
     #[arg(long, value_name = "URL")]
     listen: Vec<String>,
 }
@@ -39,9 +40,6 @@ pub(super) struct Up {
 impl Up {
     pub(super) async fn run(self, context: &Context) -> Outcome {
         let mut signals = Signals::catch()?;
-        for tcp in self.listen.iter().filter(|url| url.starts_with("tcp://")) {
-            output::remark(&format!("This version listens on UDP alone: {tcp} is left out."));
-        }
         let path = context.home_path()?;
         let node = tokio::select! {
             node = start(&path, &self.listen) => node?,

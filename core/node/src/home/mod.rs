@@ -19,7 +19,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 pub use config::{BridgeConfig, Config, Limits, Network};
-pub(crate) use config::{add_bridge, check_bridge_name, remove_bridge};
+pub(crate) use config::{Listen, add_bridge, check_bridge_name, remove_bridge};
 pub(crate) use files::{private_file, sync_dir};
 use wayside_proto::crypto::keys::{AccountKey, DeviceKeys};
 use wayside_proto::engine::Identity;

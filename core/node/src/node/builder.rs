@@ -17,7 +17,7 @@ use crate::api::{ApiClient, Server};
 use crate::bridges::BridgeEnvironment;
 use crate::clock::{NodeClock, SystemEntropy};
 use crate::driver::{Actor, Driver, Parts};
-use crate::home::{Home, HomeError, Network};
+use crate::home::{Home, HomeError, Listen};
 use crate::links::{Peer, Protocol, Protocols, Served, card, ping, serving};
 use crate::messages;
 use crate::requests::Requests;
@@ -66,7 +66,8 @@ impl NodeBuilder {
         }
     }
 
-    /// Listens there instead of where the configuration says: `udp://ADDRESS:PORT`.
+    /// Listens there instead of where the configuration says: `udp://ADDRESS:PORT` and `tcp://ADDRESS:PORT`, port 0 for any free one. TCP is for friends
+    /// whose network blocks UDP; without any UDP address a node links by TCP alone.
     #[must_use]
     pub fn listen(mut self, listen: Vec<String>) -> Self {
         self.listen = listen;
@@ -163,7 +164,7 @@ impl NodeBuilder {
         let lock = home.lock()?;
         let config = home.config()?;
         let listen = if listen.is_empty() { config.network.listen } else { listen };
-        let addresses = Network::udp(&listen).map_err(|why| ApiError::new(ErrorCode::Usage, why))?;
+        let listen = Listen::parse(&listen).map_err(|why| ApiError::new(ErrorCode::Usage, why))?;
 
         let store_path = home.store_path();
         let open = move || Store::open(&store_path, lock);
@@ -180,7 +181,7 @@ impl NodeBuilder {
             .await?;
         let (_, noise) = home.identity().device.secrets();
         let key = StaticKey::from_bytes(*noise.expose());
-        let endpoint = bind(&addresses, key, network).await?;
+        let (endpoint, listen) = bind(&listen, key, network).await?;
 
         let tasks = TaskTracker::new();
         let stop = CancellationToken::new();
@@ -209,6 +210,7 @@ impl NodeBuilder {
                 engine,
                 driver: driver.clone(),
                 endpoint: Arc::clone(&endpoint),
+                listen: listen.clone(),
                 bridges,
                 reports,
                 protocols: Arc::new(protocols),
@@ -220,7 +222,7 @@ impl NodeBuilder {
         spawn_until(&tasks, &stop, accept_links(driver.clone(), Arc::clone(&endpoint)));
         spawn_until(&tasks, &stop, expire_messages(driver.clone()));
         driver.want_recipients().await?;
-        let listening = endpoint.local_addresses().iter().map(|address| format!("udp://{address}")).collect();
+        let listening = listen.urls();
         let requests = Requests {
             home: Arc::new(home),
             registry,
@@ -269,24 +271,33 @@ async fn restore(
         .map_err(|error| HomeError::Damaged { path: home.store_path(), why: error.to_string() }.into())
 }
 
+/// The endpoint, and what it listens at.
 async fn bind(
-    addresses: &[std::net::SocketAddr],
+    listen: &Listen,
     key: StaticKey,
     network: wayside_noise::Network,
-) -> Result<Arc<Endpoint>, ApiError> {
+) -> Result<(Arc<Endpoint>, Listen), ApiError> {
     let failed = |error: wayside_noise::LinkError| {
         ApiError::new(ErrorCode::Usage, format!("{error}: choose another address with --listen"))
     };
     let config = EndpointConfig { network, ..EndpointConfig::default() };
-    match Endpoint::bind(addresses, key.clone(), config.clone()).await {
-        Ok(endpoint) => Ok(Arc::new(endpoint)),
+    let addresses = &listen.udp;
+    let bound = match Endpoint::bind(addresses, key.clone(), config.clone()).await {
+        Ok(endpoint) => Ok(endpoint),
         // A machine without IPv6 does with IPv4 where nobody asked for one address in particular.
         Err(_) if addresses.iter().all(|address| address.ip().is_unspecified()) && addresses.len() > 1 => {
             let v4: Vec<_> = addresses.iter().copied().filter(std::net::SocketAddr::is_ipv4).collect();
-            Endpoint::bind(&v4, key, config).await.map(Arc::new).map_err(failed)
+            Endpoint::bind(&v4, key, config).await
         }
-        Err(error) => Err(failed(error)),
+        Err(error) => Err(error),
+    };
+    let endpoint = bound.map_err(failed)?;
+    let mut tcp = Vec::new();
+    for address in &listen.tcp {
+        tcp.push(endpoint.listen_tcp(*address).await.map_err(failed)?);
     }
+    let listen = Listen { udp: endpoint.local_addresses(), tcp };
+    Ok((Arc::new(endpoint), listen))
 }
 
 fn spawn_until(
