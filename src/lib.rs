@@ -9,42 +9,62 @@
 //! - A [`Home`] is one person on one machine: keys, configuration, friends, messages.
 //! - A [`bridge`] is a service that two people share already; small sealed notes are left and found there.
 //! - A [`Node`] runs a home: it meets friends over its bridges, links to them directly, keeps their messages.
-//! - An application talks to a node through its [`api::ApiClient`] and serves streams of its own with
-//!   [`NodeBuilder::protocol`].
+//! - An application [connects](Node::connect) with a friend and gets a [`Peer`]: streams that name the protocol they speak, with
+//!   backpressure, and datagrams. It answers the streams of friends with [`NodeBuilder::serve`].
 //!
 //! # Example
 //!
 //! ```no_run
-//! use wayside::api::types::{InviteView, NewInvite};
+//! use tokio::io::AsyncWriteExt;
+//! use wayside::api::types::NewInvite;
 //! use wayside::{Home, Node};
 //!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! let home = Home::init("/home/ada/.local/share/my-app".as_ref(), "Ada")?;
-//! let node = Node::builder(home, wayside::registry()).start().await?;
+//! let node = Node::builder(home, wayside::registry())
+//!     .serve("echo/1", |_, mut stream| async move {
+//!         tokio::io::copy(&mut stream.recv, &mut stream.send).await.map(drop)
+//!     })
+//!     .start()
+//!     .await?;
+//! // Once: a line that Ben accepts.
 //! let wanted = NewInvite { bridges: Vec::new(), uses: 1, expires_in_secs: 86_400 };
-//! let invite: InviteView = node.client().post("/v1/invites", &wanted).await?;
-//! println!("give this to a friend: {}", invite.invite);
+//! println!("give this to a friend: {}", node.invite(wanted).await?.invite);
+//! // From then on, wherever both are:
+//! let ben = node.connect("Ben").await?;
+//! let mut stream = ben.link.open("echo/1").await?;
+//! stream.send.write_all(b"hello").await?;
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! `examples/echo.rs` and `examples/voice.rs` are whole programs.
 //!
 //! # Features
 //!
 //! | feature | what it adds |
 //! |---|---|
-//! | `cli` | the command; a library does without (`default-features = false`) |
+//! | `cli` | the command, and with it `api`; a library does without (`default-features = false`) |
+//! | `api` | the local API over the home's socket, and its client (`NodeBuilder::serve_api`) |
 //! | `bridge-dir` | the bridge `dir`, a folder that both can see |
 //! | `bridge-exec` | the bridge `exec`, a child process in any language |
+//! | `testing` | `wayside::testing`: two friends in simulated time, for an application's own tests |
 //!
 //! # Not here
 //!
 //! The protocol is `wayside-proto`, what a bridge is `wayside-bridge`, the link `wayside-noise`.
 
+#[cfg(feature = "testing")]
+pub mod testing;
+
 pub use wayside_bridge as bridge;
 use wayside_bridge::Registry;
 pub use wayside_node::{
-    BridgeConfig, Config, Home, HomeError, Node, NodeBuilder, Peer, Protocol, api, bridge_context,
+    AccountId, BridgeConfig, Config, ConnectError, DeviceId, Events, Home, HomeError, Node, NodeBuilder,
+    NodeClock, Peer, Protocol, Served, Wanted, api, bridge_context,
 };
+/// The link to a friend's machine: streams, datagrams, paths.
+pub use wayside_noise as link;
 
 /// The kinds of bridge that are built in, by feature. An application adds its own with [`Registry::with`].
 pub fn registry() -> Registry {

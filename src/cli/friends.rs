@@ -1,10 +1,11 @@
 //! `wayside friends`
 
 use clap::Args;
-use wayside::api::types::{FriendView, LinkState, PathKind};
+use wayside::api::types::{FriendView, LinkState, PathKind, Transport};
 
 use super::Context;
 use super::exit::{Exit, Outcome};
+use super::output::one_line;
 use super::words::table;
 
 /// List friends, a line each
@@ -34,7 +35,7 @@ fn in_words(friends: &[FriendView]) -> String {
         .map(|friend| {
             vec![
                 friend.name.clone(),
-                link(friend).to_owned(),
+                link_line(friend),
                 or_dash(&friend.allows),
                 or_dash(&friend.granted),
                 friend.account.clone(),
@@ -42,6 +43,18 @@ fn in_words(friends: &[FriendView]) -> String {
         })
         .collect();
     table(&["NAME", "LINK", "I ALLOW", "THEY ALLOW", "ACCOUNT"], &rows)
+}
+
+/// How the link is, with what carries it and how long a round trip takes.
+fn link_line(friend: &FriendView) -> String {
+    let mut words = link(friend).to_owned();
+    if let Some(Transport::Tcp) = friend.transport {
+        words.push_str(" by TCP");
+    }
+    if let Some(rtt) = friend.rtt_ms {
+        words.push_str(&format!(", {rtt:.1} ms"));
+    }
+    words
 }
 
 /// How the link is, in a word.
@@ -60,6 +73,28 @@ pub(super) const fn path_word(path: PathKind) -> &'static str {
         PathKind::Direct => "direct",
         PathKind::Relay => "relayed",
     }
+}
+
+/// How packets travel and where to, in a few words.
+pub(super) fn way(
+    path: PathKind,
+    transport: Option<Transport>,
+    via: Option<&str>,
+    remote: Option<&str>,
+) -> String {
+    let mut words = path_word(path).to_owned();
+    if let Some(transport) = transport {
+        words.push_str(match transport {
+            Transport::Udp => " by UDP",
+            Transport::Tcp => " by TCP",
+        });
+    }
+    if let Some(via) = via {
+        words.push_str(&format!(" through {}", one_line(via)));
+    } else if let Some(remote) = remote {
+        words.push_str(&format!(" at {remote}"));
+    }
+    words
 }
 
 /// Grants, or a dash.

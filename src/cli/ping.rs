@@ -7,7 +7,7 @@ use wayside::api::types::{self, Pong};
 
 use super::Context;
 use super::exit::{Exit, Outcome};
-use super::friends::path_word;
+use super::friends::way;
 use super::output::one_line;
 use super::session::{Session, friend_path, parse_name};
 use super::words::{millis, parse_duration};
@@ -48,10 +48,6 @@ impl Ping {
 }
 
 fn in_words(friend: &str, pong: &Pong) -> String {
-    let way = match (&pong.via, &pong.remote) {
-        (Some(via), _) => format!("{} through {}", path_word(pong.path), one_line(via)),
-        (None, Some(remote)) => format!("{} at {remote}", path_word(pong.path)),
-        (None, None) => path_word(pong.path).to_owned(),
-    };
+    let way = way(pong.path, pong.transport, pong.via.as_deref(), pong.remote.as_deref());
     format!("{} answers in {:.2} ms, {way}", one_line(friend), pong.rtt_ms)
 }

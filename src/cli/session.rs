@@ -166,7 +166,7 @@ async fn join_or_start(home: &Path, socket: &Path) -> Result<(ApiClient, Option<
         if let Some(client) = ApiClient::connect(socket).await {
             return Ok((client, None));
         }
-        let node = Node::builder(Home::open(home)?, wayside::registry()).kind(NodeKind::Brief);
+        let node = Node::builder(Home::open(home)?, wayside::registry()).kind(NodeKind::Brief).serve_api();
         match node.start().await {
             Ok(node) => return Ok((node.client(), Some(node))),
             Err(error) if error.code == ErrorCode::Busy && Instant::now() < until => sleep(AGAIN).await,

@@ -5,7 +5,7 @@ use wayside::api::types::{BridgeView, LinkView, NodeKind, QueueView, StatusView}
 
 use super::Context;
 use super::exit::{Exit, Outcome};
-use super::friends::path_word;
+use super::friends::way;
 use super::output::one_line;
 use super::words::{count, list, moment};
 
@@ -67,12 +67,9 @@ pub(super) fn bridge_line(bridge: &BridgeView) -> String {
 }
 
 fn link_line(link: &LinkView) -> String {
-    let way = match (&link.via, &link.remote) {
-        (Some(via), _) => format!("through {}", one_line(via)),
-        (None, Some(remote)) => format!("at {remote}"),
-        (None, None) => String::new(),
-    };
-    format!("{}: {} {way}, since {}", one_line(&link.friend), path_word(link.path), moment(link.since))
+    let way = way(link.path, link.transport, link.via.as_deref(), link.remote.as_deref());
+    let rtt = link.rtt_ms.map(|rtt| format!(", {rtt:.1} ms away")).unwrap_or_default();
+    format!("{}: {way}{rtt}, since {}", one_line(&link.friend), moment(link.since))
 }
 
 fn queue_line(queue: &QueueView) -> String {

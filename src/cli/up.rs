@@ -9,13 +9,13 @@ use wayside::api::types::{ApiError, ErrorCode, NodeEvent, NodeKind, StatusView};
 use wayside::api::{ApiClient, Lines};
 use wayside::{Home, Node};
 
+use super::Context;
 use super::exit::{Exit, Failure, Outcome};
-use super::friends::path_word;
+use super::friends::way;
 use super::output::one_line;
 use super::signals::Signals;
 use super::status::bridge_line;
 use super::words::{list, moment};
-use super::{Context, output};
 
 /// How long commands that run a node of their own may hold the home before this gives up.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -29,9 +29,10 @@ const AGAIN: Duration = Duration::from_millis(100);
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   wayside up
-  wayside up --listen udp://0.0.0.0:4040 --listen 'udp://[::]:4040'")]
+  wayside up --listen udp://0.0.0.0:4040 --listen 'udp://[::]:4040'
+  wayside up --listen udp://0.0.0.0:4040 --listen tcp://0.0.0.0:443")]
 pub(super) struct Up {
-    /// Listen at this address instead of what config.toml says (udp://ADDRESS:PORT, port 0 for any); may be given again
+    /// Listen at this address instead of what config.toml says (udp://ADDRESS:PORT or tcp://ADDRESS:PORT, port 0 for any); may be given again
     #[arg(long, value_name = "URL")]
     listen: Vec<String>,
 }
@@ -39,9 +40,6 @@ pub(super) struct Up {
 impl Up {
     pub(super) async fn run(self, context: &Context) -> Outcome {
         let mut signals = Signals::catch()?;
-        for tcp in self.listen.iter().filter(|url| url.starts_with("tcp://")) {
-            output::remark(&format!("This version listens on UDP alone: {tcp} is left out."));
-        }
         let path = context.home_path()?;
         let node = tokio::select! {
             node = start(&path, &self.listen) => node?,
@@ -68,8 +66,8 @@ async fn start(path: &Path, listen: &[String]) -> Result<Node, Failure> {
     loop {
         let home = Home::open(path)?;
         let socket = home.socket();
-        let node = Node::builder(home, wayside::registry()).kind(NodeKind::Up).listen(listen.to_vec());
-        match node.start().await {
+        let node = Node::builder(home, wayside::registry()).kind(NodeKind::Up).serve_api();
+        match node.listen(listen.to_vec()).start().await {
             Ok(node) => return Ok(node),
             Err(error) if error.code == ErrorCode::Busy => {
                 if Instant::now() > until {
@@ -132,17 +130,23 @@ fn in_words(event: &NodeEvent) -> String {
             format!("{} is a friend now: {account}", one_line(friend))
         }
         NodeEvent::InviteRefused { why } | NodeEvent::JoinRefused { why } => one_line(why),
-        NodeEvent::LinkUp { friend, path, remote } => {
-            let at = remote.as_ref().map(|remote| format!(" at {remote}")).unwrap_or_default();
-            format!("linked with {}, {}{at}", one_line(friend), path_word(*path))
+        NodeEvent::LinkUp { friend, path, transport, remote, .. } => {
+            let way = way(*path, *transport, None, remote.as_deref());
+            format!("linked with {}, {way}", one_line(friend))
         }
-        NodeEvent::LinkDown { friend } => format!("no longer linked with {}", one_line(friend)),
+        NodeEvent::LinkMoved { friend, path, transport, remote, .. } => {
+            let way = way(*path, *transport, None, remote.as_deref());
+            format!("the link with {} is {way} now", one_line(friend))
+        }
+        NodeEvent::LinkDown { friend, .. } => format!("no longer linked with {}", one_line(friend)),
         NodeEvent::MeetingFailed { friend, why } => {
             format!("could not meet {} for now: {}", one_line(friend), one_line(why))
         }
         NodeEvent::MessageReceived { from, .. } => format!("a message from {}", one_line(from)),
         NodeEvent::MessageDelivered { to, .. } => format!("a message reached {}", one_line(to)),
         NodeEvent::Warning { what } => one_line(what),
+        NodeEvent::Missed { count } => format!("{count} events came and went too fast to be shown"),
         NodeEvent::Stopping => "Ended.".to_owned(),
+        _ => String::new(),
     }
 }

@@ -63,7 +63,7 @@ fn meet_and_talk(sharing: Sharing) {
     let pongs = pongs.ok().objects();
     assert_eq!(pongs.len(), 2);
     for pong in &pongs {
-        assert_eq!(keys(pong), ["path", "remote", "rtt_ms", "via"]);
+        assert_eq!(keys(pong), ["path", "remote", "rtt_ms", "transport", "via"]);
         assert!(pong["rtt_ms"].as_f64().is_some_and(|rtt| (0.0..1000.0).contains(&rtt)), "{pong}");
         assert_eq!((pong["path"].as_str(), pong["via"].is_null()), (Some("direct"), true), "{pong}");
     }
@@ -114,7 +114,19 @@ const BRIDGE: &[&str] = &[
     "service_sees",
     "title",
 ];
-const FRIEND: &[&str] = &["account", "allows", "blocked", "devices", "granted", "link", "name", "path"];
+const FRIEND: &[&str] = &[
+    "account",
+    "allows",
+    "blocked",
+    "devices",
+    "granted",
+    "link",
+    "name",
+    "path",
+    "remote",
+    "rtt_ms",
+    "transport",
+];
 const STATUS: &[&str] =
     &["bridges", "clock", "id", "links", "listen", "node", "pending_accepts", "queues", "unread"];
 

@@ -18,3 +18,4 @@ mod invites;
 mod places;
 mod scripts;
 mod support;
+mod tcp;

@@ -178,6 +178,9 @@ def check_invite():
 
 def check_candidates(candidates):
     assert len(candidates) <= 6 and all(len(c) in (7, 19) for c in candidates)
+    for c in candidates:
+        kind, by_tcp, port = c[0] & 0x0F, c[0] >> 4, int.from_bytes(c[-2:], "big")
+        assert kind <= 3 and by_tcp <= 1 and port != 0
 
 
 def check_payloads():

@@ -1,26 +1,51 @@
 //! Where time, entropy and tasks come from: the only place that asks the system.
+//!
+//! Durations are measured by Tokio's clock everywhere, which is the system's monotonic one unless a test pauses it.
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use futures::future::{BoxFuture, FutureExt};
+use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 use wayside_bridge::{BridgeContext, Clock, Entropy, Monotonic, Spawner, Timestamp};
 use wayside_proto::{Now, UnixMillis};
 
-/// The system's clocks.
-#[derive(Clone, Debug)]
-pub(crate) struct SystemClock {
+/// What time it is: a monotonic clock, which is Tokio's, and a wall clock. Copies read the same.
+#[derive(Clone, Copy, Debug)]
+pub struct NodeClock {
     start: Instant,
-    /// Added to the wall clock: how tests make it wrong.
-    offset_secs: i64,
+    wall: Wall,
 }
 
-impl SystemClock {
-    /// The system's clocks, from now on.
-    pub(crate) fn new(offset_secs: i64) -> Self {
-        Self { start: Instant::now(), offset_secs }
+#[derive(Clone, Copy, Debug)]
+enum Wall {
+    /// The system's. It is read anew each time, since people set it and machines sleep.
+    System {
+        /// Added to it: how tests make it wrong.
+        offset_secs: i64,
+    },
+    /// Read so at the start, and going on with the monotonic one.
+    Simulated { at_start: UnixMillis },
+}
+
+impl NodeClock {
+    /// The system's clocks.
+    pub fn system() -> Self {
+        Self::off_by(0)
+    }
+
+    /// A wall clock that reads `start` now and goes on with Tokio's clock. In a runtime whose clock is paused all time that a node knows of passes
+    /// as fast as there is nothing to do, and the same times come again in the next run.
+    pub fn simulated(start: Timestamp) -> Self {
+        let at_start = UnixMillis::from_secs(start.as_secs());
+        Self { start: Instant::now(), wall: Wall::Simulated { at_start } }
+    }
+
+    /// The system's clocks, the wall clock so many seconds wrong.
+    pub(crate) fn off_by(offset_secs: i64) -> Self {
+        Self { start: Instant::now(), wall: Wall::System { offset_secs } }
     }
 
     /// Both clocks, for the engine.
@@ -30,10 +55,15 @@ impl SystemClock {
 
     /// The wall clock.
     pub(crate) fn wall(&self) -> UnixMillis {
-        let millis = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
-        let millis = i64::try_from(millis).unwrap_or(i64::MAX);
-        let shifted = millis.saturating_add(self.offset_secs.saturating_mul(1000));
-        UnixMillis(u64::try_from(shifted).unwrap_or(0))
+        match self.wall {
+            Wall::System { offset_secs } => {
+                let millis = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
+                let millis = i64::try_from(millis).unwrap_or(i64::MAX);
+                let shifted = millis.saturating_add(offset_secs.saturating_mul(1000));
+                UnixMillis(u64::try_from(shifted).unwrap_or(0))
+            }
+            Wall::Simulated { at_start } => at_start.after(self.start.elapsed()),
+        }
     }
 
     /// The moment at which [`Now::mono`] reads this.
@@ -42,7 +72,7 @@ impl SystemClock {
     }
 }
 
-impl Clock for SystemClock {
+impl Clock for NodeClock {
     fn now(&self) -> Timestamp {
         Timestamp::from_secs(self.wall().as_secs())
     }
@@ -79,10 +109,10 @@ impl Spawner for TrackedSpawner {
 
 /// What a bridge is handed, from tokio and the system. For whoever opens a bridge without a node.
 pub fn bridge_context(state_dir: Option<PathBuf>) -> BridgeContext {
-    context(SystemClock::new(0), TaskTracker::new(), state_dir)
+    context(NodeClock::system(), TaskTracker::new(), state_dir)
 }
 
-pub(crate) fn context(clock: SystemClock, tasks: TaskTracker, state_dir: Option<PathBuf>) -> BridgeContext {
+pub(crate) fn context(clock: NodeClock, tasks: TaskTracker, state_dir: Option<PathBuf>) -> BridgeContext {
     BridgeContext {
         clock: Arc::new(clock),
         entropy: Arc::new(SystemEntropy),

@@ -7,7 +7,7 @@
 //! - the **meeting engine** of `wayside-proto`, which is pure: it says what is to be done and never does anything;
 //! - a task for each **bridge**, which publishes, takes back and watches what the engine says, and keeps trying when the service is away;
 //! - the **endpoint** of `wayside-noise`, and a task for each link that is up, over which streams name the protocol that they speak;
-//! - the **store**, one redb file, and the **local API**, JSON over HTTP over a Unix socket ([`api`]).
+//! - the **store**, one redb file, and, where it is wanted, the **local API**, JSON over HTTP over a Unix socket ([`api`], feature `api`).
 //!
 //! # The loop
 //!
@@ -22,8 +22,10 @@
 //! # Two nodes who meet
 //!
 //! ```
+//! use std::time::Duration;
+//! use tokio::io::{AsyncReadExt, AsyncWriteExt};
 //! use wayside_bridge::{MemoryService, Registry};
-//! use wayside_node::api::types::{Accept, Accepted, AddBridge, BridgeView, InviteView, NewInvite, Send, Sent};
+//! use wayside_node::api::types::{Accept, AddBridge, NewInvite};
 //! use wayside_node::{Home, Node, bridge_context};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
@@ -34,23 +36,30 @@
 //! for name in ["ann", "bob"] {
 //!     let home = Home::init(&folder.path().join(name), name)?;
 //!     let registry = Registry::new().with(service.clone());
-//!     let node = Node::builder(home, registry).listen(vec!["udp://127.0.0.1:0".into()]).start().await?;
+//!     let node = Node::builder(home, registry)
+//!         .listen(vec!["udp://127.0.0.1:0".into()])
+//!         .serve("echo/1", |_, mut stream| async move {
+//!             tokio::io::copy(&mut stream.recv, &mut stream.send).await.map(drop)
+//!         })
+//!         .start()
+//!         .await?;
 //!     let options = [("member".into(), name.into())].into();
-//!     let bridge = AddBridge { kind: "memory".into(), name: None, options };
-//!     node.client().post::<_, BridgeView>("/v1/bridges", &bridge).await?;
+//!     node.add_bridge(AddBridge { kind: "memory".into(), name: None, options }).await?;
 //!     nodes.push(node);
 //! }
-//! let (ann, bob) = (nodes[0].client(), nodes[1].client());
+//! let (ann, bob) = (&nodes[0], &nodes[1]);
 //!
-//! let invite = NewInvite { bridges: vec![], uses: 1, expires_in_secs: 3600 };
-//! let InviteView { invite, .. } = ann.post("/v1/invites", &invite).await?;
-//! let accept = Accept { invite, name: None, wait_ms: 10_000 };
-//! let Accepted { friend, .. } = bob.post("/v1/accept", &accept).await?;
-//! assert_eq!(friend.as_deref(), Some("ann"));
+//! let invite = ann.invite(NewInvite { bridges: vec![], uses: 1, expires_in_secs: 3600 }).await?.invite;
+//! let accepted = bob.accept_invite(Accept { invite, name: None, wait_ms: 10_000 }).await?;
+//! assert_eq!(accepted.friend.as_deref(), Some("ann"));
 //!
-//! let hello = Send { wait_ms: Some(10_000), ..Send::new("ann".into(), "hello".into()) };
-//! let sent: Sent = bob.post("/v1/messages", &hello).await?;
-//! println!("{:?}", sent.state);
+//! let peer = tokio::time::timeout(Duration::from_secs(10), bob.connect("ann")).await??;
+//! let mut stream = peer.link.open("echo/1").await?;
+//! stream.send.write_all(b"hello").await?;
+//! stream.send.finish();
+//! let mut echo = String::new();
+//! stream.recv.read_to_string(&mut echo).await?;
+//! assert_eq!(echo, "hello");
 //!
 //! for node in nodes {
 //!     node.shutdown().await;
@@ -62,8 +71,8 @@
 //! # Not here
 //!
 //! What a message of a meeting says, and when to meet, is `wayside-proto`'s; how packets are sealed is `wayside-noise`'s; what a service is like is its
-//! plugin's, and this crate knows none of them by name. Systems without Unix sockets are not served yet: there a node says so when it is started, since a
-//! loopback port would be open to everybody on the machine.
+//! plugin's, and this crate knows none of them by name. On systems without Unix sockets the local API is not served yet, since a loopback port would be open
+//! to everybody on the machine: a node that is to serve it says so when it is started.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic))]
 
@@ -75,13 +84,15 @@ mod home;
 mod links;
 mod messages;
 mod node;
+mod requests;
 mod store;
 mod times;
 
-pub use clock::bridge_context;
+pub use clock::{NodeClock, bridge_context};
 pub use home::{BridgeConfig, Config, Home, HomeError, Limits, Network};
-pub use links::{Peer, Protocol};
-pub use node::{Node, NodeBuilder};
+pub use links::{Peer, Protocol, Served};
+pub use node::{ConnectError, Events, Node, NodeBuilder, Wanted};
+pub use wayside_proto::crypto::keys::{AccountId, DeviceId};
 
 #[cfg(test)]
 extern crate self as wayside_node;

@@ -65,8 +65,8 @@ async fn a_long_path_is_no_obstacle() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("x".repeat(120)).join("home");
     let home = Home::init(&path, "ann").unwrap();
-    let node =
-        Node::builder(home, Registry::new()).listen(vec!["udp://127.0.0.1:0".into()]).start().await.unwrap();
+    let builder = Node::builder(home, Registry::new()).listen(vec!["udp://127.0.0.1:0".into()]);
+    let node = builder.serve_api().start().await.unwrap();
     let id: wayside_node::api::types::Id = node.client().get("/v1/id").await.unwrap();
     assert_eq!(id.name, "ann");
     node.shutdown().await;

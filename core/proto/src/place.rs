@@ -161,12 +161,23 @@ pub(crate) mod points {
 }
 
 /// An address at which a device may be reached directly.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Candidate {
     /// How it became known.
     pub kind: CandidateKind,
-    /// UDP address and port.
+    /// What reaches it.
+    pub transport: Transport,
+    /// Address and port.
     pub address: SocketAddr,
+}
+
+/// What carries datagrams to a candidate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Transport {
+    /// UDP.
+    Udp,
+    /// A TCP connection, which the other side dials: for where UDP is blocked.
+    Tcp,
 }
 
 /// How a candidate became known (RFC 8445, section 5.1.1).
@@ -182,9 +193,20 @@ pub enum CandidateKind {
     Guessed,
 }
 
+impl fmt::Debug for Candidate {
+    /// On one short line: six of them stand in a log's.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { kind, transport, address } = self;
+        write!(f, "{kind:?} {transport:?} {address}")
+    }
+}
+
 impl Candidate {
     /// The most candidates in one message.
     pub const MOST: usize = 6;
+
+    /// Added to the kind of a candidate that is reached by TCP: a kind of its own to whoever knows of UDP alone.
+    const TCP: u8 = 0x10;
 
     /// Kind 1 ‖ address 4 or 16 ‖ port 2.
     fn to_bytes(self) -> Vec<u8> {
@@ -194,7 +216,11 @@ impl Candidate {
             CandidateKind::Reflexive => 2,
             CandidateKind::Guessed => 3,
         };
-        let mut bytes = vec![kind];
+        let transport = match self.transport {
+            Transport::Udp => 0,
+            Transport::Tcp => Self::TCP,
+        };
+        let mut bytes = vec![transport | kind];
         match self.address.ip() {
             IpAddr::V4(ip) => bytes.extend(ip.octets()),
             IpAddr::V6(ip) => bytes.extend(ip.octets()),
@@ -207,7 +233,8 @@ impl Candidate {
     fn from_bytes(bytes: &[u8]) -> Result<Option<Self>, Malformed> {
         let wrong = Malformed::new("a candidate", "not an address");
         let (kind, rest) = bytes.split_first().ok_or(wrong.clone())?;
-        let kind = match kind {
+        let transport = if kind & Self::TCP == 0 { Transport::Udp } else { Transport::Tcp };
+        let kind = match kind & !Self::TCP {
             0 => CandidateKind::Host,
             1 => CandidateKind::Mapped,
             2 => CandidateKind::Reflexive,
@@ -222,7 +249,7 @@ impl Candidate {
         } else {
             return Err(wrong);
         };
-        let candidate = Self { kind, address: SocketAddr::new(ip, u16::from_be_bytes(*port)) };
+        let candidate = Self { kind, transport, address: SocketAddr::new(ip, u16::from_be_bytes(*port)) };
         if candidate.canonical() == Some(candidate) { Ok(Some(candidate)) } else { Err(wrong) }
     }
 
@@ -230,7 +257,7 @@ impl Candidate {
     fn canonical(self) -> Option<Self> {
         let (ip, port) = (self.address.ip().to_canonical(), self.address.port());
         let nowhere = ip.is_unspecified() || ip.is_multicast() || ip == IpAddr::V4(Ipv4Addr::BROADCAST);
-        (port != 0 && !nowhere).then(|| Self { kind: self.kind, address: SocketAddr::new(ip, port) })
+        (port != 0 && !nowhere).then(|| Self { address: SocketAddr::new(ip, port), ..self })
     }
 }
 

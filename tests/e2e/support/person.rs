@@ -70,7 +70,17 @@ impl Person {
     /// Starts the node; returns `ready`.
     #[track_caller]
     pub(crate) fn up(&mut self) -> Value {
-        let node = self.start();
+        self.ready(self.start())
+    }
+
+    /// The same with these arguments, `up` first.
+    #[track_caller]
+    pub(crate) fn up_with(&mut self, arguments: &[&str]) -> Value {
+        self.ready(Running::start(self.command(arguments)))
+    }
+
+    #[track_caller]
+    fn ready(&mut self, node: Running) -> Value {
         let ready = node.event("ready");
         self.node = Some(node);
         ready

@@ -14,9 +14,6 @@ pub enum LinkError {
         /// What the operating system said.
         source: io::Error,
     },
-    /// `bind` was given no address.
-    #[error("no local address was given")]
-    NoAddress,
     /// `connect` was given no candidate that any of the endpoint's sockets can reach.
     #[error("no candidate fits a local socket{}", Attempts(.attempts))]
     NoCandidate {

@@ -91,7 +91,7 @@
 //!
 //! # Not here
 //!
-//! - Finding addresses, opening NATs, relaying, and moving a link between paths: this is one UDP path, dialled.
+//! - Finding addresses, opening NATs, relaying: a link is dialled, and moves between the paths that came of it.
 //! - Which side dials, and what happens when both do: the caller decides, by keys or by who offered.
 //! - Where the secrets come from, and how long they live.
 //! - Hiding that this protocol is spoken: the version number is in the clear.

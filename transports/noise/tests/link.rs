@@ -345,7 +345,6 @@ async fn connecting_can_be_spawned_cancelled_and_begun_again() {
 #[tokio::test]
 async fn an_address_that_cannot_be_had_is_named() {
     let key = || StaticKey::from_bytes([1; 32]);
-    assert!(matches!(Endpoint::bind(&[], key(), EndpointConfig::default()).await, Err(LinkError::NoAddress)));
     let elsewhere = ([192, 0, 2, 1], 0).into();
     let error = Endpoint::bind(&[elsewhere], key(), EndpointConfig::default()).await.unwrap_err();
     assert!(matches!(error, LinkError::Bind { address, .. } if address == elsewhere), "{error}");

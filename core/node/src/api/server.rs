@@ -1,6 +1,5 @@
 //! Serves the local API.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -13,23 +12,16 @@ use axum::response::{IntoResponse, Response};
 use axum::serve::IncomingStream;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use wayside_bridge::Registry;
 
-use super::types::{ApiError, ErrorCode, NodeKind};
+use super::types::{ApiError, ErrorCode};
 use super::{handlers, socket};
-use crate::driver::Driver;
 use crate::home::{Home, HomeError};
+use crate::requests::Requests;
 
 /// What every handler is given.
 #[derive(Clone)]
 pub(crate) struct Context {
-    pub(crate) home: Arc<Home>,
-    pub(crate) registry: Registry,
-    pub(crate) kind: NodeKind,
-    pub(crate) listening: Arc<Vec<String>>,
-    pub(crate) driver: Driver,
-    /// Held while the list of bridges changes.
-    pub(crate) changing_bridges: Arc<tokio::sync::Mutex<()>>,
+    pub(crate) requests: Requests,
     /// Ends answers that would go on for ever.
     pub(crate) stop: CancellationToken,
 }
@@ -48,26 +40,12 @@ type Listener = tokio::net::TcpListener;
 
 impl Server {
     /// Listens at the home's socket. The home's lock is held.
-    pub(crate) fn start(
-        home: Home,
-        registry: Registry,
-        kind: NodeKind,
-        listening: Vec<String>,
-        driver: Driver,
-    ) -> Result<Self, HomeError> {
-        let path = home.socket();
+    pub(crate) fn start(requests: Requests) -> Result<Self, HomeError> {
+        let path = requests.home.socket();
         let listener = socket::listen(&path).map_err(|error| HomeError::io(&path, error))?;
         let stop = CancellationToken::new();
-        let owner = owner_of(&home);
-        let context = Context {
-            home: Arc::new(home),
-            registry,
-            kind,
-            listening: Arc::new(listening),
-            driver,
-            changing_bridges: Arc::default(),
-            stop: stop.clone(),
-        };
+        let owner = owner_of(&requests.home);
+        let context = Context { requests, stop: stop.clone() };
         let router: Router =
             handlers::routes().with_state(context).layer(middleware::map_response(in_our_words)).layer(
                 middleware::from_fn(move |connection, request, next| only(owner, connection, request, next)),

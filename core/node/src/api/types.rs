@@ -172,7 +172,7 @@ pub enum AcceptState {
 }
 
 /// A friend: an element of `GET /v1/friends`, the answer of `GET /v1/friends/{friend}`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FriendView {
     /// What the friend is called here.
     pub name: String,
@@ -184,6 +184,12 @@ pub struct FriendView {
     pub link: LinkState,
     /// By which path, where a link is up.
     pub path: Option<PathKind>,
+    /// In what, where the path is direct.
+    pub transport: Option<Transport>,
+    /// The other end's address, where the path is direct.
+    pub remote: Option<String>,
+    /// The link's smoothed round-trip time in milliseconds.
+    pub rtt_ms: Option<f64>,
     /// What I grant: `relay`, `mailbox`.
     pub allows: Vec<String>,
     /// What they grant me.
@@ -210,6 +216,16 @@ pub enum PathKind {
     Direct,
     /// Through a friend.
     Relay,
+}
+
+/// What carries packets that travel straight from machine to machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Transport {
+    /// UDP.
+    Udp,
+    /// A TCP connection, where UDP does not get through.
+    Tcp,
 }
 
 /// `PATCH /v1/friends/{friend}`: what is given is changed.
@@ -243,6 +259,8 @@ pub struct Pong {
     pub rtt_ms: f64,
     /// By which path.
     pub path: PathKind,
+    /// In what, where the path is direct.
+    pub transport: Option<Transport>,
     /// The other end's address, where the path is direct.
     pub remote: Option<String>,
     /// Through which friend, where it is relayed.
@@ -336,7 +354,7 @@ pub struct MarkRead {
 }
 
 /// `GET /v1/status`
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StatusView {
     /// Who this is.
     pub id: Id,
@@ -369,14 +387,18 @@ pub enum NodeKind {
 }
 
 /// A link that is up.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LinkView {
     /// With whom.
     pub friend: String,
     /// By which path.
     pub path: PathKind,
-    /// The other end's address.
+    /// In what, where the path is direct.
+    pub transport: Option<Transport>,
+    /// The other end's address, where the path is direct.
     pub remote: Option<String>,
+    /// The smoothed round-trip time in milliseconds.
+    pub rtt_ms: Option<f64>,
     /// Through which friend.
     pub via: Option<String>,
     /// Since when.
@@ -418,8 +440,10 @@ pub struct StepView {
     pub what: String,
 }
 
-/// A line of `GET /v1/events`: a lifecycle event of the node. `up` prints these.
+/// What happens at a node: [`Node::events`](crate::Node::events), a line of `GET /v1/events`. `up` prints these. Friends are called what they are called
+/// here, which may change, and where more is done with one its account stands beside.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 #[serde(tag = "event", rename_all = "kebab-case")]
 pub enum NodeEvent {
     /// It listens and every bridge was tried.
@@ -466,15 +490,34 @@ pub enum NodeEvent {
     LinkUp {
         /// With whom.
         friend: String,
+        /// The friend's account.
+        account: String,
         /// By which path.
         path: PathKind,
-        /// The other end's address.
+        /// In what, where the path is direct.
+        transport: Option<Transport>,
+        /// The other end's address, where the path is direct.
+        remote: Option<String>,
+    },
+    /// A link that is up travels otherwise than before.
+    LinkMoved {
+        /// With whom.
+        friend: String,
+        /// The friend's account.
+        account: String,
+        /// By which path from now on.
+        path: PathKind,
+        /// In what, where the path is direct.
+        transport: Option<Transport>,
+        /// The other end's address, where the path is direct.
         remote: Option<String>,
     },
     /// A link is gone.
     LinkDown {
         /// With whom.
         friend: String,
+        /// The friend's account.
+        account: String,
     },
     /// A meeting came to nothing for now.
     MeetingFailed {
@@ -489,6 +532,8 @@ pub enum NodeEvent {
         id: String,
         /// From whom.
         from: String,
+        /// The sender's account.
+        account: String,
     },
     /// A message of ours arrived.
     MessageDelivered {
@@ -501,6 +546,11 @@ pub enum NodeEvent {
     Warning {
         /// One sentence.
         what: String,
+    },
+    /// So many events came and went before whoever listens got to them.
+    Missed {
+        /// How many.
+        count: u64,
     },
     /// It ends.
     Stopping,

@@ -26,7 +26,7 @@ pub(crate) use profile::{describe, not_yet_tried};
 pub(crate) use runner::open;
 
 use crate::api::types::BridgeView;
-use crate::clock::SystemClock;
+use crate::clock::NodeClock;
 use crate::home::BridgeConfig;
 
 /// Slots to watch, by space.
@@ -37,7 +37,7 @@ pub(crate) type Slots = BTreeMap<Space, BTreeSet<SlotId>>;
 pub(crate) struct BridgeEnvironment {
     pub(crate) registry: Registry,
     pub(crate) home: PathBuf,
-    pub(crate) clock: SystemClock,
+    pub(crate) clock: NodeClock,
     pub(crate) tasks: TaskTracker,
     /// Where it says what it found.
     pub(crate) found: mpsc::Sender<Report>,

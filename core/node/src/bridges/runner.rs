@@ -113,7 +113,7 @@ impl Runner {
         let state_dir = home::make_bridge_dir(home, &self.config.name).map_err(|error| {
             BridgeError::new(ErrorKind::Internal, format!("the bridge's own folder cannot be made: {error}"))
         })?;
-        let context = clock::context(clock.clone(), tasks.clone(), Some(state_dir));
+        let context = clock::context(*clock, tasks.clone(), Some(state_dir));
         open(registry, &self.config, context).await
     }
 

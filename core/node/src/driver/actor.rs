@@ -17,7 +17,7 @@ use wayside_proto::place::Candidates;
 use super::{Answer, Driver, News, Work, candidates};
 use crate::api::types::{BridgeView, NodeEvent};
 use crate::bridges::{BridgeEnvironment, BridgeHandle, Report, What};
-use crate::home::BridgeConfig;
+use crate::home::{BridgeConfig, Listen};
 use crate::links::Protocols;
 
 /// The end of a driver that the task takes.
@@ -31,6 +31,8 @@ pub(crate) struct Parts {
     pub(crate) engine: Engine,
     pub(crate) driver: Driver,
     pub(crate) endpoint: Arc<Endpoint>,
+    /// What the endpoint listens at.
+    pub(crate) listen: Listen,
     pub(crate) bridges: BridgeEnvironment,
     pub(crate) reports: mpsc::Receiver<Report>,
     pub(crate) protocols: Arc<Protocols>,
@@ -59,7 +61,8 @@ pub(crate) struct Actor {
     pub(super) dials: BTreeMap<SessionId, CancellationToken>,
     /// Numbers links and runs of bridges, so that what is said of an earlier one is not taken for a later one.
     pub(super) numbered: u64,
-    known_candidates: Candidates,
+    /// What friends are told; `None` before the first look.
+    known_candidates: Option<Candidates>,
 }
 
 /// How often the machine's addresses are looked at.
@@ -78,7 +81,7 @@ impl Actor {
             arrived: BTreeMap::new(),
             dials: BTreeMap::new(),
             numbered: 0,
-            known_candidates: Candidates::default(),
+            known_candidates: None,
         };
         for bridge in bridges {
             actor.add_bridge(bridge);
@@ -117,7 +120,7 @@ impl Actor {
                         self.reported(report);
                     }
                 }
-                () = until(engine_due.map(Instant::from_std)), if stuck.is_none() => {
+                () = until(engine_due), if stuck.is_none() => {
                     let now = self.now();
                     self.parts.engine.handle_timeout(now);
                 }
@@ -215,14 +218,18 @@ impl Actor {
         }
     }
 
-    /// Tells the engine our addresses where they have changed.
+    /// Tells the engine our addresses where they have changed, and the endpoint that they have, so that links look for other paths at once.
     fn look_around(&mut self) {
-        let candidates = candidates::of(&self.parts.endpoint.local_addresses());
-        if candidates != self.known_candidates {
-            self.known_candidates = candidates.clone();
-            let now = self.now();
-            self.parts.engine.handle(now, Input::Candidates(candidates));
+        let candidates = candidates::of(&self.parts.listen);
+        if self.known_candidates.as_ref() == Some(&candidates) {
+            return;
         }
+        if self.known_candidates.replace(candidates.clone()).is_some() {
+            tracing::debug!(?candidates, "this machine's addresses have changed");
+            self.parts.endpoint.network_changed();
+        }
+        let now = self.now();
+        self.parts.engine.handle(now, Input::Candidates(candidates));
     }
 }
 

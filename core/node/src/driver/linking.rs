@@ -62,10 +62,14 @@ impl Actor {
         self.numbered = self.numbered.saturating_add(1);
         let driver = self.parts.driver.clone();
         let live = LiveLink { session, number: self.numbered, peer, since: driver.clock().wall() };
+        // Before it is said how the link travels, so that no move falls in between.
+        let moves = live.peer.link.events();
         let event = NodeEvent::LinkUp {
             friend: self.name_of(&live.peer.account),
+            account: live.peer.account.to_string(),
             path: live.path(),
-            remote: Some(live.remote().to_string()),
+            transport: live.transport(),
+            remote: live.remote(),
         };
         if let Some(earlier) = driver.links().insert(live.clone()) {
             earlier.peer.link.close("another link survives");
@@ -74,7 +78,7 @@ impl Actor {
         driver.tell(event);
         let (protocols, tasks) = (Arc::clone(&self.parts.protocols), self.parts.tasks.clone());
         let session = Session { link: live, protocols, driver, tasks };
-        self.parts.tasks.spawn(session.run());
+        self.parts.tasks.spawn(session.run(moves));
     }
 
     /// A link ended by itself. One that was closed or replaced from here is not known under its number any more.

@@ -18,9 +18,10 @@ use wayside_proto::crypto::keys::AccountId;
 use wayside_proto::engine::{BridgeName, Engine};
 
 pub(crate) use actor::{Actor, Parts};
+pub(crate) use wants::Want;
 
 use crate::api::types::{ApiError, BridgeView, ErrorCode, MessageState, NodeEvent};
-use crate::clock::SystemClock;
+use crate::clock::NodeClock;
 use crate::home::{BridgeConfig, Limits};
 use crate::links::Links;
 use crate::store::Store;
@@ -34,7 +35,7 @@ struct Shared {
     work: mpsc::Sender<Work>,
     news: mpsc::Sender<News>,
     store: Arc<Store>,
-    clock: SystemClock,
+    clock: NodeClock,
     limits: Limits,
     links: Links,
     events: broadcast::Sender<NodeEvent>,
@@ -42,6 +43,7 @@ struct Shared {
     grants: watch::Sender<()>,
     accepted: watch::Sender<()>,
     links_changed: watch::Sender<()>,
+    friends_changed: watch::Sender<()>,
     ready: watch::Sender<bool>,
     clock_wrong: watch::Sender<Option<String>>,
     wants: wants::Wants,
@@ -72,7 +74,7 @@ const LOOK: Duration = Duration::from_millis(20);
 
 impl Driver {
     /// A driver and the end of it that the task takes.
-    pub(crate) fn new(store: Arc<Store>, clock: SystemClock, limits: Limits) -> (Self, actor::Mailbox) {
+    pub(crate) fn new(store: Arc<Store>, clock: NodeClock, limits: Limits) -> (Self, actor::Mailbox) {
         let (work, asked) = mpsc::channel(QUEUE);
         let (news, happened) = mpsc::channel(QUEUE);
         let shared = Shared {
@@ -87,6 +89,7 @@ impl Driver {
             grants: watch::channel(()).0,
             accepted: watch::channel(()).0,
             links_changed: watch::channel(()).0,
+            friends_changed: watch::channel(()).0,
             ready: watch::channel(false).0,
             clock_wrong: watch::channel(None).0,
             wants: wants::Wants::default(),
@@ -260,6 +263,16 @@ impl Driver {
         self.0.links_changed.subscribe()
     }
 
+    /// Changes when a friend was blocked or removed.
+    pub(crate) fn friends_changed(&self) -> watch::Receiver<()> {
+        self.0.friends_changed.subscribe()
+    }
+
+    /// A friend was blocked or removed.
+    pub(crate) fn friends_have_changed(&self) {
+        self.0.friends_changed.send_replace(());
+    }
+
     /// Whether it listens and every bridge was tried.
     pub(crate) fn ready(&self) -> watch::Receiver<bool> {
         self.0.ready.subscribe()
@@ -274,7 +287,7 @@ impl Driver {
         &self.0.store
     }
 
-    pub(crate) fn clock(&self) -> &SystemClock {
+    pub(crate) fn clock(&self) -> &NodeClock {
         &self.0.clock
     }
 

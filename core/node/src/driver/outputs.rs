@@ -1,15 +1,14 @@
 //! What the engine says, carried out in its order.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use wayside_noise::{Expectation, Kem, Whom};
+use wayside_noise::{Expectation, Kem, Remote, Whom};
 use wayside_proto::crypto::keys::AccountId;
 use wayside_proto::engine::{BridgeName, Event, Input, Output, Session as Secrets};
-use wayside_proto::place::Candidates;
+use wayside_proto::place::{Candidate, Candidates, Transport};
 
 use super::actor::Actor;
 use crate::api::types::{ApiError, ErrorCode, NodeEvent};
@@ -86,7 +85,7 @@ impl Actor {
                 if let Some(live) = self.parts.driver.links().of(&account) {
                     self.close_link(live.session, reason);
                     let friend = self.name_of(&account);
-                    self.parts.driver.tell(NodeEvent::LinkDown { friend });
+                    self.parts.driver.tell(NodeEvent::LinkDown { friend, account: account.to_string() });
                 }
             }
             Output::Event(event) => self.tell(event),
@@ -106,10 +105,10 @@ impl Actor {
             earlier.cancel();
         }
         let (driver, endpoint) = (self.parts.driver.clone(), Arc::clone(&self.parts.endpoint));
-        let addresses: Vec<SocketAddr> = candidates.iter().map(|candidate| candidate.address).collect();
+        let remotes: Vec<Remote> = candidates.iter().map(remote).collect();
         self.parts.tasks.spawn(async move {
             let id = session.id;
-            let dialling = endpoint.connect(expectation(&session), &addresses, patience);
+            let dialling = endpoint.connect(expectation(&session), &remotes, patience);
             match give_up.run_until_cancelled(dialling).await {
                 Some(Ok(link)) => driver.arrived(link).await,
                 Some(Err(error)) => {
@@ -150,7 +149,8 @@ impl Actor {
             }
             Event::LinkDown { account } => {
                 self.keep_steps(account);
-                driver.tell(NodeEvent::LinkDown { friend: self.name_of(&account) });
+                let friend = self.name_of(&account);
+                driver.tell(NodeEvent::LinkDown { friend, account: account.to_string() });
             }
             Event::FriendChanged { .. } => driver.grants_may_have_changed(),
             Event::ClockWrong { by, ahead } => {
@@ -185,6 +185,13 @@ pub(super) fn refused() -> ApiError {
         ErrorCode::Home,
         "the disk does not take it: make room; what is under way is tried again by itself",
     )
+}
+
+fn remote(candidate: &Candidate) -> Remote {
+    match candidate.transport {
+        Transport::Udp => Remote::Udp(candidate.address),
+        Transport::Tcp => Remote::Tcp(candidate.address),
+    }
 }
 
 fn expectation(session: &Secrets) -> Expectation {

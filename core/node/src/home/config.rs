@@ -27,7 +27,7 @@ pub struct Config {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Network {
-    /// `udp://ADDRESS:PORT`, port 0 for any free one.
+    /// `udp://ADDRESS:PORT` or `tcp://ADDRESS:PORT`, port 0 for any free one. Without any of the one kind nothing is listened to in it.
     pub listen: Vec<String>,
 }
 
@@ -37,17 +37,35 @@ impl Default for Network {
     }
 }
 
-impl Network {
-    /// The UDP addresses of these URLs.
-    pub fn udp(listen: &[String]) -> Result<Vec<SocketAddr>, String> {
-        let udp = listen.iter().filter(|url| !url.starts_with("tcp://"));
-        udp.map(|url| {
-            let address = url.strip_prefix("udp://").and_then(|address| address.parse().ok());
-            address.ok_or_else(|| {
-                format!("`{url}` is no address to listen at: write udp://0.0.0.0:4040 or udp://[::]:0")
-            })
-        })
-        .collect()
+/// Addresses to listen at, or listened at.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Listen {
+    pub(crate) udp: Vec<SocketAddr>,
+    pub(crate) tcp: Vec<SocketAddr>,
+}
+
+impl Listen {
+    /// The addresses of these URLs.
+    pub(crate) fn parse(urls: &[String]) -> Result<Self, String> {
+        let mut listen = Self::default();
+        for url in urls {
+            let parsed = url.split_once("://").and_then(|(scheme, address)| match scheme {
+                "udp" => Some((&mut listen.udp, address.parse().ok()?)),
+                "tcp" => Some((&mut listen.tcp, address.parse().ok()?)),
+                _ => None,
+            });
+            let (addresses, address) = parsed.ok_or_else(|| {
+                format!("`{url}` is no address to listen at: write udp://0.0.0.0:4040, udp://[::]:0 or tcp://0.0.0.0:443")
+            })?;
+            addresses.push(address);
+        }
+        Ok(listen)
+    }
+
+    /// As URLs.
+    pub(crate) fn urls(&self) -> Vec<String> {
+        let udp = self.udp.iter().map(|address| format!("udp://{address}"));
+        udp.chain(self.tcp.iter().map(|address| format!("tcp://{address}"))).collect()
     }
 }
 
@@ -206,7 +224,8 @@ fn nonsense(path: &Path, why: impl ToString) -> HomeError {
 const TEMPLATE: &str = r#"# wayside's configuration. Commands change it and keep your comments.
 
 [network]
-# Where to listen: UDP over IPv4 and IPv6, port 0 for any free one.
+# Where to listen: UDP over IPv4 and IPv6, port 0 for any free one. For friends whose network blocks UDP add a TCP port that can be
+# reached from there, for example "tcp://0.0.0.0:443".
 listen = ["udp://0.0.0.0:0", "udp://[::]:0"]
 
 [limits]

@@ -41,6 +41,11 @@ pub(super) fn write_fresh(path: &Path, name: &str) -> Result<(), HomeError> {
     let mut seed = Zeroizing::new([0; 32]);
     getrandom::fill(&mut *seed)
         .map_err(|error| HomeError::io(path, std::io::Error::other(error.to_string())))?;
+    write_drawn_from(path, name, &seed)
+}
+
+/// Writes the keys that this seed gives.
+pub(super) fn write_drawn_from(path: &Path, name: &str, seed: &[u8; 32]) -> Result<(), HomeError> {
     let mut rng = ChaCha20Rng::from_seed(*seed);
     let (account, device) = (AccountKey::generate(&mut rng), DeviceKeys::generate(&mut rng));
     let (sign, noise) = device.secrets();

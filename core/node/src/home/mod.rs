@@ -19,7 +19,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 pub use config::{BridgeConfig, Config, Limits, Network};
-pub(crate) use config::{add_bridge, check_bridge_name, remove_bridge};
+pub(crate) use config::{Listen, add_bridge, check_bridge_name, remove_bridge};
 pub(crate) use files::{private_file, sync_dir};
 use wayside_proto::crypto::keys::{AccountKey, DeviceKeys};
 use wayside_proto::engine::Identity;
@@ -36,13 +36,27 @@ pub struct Home {
 impl Home {
     /// Makes a home: fresh keys, a configuration with nothing configured. Refuses where there is one already.
     pub fn init(path: &Path, name: &str) -> Result<Self, HomeError> {
+        Self::init_with(path, name, keys::write_fresh)
+    }
+
+    /// Makes a home whose keys this seed gives: whoever knows the seed is who lives there. For tests that are to do the same each time.
+    #[cfg(feature = "testing")]
+    pub fn init_seeded(path: &Path, name: &str, seed: &[u8; 32]) -> Result<Self, HomeError> {
+        Self::init_with(path, name, |path, name| keys::write_drawn_from(path, name, seed))
+    }
+
+    fn init_with(
+        path: &Path,
+        name: &str,
+        write_keys: impl FnOnce(&Path, &str) -> Result<(), HomeError>,
+    ) -> Result<Self, HomeError> {
         let name = config::check_name(name)?;
         files::private_dir(path).map_err(|error| HomeError::io(path, error))?;
         if path.join(KEYS).exists() {
             return Err(HomeError::Exists(path.to_owned()));
         }
         Config::default().write_new(&path.join(CONFIG))?;
-        keys::write_fresh(&path.join(KEYS), name)?;
+        write_keys(&path.join(KEYS), name)?;
         Self::open(path)
     }
 

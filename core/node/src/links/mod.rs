@@ -6,23 +6,27 @@
 pub(crate) mod card;
 mod frame;
 pub(crate) mod ping;
+mod serve;
 mod session;
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
-use wayside_noise::{Link, Stream};
+use futures::FutureExt;
+use wayside_noise::{Kind, Link, Stream};
 use wayside_proto::UnixMillis;
 use wayside_proto::crypto::keys::{AccountId, DeviceId};
 use wayside_proto::engine::SessionId;
 
 pub(crate) use frame::{read_frame, write_frame};
+pub use serve::Served;
+pub(crate) use serve::serving;
 pub(crate) use session::Session;
 
-use crate::api::types::PathKind;
+use crate::api::types::{PathKind, Transport};
+use crate::times::millis;
 
 /// Something that is spoken over streams of a name.
 #[async_trait]
@@ -60,12 +64,35 @@ pub(crate) struct LiveLink {
 impl LiveLink {
     /// How its packets travel.
     pub(crate) fn path(&self) -> PathKind {
-        PathKind::Direct
+        match self.peer.link.kind() {
+            Kind::Udp { .. } | Kind::Tcp => PathKind::Direct,
+            Kind::Relayed => PathKind::Relay,
+        }
     }
 
-    /// Where to.
-    pub(crate) fn remote(&self) -> SocketAddr {
-        self.peer.link.remote()
+    /// In what, where the path is direct.
+    pub(crate) fn transport(&self) -> Option<Transport> {
+        match self.peer.link.kind() {
+            Kind::Udp { .. } => Some(Transport::Udp),
+            Kind::Tcp => Some(Transport::Tcp),
+            Kind::Relayed => None,
+        }
+    }
+
+    /// Where to, where the path is direct.
+    pub(crate) fn remote(&self) -> Option<String> {
+        self.transport().map(|_| self.peer.link.remote().to_string())
+    }
+
+    /// The smoothed round-trip time in milliseconds, while the link lives.
+    pub(crate) fn rtt_ms(&self) -> Option<f64> {
+        let rtt = self.peer.link.rtt();
+        (!rtt.is_zero()).then(|| millis(rtt))
+    }
+
+    /// Whether it has ended, though it may not have been taken off the list yet.
+    pub(crate) fn ended(&self) -> bool {
+        self.peer.link.closed().now_or_never().is_some()
     }
 }
 

@@ -1,10 +1,11 @@
 //! `wayside/ping/1`: eight bytes there and back, as often as one likes.
 
 use std::io;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::Instant;
 use wayside_noise::{Link, Stream};
 
 use super::{Peer, Protocol};

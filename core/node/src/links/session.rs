@@ -3,10 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::{Semaphore, broadcast, watch};
 use tokio_util::task::TaskTracker;
+use wayside_noise::LinkEvent;
 
 use super::{LiveLink, Protocols, card};
+use crate::api::types::NodeEvent;
 use crate::driver::Driver;
 use crate::messages;
 
@@ -27,7 +30,7 @@ pub(crate) struct Session {
 
 impl Session {
     /// Runs until the link ends, or ends it.
-    pub(crate) async fn run(self) {
+    pub(crate) async fn run(self, moves: broadcast::Receiver<LinkEvent>) {
         let link = &self.link.peer.link;
         let (entitle, entitled) = watch::channel(false);
         let why = tokio::select! {
@@ -37,6 +40,7 @@ impl Session {
             }
             () = self.judge_card(&entitle) => "your card has expired, and no fresh one came",
             () = self.serve_streams(&entitled) => "no more streams",
+            () = self.tell_moves(moves) => "the paths are not kept any more",
             () = self.give_card() => "the card cannot be given",
             () = self.send_messages(entitled.clone()) => "the node is ending",
         };
@@ -74,6 +78,26 @@ impl Session {
             engine.friend(&account).is_some_and(|friend| friend.card().roster().in_force(time))
         });
         in_force.await.unwrap_or(false)
+    }
+
+    /// Tells when the link travels otherwise than before.
+    async fn tell_moves(&self, mut moves: broadcast::Receiver<LinkEvent>) {
+        loop {
+            match moves.recv().await {
+                Ok(LinkEvent::Moved(_)) | Err(RecvError::Lagged(_)) => {
+                    let (link, account) = (&self.link, self.link.peer.account);
+                    self.driver.tell(NodeEvent::LinkMoved {
+                        friend: self.driver.name_of(&account).await,
+                        account: account.to_string(),
+                        path: link.path(),
+                        transport: link.transport(),
+                        remote: link.remote(),
+                    });
+                }
+                Ok(_) => {}
+                Err(RecvError::Closed) => return,
+            }
+        }
     }
 
     /// Serves the streams that the peer opens.

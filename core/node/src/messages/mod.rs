@@ -103,7 +103,8 @@ impl Inbox {
         let arrival = arrival.map_err(io::Error::other)?;
         if arrival == Arrival::New {
             let from = self.0.name_of(&peer.account).await;
-            self.0.tell(NodeEvent::MessageReceived { id: data_encoding::HEXLOWER.encode(&message.id), from });
+            let (id, account) = (data_encoding::HEXLOWER.encode(&message.id), peer.account.to_string());
+            self.0.tell(NodeEvent::MessageReceived { id, from, account });
         }
         Ok(arrival)
     }

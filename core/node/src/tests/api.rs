@@ -103,7 +103,7 @@ async fn a_slow_bridge_does_not_hold_up_whoever_asks_how_things_are() {
     let home = Home::init(&folder.path().join("home"), "ann").unwrap();
     std::fs::write(home.config_path(), "[bridges.slow]\nkind = \"slow\"\n").unwrap();
     let builder = Node::builder(home, Registry::new().with(Slow)).listen(vec!["udp://127.0.0.1:0".into()]);
-    let node = builder.start().await.unwrap();
+    let node = builder.serve_api().start().await.unwrap();
     let began = Instant::now();
     let status: StatusView = node.client().get("/v1/status").await.unwrap();
     let bridges: Vec<BridgeView> = node.client().get("/v1/bridges").await.unwrap();

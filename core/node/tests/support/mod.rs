@@ -55,7 +55,7 @@ impl Person {
     pub async fn start_with(&mut self, with: impl FnOnce(NodeBuilder) -> NodeBuilder) {
         let registry = Registry::new().with(self.service.clone());
         let home = Home::open(&self.home()).unwrap();
-        let builder = Node::builder(home, registry).listen(vec!["udp://127.0.0.1:0".into()]);
+        let builder = Node::builder(home, registry).listen(vec!["udp://127.0.0.1:0".into()]).serve_api();
         self.node = Some(with(builder).start().await.unwrap());
     }
 

@@ -6,14 +6,18 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::identity::testing::{NOW, Person, points};
-use crate::place::{Candidate, CandidateKind};
+use crate::place::{Candidate, CandidateKind, Transport};
 
 fn candidates() -> Candidates {
     let address = |i: u8| match i % 2 {
         0 => SocketAddr::from(([203, 0, 113, i + 1], 40_000)),
         _ => SocketAddr::from(([0x2001, 0xdb8, 0, 0, 0, 0, 0, u16::from(i)], 40_000)),
     };
-    Candidates::new((0..6).map(|i| Candidate { kind: CandidateKind::Host, address: address(i) }))
+    Candidates::new((0..6).map(|i| Candidate {
+        kind: CandidateKind::Host,
+        transport: Transport::Udp,
+        address: address(i),
+    }))
 }
 
 /// The card that a first contact takes, with numbers that are times, as engines give them out.
@@ -53,6 +57,7 @@ fn offers_and_answers_fit_the_smaller_record() {
     }
     let worst = Candidates::new((1..=6).map(|i| Candidate {
         kind: CandidateKind::Guessed,
+        transport: Transport::Tcp,
         address: SocketAddr::from(([0x2001, 0xdb8, 0, 0, 0, 0, 0, i], 65_535)),
     }));
     let offer = Offer { no: u64::MAX, lifetime: u32::MAX, candidates: worst, ..offer() };

@@ -40,11 +40,13 @@ fn a_locator_is_a_kind_and_an_address() {
 
 #[test]
 fn candidates_are_short() {
-    let encoded = |address: &str| {
-        Candidate { kind: CandidateKind::Reflexive, address: address.parse().unwrap() }.to_bytes()
+    let encoded = |transport, address: &str| {
+        let address = address.parse().unwrap();
+        Candidate { kind: CandidateKind::Reflexive, transport, address }.to_bytes()
     };
-    assert_eq!(encoded("192.0.2.1:513"), [2, 192, 0, 2, 1, 2, 1]);
-    assert_eq!(encoded("[2001:db8::1]:80").len(), 19);
+    assert_eq!(encoded(Transport::Udp, "192.0.2.1:513"), [2, 192, 0, 2, 1, 2, 1]);
+    assert_eq!(encoded(Transport::Tcp, "192.0.2.1:513"), [0x12, 192, 0, 2, 1, 2, 1]);
+    assert_eq!(encoded(Transport::Udp, "[2001:db8::1]:80").len(), 19);
 }
 
 #[test]
@@ -61,7 +63,11 @@ fn a_candidate_is_an_address_that_can_be_reached() {
         [&[0][..], &"192.0.2.1".parse::<Ipv4Addr>().unwrap().to_ipv6_mapped().octets(), &[0, 80]].concat();
     assert!(read(&mapped).is_err(), "IPv4 in IPv6");
     assert!(read(&[0, 192, 0, 2, 1, 0, 80]).unwrap().is_some());
+    assert_eq!(read(&[0x10, 192, 0, 2, 1, 0, 80]).unwrap().unwrap().transport, Transport::Tcp);
+    assert!(read(&[0x10, 192, 0, 2, 1, 0, 0]).is_err(), "port 0, by TCP");
     assert_eq!(read(&[4]), Ok(None), "a kind of the future");
+    assert_eq!(read(&[0x14]), Ok(None), "a kind of the future, by TCP");
+    assert_eq!(read(&[0x20, 192, 0, 2, 1, 0, 80]), Ok(None), "a transport of the future");
     assert_eq!(read(&[255, 1, 2, 3, 4, 5, 6, 7, 8, 9]), Ok(None), "a kind of the future with another layout");
 }
 
@@ -77,8 +83,11 @@ fn what_nobody_can_reach_is_not_sent() {
         "[::]:1",
         "[ff02::1]:1",
     ];
-    let candidates =
-        addresses.map(|address| Candidate { kind: CandidateKind::Host, address: address.parse().unwrap() });
+    let candidates = addresses.map(|address| Candidate {
+        kind: CandidateKind::Host,
+        transport: Transport::Udp,
+        address: address.parse().unwrap(),
+    });
     let kept = Candidates::new(candidates);
     let shown: Vec<_> = kept.iter().map(|candidate| candidate.address.to_string()).collect();
     assert_eq!(shown, ["192.0.2.7:7", "192.0.2.7:7", "[fe80::1]:8"]);
@@ -137,10 +146,18 @@ fn kind() -> impl Strategy<Value = CandidateKind> {
     prop_oneof![Just(Host), Just(Mapped), Just(Reflexive), Just(Guessed)]
 }
 
+fn transport() -> impl Strategy<Value = Transport> {
+    prop_oneof![Just(Transport::Udp), Just(Transport::Tcp)]
+}
+
 proptest! {
     #[test]
-    fn whatever_we_list_the_other_side_reads(list in prop::collection::vec((kind(), address()), 0..12)) {
-        let candidates = Candidates::new(list.into_iter().map(|(kind, address)| Candidate { kind, address }));
+    fn whatever_we_list_the_other_side_reads(list in prop::collection::vec((kind(), transport(), address()), 0..12)) {
+        let candidates = Candidates::new(list.into_iter().map(|(kind, transport, address)| Candidate {
+            kind,
+            transport,
+            address,
+        }));
         prop_assert!(candidates.len() <= Candidate::MOST);
         prop_assert_eq!(Candidates::new(candidates.iter().copied()), candidates.clone());
         let bytes = codec::encode(&candidates);

@@ -11,7 +11,7 @@ use wayside_proto::crypto::{Secret, derive};
 use wayside_proto::meet::pair::PairSecret;
 use wayside_proto::meet::slot::{self, Slot};
 use wayside_proto::message::{Answer, Offer, Payload};
-use wayside_proto::place::{Candidate, CandidateKind, Candidates, PlaceTag};
+use wayside_proto::place::{Candidate, CandidateKind, Candidates, PlaceTag, Transport};
 use wayside_proto::{Epoch, UnixMillis};
 
 /// A record, with what the linker is to find out.
@@ -77,7 +77,11 @@ impl Two {
         let mut addresses = || {
             Candidates::new((0..1 + rng.next_u32() % 6).map(|_| {
                 let ip = [192, 0, 2, rng.next_u32() as u8];
-                Candidate { kind: CandidateKind::Host, address: SocketAddr::from((ip, 40_000)) }
+                Candidate {
+                    kind: CandidateKind::Host,
+                    transport: Transport::Udp,
+                    address: SocketAddr::from((ip, 40_000)),
+                }
             }))
         };
         Self {

@@ -6,7 +6,7 @@ use wayside_proto::Now;
 use wayside_proto::crypto::keys::{AccountKey, DeviceKeys};
 use wayside_proto::engine::*;
 use wayside_proto::invite::Invite;
-use wayside_proto::place::{Candidate, CandidateKind, Candidates};
+use wayside_proto::place::{Candidate, CandidateKind, Candidates, Transport};
 
 use crate::scenes::*;
 use crate::seeds;
@@ -134,7 +134,11 @@ fn candidates_found_late_go_in_one_update() {
     let before = world.published();
     for port in 1..4 {
         let address = format!("192.0.2.1:{port}").parse().unwrap();
-        let found = Candidates::new([Candidate { kind: CandidateKind::Reflexive, address }]);
+        let found = Candidates::new([Candidate {
+            kind: CandidateKind::Reflexive,
+            transport: Transport::Udp,
+            address,
+        }]);
         world.input(ann, Input::Candidates(found));
     }
     world.pass(5 * SECOND);

@@ -16,7 +16,7 @@ use wayside_proto::crypto::Secret;
 use wayside_proto::crypto::keys::{AccountId, AccountKey, DeviceKeys};
 use wayside_proto::engine::*;
 use wayside_proto::meet::slot::SlotId;
-use wayside_proto::place::{Candidate, CandidateKind, Candidates, Locator};
+use wayside_proto::place::{Candidate, CandidateKind, Candidates, Locator, Transport};
 use wayside_proto::{Now, UnixMillis};
 
 pub use bridges::*;

@@ -13,7 +13,9 @@ use wayside_proto::invite::Invite;
 use wayside_proto::meet::pair::PairSecret;
 use wayside_proto::meet::slot::{self, Slot};
 use wayside_proto::message::{Answer, CardBytes, Join, Offer, Payload, Refusal, Update, Welcome};
-use wayside_proto::place::{Candidate, CandidateKind, Candidates, Locator, MeetingPoint, PlaceTag};
+use wayside_proto::place::{
+    Candidate, CandidateKind, Candidates, Locator, MeetingPoint, PlaceTag, Transport,
+};
 use wayside_proto::{Epoch, UnixMillis};
 
 /// Every file, by its name without `.json`.
@@ -241,12 +243,18 @@ fn invites() -> Vec<Value> {
 }
 
 fn candidates() -> Candidates {
-    let candidate = |kind, address: &str| Candidate { kind, address: address.parse::<SocketAddr>().unwrap() };
+    let by = |transport, kind, address: &str| Candidate {
+        kind,
+        transport,
+        address: address.parse::<SocketAddr>().unwrap(),
+    };
+    let candidate = |kind, address: &str| by(Transport::Udp, kind, address);
     Candidates::new([
         candidate(CandidateKind::Host, "192.168.1.7:40000"),
         candidate(CandidateKind::Mapped, "203.0.113.5:40001"),
         candidate(CandidateKind::Reflexive, "[2001:db8::7]:40000"),
         candidate(CandidateKind::Guessed, "203.0.113.5:40000"),
+        by(Transport::Tcp, CandidateKind::Mapped, "203.0.113.5:443"),
     ])
 }
 

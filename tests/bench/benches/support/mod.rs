@@ -39,7 +39,7 @@ impl Person {
     pub(crate) async fn start(&mut self) -> Result<(), Failure> {
         let home = Home::open(&self.home())?;
         let listen = vec!["udp://127.0.0.1:0".to_owned()];
-        let node = Node::builder(home, self.registry.clone()).listen(listen).start().await?;
+        let node = Node::builder(home, self.registry.clone()).listen(listen).serve_api().start().await?;
         node.ready().await;
         self.node = Some(node);
         Ok(())

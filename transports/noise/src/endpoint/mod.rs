@@ -14,7 +14,7 @@ use std::{
 
 use futures::{StreamExt, stream::FuturesUnordered};
 use noq::{Runtime, TokioRuntime, VarInt};
-use tokio::{net::TcpListener, sync::mpsc, task::JoinSet, time::timeout};
+use tokio::{sync::mpsc, task::JoinSet, time::timeout};
 use wayside_path::Kind;
 
 use self::{
@@ -58,20 +58,18 @@ const REFUSED_PAUSE: Duration = Duration::from_millis(300);
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(3);
 
 impl Endpoint {
-    /// Binds one UDP socket to each address; port 0 takes a free one. An IPv6 socket carries IPv6 only.
+    /// Binds one UDP socket to each address; port 0 takes a free one. An IPv6 socket carries IPv6 only. Without any address nothing goes over UDP: links are
+    /// carried by TCP connections and tunnels alone.
     ///
     /// Must be called within a Tokio runtime.
     ///
     /// # Errors
-    /// [`LinkError::NoAddress`] for an empty list, [`LinkError::Bind`] for the first address that cannot be had.
+    /// [`LinkError::Bind`] for the first address that cannot be had.
     pub async fn bind(
         addresses: &[SocketAddr],
         key: StaticKey,
         config: EndpointConfig,
     ) -> Result<Self, LinkError> {
-        if addresses.is_empty() {
-            return Err(LinkError::NoAddress);
-        }
         let gate = Gate::new(key, config.ciphers, config.handshake_timeout);
         let transports = Transports::new(config.clone());
         let failed = |(address, source)| LinkError::Bind { address, source };
@@ -120,7 +118,7 @@ impl Endpoint {
     /// [`LinkError::Bind`].
     pub async fn listen_tcp(&self, address: SocketAddr) -> Result<SocketAddr, LinkError> {
         let failed = |source| LinkError::Bind { address, source };
-        let listener = TcpListener::bind(address).await.map_err(failed)?;
+        let listener = tcp::bind(address).map_err(failed)?;
         let bound = listener.local_addr().map_err(failed)?;
         let listening = tcp::listen(listener, Arc::clone(&self.shared));
         self.acceptors.lock().unwrap_or_else(PoisonError::into_inner).spawn(listening);

@@ -5,6 +5,7 @@
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use futures::{SinkExt, StreamExt};
+use socket2::{Domain, Protocol, Socket, Type};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::Semaphore,
@@ -30,6 +31,8 @@ const STRANGER_TIMEOUT: Duration = Duration::from_secs(10);
 const MOST_STRANGERS: usize = 64;
 /// Connections at a time, strangers included.
 const MOST_CONNECTIONS: usize = 512;
+/// Connections that the kernel completes and keeps for us.
+const BACKLOG: i32 = 128;
 /// Frames written before they are flushed; one system call carries them.
 const BATCH: usize = 32;
 
@@ -53,6 +56,21 @@ pub(crate) async fn dial(shared: &Arc<Shared>, remote: SocketAddr) -> io::Result
     let address = shared.routes.address(Route::Tunnel(tunnel.id()));
     tokio::spawn(carry(stream, tunnel));
     Ok(Dialled { address, shared: Arc::clone(shared) })
+}
+
+/// A listener, on which an IPv6 address takes IPv6 only, so that both families can have one port.
+pub(crate) fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    if address.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    // Elsewhere it would let others take the port while it is in use.
+    #[cfg(unix)]
+    socket.set_reuse_address(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    socket.set_nonblocking(true)?;
+    TcpListener::from_std(socket.into())
 }
 
 /// Takes connections until it is dropped.

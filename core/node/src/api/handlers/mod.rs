@@ -1,26 +1,16 @@
-//! What the local API does, one file an area.
+//! The paths of the local API: each reads its request, asks, and says the answer.
 
-mod bridges;
-mod contacts;
 mod friends;
 mod lines;
 mod messages;
 mod status;
 
-use std::time::Duration;
-
-use axum::Router;
-use axum::extract::DefaultBodyLimit;
+use axum::extract::{DefaultBodyLimit, Path, State};
 use axum::routing::{delete, get, post};
-use tokio::time::Instant;
-use wayside_proto::crypto::keys::AccountId;
+use axum::{Json, Router};
 
 use super::server::Context;
-use super::types::ApiError;
-use super::words;
-
-/// How long whoever only looks waits for bridges that were not tried yet.
-const GLANCE: Duration = Duration::from_secs(3);
+use super::types::{Accept, Accepted, AddBridge, ApiError, BridgeView, InvitePreview, InviteView, NewInvite};
 
 /// The largest body: the longest message, escaped.
 const MOST_BODY: usize = 1 << 20;
@@ -31,11 +21,11 @@ pub(crate) fn routes() -> Router<Context> {
         .route("/v1/id", get(status::id))
         .route("/v1/status", get(status::status))
         .route("/v1/events", get(status::events))
-        .route("/v1/bridges", get(bridges::list).post(bridges::add))
-        .route("/v1/bridges/{name}", delete(bridges::remove))
-        .route("/v1/invites", post(contacts::invite))
-        .route("/v1/accept", post(contacts::accept))
-        .route("/v1/accept/preview", post(contacts::preview))
+        .route("/v1/bridges", get(bridges).post(add_bridge))
+        .route("/v1/bridges/{name}", delete(remove_bridge))
+        .route("/v1/invites", post(invite))
+        .route("/v1/accept", post(accept))
+        .route("/v1/accept/preview", post(preview))
         .route("/v1/friends", get(friends::list))
         .route("/v1/friends/{friend}", get(friends::show).patch(friends::change).delete(friends::remove))
         .route("/v1/friends/{friend}/ping", post(friends::ping))
@@ -46,19 +36,29 @@ pub(crate) fn routes() -> Router<Context> {
         .layer(DefaultBodyLimit::max(MOST_BODY))
 }
 
-/// Whom a person means.
-async fn find(context: &Context, friend: String) -> Result<AccountId, ApiError> {
-    let found = context.driver.look(move |engine, _| engine.find(&friend)).await?;
-    found.map_err(|error| words::find(&error))
+/// What is answered.
+type Answer<T> = Result<Json<T>, ApiError>;
+
+async fn bridges(State(context): State<Context>) -> Answer<Vec<BridgeView>> {
+    context.requests.bridges().await.map(Json)
 }
 
-/// Waits until every bridge was tried; those that have not answered by then count as away.
-async fn bridges_tried(context: &Context, patience: Duration) {
-    let mut ready = context.driver.ready();
-    let _ = tokio::time::timeout(patience, ready.wait_for(|ready| *ready)).await;
+async fn add_bridge(State(context): State<Context>, Json(request): Json<AddBridge>) -> Answer<BridgeView> {
+    context.requests.add_bridge(request).await.map(Json)
 }
 
-/// When whoever waits so long has waited enough; nobody waits for more than a month.
-fn deadline(wait_ms: u64) -> Instant {
-    Instant::now() + Duration::from_millis(wait_ms).min(Duration::from_secs(30 * 86_400))
+async fn remove_bridge(State(context): State<Context>, Path(name): Path<String>) -> Answer<()> {
+    context.requests.remove_bridge(name).await.map(Json)
+}
+
+async fn invite(State(context): State<Context>, Json(request): Json<NewInvite>) -> Answer<InviteView> {
+    context.requests.invite(request).await.map(Json)
+}
+
+async fn preview(State(context): State<Context>, Json(request): Json<Accept>) -> Answer<InvitePreview> {
+    context.requests.preview(&request.invite).await.map(Json)
+}
+
+async fn accept(State(context): State<Context>, Json(request): Json<Accept>) -> Answer<Accepted> {
+    context.requests.accept_invite(request).await.map(Json)
 }

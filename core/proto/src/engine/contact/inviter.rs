@@ -225,6 +225,7 @@ impl Engine {
         let candidates = crate::place::Candidates::new(std::iter::repeat_n(
             crate::place::Candidate {
                 kind: crate::place::CandidateKind::Host,
+                transport: crate::place::Transport::Udp,
                 address: std::net::SocketAddr::new(std::net::Ipv6Addr::LOCALHOST.into(), 1),
             },
             crate::place::Candidate::MOST,

@@ -29,8 +29,11 @@ impl World {
         self.log(node, "starts".into());
         self.drain(node);
         let address = format!("10.0.0.{}:4{:03}", node + 1, self.nodes[node].incarnation % 1000);
-        let candidates =
-            Candidates::new([Candidate { kind: CandidateKind::Host, address: address.parse().unwrap() }]);
+        let candidates = Candidates::new([Candidate {
+            kind: CandidateKind::Host,
+            transport: Transport::Udp,
+            address: address.parse().unwrap(),
+        }]);
         self.input(node, Input::Candidates(candidates));
         for bridge in self.nodes[node].bridges.clone() {
             self.bridge_up(node, bridge);

@@ -1,38 +1,29 @@
-//! A node: everything of one home, running.
+//! How a node is made and started.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
-use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use wayside_bridge::{Entropy, Registry};
-use wayside_noise::{Endpoint, EndpointConfig, StaticKey};
+use wayside_noise::{Endpoint, EndpointConfig, StaticKey, Stream};
 use wayside_proto::UnixMillis;
 use wayside_proto::engine::{Config as EngineConfig, Engine};
 
 use crate::api::types::{ApiError, ErrorCode, MessageState, NodeKind};
+#[cfg(feature = "api")]
 use crate::api::{ApiClient, Server};
 use crate::bridges::BridgeEnvironment;
-use crate::clock::{SystemClock, SystemEntropy};
+use crate::clock::{NodeClock, SystemEntropy};
 use crate::driver::{Actor, Driver, Parts};
-use crate::home::{Home, HomeError, Network};
-use crate::links::{Protocol, Protocols, card, ping};
+use crate::home::{Home, HomeError, Listen};
+use crate::links::{Peer, Protocol, Protocols, Served, card, ping, serving};
 use crate::messages;
+use crate::requests::Requests;
 use crate::store::Store;
 
-/// Everything of one home, running. Ends when it is shut down or dropped; dropped, it takes no leave of its peers and lets go of the home a moment
-/// later.
-#[derive(Debug)]
-pub struct Node {
-    client: ApiClient,
-    server: Server,
-    driver: Driver,
-    endpoint: Arc<Endpoint>,
-    stop: DropGuard,
-    actor: tokio::task::JoinHandle<()>,
-    tasks: TaskTracker,
-}
+use super::Node;
 
 /// How a node is made.
 #[derive(Debug)]
@@ -42,77 +33,74 @@ pub struct NodeBuilder {
     listen: Vec<String>,
     kind: NodeKind,
     protocols: Protocols,
-    clock: SystemClock,
+    clock: NodeClock,
+    network: wayside_noise::Network,
+    /// What the engine draws from, where it is not to be the system's entropy.
+    seed: Option<[u8; 32]>,
+    #[cfg(feature = "api")]
+    serves_api: bool,
     #[cfg(test)]
     disk: Option<crate::store::Disk>,
 }
 
-/// How long a node that ends waits for what is under way.
-const LEAVE: Duration = Duration::from_secs(5);
-/// How long a node that ends waits for its records to be taken back.
-const TIDY: Duration = Duration::from_secs(3);
 /// How often messages are looked at that nobody fetched for too long.
 const EXPIRE: Duration = Duration::from_secs(3600);
 /// Reports of bridges that may wait.
 const REPORTS: usize = 256;
 
-impl Node {
-    /// A node of this home, with these kinds of bridges.
-    pub fn builder(home: Home, registry: Registry) -> NodeBuilder {
-        NodeBuilder {
+impl NodeBuilder {
+    pub(super) fn new(home: Home, registry: Registry) -> Self {
+        Self {
             home,
             registry,
             listen: Vec::new(),
             kind: NodeKind::Brief,
             protocols: Protocols::new(),
-            clock: SystemClock::new(clock_offset()),
+            clock: NodeClock::off_by(clock_offset()),
+            network: wayside_noise::Network::System,
+            seed: None,
+            #[cfg(feature = "api")]
+            serves_api: false,
             #[cfg(test)]
             disk: None,
         }
     }
 
-    /// Talks to it.
-    pub fn client(&self) -> ApiClient {
-        self.client.clone()
-    }
-
-    /// Waits until every bridge was tried.
-    pub async fn ready(&self) {
-        let mut ready = self.driver.ready();
-        // The node is ending otherwise.
-        let _ = ready.wait_for(|ready| *ready).await;
-    }
-
-    /// Ends it: finishes what was asked, takes leave of the peers, lets go of the home.
-    pub async fn shutdown(self) {
-        self.server.shutdown(LEAVE).await;
-        self.driver.want_nobody().await;
-        // What cannot be taken back in time is taken back after the next start.
-        let _ = tokio::time::timeout(TIDY, self.driver.leave()).await;
-        self.stop.disarm().cancel();
-        let _ = tokio::time::timeout(LEAVE, self.actor).await;
-        self.endpoint.close("bye").await;
-        self.tasks.close();
-        let _ = tokio::time::timeout(LEAVE, self.tasks.wait()).await;
-    }
-}
-
-#[cfg(test)]
-impl Node {
-    pub(crate) const fn driver(&self) -> &Driver {
-        &self.driver
-    }
-
-    pub(crate) const fn endpoint(&self) -> &Arc<Endpoint> {
-        &self.endpoint
-    }
-}
-
-impl NodeBuilder {
-    /// Listens there instead of where the configuration says: `udp://ADDRESS:PORT`.
+    /// Listens there instead of where the configuration says: `udp://ADDRESS:PORT` and `tcp://ADDRESS:PORT`, port 0 for any free one. TCP is for friends
+    /// whose network blocks UDP; without any UDP address a node links by TCP alone.
     #[must_use]
     pub fn listen(mut self, listen: Vec<String>) -> Self {
         self.listen = listen;
+        self
+    }
+
+    /// Goes by this clock instead of the system's.
+    #[must_use]
+    pub fn clock(mut self, clock: NodeClock) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Has the engine draw from this seed: whoever knows it can read what is published. For tests that are to do the same each time.
+    #[cfg(feature = "testing")]
+    #[must_use]
+    pub fn seed(mut self, seed: [u8; 32]) -> Self {
+        self.seed = Some(seed);
+        self
+    }
+
+    /// Has its sockets from there instead of the operating system.
+    #[must_use]
+    pub fn network(mut self, network: wayside_noise::Network) -> Self {
+        self.network = network;
+        self
+    }
+
+    /// Serves the [local API](crate::api) at the home's socket, so that other processes can ask this node too.
+    #[cfg(feature = "api")]
+    #[must_use]
+    pub fn serve_api(mut self) -> Self {
+        self.serves_api = true;
         self
     }
 
@@ -123,7 +111,27 @@ impl NodeBuilder {
         self
     }
 
-    /// Serves streams of this name, as friends open them. Names that begin with `wayside/` are wayside's own.
+    /// Serves streams of this name, as friends open them, with a closure. What it returns, nothing or a `Result`, is the end of that stream; an error goes
+    /// to the log. [`protocol`](Self::protocol) says the rest.
+    ///
+    /// ```
+    /// # fn example(builder: wayside_node::NodeBuilder) -> wayside_node::NodeBuilder {
+    /// builder.serve("echo/1", |_, mut stream| async move {
+    ///     tokio::io::copy(&mut stream.recv, &mut stream.send).await.map(drop)
+    /// })
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn serve<F, Fut>(self, name: impl Into<String>, serve: F) -> Self
+    where
+        F: Fn(Peer, Stream) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output: Served> + Send + 'static,
+    {
+        self.protocol(name, serving(serve))
+    }
+
+    /// Serves streams of this name, as friends open them. A name has a version in it (`chat/1`), 64 bytes at most; those that begin with `wayside/` are
+    /// wayside's own. Of two with the same name the later one counts.
     #[must_use]
     pub fn protocol(mut self, name: impl Into<String>, protocol: Arc<dyn Protocol>) -> Self {
         self.protocols.insert(name.into(), protocol);
@@ -138,7 +146,7 @@ impl NodeBuilder {
 
     #[cfg(test)]
     pub(crate) fn clock_off_by(mut self, secs: i64) -> Self {
-        self.clock = SystemClock::new(secs);
+        self.clock = NodeClock::off_by(secs);
         self
     }
 
@@ -149,12 +157,14 @@ impl NodeBuilder {
     pub async fn start(self) -> Result<Node, ApiError> {
         #[cfg(test)]
         let disk = self.disk.clone();
-        let Self { home, registry, listen, kind, mut protocols, clock, .. } = self;
+        #[cfg(feature = "api")]
+        let serves_api = self.serves_api;
+        let Self { home, registry, listen, kind, mut protocols, clock, network, seed, .. } = self;
         home.prepare()?;
         let lock = home.lock()?;
         let config = home.config()?;
         let listen = if listen.is_empty() { config.network.listen } else { listen };
-        let addresses = Network::udp(&listen).map_err(|why| ApiError::new(ErrorCode::Usage, why))?;
+        let listen = Listen::parse(&listen).map_err(|why| ApiError::new(ErrorCode::Usage, why))?;
 
         let store_path = home.store_path();
         let open = move || Store::open(&store_path, lock);
@@ -163,7 +173,7 @@ impl NodeBuilder {
         let store = tokio::task::spawn_blocking(open).await.map_err(ending)??;
         let now = clock.wall();
         store.run(move |store| store.grow_older(now)).await?;
-        let engine = restore(&home, &store, &clock).await?;
+        let engine = restore(&home, &store, &clock, seed).await?;
         // What a crash left of friends who were removed.
         let friends = engine.friends().map(|friend| friend.account()).collect();
         store
@@ -171,11 +181,11 @@ impl NodeBuilder {
             .await?;
         let (_, noise) = home.identity().device.secrets();
         let key = StaticKey::from_bytes(*noise.expose());
-        let endpoint = bind(&addresses, key).await?;
+        let (endpoint, listen) = bind(&listen, key, network).await?;
 
         let tasks = TaskTracker::new();
         let stop = CancellationToken::new();
-        let (driver, mailbox) = Driver::new(store, clock.clone(), config.limits);
+        let (driver, mailbox) = Driver::new(store, clock, config.limits);
         let own: [(&str, Arc<dyn Protocol>); 3] = [
             (ping::NAME, Arc::new(ping::Echo)),
             (card::NAME, Arc::new(card::Receiver(driver.clone()))),
@@ -200,6 +210,7 @@ impl NodeBuilder {
                 engine,
                 driver: driver.clone(),
                 endpoint: Arc::clone(&endpoint),
+                listen: listen.clone(),
                 bridges,
                 reports,
                 protocols: Arc::new(protocols),
@@ -211,11 +222,31 @@ impl NodeBuilder {
         spawn_until(&tasks, &stop, accept_links(driver.clone(), Arc::clone(&endpoint)));
         spawn_until(&tasks, &stop, expire_messages(driver.clone()));
         driver.want_recipients().await?;
-        let socket = home.socket();
-        let listening = endpoint.local_addresses().iter().map(|address| format!("udp://{address}")).collect();
-        let server = Server::start(home, registry, kind, listening, driver.clone())?;
+        let listening = listen.urls();
+        let requests = Requests {
+            home: Arc::new(home),
+            registry,
+            kind,
+            listening: Arc::new(listening),
+            driver,
+            changing_bridges: Arc::default(),
+        };
+        #[cfg(feature = "api")]
+        let client = ApiClient::new(requests.home.socket());
+        #[cfg(feature = "api")]
+        let server = if serves_api { Some(Server::start(requests.clone())?) } else { None };
         let stop = stop.drop_guard();
-        Ok(Node { client: ApiClient::new(socket), server, driver, endpoint, stop, actor, tasks })
+        Ok(Node {
+            requests,
+            #[cfg(feature = "api")]
+            client,
+            #[cfg(feature = "api")]
+            server,
+            endpoint,
+            stop,
+            actor,
+            tasks,
+        })
     }
 }
 
@@ -225,28 +256,48 @@ fn clock_offset() -> i64 {
     text.parse().unwrap_or(0)
 }
 
-async fn restore(home: &Home, store: &Arc<Store>, clock: &SystemClock) -> Result<Engine, ApiError> {
+async fn restore(
+    home: &Home,
+    store: &Arc<Store>,
+    clock: &NodeClock,
+    seed: Option<[u8; 32]>,
+) -> Result<Engine, ApiError> {
     let stored = store.run(|store| store.engine_values()).await?;
-    let mut seed = zeroize::Zeroizing::new([0; 32]);
-    SystemEntropy.fill(&mut *seed);
-    Engine::restore(home.engine_identity(), EngineConfig::default(), stored, *seed, clock.now_both())
+    let mut drawn = zeroize::Zeroizing::new(seed.unwrap_or_default());
+    if seed.is_none() {
+        SystemEntropy.fill(&mut *drawn);
+    }
+    Engine::restore(home.engine_identity(), EngineConfig::default(), stored, *drawn, clock.now_both())
         .map_err(|error| HomeError::Damaged { path: home.store_path(), why: error.to_string() }.into())
 }
 
-async fn bind(addresses: &[std::net::SocketAddr], key: StaticKey) -> Result<Arc<Endpoint>, ApiError> {
+/// The endpoint, and what it listens at.
+async fn bind(
+    listen: &Listen,
+    key: StaticKey,
+    network: wayside_noise::Network,
+) -> Result<(Arc<Endpoint>, Listen), ApiError> {
     let failed = |error: wayside_noise::LinkError| {
         ApiError::new(ErrorCode::Usage, format!("{error}: choose another address with --listen"))
     };
-    let config = EndpointConfig::default();
-    match Endpoint::bind(addresses, key.clone(), config.clone()).await {
-        Ok(endpoint) => Ok(Arc::new(endpoint)),
+    let config = EndpointConfig { network, ..EndpointConfig::default() };
+    let addresses = &listen.udp;
+    let bound = match Endpoint::bind(addresses, key.clone(), config.clone()).await {
+        Ok(endpoint) => Ok(endpoint),
         // A machine without IPv6 does with IPv4 where nobody asked for one address in particular.
         Err(_) if addresses.iter().all(|address| address.ip().is_unspecified()) && addresses.len() > 1 => {
             let v4: Vec<_> = addresses.iter().copied().filter(std::net::SocketAddr::is_ipv4).collect();
-            Endpoint::bind(&v4, key, config).await.map(Arc::new).map_err(failed)
+            Endpoint::bind(&v4, key, config).await
         }
-        Err(error) => Err(failed(error)),
+        Err(error) => Err(error),
+    };
+    let endpoint = bound.map_err(failed)?;
+    let mut tcp = Vec::new();
+    for address in &listen.tcp {
+        tcp.push(endpoint.listen_tcp(*address).await.map_err(failed)?);
     }
+    let listen = Listen { udp: endpoint.local_addresses(), tcp };
+    Ok((Arc::new(endpoint), listen))
 }
 
 fn spawn_until(

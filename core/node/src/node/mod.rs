@@ -1,0 +1,246 @@
+//! A node: everything of one home, running.
+
+mod builder;
+mod connect;
+mod events;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_util::sync::DropGuard;
+use tokio_util::task::TaskTracker;
+use wayside_bridge::Registry;
+use wayside_noise::Endpoint;
+
+pub use builder::NodeBuilder;
+pub use connect::{ConnectError, Wanted};
+pub use events::Events;
+
+use crate::api::types::{
+    Accept, Accepted, AddBridge, ApiError, BridgeView, ChangeFriend, Explanation, FriendView, Id, InboxView,
+    InvitePreview, InviteView, NewInvite, Send, Sent, StatusView,
+};
+#[cfg(feature = "api")]
+use crate::api::{ApiClient, Server};
+use crate::home::Home;
+use crate::requests::Requests;
+
+/// Everything of one home, running. Ends when it is shut down or dropped; dropped, it takes no leave of its peers and lets go of the home a moment
+/// later.
+///
+/// # For an application
+///
+/// - [`connect`](Self::connect) gives a [`Peer`](crate::Peer), whose link opens streams and sends datagrams; [`want`](Self::want) keeps one linked.
+/// - [`NodeBuilder::serve`] answers the streams that friends open.
+/// - [`events`](Self::events) tells what happens.
+/// - The rest is what the command does as well: [invites](Self::invite), [bridges](Self::add_bridge), [friends](Self::friends),
+///   [messages](Self::send). Where a method takes a `friend` it takes its name here (in other letters too, where that is clear) or its account.
+///
+/// What a method says was done is on disk. Cancelling one, by dropping its future, leaves it done or not done, never half.
+#[derive(Debug)]
+pub struct Node {
+    requests: Requests,
+    #[cfg(feature = "api")]
+    client: ApiClient,
+    #[cfg(feature = "api")]
+    server: Option<Server>,
+    endpoint: Arc<Endpoint>,
+    stop: DropGuard,
+    actor: tokio::task::JoinHandle<()>,
+    tasks: TaskTracker,
+}
+
+/// How long a node that ends waits for what is under way.
+const LEAVE: Duration = Duration::from_secs(5);
+/// How long a node that ends waits for its records to be taken back.
+const TIDY: Duration = Duration::from_secs(3);
+
+impl Node {
+    /// A node of this home, with these kinds of bridges.
+    pub fn builder(home: Home, registry: Registry) -> NodeBuilder {
+        NodeBuilder::new(home, registry)
+    }
+
+    /// Asks it over the home's socket, as other processes do. Every request fails unless the node [serves it](NodeBuilder::serve_api).
+    #[cfg(feature = "api")]
+    pub fn client(&self) -> ApiClient {
+        self.client.clone()
+    }
+
+    /// Waits until every bridge was tried.
+    pub async fn ready(&self) {
+        let mut ready = self.requests.driver.ready();
+        // The node is ending otherwise.
+        let _ = ready.wait_for(|ready| *ready).await;
+    }
+
+    /// Who this is.
+    pub fn id(&self) -> Id {
+        self.requests.home.id()
+    }
+
+    /// Where its home is.
+    pub fn home(&self) -> &std::path::Path {
+        self.requests.home.path()
+    }
+
+    /// Where it listens, ports filled in: `udp://ADDRESS:PORT`.
+    pub fn listening(&self) -> &[String] {
+        &self.requests.listening
+    }
+
+    /// How things are: bridges, links, messages on their way.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn status(&self) -> Result<StatusView, ApiError> {
+        self.requests.status().await
+    }
+
+    /// Listens to what happens from now on.
+    pub fn events(&self) -> Events {
+        Events::new(self.requests.driver.events())
+    }
+
+    /// The configured bridges as they are.
+    ///
+    /// # Errors
+    /// The node is ending.
+    pub async fn bridges(&self) -> Result<Vec<BridgeView>, ApiError> {
+        self.requests.bridges().await
+    }
+
+    /// Adds a bridge to the configuration and runs it. It is tried first, and nothing is kept where that fails.
+    ///
+    /// # Errors
+    /// The options make no sense, the name is taken, the service does not answer within 30 s.
+    pub async fn add_bridge(&self, bridge: AddBridge) -> Result<BridgeView, ApiError> {
+        self.requests.add_bridge(bridge).await
+    }
+
+    /// Removes a bridge by its name, and takes back what lies there.
+    ///
+    /// # Errors
+    /// There is no such bridge, or the disk refuses.
+    pub async fn remove_bridge(&self, name: &str) -> Result<(), ApiError> {
+        self.requests.remove_bridge(name.to_owned()).await
+    }
+
+    /// Makes an invite: a line for a friend to be, a secret until it is used.
+    ///
+    /// # Errors
+    /// No bridge works, or what is wanted makes no sense.
+    pub async fn invite(&self, wanted: NewInvite) -> Result<InviteView, ApiError> {
+        self.requests.invite(wanted).await
+    }
+
+    /// What an invite says, before anything is done with it.
+    ///
+    /// # Errors
+    /// It is none.
+    pub async fn preview(&self, invite: &str) -> Result<InvitePreview, ApiError> {
+        self.requests.preview(invite).await
+    }
+
+    /// Accepts an invite and waits for the inviter's answer, `wait_ms` at most; the node goes on with it afterwards.
+    ///
+    /// # Errors
+    /// The invite does not work, or no bridge of ours reaches its places.
+    pub async fn accept_invite(&self, invite: Accept) -> Result<Accepted, ApiError> {
+        self.requests.accept_invite(invite).await
+    }
+
+    /// All friends, by name.
+    ///
+    /// # Errors
+    /// The node is ending.
+    pub async fn friends(&self) -> Result<Vec<FriendView>, ApiError> {
+        self.requests.friends().await
+    }
+
+    /// One friend.
+    ///
+    /// # Errors
+    /// There is no such friend.
+    pub async fn friend(&self, friend: &str) -> Result<FriendView, ApiError> {
+        self.requests.friend(friend.to_owned()).await
+    }
+
+    /// Renames, blocks, or changes what is allowed.
+    ///
+    /// # Errors
+    /// There is no such friend, or the change makes no sense.
+    pub async fn change_friend(&self, friend: &str, change: ChangeFriend) -> Result<FriendView, ApiError> {
+        self.requests.change_friend(friend.to_owned(), change).await
+    }
+
+    /// Removes a friend, with the messages that wait for it.
+    ///
+    /// # Errors
+    /// There is no such friend.
+    pub async fn remove_friend(&self, friend: &str) -> Result<(), ApiError> {
+        self.requests.remove_friend(friend.to_owned()).await
+    }
+
+    /// The steps of the last meeting with a friend, and why the path is what it is.
+    ///
+    /// # Errors
+    /// There is no such friend.
+    pub async fn explain(&self, friend: &str) -> Result<Explanation, ApiError> {
+        self.requests.explain(friend.to_owned()).await
+    }
+
+    /// Takes a message to deliver. It is on disk when this returns, and is delivered once or reported expired. Under an id of its own it may be sent
+    /// again where no answer came.
+    ///
+    /// # Errors
+    /// There is no such friend, the text is too long, the queue or the disk is full.
+    pub async fn send(&self, message: Send) -> Result<Sent, ApiError> {
+        self.requests.send(message).await
+    }
+
+    /// The oldest 128 messages that came and were not [marked as read](Self::mark_read).
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn unread(&self) -> Result<Vec<InboxView>, ApiError> {
+        let unread = self.requests.inbox(0, false).await?;
+        Ok(unread.into_iter().map(|(_, message)| message).collect())
+    }
+
+    /// Marks messages as read, by their ids. Done after they were shown: whoever crashes between the two shows them twice and loses none.
+    ///
+    /// # Errors
+    /// An id is none, or the disk refuses.
+    pub async fn mark_read(&self, ids: &[String]) -> Result<(), ApiError> {
+        self.requests.mark_read(ids).await
+    }
+
+    /// Ends it: finishes what was asked, takes leave of the peers, lets go of the home.
+    pub async fn shutdown(self) {
+        #[cfg(feature = "api")]
+        if let Some(server) = self.server {
+            server.shutdown(LEAVE).await;
+        }
+        let driver = &self.requests.driver;
+        driver.want_nobody().await;
+        // What cannot be taken back in time is taken back after the next start.
+        let _ = tokio::time::timeout(TIDY, driver.leave()).await;
+        self.stop.disarm().cancel();
+        let _ = tokio::time::timeout(LEAVE, self.actor).await;
+        self.endpoint.close("bye").await;
+        self.tasks.close();
+        let _ = tokio::time::timeout(LEAVE, self.tasks.wait()).await;
+    }
+}
+
+#[cfg(test)]
+impl Node {
+    pub(crate) const fn driver(&self) -> &crate::driver::Driver {
+        &self.requests.driver
+    }
+
+    pub(crate) const fn endpoint(&self) -> &Arc<Endpoint> {
+        &self.endpoint
+    }
+}

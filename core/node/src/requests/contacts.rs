@@ -1,0 +1,116 @@
+//! Invites: made, looked at, accepted.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+use wayside_proto::engine::{BridgeName, ContactId, ContactState, InviteOptions};
+use wayside_proto::invite::Invite;
+
+use super::{Requests, deadline};
+use crate::api::types::{
+    Accept, AcceptState, Accepted, ApiError, BridgeView, ErrorCode, InvitePreview, InviteView, NewInvite,
+};
+use crate::api::words;
+use crate::driver::Driver;
+use crate::times;
+
+/// How long bridges may take to be tried before it is said that none works.
+const READY: Duration = Duration::from_secs(30);
+/// How long accepting goes on for the link to come up, once both are friends: the inviter learns by it that the answer arrived.
+const LINK: Duration = Duration::from_secs(5);
+/// How often the state of an accepted invite is looked at where no event says that it changed.
+const LOOK: Duration = Duration::from_millis(500);
+
+impl Requests {
+    /// Makes an invite.
+    pub(crate) async fn invite(&self, request: NewInvite) -> Result<InviteView, ApiError> {
+        self.bridges_tried(READY).await;
+        let options = InviteOptions {
+            bridges: request.bridges.into_iter().map(BridgeName).collect(),
+            uses: request.uses,
+            lifetime: Duration::from_secs(request.expires_in_secs),
+        };
+        let made = self.driver.change(move |engine, now| engine.invite(now, options)).await?;
+        let invite = made.map_err(|error| words::command(&error))?;
+        Ok(InviteView { invite: invite.to_string(), expires: times::time(invite.expires) })
+    }
+
+    /// What an invite says, before anything is done with it.
+    pub(crate) async fn preview(&self, invite: &str) -> Result<InvitePreview, ApiError> {
+        let invite = parse(invite)?;
+        self.bridges_tried(READY).await;
+        let places: Vec<String> = invite.points.iter().map(ToString::to_string).collect();
+        let reaches = |bridge: &BridgeView| bridge.locators.iter().any(|locator| places.contains(locator));
+        let bridges =
+            self.driver.bridges().await?.into_iter().filter(reaches).map(|bridge| bridge.name).collect();
+        Ok(InvitePreview { places, bridges, expires: times::time(invite.expires) })
+    }
+
+    /// Accepts an invite, and waits for the inviter's answer.
+    pub(crate) async fn accept_invite(&self, request: Accept) -> Result<Accepted, ApiError> {
+        let deadline = deadline(request.wait_ms);
+        let invite = parse(&request.invite)?;
+        self.bridges_tried(READY).await;
+        let mut events = self.driver.events();
+        let alias = request.name;
+        let accepted = self.driver.change(move |engine, now| engine.accept(now, &invite, alias)).await?;
+        let id = accepted.map_err(|error| words::command(&error))?;
+        loop {
+            if let Some(accepted) = outcome(&self.driver, id).await? {
+                wait_for_link(&self.driver, &accepted, deadline).await;
+                return Ok(accepted);
+            }
+            tokio::select! {
+                () = tokio::time::sleep_until(deadline) => {
+                    return Ok(Accepted { state: AcceptState::Pending, friend: None, account: None });
+                }
+                _ = events.recv() => {}
+                () = tokio::time::sleep(LOOK) => {}
+            }
+        }
+    }
+}
+
+/// How an accepted invite ended, if it has.
+async fn outcome(driver: &Driver, id: ContactId) -> Result<Option<Accepted>, ApiError> {
+    let state = driver
+        .change(move |engine, _| match engine.contact(&id) {
+            Some(ContactState::Done(account)) => {
+                let name = engine.friend(&account).map(|friend| friend.name().to_owned());
+                Ok(Some((account, name)))
+            }
+            other => Err(other),
+        })
+        .await?;
+    let no = |message: &str| Err(ApiError::new(ErrorCode::Invite, message));
+    match state {
+        Ok(Some((account, name))) => {
+            let accepted =
+                Accepted { state: AcceptState::Done, friend: name, account: Some(account.to_string()) };
+            Ok(Some(accepted))
+        }
+        Err(Some(ContactState::Refused(why))) => no(words::refusal(why)),
+        Err(Some(ContactState::Expired) | None) => {
+            no("the invite has expired and nobody answered: ask for a new one")
+        }
+        _ => Ok(None),
+    }
+}
+
+async fn wait_for_link(driver: &Driver, accepted: &Accepted, deadline: Instant) {
+    let until = deadline.min(Instant::now() + LINK);
+    let account = accepted.account.as_deref().and_then(wayside_proto::crypto::keys::AccountId::parse);
+    let Some(account) = account else { return };
+    let mut changes = driver.links_changed();
+    while driver.links().of(&account).is_none() {
+        if tokio::time::timeout_at(until, changes.changed()).await.is_err() {
+            return; // they are friends all the same, and meet when somebody wants it
+        }
+    }
+}
+
+fn parse(text: &str) -> Result<Invite, ApiError> {
+    text.parse().map_err(|error: wayside_proto::invite::InviteError| {
+        ApiError::new(ErrorCode::Invite, error.to_string())
+    })
+}

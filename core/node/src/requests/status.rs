@@ -1,0 +1,51 @@
+//! How things are.
+
+use wayside_proto::engine::ContactState;
+
+use super::{GLANCE, Requests};
+use crate::api::types::{ApiError, LinkView, QueueView, StatusView};
+use crate::times;
+
+impl Requests {
+    /// How things are.
+    pub(crate) async fn status(&self) -> Result<StatusView, ApiError> {
+        let driver = &self.driver;
+        self.bridges_tried(GLANCE).await;
+        let mut links = Vec::new();
+        for (account, live) in driver.links().all() {
+            links.push(LinkView {
+                friend: driver.name_of(&account).await,
+                path: live.path(),
+                transport: live.transport(),
+                remote: live.remote(),
+                rtt_ms: live.rtt_ms(),
+                via: None,
+                since: times::time(live.since),
+            });
+        }
+        let mut queues = Vec::new();
+        for (account, size) in driver.store().run(|store| store.queues()).await? {
+            queues.push(QueueView {
+                friend: driver.name_of(&account).await,
+                queued: size.count,
+                held: 0,
+                oldest: size.oldest.map(times::time),
+            });
+        }
+        let pending = |state: &ContactState| *state == ContactState::Pending;
+        let pending_accepts = driver
+            .look(move |engine, _| engine.contacts().filter(|(_, state)| pending(state)).count() as u64)
+            .await?;
+        Ok(StatusView {
+            id: self.home.id(),
+            node: self.kind,
+            listen: self.listening.to_vec(),
+            bridges: driver.bridges().await?,
+            links,
+            queues,
+            unread: driver.store().run(|store| store.unread()).await?,
+            pending_accepts,
+            clock: driver.clock_wrong(),
+        })
+    }
+}
