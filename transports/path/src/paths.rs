@@ -52,6 +52,8 @@ pub struct Paths {
     followed: Option<PathKey>,
     /// Silent for so long, a path is asked whether it lives; never where nothing is to be sent without need.
     longest_silence: Option<Duration>,
+    /// When a path last answered that had been in doubt.
+    revived: Option<Duration>,
     actions: VecDeque<Action>,
     /// Nothing needs to be looked at before, unless somebody stirs.
     look_at: Option<Duration>,
@@ -177,7 +179,11 @@ impl Paths {
     /// Takes a path's counters.
     pub fn observe(&mut self, now: Duration, key: PathKey, sample: Sample) {
         if let Some(open) = self.open.get_mut(&key) {
+            let was_doubted = open.live.is_doubted(now, open.rtt);
             open.live.observe(now, sample.sent, sample.received);
+            if was_doubted && open.live.waiting_since().is_none() {
+                self.revived = Some(now);
+            }
             open.rtt = sample.rtt;
         }
     }
@@ -234,7 +240,14 @@ impl Paths {
         let doubted = |open: &Open| open.live.is_doubted(now, open.rtt);
         // Where one is in doubt the others must prove that they live.
         let in_doubt = self.open.values().any(doubted);
+        // A path that comes back shows that the peer, or this machine, stood still: the others have as long again to answer.
+        let revived = self.revived;
+        let just_now = revived == Some(now);
         for (key, open) in &mut self.open {
+            if just_now && open.live.waiting_since().is_some() {
+                self.actions.push_back(Action::Ask(*key));
+                continue;
+            }
             let silence = now.saturating_sub(open.live.heard());
             let silent = self.longest_silence.is_some_and(|longest| silence >= longest);
             if (in_doubt || silent) && open.live.ask(now, open.rtt) {
@@ -246,6 +259,7 @@ impl Paths {
             .iter()
             .filter(|(key, open)| {
                 open.live.is_overdue(now, open.rtt)
+                    && revived.is_none_or(|at| now.saturating_sub(at) >= Liveness::patience(open.rtt))
                     && open.live.waiting_since().is_some_and(|since| self.another_answered(**key, since))
             })
             .map(|(key, _)| *key)

@@ -1,19 +1,29 @@
 //! Who may be a stranger on TCP, when more come than there are places.
 //!
 //! A stranger that says nothing keeps its place for its time. So that nobody keeps everybody else out with silent connections, a newcomer
-//! takes the place of the oldest stranger of whichever network has most of them.
+//! takes the place of one that has had the time for a first message; or else of the oldest stranger of whichever network has most of them.
 
 use std::{
     net::{IpAddr, Ipv6Addr, SocketAddr},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
-use tokio::sync::Notify;
+use tokio::{sync::Notify, time::Instant};
+
+/// So long a first message takes on a bad network, with a segment of it lost once or twice.
+const LONG_ENOUGH: Duration = Duration::from_secs(3);
 
 /// Places that are taken, the oldest first.
 pub(super) struct Strangers {
     most: usize,
-    taken: Mutex<Vec<(IpAddr, Arc<Notify>)>>,
+    taken: Mutex<Vec<Taken>>,
+}
+
+struct Taken {
+    network: IpAddr,
+    since: Instant,
+    lost: Arc<Notify>,
 }
 
 /// A stranger's place, until it is dropped.
@@ -27,30 +37,20 @@ impl Strangers {
         Arc::new(Self { most, taken: Mutex::default() })
     }
 
-    /// A place for a newcomer, and whether it was somebody's. `None` where nobody's network has more of them than the newcomer's would.
+    /// A place for a newcomer, and whether it was somebody's. `None` where nobody has to leave.
     pub(super) fn place(self: &Arc<Self>, peer: SocketAddr) -> Option<(Place, bool)> {
         let (network, mut taken) = (network(peer.ip()), self.lock());
         let is_full = taken.len() >= self.most;
         if is_full {
-            let count = |of: IpAddr| taken.iter().filter(|(it, _)| *it == of).count();
-            // The first of the greatest: `max_by_key` takes the last, so that it is asked backwards.
-            let (at, most) = taken
-                .iter()
-                .enumerate()
-                .rev()
-                .map(|(at, (it, _))| (at, count(*it)))
-                .max_by_key(|(_, count)| *count)?;
-            if most <= count(network) + 1 {
-                return None;
-            }
-            taken.remove(at).1.notify_one();
+            let at = to_leave(&taken, network)?;
+            taken.remove(at).lost.notify_one();
         }
         let lost = Arc::new(Notify::new());
-        taken.push((network, Arc::clone(&lost)));
+        taken.push(Taken { network, since: Instant::now(), lost: Arc::clone(&lost) });
         Some((Place { strangers: Arc::clone(self), lost }, is_full))
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<(IpAddr, Arc<Notify>)>> {
+    fn lock(&self) -> MutexGuard<'_, Vec<Taken>> {
         self.taken.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -64,8 +64,24 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.strangers.lock().retain(|(_, lost)| !Arc::ptr_eq(lost, &self.lost));
+        self.strangers.lock().retain(|taken| !Arc::ptr_eq(&taken.lost, &self.lost));
     }
+}
+
+/// Who leaves for a newcomer from this network.
+fn to_leave(taken: &[Taken], newcomer: IpAddr) -> Option<usize> {
+    if taken.first().is_some_and(|oldest| oldest.since.elapsed() >= LONG_ENOUGH) {
+        return Some(0);
+    }
+    let count = |network: IpAddr| taken.iter().filter(|it| it.network == network).count();
+    // `max_by_key` takes the last of several, so that it is asked backwards for the oldest.
+    let (at, most) = taken
+        .iter()
+        .enumerate()
+        .rev()
+        .map(|(at, it)| (at, count(it.network)))
+        .max_by_key(|(_, count)| *count)?;
+    (most > count(newcomer) + 1).then_some(at)
 }
 
 /// What one subscriber has: an IPv4 address, or the first 64 bits of an IPv6 one (RFC 4291, section 2.5.1).
@@ -82,6 +98,18 @@ mod tests {
     use futures::FutureExt;
 
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_had_its_time_leaves_for_any_newcomer() {
+        let strangers = Strangers::new(2);
+        let place = |last, port| strangers.place(([192, 0, 2, last], port).into());
+        let (oldest, _) = place(1, 1).unwrap();
+        let (_younger, _) = place(2, 1).unwrap();
+        assert!(place(1, 2).is_none());
+        tokio::time::advance(LONG_ENOUGH).await;
+        assert!(place(1, 2).is_some());
+        assert!(oldest.lost().now_or_never().is_some());
+    }
 
     #[test]
     fn a_newcomer_takes_the_place_of_the_oldest_of_the_many() {
