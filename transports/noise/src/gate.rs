@@ -10,6 +10,7 @@ mod held;
 mod own_ids;
 mod remembered;
 mod sieve;
+mod sources;
 
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
@@ -30,6 +31,7 @@ use crate::{
     },
     expectation::Expectation,
     secret::{Secret32, SessionId, StaticKey},
+    seldom::{Budget, Seldom},
 };
 
 #[cfg(feature = "quinn")]
@@ -37,6 +39,7 @@ pub(crate) use self::sieve::Received;
 use self::{
     held::{Flown, Held},
     remembered::Remembered,
+    sources::Sources,
 };
 pub(crate) use self::{
     own_ids::{LOCAL_ID_LEN, OwnIds},
@@ -48,6 +51,9 @@ const MAX_GATES: usize = 1024;
 /// Handshakes under way at once, in one gate and in all of them; beyond it, first datagrams are dropped.
 const MAX_UNDER_WAY_PER_GATE: usize = 32;
 const MAX_UNDER_WAY: usize = 512;
+/// First messages of one gate that are verified, a second: each costs up to three X25519, some 0.1 ms. Only who has the gate key can send them, and
+/// an honest peer sends one a candidate every other second.
+const MAX_VERIFIED: u32 = 100;
 /// Gates that were shut and whose first messages are still remembered, in case they are opened again.
 const MAX_SHUT: usize = 64;
 
@@ -67,12 +73,23 @@ struct State {
     shut: VecDeque<(Secret32, Remembered)>,
     under_way: HashMap<[u8; GATE_ID_LEN], UnderWay>,
     held: Held,
+    sources: Sources,
+    log: Log,
+}
+
+/// What anybody, or anybody with the gate key, could fill a log with.
+#[derive(Default)]
+struct Log {
+    unsearched: Seldom,
+    crowded: Seldom,
+    unverified: Seldom,
 }
 
 struct OpenGate {
     expectation: Arc<Expectation>,
     keys: Arc<GateKeys>,
     seen: Remembered,
+    verifications: Budget,
 }
 
 /// A link whose first message has verified, until its handshake ends one way or the other.
@@ -137,7 +154,10 @@ impl Gate {
         let former = state.shut.iter().position(|(gate, _)| *gate == expectation.gate);
         let seen = former.and_then(|at| state.shut.remove(at)).map(|(_, seen)| seen).unwrap_or_default();
         let session = expectation.session;
-        state.open.insert(session, OpenGate { expectation: Arc::new(expectation), keys, seen });
+        let verifications = Budget::new(MAX_VERIFIED, Duration::from_secs(1));
+        state
+            .open
+            .insert(session, OpenGate { expectation: Arc::new(expectation), keys, seen, verifications });
     }
 
     pub(crate) fn shut(&self, session: SessionId) {
@@ -190,31 +210,55 @@ impl Gate {
     /// Judges what may be, or be part of, a first message. `None` to drop it.
     fn judge_opening(&self, remote: SocketAddr, opening: &Opening<'_>, datagram: &[u8]) -> Option<Verdict> {
         let mut state = self.lock();
-        let State { open, under_way, held, .. } = &mut *state;
+        let State { open, under_way, held, sources, log, .. } = &mut *state;
         let id = *opening.id;
         if let Some(way) = under_way.get(&id) {
             // A retransmission; the same bytes from elsewhere are somebody's copy.
             return (way.remote == remote).then_some(Verdict::Pass);
+        }
+        if !sources.may_search(remote, open.len()) {
+            if let Some(times) = log.unsearched.happened() {
+                tracing::warn!(times, "more first datagrams than can be looked at: some are dropped");
+            }
+            return None;
         }
         let open = open.values_mut().find(|open| open.keys.recognises(&id))?;
         // Every try has an id of its own.
         if open.seen.has_id(&id) {
             return None;
         }
-        make_room(under_way, open.expectation.session, self.patience)?;
+        let session = open.expectation.session;
+        if make_room(under_way, session, self.patience).is_none() {
+            if let Some(times) = log.crowded.happened() {
+                tracing::warn!(times, ?session, %remote, "too many handshakes under way: first messages are dropped");
+            }
+            return None;
+        }
+        if !open.verifications.is_left() {
+            return None;
+        }
         let pieces = open.pieces(opening)?;
         let (message, datagrams) = match open.suite().kem {
             Kem::None => (whole(open.suite(), &pieces)?, Vec::new()),
             Kem::MlKem768 => {
-                let (session, limit) = (open.expectation.session, open.suite().max_message());
+                let limit = open.suite().max_message();
                 match held.add(session, (remote, id), limit, &pieces, datagram) {
                     Flown::Whole { message, datagrams } => (message, datagrams),
                     Flown::NotYet => return None,
                 }
             }
         };
-        let admitted = open.verify(&self.local, self.ciphers, id, message)?;
-        let (session, keys) = (open.expectation.session, Arc::clone(&open.keys));
+        open.verifications.spend();
+        let admitted = match open.verify(&self.local, self.ciphers, id, message) {
+            Ok(admitted) => admitted?,
+            Err(error) => {
+                if let Some(times) = log.unverified.happened() {
+                    tracing::debug!(times, ?session, %remote, %error, "a first message in an open gate came to nothing");
+                }
+                return None;
+            }
+        };
+        let keys = Arc::clone(&open.keys);
         let way = UnderWay { session, remote, keys, since: Instant::now(), admitted: Some(admitted) };
         under_way.insert(id, way);
         Some(if datagrams.len() > 1 { Verdict::Release(datagrams) } else { Verdict::Pass })
@@ -259,7 +303,8 @@ fn make_room(
         under_way.len() < MAX_UNDER_WAY && count(under_way, session) < MAX_UNDER_WAY_PER_GATE
     };
     if !has_room(under_way) {
-        under_way.retain(|_, way| way.since.elapsed() < patience);
+        // What QUIC has taken keeps its place until it is done: an acceptor's patience ends by itself.
+        under_way.retain(|_, way| way.admitted.is_none() || way.since.elapsed() < patience);
     }
     has_room(under_way).then_some(())
 }
@@ -295,25 +340,24 @@ impl OpenGate {
         (!seen).then_some(pieces)
     }
 
+    /// `None` where it has passed before.
     fn verify(
         &mut self,
         local: &StaticKey,
         ciphers: Ciphers,
         id: [u8; GATE_ID_LEN],
         message: Vec<u8>,
-    ) -> Option<Admitted> {
-        let ephemeral: [u8; 32] = message.get(..32)?.try_into().ok()?;
+    ) -> Result<Option<Admitted>, HandshakeError> {
+        let Some(ephemeral) = message.first_chunk::<32>().copied() else { return Ok(None) };
         if self.seen.has_ephemeral(&ephemeral) {
-            return None;
+            return Ok(None);
         }
         let expectation = Arc::clone(&self.expectation);
         let responder = Parties::expecting(local, &expectation, ciphers)
             .ok_or(HandshakeError::Internal)
-            .and_then(|parties| Responder::receive(&parties, message))
-            .inspect_err(|error| tracing::debug!(%error, "a first message in an open gate came to nothing"))
-            .ok()?;
+            .and_then(|parties| Responder::receive(&parties, message))?;
         self.seen.insert(id, ephemeral);
-        Some(Admitted { expectation, keys: Arc::clone(&self.keys), responder })
+        Ok(Some(Admitted { expectation, keys: Arc::clone(&self.keys), responder }))
     }
 }
 
@@ -324,7 +368,7 @@ impl Gate {
     }
 
     #[cfg(test)]
-    fn under_way(&self) -> usize {
+    pub(crate) fn under_way(&self) -> usize {
         self.lock().under_way.len()
     }
 }

@@ -113,6 +113,7 @@ mod mtu;
 pub mod quinn;
 mod remote;
 mod secret;
+mod seldom;
 mod socket;
 mod stream;
 

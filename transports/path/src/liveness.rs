@@ -88,6 +88,11 @@ impl Liveness {
         due
     }
 
+    /// How long a reply may take before the path is overdue.
+    pub fn patience(rtt: Duration) -> Duration {
+        overdue_after(rtt)
+    }
+
     fn waited(&self, now: Duration) -> Option<Duration> {
         self.waiting_since.map(|since| now.saturating_sub(since))
     }

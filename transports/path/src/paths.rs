@@ -52,6 +52,8 @@ pub struct Paths {
     followed: Option<PathKey>,
     /// Silent for so long, a path is asked whether it lives; never where nothing is to be sent without need.
     longest_silence: Option<Duration>,
+    /// When a path last answered that had been in doubt.
+    revived: Option<Duration>,
     actions: VecDeque<Action>,
     /// Bytes are moving, or somebody was about to send: cuts are looked for until then.
     busy_until: Duration,
@@ -194,12 +196,16 @@ impl Paths {
     /// Takes a path's counters.
     pub fn observe(&mut self, now: Duration, key: PathKey, sample: Sample) {
         if let Some(open) = self.open.get_mut(&key) {
+            let was_doubted = open.live.is_doubted(now, open.rtt);
             let (sent, received) = open.live.observe(now, sample.sent, sample.received);
             if sent {
                 self.burst.sent = now;
             }
             if received && now < self.busy_until {
                 self.burst.received = Some(now);
+            }
+            if was_doubted && open.live.waiting_since().is_none() {
+                self.revived = Some(now);
             }
             open.rtt = sample.rtt;
             // What moves by itself now and then, such as keep-alives, makes nobody busy who was not.
@@ -285,7 +291,14 @@ impl Paths {
         let doubted = |open: &Open| open.live.is_doubted(now, open.rtt);
         // Where one is in doubt the others must prove that they live.
         let in_doubt = self.open.values().any(doubted);
+        // A path that comes back shows that the peer, or this machine, stood still: the others have as long again to answer.
+        let revived = self.revived;
+        let just_now = revived == Some(now);
         for (key, open) in &mut self.open {
+            if just_now && open.live.waiting_since().is_some() {
+                self.actions.push_back(Action::Ask(*key));
+                continue;
+            }
             let silence = now.saturating_sub(open.live.heard());
             let silent = self.longest_silence.is_some_and(|longest| silence >= longest);
             if (in_doubt || silent) && open.live.ask(now, open.rtt) {
@@ -297,6 +310,7 @@ impl Paths {
             .iter()
             .filter(|(key, open)| {
                 open.live.is_overdue(now, open.rtt)
+                    && revived.is_none_or(|at| now.saturating_sub(at) >= Liveness::patience(open.rtt))
                     && open.live.waiting_since().is_some_and(|since| self.another_answered(**key, since))
             })
             .map(|(key, _)| *key)

@@ -55,6 +55,25 @@ fn where_nobody_answers_nothing_is_closed() {
 }
 
 #[test]
+fn where_a_peer_stood_still_the_first_path_to_answer_condemns_no_other() {
+    let mut paths = Paths::default();
+    let keys = [PathKey(0), PathKey(1)];
+    for key in keys {
+        paths.opened(ms(0), key, V4, ms(1));
+    }
+    let mut answered = |at: u64, counts: [u64; 2]| {
+        for (key, received) in keys.into_iter().zip(counts) {
+            paths.observe(ms(at), key, Sample { sent: 1 + at.min(5_000), received, rtt: ms(1) });
+        }
+        paths.handle_timeout(ms(at));
+        actions(&mut paths).contains(&Action::Close(PathKey(1)))
+    };
+    assert!(!(0..5_000).step_by(25).any(|at| answered(at, [0, 0])), "nobody answers");
+    assert!(!(5_000..5_100).step_by(25).any(|at| answered(at, [at, 0])), "one does, the other not yet");
+    assert!((5_100..5_400).step_by(25).any(|at| answered(at, [at, 0])), "and never will");
+}
+
+#[test]
 fn of_too_many_the_worst_goes_but_not_the_only_relay() {
     let mut paths = Paths::default();
     paths.opened(ms(0), PathKey(0), V4, ms(10));

@@ -108,6 +108,10 @@ impl Session {
 
     /// Reads CRYPTO bytes in order, in any chunks.
     pub(crate) fn read(&mut self, bytes: &[u8]) -> Result<(), HandshakeError> {
+        if matches!(self.step, Step::Done) {
+            // Nothing follows the handshake.
+            return Err(HandshakeError::Unauthentic);
+        }
         self.frames.push(bytes)?;
         while let Some(message) = self.frames.pop()? {
             self.read_message(&message)?;

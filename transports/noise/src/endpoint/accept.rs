@@ -14,6 +14,7 @@ use crate::{
     config,
     gate::Gate,
     link::{self, Verdict},
+    seldom::Seldom,
     socket::Shared,
 };
 
@@ -38,11 +39,16 @@ impl Acceptor {
     /// Runs until the endpoint closes.
     pub(super) async fn run(self) {
         // Dropped, and with it every handshake, when the endpoint closes.
-        let mut handshakes = JoinSet::new();
+        let (mut handshakes, mut crowded) = (JoinSet::new(), Seldom::default());
         while let Some(incoming) = self.quic.accept().await {
             while handshakes.try_join_next().is_some() {}
             // What the gate no longer knows is ignored, without a word.
             let admitted = self.gate.take(&incoming.orig_dst_cid());
+            if handshakes.len() >= MAX_HANDSHAKES
+                && let Some(times) = crowded.happened()
+            {
+                tracing::warn!(times, "too many handshakes under way: new ones are ignored");
+            }
             let Some((admitted, passage)) = admitted.filter(|_| handshakes.len() < MAX_HANDSHAKES) else {
                 incoming.ignore();
                 continue;

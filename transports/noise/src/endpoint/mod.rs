@@ -2,6 +2,8 @@
 
 mod accept;
 mod dial;
+#[cfg(test)]
+mod faults;
 mod glare;
 mod transports;
 

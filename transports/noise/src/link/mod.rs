@@ -24,7 +24,7 @@ use self::paths::{Board, Keeper, export, kind_and_remote, view};
 pub use self::paths::{LinkEvent, PathView};
 use crate::{
     CloseReason, LinkError, Remote, Secret32, SessionId, Stream, adapter::peer_of, core::handshake::Peer,
-    error::MAX_REASON, socket::Shared,
+    error::MAX_REASON, seldom::Seldom, socket::Shared,
 };
 
 /// The longest name of a protocol, in bytes of UTF-8.
@@ -321,21 +321,31 @@ pub struct LinkStats {
 
 /// Hands over streams as they say what they speak.
 async fn read_names(connection: Connection, ready: mpsc::Sender<Box<Named>>) {
-    let mut unnamed = JoinSet::new();
+    let (mut unnamed, mut refused) = (JoinSet::new(), Seldom::default());
+    let mut note = |named: Result<bool, _>| {
+        if let Ok(false) = named
+            && let Some(times) = refused.happened()
+        {
+            tracing::warn!(times, "a peer's streams do not say what they speak: they are refused");
+        }
+    };
     loop {
         while unnamed.len() >= MAX_UNNAMED {
-            unnamed.join_next().await;
+            unnamed.join_next().await.map(&mut note);
         }
-        while unnamed.try_join_next().is_some() {}
+        while let Some(named) = unnamed.try_join_next() {
+            note(named);
+        }
         // Streams wait in the connection, which bounds them, while nobody accepts.
         let Ok((mut send, mut recv)) = connection.accept_bi().await else { return };
         let ready = ready.clone();
         unnamed.spawn(async move {
             match timeout(NAMING_TIMEOUT, read_name(&mut recv)).await.ok().flatten() {
-                Some(name) => drop(ready.send(Box::new(Named { name, send, recv })).await),
+                Some(name) => ready.send(Box::new(Named { name, send, recv })).await.is_ok(),
                 None => {
                     let _ = send.reset(STREAM_UNNAMED);
                     let _ = recv.stop(STREAM_UNNAMED);
+                    false
                 }
             }
         });

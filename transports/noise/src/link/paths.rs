@@ -21,7 +21,7 @@ use tokio::{
 use wayside_path::{Action, Kind, PathKey, Paths, Sample};
 
 use crate::{
-    Remote, Secret32,
+    CloseReason, Remote, Secret32,
     adapter::path_number,
     socket::{
         Hint, Shared,
@@ -232,7 +232,7 @@ impl Keeper {
             let awake = due.is_some_and(|due| due <= Instant::now() + NAP);
             self.board.dormant.store(!awake, Ordering::Relaxed);
             tokio::select! {
-                _ = &mut closed => return,
+                _ = &mut closed => return self.ended(),
                 event = events.next() => match event {
                     Some(Ok(event)) => self.happened(event),
                     // What was missed is seen in the counters.
@@ -252,6 +252,14 @@ impl Keeper {
                     Err(broadcast::error::RecvError::Closed) => return,
                 },
             }
+        }
+    }
+
+    /// Somebody who breaks the protocol is a friend's machine: to be seen by whoever looks after it.
+    fn ended(&self) {
+        if let Some(CloseReason::Failed(what)) = self.connection.close_reason().map(CloseReason::from) {
+            let remote = self.board.in_use().2;
+            tracing::warn!(%remote, %what, "a link failed");
         }
     }
 

@@ -24,7 +24,7 @@ const MOST_WAITING: usize = 4096;
 /// The first port that is given out where none is asked for (RFC 6335, section 6: the dynamic ports).
 const FIRST_FREE_PORT: u16 = 49_152;
 
-/// Latency and loss between any two sockets. Clones are the same network.
+/// Latency, its variation, and loss between any two sockets. Clones are the same network.
 #[derive(Clone)]
 pub struct MemoryNetwork(Arc<Mutex<State>>);
 
@@ -32,7 +32,9 @@ struct State {
     latency: Duration,
     /// Of a thousand datagrams.
     lost: u64,
-    /// What loses datagrams draws from here, so that one seed loses the same ones.
+    /// How much longer some take than others.
+    jitter: Duration,
+    /// What loses and delays datagrams draws from here, so that one seed does the same to them.
     seed: u64,
     cut: bool,
     next_port: u16,
@@ -57,6 +59,7 @@ impl MemoryNetwork {
         Self(Arc::new(Mutex::new(State {
             latency,
             lost: 0,
+            jitter: Duration::ZERO,
             seed: 1,
             cut: false,
             next_port: FIRST_FREE_PORT,
@@ -68,6 +71,11 @@ impl MemoryNetwork {
     pub fn lose(&self, per_thousand: u64, seed: u64) {
         let mut state = self.lock();
         (state.lost, state.seed) = (per_thousand, seed);
+    }
+
+    /// Has each datagram take up to so much longer from now on, so that some overtake others.
+    pub fn jitter(&self, most: Duration) {
+        self.lock().jitter = most;
     }
 
     /// Cuts the network, or heals it.
@@ -105,18 +113,25 @@ impl fmt::Debug for MemoryNetwork {
 }
 
 impl State {
-    fn send(&mut self, from: SocketAddr, to: SocketAddr, bytes: &[u8]) {
+    fn draw(&mut self) -> u64 {
         // xorshift64 (Marsaglia, 2003).
         self.seed ^= self.seed << 13;
         self.seed ^= self.seed >> 7;
         self.seed ^= self.seed << 17;
-        if self.cut || self.seed % 1000 < self.lost {
+        self.seed
+    }
+
+    fn send(&mut self, from: SocketAddr, to: SocketAddr, bytes: &[u8]) {
+        if self.draw() % 1000 < self.lost || self.cut {
             return;
         }
-        let due = Instant::now() + self.latency;
+        let jitter = u64::try_from(self.jitter.as_micros()).unwrap_or(u64::MAX);
+        let late = if jitter > 0 { Duration::from_micros(self.draw() % jitter) } else { Duration::ZERO };
+        let due = Instant::now() + self.latency + late;
         let Some(inbox) = self.sockets.get_mut(&to) else { return };
         if inbox.waiting.len() < MOST_WAITING {
-            inbox.waiting.push_back(Datagram { due, from, bytes: bytes.to_vec() });
+            let at = inbox.waiting.partition_point(|earlier| earlier.due <= due);
+            inbox.waiting.insert(at, Datagram { due, from, bytes: bytes.to_vec() });
             if let Some(waker) = inbox.waker.take() {
                 waker.wake();
             }

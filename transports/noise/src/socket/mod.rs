@@ -11,6 +11,7 @@
 pub(crate) mod memory;
 pub(crate) mod probes;
 pub(crate) mod route;
+mod strangers;
 pub(crate) mod tcp;
 pub(crate) mod tunnel;
 mod udp;
@@ -129,11 +130,13 @@ impl Shared {
     /// A link has a path to this address.
     pub(crate) fn path_opened(&self, link: u64, remote: SocketAddr) {
         self.probers.path_opened(link, remote);
+        self.routes.hold(remote);
     }
 
     /// A link has a path to this address no more.
     pub(crate) fn path_closed(&self, link: u64, remote: SocketAddr) {
         self.probers.path_closed(link, remote);
+        self.routes.release(remote);
         self.close_tcp(remote);
     }
 
@@ -149,10 +152,20 @@ impl Shared {
     }
 
     /// Takes a probe.
-    fn probed(&self, from: SocketAddr, datagram: &[u8]) {
-        if let Arrived::Taken(Some(answer)) = self.probers.arrived(from, datagram) {
-            self.send_aside(from, &answer);
+    fn probed(&self, from: Route, datagram: &[u8]) {
+        // A made-up address takes a place in a table: not before it is a friend's.
+        let known = match from {
+            Route::Udp { remote, .. } => self.routes.known(from).unwrap_or_else(|| mapped(remote)),
+            Route::Tunnel(_) => self.routes.address(from),
+        };
+        if let Arrived::Taken(Some(answer)) = self.probers.arrived(known, datagram) {
+            self.send_aside(self.routes.address(from), &answer);
         }
+    }
+
+    /// Ends a TCP connection through which no path leads.
+    fn close_tunnel_unless_used(&self, tunnel: TunnelId) {
+        self.close_tcp(self.routes.address(Route::Tunnel(tunnel)));
     }
 
     /// Ends the TCP connection that an address stands for, if it does and no path leads through it.
@@ -163,6 +176,15 @@ impl Shared {
         {
             self.tunnels.close(tunnel);
         }
+    }
+}
+
+#[cfg(test)]
+impl Shared {
+    /// How many links ask and answer probes, addresses that paths lead to, and addresses that were made up.
+    pub(crate) fn tables(&self) -> (usize, usize, usize) {
+        let (links, remotes) = self.probers.sizes();
+        (links, remotes, self.routes.made_up())
     }
 }
 
@@ -286,9 +308,11 @@ impl VirtualSocket {
             };
             let Some(room) = buffer.get_mut(..datagram.len()) else { continue };
             room.copy_from_slice(&datagram);
+            // It may have ended while this was in the queue.
+            let Some(address) = self.shared.routes.known(Route::Tunnel(tunnel)) else { continue };
             *meta = RecvMeta::default();
             (meta.len, meta.stride) = (datagram.len(), datagram.len());
-            meta.addr = self.shared.routes.address(Route::Tunnel(tunnel));
+            meta.addr = address;
             self.take_probes(Route::Tunnel(tunnel), buffer, meta);
             self.sieve.keep_admitted(buffer, meta);
             if meta.len > 0 || self.sieve.has_released() {
@@ -311,7 +335,6 @@ impl VirtualSocket {
             return;
         }
         let first = if stride == probe::LEN { 0 } else { last };
-        let from = self.shared.routes.address(from);
         for datagram in buffer.get(first..filled).into_iter().flat_map(|it| it.chunks(stride)) {
             if is_probe(datagram) {
                 self.shared.probed(from, datagram);

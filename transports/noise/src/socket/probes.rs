@@ -10,17 +10,23 @@ use std::{
     time::Duration,
 };
 
-use tokio::{sync::Notify, time::Instant};
+use tokio::{
+    sync::Notify,
+    time::{Instant, sleep_until},
+};
 
 use crate::{
     core::probe::{LEN, Probe, Taken},
     secret::Secret32,
+    seldom::Seldom,
 };
 
 /// Questions of one link that may still be answered.
 const MOST_ASKED: usize = 64;
 /// How often a probe from an unknown address is tried with a key, a second, for the whole endpoint: each costs about a microsecond.
 const STRAY_BUDGET: u32 = 5_000;
+/// Between two addresses to which a peer is followed. A peer can name any address, by the source that it writes on a probe, and we open a path there.
+const STRAY_PAUSE: Duration = Duration::from_millis(250);
 
 /// The probes of one link.
 pub(crate) struct Prober {
@@ -38,6 +44,8 @@ struct State {
     answers: BTreeMap<SocketAddr, Answers>,
     /// Where the peer spoke from, and no path leads.
     stray: Option<SocketAddr>,
+    /// When it may be followed there.
+    follow_at: Option<Instant>,
 }
 
 /// What came back over the path to one address.
@@ -79,15 +87,30 @@ impl Prober {
         lock(&self.state).answers.remove(&address);
     }
 
-    /// Waits until the peer has spoken from where no path leads, and says from where.
+    /// Waits until the peer has spoken from where no path leads, and says from where it did last; four times a second at most.
     pub(crate) async fn stray(&self) -> SocketAddr {
         loop {
             let moved = self.moved.notified();
-            if let Some(from) = lock(&self.state).stray.take() {
-                return from;
+            let wait = match self.take_stray() {
+                Ok(from) => return from,
+                Err(wait) => wait,
+            };
+            match wait {
+                Some(at) => sleep_until(at).await,
+                None => moved.await,
             }
-            moved.await;
         }
+    }
+
+    /// Where the peer has spoken from; or when to ask again, if anything is known of that.
+    fn take_stray(&self) -> Result<SocketAddr, Option<Instant>> {
+        let (mut state, now) = (lock(&self.state), Instant::now());
+        if let (Some(at), Some(_)) = (state.follow_at.filter(|at| *at > now), state.stray) {
+            return Err(Some(at));
+        }
+        let from = state.stray.take().ok_or(None)?;
+        state.follow_at = Some(now + STRAY_PAUSE);
+        Ok(from)
     }
 
     /// Takes a probe if it is of this link; the answer, if it wants one.
@@ -135,6 +158,7 @@ struct Table {
     turn: u64,
     budget: u32,
     refilled: Option<Instant>,
+    spent: Seldom,
 }
 
 /// What a datagram from somewhere is to somebody.
@@ -197,8 +221,23 @@ impl Probers {
         // The next one is tried with the keys that this one did not get to.
         let next = order.next().map_or(turn, |(number, _)| *number);
         table.turn = next;
-        table.budget = table.budget.saturating_sub(tried);
+        let left = table.budget.saturating_sub(tried);
+        table.budget = left;
+        if left == 0
+            && !table.links.is_empty()
+            && let Some(times) = table.spent.happened()
+        {
+            tracing::warn!(times, %from, "more probes from unknown addresses than can be looked at: some are dropped");
+        }
         found
+    }
+}
+
+#[cfg(test)]
+impl Probers {
+    pub(super) fn sizes(&self) -> (usize, usize) {
+        let table = lock(&self.0);
+        (table.links.len(), table.by_remote.len())
     }
 }
 

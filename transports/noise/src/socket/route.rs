@@ -25,7 +25,8 @@ pub(crate) enum Route {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TunnelId(pub(super) u64);
 
-/// Routes that have virtual addresses. A stranger makes none: they are given out behind the gate.
+/// Routes that have virtual addresses. Beyond it the oldest goes that no path of a link needs. Of strangers only those on TCP have one, and while
+/// they stay.
 const MOST_VIRTUAL: usize = 4096;
 /// Any but zero does.
 const VIRTUAL_PORT: u16 = 1;
@@ -42,6 +43,8 @@ struct Table {
     next: u64,
     by_number: BTreeMap<u64, Route>,
     by_route: HashMap<Route, u64>,
+    /// How many paths of links lead there.
+    held: BTreeMap<u64, usize>,
     tunnels: HashMap<TunnelId, (Kind, Option<SocketAddr>)>,
 }
 
@@ -64,6 +67,46 @@ impl Routes {
             return mapped(remote);
         }
         let number = self.lock().number(route);
+        self.virtual_address(number)
+    }
+
+    /// The address by which QUIC knows a route, if it has one yet.
+    pub(crate) fn known(&self, route: Route) -> Option<SocketAddr> {
+        if let Route::Udp { socket, remote } = route
+            && self.primary_for(remote) == Some(socket)
+        {
+            return Some(mapped(remote));
+        }
+        let number = self.lock().by_route.get(&route).copied()?;
+        Some(self.virtual_address(number))
+    }
+
+    /// A path leads to this address: it stays, whoever else wants one.
+    pub(crate) fn hold(&self, address: SocketAddr) {
+        if let Some(number) = self.number_of(address) {
+            *self.lock().held.entry(number).or_default() += 1;
+        }
+    }
+
+    /// A path leads to this address no more.
+    pub(crate) fn release(&self, address: SocketAddr) {
+        let Some(number) = self.number_of(address) else { return };
+        let mut table = self.lock();
+        let Some(paths) = table.held.get_mut(&number) else { return };
+        *paths = paths.saturating_sub(1);
+        if *paths == 0 {
+            table.held.remove(&number);
+        }
+    }
+
+    fn number_of(&self, address: SocketAddr) -> Option<u64> {
+        let IpAddr::V6(ip) = address.ip() else { return None };
+        let octets = ip.octets();
+        let (prefix, number) = octets.split_first_chunk::<8>()?;
+        (*prefix == self.prefix).then(|| Some(u64::from_be_bytes(number.try_into().ok()?)))?
+    }
+
+    fn virtual_address(&self, number: u64) -> SocketAddr {
         let mut octets = [0; 16];
         let (left, right) = octets.split_at_mut(8);
         left.copy_from_slice(&self.prefix);
@@ -73,11 +116,7 @@ impl Routes {
 
     /// What an address stands for; `None` for a virtual one that is no more, and where no socket of the family is.
     pub(crate) fn route(&self, address: SocketAddr) -> Option<Route> {
-        if let IpAddr::V6(ip) = address.ip()
-            && let (prefix, number) = ip.octets().split_at(8)
-            && prefix == self.prefix
-        {
-            let number = u64::from_be_bytes(number.try_into().ok()?);
+        if let Some(number) = self.number_of(address) {
             return self.lock().by_number.get(&number).copied();
         }
         let remote = canonical(address);
@@ -86,7 +125,10 @@ impl Routes {
 
     /// A tunnel exists from now on; `peer` is the address at its other end, where it has one.
     pub(crate) fn add_tunnel(&self, tunnel: TunnelId, kind: Kind, peer: Option<SocketAddr>) {
-        self.lock().tunnels.insert(tunnel, (kind, peer));
+        let mut table = self.lock();
+        table.tunnels.insert(tunnel, (kind, peer));
+        // So that what arrives from one that has ended makes no other.
+        table.number(Route::Tunnel(tunnel));
     }
 
     /// The address at a tunnel's other end.
@@ -96,12 +138,11 @@ impl Routes {
 
     /// A tunnel is no more; returns the address that it had.
     pub(crate) fn remove_tunnel(&self, tunnel: TunnelId) -> Option<SocketAddr> {
-        let address = self.address(Route::Tunnel(tunnel));
         let mut table = self.lock();
         table.tunnels.remove(&tunnel);
         let number = table.by_route.remove(&Route::Tunnel(tunnel))?;
         table.by_number.remove(&number);
-        Some(address)
+        Some(self.virtual_address(number))
     }
 
     /// How a route carries datagrams; `None` for a tunnel that is no more.
@@ -128,15 +169,24 @@ impl Routes {
     }
 }
 
+#[cfg(test)]
+impl Routes {
+    pub(super) fn made_up(&self) -> usize {
+        self.lock().by_number.len()
+    }
+}
+
 impl Table {
     fn number(&mut self, route: Route) -> u64 {
         if let Some(number) = self.by_route.get(&route) {
             return *number;
         }
         if self.by_number.len() >= MOST_VIRTUAL
-            && let Some((_, oldest)) = self.by_number.pop_first()
+            && let Some(oldest) =
+                self.by_number.keys().find(|number| !self.held.contains_key(number)).copied()
+            && let Some(route) = self.by_number.remove(&oldest)
         {
-            self.by_route.remove(&oldest);
+            self.by_route.remove(&route);
         }
         self.next += 1;
         self.by_number.insert(self.next, route);
@@ -201,6 +251,36 @@ mod tests {
         one.add_tunnel(TunnelId(1), Kind::Relayed, None);
         let address = one.address(Route::Tunnel(TunnelId(1)));
         assert_eq!(other.route(address), Some(Route::Udp { socket: 0, remote: address }));
+    }
+
+    #[test]
+    fn what_a_path_needs_stays_whoever_else_comes() {
+        let routes = Routes::new(&[at("127.0.0.1:1"), at("127.0.0.1:2")]);
+        let held = Route::Udp { socket: 1, remote: at("192.0.2.1:1") };
+        let address = routes.address(held);
+        routes.hold(address);
+        let flood = || {
+            for port in 1..=MOST_VIRTUAL as u16 {
+                let remote = SocketAddr::new(at("192.0.2.2:1").ip(), port);
+                routes.address(Route::Udp { socket: 1, remote });
+            }
+        };
+        flood();
+        assert_eq!(routes.route(address), Some(held));
+        routes.release(address);
+        assert!(routes.lock().held.is_empty());
+        let another = routes.address(Route::Udp { socket: 1, remote: at("192.0.2.3:1") });
+        assert_eq!((routes.route(address), routes.route(another).is_some()), (None, true));
+    }
+
+    #[test]
+    fn a_tunnel_that_has_ended_gets_no_address_anew() {
+        let routes = Routes::new(&[]);
+        routes.add_tunnel(TunnelId(1), Kind::Tcp, None);
+        assert!(routes.known(Route::Tunnel(TunnelId(1))).is_some());
+        routes.remove_tunnel(TunnelId(1));
+        assert_eq!(routes.known(Route::Tunnel(TunnelId(1))), None);
+        assert!(routes.lock().by_number.is_empty());
     }
 
     #[test]

@@ -8,7 +8,6 @@ use futures::{SinkExt, StreamExt};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::Semaphore,
     task::JoinSet,
     time::{sleep, timeout},
 };
@@ -18,8 +17,10 @@ use wayside_path::Kind;
 use super::{
     Shared,
     route::{Route, canonical},
+    strangers::Strangers,
     tunnel::Tunnel,
 };
+use crate::seldom::Seldom;
 
 /// The longest datagram that a length of two bytes can announce.
 const MAX_FRAME: usize = 65_535;
@@ -27,12 +28,15 @@ const MAX_FRAME: usize = 65_535;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a stranger may stay; a first message takes one way.
 const STRANGER_TIMEOUT: Duration = Duration::from_secs(10);
-/// Strangers at a time; further connections wait in the kernel's queue.
+/// Strangers at a time; a further one takes the place of one whose network has more of them, or is not taken.
 const MOST_STRANGERS: usize = 64;
-/// Connections at a time, strangers included.
+/// Connections at a time, strangers included; further ones wait in the kernel's queue.
 const MOST_CONNECTIONS: usize = 512;
 /// Connections that the kernel completes and keeps for us.
 const BACKLOG: i32 = 128;
+/// How long a connection that passed the gate may be without a path of a link: longer than a handshake and the choice after it take, and than a
+/// path that was closed takes to come back.
+const UNUSED_TIMEOUT: Duration = Duration::from_secs(90);
 /// Frames written before they are flushed; one system call carries them.
 const BATCH: usize = 32;
 
@@ -75,39 +79,51 @@ pub(crate) fn bind(address: SocketAddr) -> io::Result<TcpListener> {
 
 /// Takes connections until it is dropped.
 pub(crate) async fn listen(listener: TcpListener, shared: Arc<Shared>) {
-    let strangers = Arc::new(Semaphore::new(MOST_STRANGERS));
+    let strangers = Strangers::new(MOST_STRANGERS);
+    let (mut crowded, mut failed) = (Seldom::default(), Seldom::default());
     let mut connections = JoinSet::new();
     loop {
         while connections.len() >= MOST_CONNECTIONS {
             connections.join_next().await;
         }
         while connections.try_join_next().is_some() {}
-        let Ok(place) = Arc::clone(&strangers).acquire_owned().await else { return };
         let (stream, peer) = match listener.accept().await {
             Ok(accepted) => accepted,
             Err(error) => {
                 // Of this one connection, or for want of descriptors: neither passes by trying at once.
-                tracing::debug!(%error, "a TCP connection could not be taken");
+                if let Some(times) = failed.happened() {
+                    tracing::warn!(times, %error, "a TCP connection could not be taken");
+                }
                 sleep(Duration::from_millis(100)).await;
                 continue;
             }
         };
-        if stream.set_nodelay(true).is_err() {
-            continue;
+        let place = strangers.place(peer);
+        if place.as_ref().is_none_or(|(_, taken_over)| *taken_over)
+            && let Some(times) = crowded.happened()
+        {
+            tracing::warn!(times, %peer, "too many TCP connections of strangers: some are ended early");
         }
+        let Some((place, _)) = place.filter(|_| stream.set_nodelay(true).is_ok()) else { continue };
         let tunnel = shared.tunnel(Kind::Tcp, Some(canonical(peer)));
+        let shared = Arc::clone(&shared);
         connections.spawn(async move {
-            let admitted = tunnel.admitted();
+            let (admitted, id) = (tunnel.admitted(), tunnel.id());
             let carried = carry(stream, tunnel);
             tokio::pin!(carried);
             tokio::select! {
                 () = &mut carried => return,
                 () = sleep(STRANGER_TIMEOUT) => {}
+                () = place.lost() => {}
                 () = async { admitted.wait().await; } => {}
             }
             drop(place);
-            if admitted.initialized() {
-                carried.await;
+            // What passed may be a copy of somebody else's packet, so that a connection has to be of use.
+            while admitted.initialized() {
+                tokio::select! {
+                    () = &mut carried => return,
+                    () = sleep(UNUSED_TIMEOUT) => shared.close_tunnel_unless_used(id),
+                }
             }
         });
     }
