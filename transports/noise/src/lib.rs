@@ -109,6 +109,7 @@ pub mod fuzzing;
 mod gate;
 mod link;
 mod mtu;
+mod network;
 #[cfg(feature = "quinn")]
 pub mod quinn;
 mod remote;

@@ -248,7 +248,9 @@ fn a_healthy_busy_link_is_hardly_asked_and_an_idle_one_never() {
             wire.loss = 0;
         }
         (0..5_000).for_each(|_| world.step(true));
-        assert!(world.pings <= world.wires.len() as u64, "asked a path that answers in time");
+        // Each one that opens beside others has all of them asked once.
+        let opened = world.wires.len() as u64;
+        assert!(world.pings <= opened * (opened + 1) / 2, "asked a path that answers in time");
         (0..70_000).for_each(|_| world.step(false));
         let before = world.pings;
         (0..60_000).for_each(|_| world.step(false));

@@ -31,7 +31,8 @@ use crate::{
     error::MAX_REASON,
     gate::Gate,
     link::{self, Verdict},
-    socket::{Hint, Shared, VirtualSocket, tcp},
+    network::{Changes, addresses},
+    socket::{Hint, Network, Shared, VirtualSocket, tcp},
 };
 
 /// One device's sockets, on which it links with peers as client and as server.
@@ -95,6 +96,10 @@ impl Endpoint {
             ready,
         };
         acceptors.spawn(acceptor.run());
+        let abroad = addresses.iter().any(|address| !address.ip().is_loopback());
+        if abroad && matches!(config.network, Network::System) {
+            acceptors.spawn(watch_network(quic.clone(), Arc::clone(&shared)));
+        }
         Ok(Self {
             quic,
             addresses,
@@ -134,9 +139,10 @@ impl Endpoint {
     }
 
     /// Says that the machine's own addresses or routes have changed: every link checks its paths at once, and opens new ones where those are dead.
+    ///
+    /// On Linux an endpoint hears of such changes by itself, elsewhere it looks at the addresses every two seconds; this is for who knows earlier.
     pub fn network_changed(&self) {
-        self.quic.handle_network_change(Some(Arc::new(StillOurs::now())));
-        self.shared.hint(Hint::NetworkChanged);
+        network_changed(&self.quic, &self.shared);
     }
 
     /// As server: admits whom the expectation names through this gate until [`forget`](Self::forget). The same session replaces its
@@ -281,14 +287,34 @@ impl Endpoint {
     }
 }
 
+fn network_changed(quic: &noq::Endpoint, shared: &Shared) {
+    quic.handle_network_change(Some(Arc::new(StillOurs::now())));
+    shared.hint(Hint::NetworkChanged);
+}
+
+/// Runs until the endpoint closes.
+async fn watch_network(quic: noq::Endpoint, shared: Arc<Shared>) {
+    let watching = async {
+        let mut changes = Changes::new()?;
+        loop {
+            changes.next().await?;
+            tracing::debug!("this machine's network has changed");
+            network_changed(&quic, &shared);
+        }
+    };
+    let ended: Result<(), std::io::Error> = watching.await;
+    if let Err(error) = ended {
+        tracing::warn!(%error, "changes of this machine's network go unnoticed");
+    }
+}
+
 /// Tells the QUIC stack which paths may live on after a change: those that come from an address we still have.
 #[derive(Debug)]
 struct StillOurs(Option<Vec<std::net::IpAddr>>);
 
 impl StillOurs {
     fn now() -> Self {
-        let interfaces = if_addrs::get_if_addrs().ok();
-        Self(interfaces.map(|all| all.into_iter().map(|interface| interface.ip()).collect()))
+        Self(addresses().ok())
     }
 }
 
