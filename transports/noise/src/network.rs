@@ -9,21 +9,21 @@ pub(crate) use self::other::Changes;
 
 #[cfg(target_os = "linux")]
 mod linux {
-    use std::{io, os::fd::OwnedFd, time::Duration};
+    use std::{io, os::unix::net::UnixDatagram as StdDatagram, time::Duration};
 
     use rustix::net::{
-        AddressFamily, RecvFlags, SocketFlags, SocketType, bind, netlink::SocketAddrNetlink, recv,
-        socket_with,
+        AddressFamily, SocketFlags, SocketType, bind, netlink::SocketAddrNetlink, socket_with,
     };
-    use tokio::{io::unix::AsyncFd, time::sleep};
+    use tokio::{net::UnixDatagram, time::sleep};
 
     /// Links, addresses and routes of both families: RTMGRP_LINK, _IPV4_IFADDR, _IPV4_ROUTE, _IPV6_IFADDR, _IPV6_ROUTE (rtnetlink(7)).
     const GROUPS: u32 = 0x1 | 0x10 | 0x40 | 0x100 | 0x400;
     /// One change comes as a handful of messages; this is for the rest of them.
     const SETTLE: Duration = Duration::from_millis(30);
 
-    /// A netlink socket that hears of changes.
-    pub(crate) struct Changes(AsyncFd<OwnedFd>);
+    /// A netlink socket that hears of changes. Tokio knows the descriptor as a datagram socket, which is all that it is used as: it is waited for and
+    /// received from.
+    pub(crate) struct Changes(UnixDatagram);
 
     impl Changes {
         /// Hears from now on. Needs no privilege.
@@ -32,31 +32,22 @@ mod linux {
             // The protocol's number is zero: NETLINK_ROUTE.
             let socket = socket_with(AddressFamily::NETLINK, SocketType::RAW, flags, None)?;
             bind(&socket, &SocketAddrNetlink::new(0, GROUPS))?;
-            Ok(Self(AsyncFd::register(socket)?))
+            Ok(Self(UnixDatagram::from_std(StdDatagram::from(socket))?))
         }
 
         /// Waits for the next change.
         pub(crate) async fn next(&mut self) -> io::Result<()> {
-            self.drain().await?;
-            sleep(SETTLE).await;
+            self.0.readable().await?;
             self.discard();
-            Ok(())
-        }
-
-        async fn drain(&mut self) -> io::Result<()> {
-            let mut ready = self.0.readable().await?;
-            ready.clear_ready();
-            drop(ready);
+            sleep(SETTLE).await;
             self.discard();
             Ok(())
         }
 
         /// What it says in detail is looked up where it matters; a message too many does no harm, and one that is lost is followed by others.
         fn discard(&self) {
-            let mut buffer = [0u8; 8192];
-            while recv(self.0.get_ref(), &mut buffer, RecvFlags::DONTWAIT).is_ok_and(|(length, _)| length > 0)
-            {
-            }
+            let mut buffer = [0; 8192];
+            while self.0.try_recv(&mut buffer).is_ok_and(|length| length > 0) {}
         }
     }
 }
