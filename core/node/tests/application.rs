@@ -121,6 +121,11 @@ async fn whoever_stops_waiting_wants_nothing_any_more() {
     let peer = timeout(SOON, bob.node().connect("ann")).await.unwrap().unwrap();
     assert_eq!(peer.account.to_string(), ann.node().id().account);
     assert_eq!(wanted.account().to_string(), bob.node().id().account);
+    // It holds no home: the next node takes it while it lives.
+    let mut ann = ann;
+    ann.stop().await;
+    ann.start().await;
+    drop(wanted);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,11 +1,11 @@
 //! Who is wanted, and by how many.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use wayside_proto::crypto::keys::AccountId;
 
-use super::Driver;
+use super::{Driver, Shared};
 use crate::store::StoreError;
 
 /// How many want whom, and those that are wanted because messages wait for them.
@@ -15,10 +15,10 @@ pub(super) struct Wants {
     by_messages: tokio::sync::Mutex<BTreeMap<AccountId, Want>>,
 }
 
-/// Somebody wants a friend for as long as this lives.
+/// Somebody wants a friend for as long as this lives. It does not keep the node from ending, nor the home in use.
 #[derive(Debug)]
 pub(crate) struct Want {
-    driver: Driver,
+    driver: Weak<Shared>,
     account: AccountId,
     runtime: tokio::runtime::Handle,
 }
@@ -30,9 +30,10 @@ impl Driver {
             *count = count.saturating_add(1);
             *count == 1
         });
-        let want = Want { driver: self.clone(), account, runtime: tokio::runtime::Handle::current() };
+        let runtime = tokio::runtime::Handle::current();
+        let want = Want { driver: Arc::downgrade(&self.0), account, runtime };
         if first {
-            want.tell();
+            want.tell(self.clone());
         }
         want
     }
@@ -76,20 +77,22 @@ impl Driver {
 
 impl Want {
     /// Has the engine told what holds when it hears of it, whatever came in between.
-    fn tell(&self) {
-        let (driver, account) = (self.driver.clone(), self.account);
+    fn tell(&self, driver: Driver) {
+        let account = self.account;
         self.runtime.spawn(async move { driver.happened(move |actor| actor.want_or_not(&account)).await });
     }
 }
 
 impl Drop for Want {
     fn drop(&mut self) {
-        let last = self.driver.count(&self.account, |count| {
+        // Nobody is wanted by a node that has ended.
+        let Some(driver) = self.driver.upgrade().map(Driver) else { return };
+        let last = driver.count(&self.account, |count| {
             *count = count.saturating_sub(1);
             *count == 0
         });
         if last {
-            self.tell();
+            self.tell(driver);
         }
     }
 }

@@ -89,7 +89,7 @@ impl NodeBuilder {
         self
     }
 
-    /// Has its sockets from there instead of the operating system.
+    /// Has its UDP sockets from there instead of the operating system; TCP is the operating system's in any case.
     #[must_use]
     pub fn network(mut self, network: wayside_noise::Network) -> Self {
         self.network = network;
