@@ -15,7 +15,9 @@ pub const ALL: &[(&str, Target)] = &[
     ("link_message_1", fuzzing::message_1),
     ("link_message_2", fuzzing::message_2),
     ("link_parameters", fuzzing::parameters),
+    ("link_probes", fuzzing::probes),
     ("link_segments", fuzzing::segments),
+    ("link_tcp", fuzzing::tcp),
 ];
 
 /// Runs the target of this name.

@@ -6,8 +6,10 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
+use bytes::BytesMut;
 use noq::udp::RecvMeta;
 use noq_proto::{Side, crypto::ServerConfig as _, transport_parameters::TransportParameters};
+use tokio_util::codec::Decoder;
 
 use crate::{
     Ciphers, Expectation, Kem, Secret32, SessionId, StaticKey, Whom,
@@ -19,9 +21,14 @@ use crate::{
         gate_keys::GateKeys,
         handshake::{Initiator, Parties, Responder},
         initial::{Header, MIN_DATAGRAM},
+        probe::{Probe, is_probe},
         suite::Suite,
     },
     gate::{Gate, LOCAL_ID_LEN, OwnIds, Sieve, Verdict},
+    socket::{
+        probes::{Arrived, Prober, Probers},
+        tcp,
+    },
 };
 
 /// A first datagram's header.
@@ -181,6 +188,72 @@ pub fn segments(data: &[u8]) -> bool {
     sieve.keep_admitted(&mut buffer, &mut meta);
     assert_eq!(buffer[..meta.len], expected);
     !expected.is_empty()
+}
+
+/// Probes as they arrive: bytes of anybody's, and behind them a question or an answer that a friend seals. The first byte says from where; of
+/// what the link asked, the rest may be changed.
+pub fn probes(data: &[u8]) -> bool {
+    let Some((&whence, rest)) = data.split_first() else { return false };
+    let from = if whence & 1 == 0 { here() } else { there() };
+    let (ours, theirs) = (Secret32::from(secret(0x50)), Secret32::from(secret(0x60)));
+    let probers = Probers::default();
+    let prober = Arc::new(Prober::new(ours.clone(), theirs.clone()));
+    let link = probers.add(Arc::clone(&prober));
+    probers.path_opened(link, here());
+    let question = prober.ask(here());
+    // Nobody's, whatever it is.
+    assert!(matches!(probers.arrived(from, rest), Arrived::Nothing));
+    assert!(
+        matches!(probers.arrived(from, &overwritten(&question, rest)), Arrived::Nothing),
+        "our own, sent back"
+    );
+    let number = rest.first_chunk::<8>().map_or(0, |bytes| u64::from_be_bytes(*bytes));
+    let probe = if whence & 2 == 0 { Probe::Ask(number) } else { Probe::Answer(number) };
+    let sealed = probe.seal(&theirs);
+    assert!(is_probe(&sealed));
+    let changed = overwritten(&sealed, rest.get(8..).unwrap_or_default());
+    let answer = match probers.arrived(from, &changed) {
+        Arrived::Nothing => {
+            assert_ne!(changed, sealed);
+            return false;
+        }
+        Arrived::Taken(answer) => {
+            assert_eq!(changed, sealed);
+            answer
+        }
+    };
+    assert_eq!(answer.is_some(), probe == Probe::Ask(number) && number > 0);
+    assert!(answer.is_none_or(|answer| Probe::open(&ours, &answer) == Some(Probe::Answer(number))));
+    // An answer counts only to what was asked, and from where it was asked.
+    let counted = prober.answers(here()).count;
+    assert_eq!(counted, u64::from(probe == Probe::Answer(1) && from == here()));
+    assert!(matches!(probers.arrived(from, &sealed), Arrived::Taken(None)), "a copy draws nothing");
+    assert_eq!(prober.answers(here()).count, counted);
+    true
+}
+
+/// What comes over a TCP connection, in chunks each behind its length: the datagrams in it, whatever the chunks.
+pub fn tcp(mut data: &[u8]) -> bool {
+    let (mut codec, mut buffer, mut sent, mut got) = (tcp::codec(), BytesMut::new(), Vec::new(), Vec::new());
+    while let Some((&length, rest)) = data.split_first() {
+        let (chunk, rest) = rest.split_at(rest.len().min(usize::from(length)));
+        data = rest;
+        buffer.extend_from_slice(chunk);
+        sent.extend_from_slice(chunk);
+        while let Some(datagram) = codec.decode(&mut buffer).expect("any two bytes are a length") {
+            got.extend_from_slice(&(datagram.len() as u16).to_be_bytes());
+            got.extend_from_slice(&datagram);
+            let _ = open_gate(Whom::Anyone, Kem::None).judge(here(), &datagram);
+        }
+    }
+    assert!(sent.starts_with(&got));
+    // What is left is no whole datagram; and it is not held for more than there is.
+    let left = &sent[got.len()..];
+    assert!(
+        left.first_chunk::<2>()
+            .is_none_or(|length| left.len() < 2 + usize::from(u16::from_be_bytes(*length)))
+    );
+    !got.is_empty()
 }
 
 /// A first flight of a hybrid handshake in pieces, by a script: four bytes a datagram, for whose it is and for where its

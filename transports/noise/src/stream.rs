@@ -44,7 +44,8 @@ impl SendStream {
         let _ = self.inner.finish();
     }
 
-    /// Finishes, and waits until the peer's transport has acknowledged every byte (not that anybody has read it).
+    /// Finishes, and waits until the peer's transport has acknowledged every byte (not that anybody has read it), or the peer wants no more of them:
+    /// a reader that stops, or refuses the stream, is not told from one that has it all. Where it matters the peer's answer says so.
     ///
     /// # Errors
     /// [`LinkError::Closed`] if the link ends before.

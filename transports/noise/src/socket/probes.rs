@@ -147,7 +147,7 @@ impl Prober {
 
 /// All links of an endpoint, by where their paths lead.
 #[derive(Default)]
-pub(super) struct Probers(Mutex<Table>);
+pub(crate) struct Probers(Mutex<Table>);
 
 #[derive(Default)]
 struct Table {
@@ -162,14 +162,14 @@ struct Table {
 }
 
 /// What a datagram from somewhere is to somebody.
-pub(super) enum Arrived {
+pub(crate) enum Arrived {
     /// Nobody's.
     Nothing,
     Taken(Option<[u8; LEN]>),
 }
 
 impl Probers {
-    pub(super) fn add(&self, prober: Arc<Prober>) -> u64 {
+    pub(crate) fn add(&self, prober: Arc<Prober>) -> u64 {
         let mut table = lock(&self.0);
         table.next += 1;
         let number = table.next;
@@ -181,7 +181,7 @@ impl Probers {
         lock(&self.0).links.remove(&link);
     }
 
-    pub(super) fn path_opened(&self, link: u64, remote: SocketAddr) {
+    pub(crate) fn path_opened(&self, link: u64, remote: SocketAddr) {
         lock(&self.0).by_remote.entry(remote).or_default().push(link);
     }
 
@@ -200,7 +200,7 @@ impl Probers {
         lock(&self.0).by_remote.contains_key(&remote)
     }
 
-    pub(super) fn arrived(&self, from: SocketAddr, datagram: &[u8]) -> Arrived {
+    pub(crate) fn arrived(&self, from: SocketAddr, datagram: &[u8]) -> Arrived {
         let mut table = lock(&self.0);
         for link in table.by_remote.get(&from).into_iter().flatten() {
             if let Some(answer) = table.links.get(link).and_then(|it| it.arrived(from, true, datagram)) {

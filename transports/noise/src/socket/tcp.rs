@@ -129,11 +129,14 @@ pub(crate) async fn listen(listener: TcpListener, shared: Arc<Shared>) {
     }
 }
 
+/// How datagrams lie in a stream.
+pub(crate) fn codec() -> LengthDelimitedCodec {
+    LengthDelimitedCodec::builder().length_field_type::<u16>().max_frame_length(MAX_FRAME).new_codec()
+}
+
 /// Carries datagrams both ways until either side ends it.
 async fn carry(stream: TcpStream, mut tunnel: Tunnel) {
-    let codec =
-        LengthDelimitedCodec::builder().length_field_type::<u16>().max_frame_length(MAX_FRAME).new_codec();
-    let (mut to_peer, mut from_peer) = Framed::new(stream, codec).split();
+    let (mut to_peer, mut from_peer) = Framed::new(stream, codec()).split();
     let inlet = tunnel.inlet();
     let reading = async {
         // A frame that is cut short, or an error: either way it is over.
