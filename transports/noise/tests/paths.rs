@@ -184,6 +184,8 @@ async fn tcp_carries_a_link_where_udp_is_blocked() {
     let (dialled, accepted) = dialled(&agreed, &client, &server, to).await;
     assert_eq!((dialled.kind(), accepted.kind()), (Kind::Tcp, Kind::Tcp));
     assert_eq!(dialled.remote(), tcp);
+    sleep(Duration::from_millis(500)).await;
+    assert_eq!(dialled.paths().len(), 1, "no second connection to where the first leads");
     let (mut stream, data) = (dialled.open("test/bulk").await.unwrap(), vec![7; 4 << 20]);
     let expected = data.len();
     tokio::spawn(async move {

@@ -421,6 +421,7 @@ impl Keeper {
         match (remote, self.shared.routes.route(address)) {
             (Remote::Udp(remote), Some(Route::Udp { remote: at, .. })) => canonical(remote) == at,
             (Remote::Tunnel(tunnel), Some(Route::Tunnel(at))) => tunnel == at,
+            (Remote::Tcp(remote), Some(Route::Tunnel(at))) => self.shared.routes.peer_of(at) == Some(remote),
             _ => false,
         }
     }
