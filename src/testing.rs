@@ -39,8 +39,8 @@
 //! ```
 //!
 //! Keys and what the nodes draw are the same in each run, and so are the moments at which things happen; of two that are due at the same moment either may
-//! come first. What is not simulated is the disk, on which the homes lie: while a node waits for it no simulated time passes. Without `start_paused` all of
-//! it works in real time.
+//! come first. What is not simulated is the disk, on which the homes lie: while a node waits for it no simulated time passes. While somebody waits for a
+//! socket of the system, such as the local API's, simulated time may run on to whatever is due next. Without `start_paused` all of it works in real time.
 
 use std::fmt;
 use std::future::{Future, IntoFuture};

@@ -147,6 +147,7 @@ fn in_words(event: &NodeEvent) -> String {
         NodeEvent::Warning { what } => one_line(what),
         NodeEvent::Missed { count } => format!("{count} events came and went too fast to be shown"),
         NodeEvent::Stopping => "Ended.".to_owned(),
+        // Of a version that knows more of them; it says them itself.
         _ => String::new(),
     }
 }

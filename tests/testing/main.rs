@@ -137,6 +137,25 @@ async fn what_is_lost_is_sent_again() {
     assert!(bob.link.stats().lost_packets > 0);
 }
 
+/// Its socket is the system's, so that the clock may run on to whatever is due next while a request is on its way.
+#[cfg(feature = "api")]
+#[tokio::test(start_paused = true)]
+async fn the_local_api_may_be_asked_and_nothing_times_out() {
+    use wayside::api::types::{Sent, StatusView};
+    let pair = pair().ann(NodeBuilder::serve_api).await;
+    let peer = pair.ann.connect("bob").await.unwrap();
+    let began = Instant::now();
+    for number in 0..50 {
+        let message = Send { wait_ms: Some(60_000), ..Send::new("bob".into(), number.to_string()) };
+        let sent: Sent = pair.ann.client().post("/v1/messages", &message).await.unwrap();
+        assert_eq!(sent.state, MessageState::Delivered);
+        let status: StatusView = pair.ann.client().get("/v1/status").await.unwrap();
+        assert_eq!(status.links.len(), 1);
+    }
+    assert!(timeout(Duration::ZERO, peer.link.closed()).await.is_err(), "the link lives");
+    assert!(began.elapsed() < HOUR, "{:?}", began.elapsed());
+}
+
 #[tokio::test(start_paused = true)]
 async fn homes_are_removed_with_the_pair() {
     let pair = pair().await;

@@ -221,6 +221,8 @@ impl NodeBuilder {
         let actor = tokio::spawn(actor.run(mailbox, stop.clone()));
         spawn_until(&tasks, &stop, accept_links(driver.clone(), Arc::clone(&endpoint)));
         spawn_until(&tasks, &stop, expire_messages(driver.clone()));
+        // From here on what fails ends all of it.
+        let stop = stop.drop_guard();
         driver.want_recipients().await?;
         let listening = listen.urls();
         let requests = Requests {
@@ -235,7 +237,6 @@ impl NodeBuilder {
         let client = ApiClient::new(requests.home.socket());
         #[cfg(feature = "api")]
         let server = if serves_api { Some(Server::start(requests.clone())?) } else { None };
-        let stop = stop.drop_guard();
         Ok(Node {
             requests,
             #[cfg(feature = "api")]
