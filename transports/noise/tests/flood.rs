@@ -22,8 +22,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use wayside_noise::{Expectation, Link, SessionId};
 
 /// Of one reading of throughput, and of one of round trips.
-const READING: Duration = Duration::from_millis(700);
-const ROUNDS: usize = 7;
+const READING: Duration = Duration::from_millis(500);
+const ROUNDS: usize = 5;
 
 #[derive(Clone, Copy, PartialEq)]
 enum Garbage {
@@ -78,7 +78,7 @@ impl Flood {
                 let (began, mut count) = (Instant::now(), 0u64);
                 while !stop.load(Ordering::Relaxed) {
                     let due = (began.elapsed().as_secs_f64() * per_second as f64) as u64;
-                    while count < due {
+                    while count < due && !stop.load(Ordering::Relaxed) {
                         let _ = socket.send_to(&all[count as usize % all.len()], to);
                         count += 1;
                     }
@@ -119,17 +119,16 @@ fn foreign(read: bool) -> (SocketAddr, UdpSocket) {
     (address, socket)
 }
 
-/// How many datagrams a second loopback carries from one sender to one reader.
+/// How many datagrams a second loopback carries from one sender to one reader: those that arrive.
 fn loopback_carries() -> f64 {
-    let (address, _socket) = foreign(true);
-    let (socket, datagram, began) = (UdpSocket::bind(loopback()).unwrap(), [7; 1200], Instant::now());
-    let mut count = 0;
-    while began.elapsed() < Duration::from_secs(1) {
-        for _ in 0..100 {
-            socket.send_to(&datagram, address).unwrap();
-        }
-        count += 100;
+    let socket = UdpSocket::bind(loopback()).unwrap();
+    let flood = Flood::start(Some(socket.local_addr().unwrap()), Garbage::Random, u64::from(u32::MAX));
+    let (began, mut buffer, mut count) = (Instant::now(), [0; 2048], 0);
+    while began.elapsed() < Duration::from_secs(2) {
+        socket.recv(&mut buffer).unwrap();
+        count += 1;
     }
+    drop(flood);
     f64::from(count) / began.elapsed().as_secs_f64()
 }
 
@@ -196,8 +195,8 @@ async fn what_a_flood_of_garbage_costs() {
         "ratios are medians over {ROUNDS} alternating runs; bulk: higher is better, round trip: lower is better\n"
     );
     println!(
-        "{:<34}{:>12}{:>12}{:>14}{:>14}{:>14}{:>14}{:>12}",
-        "", "quiet", "ours", "ours/read", "ours/unread", "trip o/read", "trip o/unread", "RSS +kB"
+        "{:<34}{:>12}{:>12}{:>14}{:>14}{:>14}{:>14}{:>16}{:>12}",
+        "", "quiet", "ours", "ours/read", "ours/unread", "trip o/read", "trip o/unread", "lost", "RSS +kB"
     );
     for (name, garbage, gates) in [
         ("random bytes", Garbage::Random, 1),
@@ -226,23 +225,27 @@ async fn row(name: &str, garbage: Garbage, gates: u8, rate: u64) {
     let (unread, _unread) = foreign(false);
     reading(&dialled, &accepted).await;
     let before = resident();
+    let mut lost = [0; 4];
     let (mut bulk, mut trips) = ([const { Vec::new() }; 4], [const { Vec::new() }; 4]);
     for round in 0..ROUNDS {
         for step in 0..4 {
             let at = (step + round) % 4;
             let flood = Flood::start([None, Some(read), Some(unread), Some(to[0])][at], garbage, rate);
+            let lost_before = dialled.stats().lost_packets;
             let (rate, trip) = reading(&dialled, &accepted).await;
+            lost[at] += dialled.stats().lost_packets - lost_before;
             drop(flood);
             bulk[at].push(rate);
             trips[at].push(trip);
         }
     }
     let grown = resident() as i64 - before as i64;
+    let lost = format!("{}/{}", lost[3], lost[1]);
     let of = |all: &[Vec<f64>; 4], over: usize| {
         median(all[3].iter().zip(&all[over]).map(|(ours, other)| ours / other).collect())
     };
     println!(
-        "{name:<34}{:>9.0} MB{:>9.0} MB{:>14.2}{:>14.2}{:>14.2}{:>14.2}{grown:>12}",
+        "{name:<34}{:>9.0} MB{:>9.0} MB{:>14.2}{:>14.2}{:>14.2}{:>14.2}{lost:>16}{grown:>12}",
         median(bulk[0].clone()),
         median(bulk[3].clone()),
         of(&bulk, 1),
