@@ -10,7 +10,7 @@ use std::{
     net::{SocketAddr, UdpSocket},
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicBool, Ordering},
     },
     thread,
     time::{Duration, Instant},
@@ -63,16 +63,15 @@ impl Garbage {
 /// Sends at a rate, in bursts of a millisecond, until it is dropped.
 struct Flood {
     stop: Arc<AtomicBool>,
-    sent: Arc<AtomicU64>,
     threads: Vec<thread::JoinHandle<()>>,
 }
 
 impl Flood {
     fn start(to: Option<SocketAddr>, garbage: Garbage, per_second: u64) -> Self {
-        let (stop, sent) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
+        let stop = Arc::new(AtomicBool::new(false));
         let mut threads = Vec::new();
         if let Some(to) = to {
-            let (stop, sent) = (Arc::clone(&stop), Arc::clone(&sent));
+            let stop = Arc::clone(&stop);
             threads.push(thread::spawn(move || {
                 let (socket, all) = (UdpSocket::bind(loopback()).unwrap(), garbage.make());
                 let (began, mut count) = (Instant::now(), 0u64);
@@ -82,12 +81,11 @@ impl Flood {
                         let _ = socket.send_to(&all[count as usize % all.len()], to);
                         count += 1;
                     }
-                    sent.store(count, Ordering::Relaxed);
                     thread::sleep(Duration::from_millis(1));
                 }
             }));
         }
-        Self { stop, sent, threads }
+        Self { stop, threads }
     }
 }
 
