@@ -58,9 +58,7 @@ fn where_nobody_answers_nothing_is_closed() {
 fn where_a_peer_stood_still_the_first_path_to_answer_condemns_no_other() {
     let mut paths = Paths::default();
     let keys = [PathKey(0), PathKey(1)];
-    for key in keys {
-        paths.opened(ms(0), key, V4, ms(1));
-    }
+    keys.into_iter().for_each(|key| paths.opened(ms(0), key, V4, ms(1)));
     let mut answered = |at: u64, counts: [u64; 2]| {
         for (key, received) in keys.into_iter().zip(counts) {
             paths.observe(ms(at), key, Sample { sent: 1 + at.min(5_000), received, rtt: ms(1) });
