@@ -1,6 +1,8 @@
 //! A link: an authenticated QUIC connection with one peer.
 
+mod board;
 mod choice;
+mod opening;
 mod paths;
 
 use std::{
@@ -19,9 +21,12 @@ use tokio::{
 };
 use wayside_path::Kind;
 
+pub use self::board::{LinkEvent, PathView};
 pub(crate) use self::choice::{Verdict, choose, chosen};
-use self::paths::{Board, Keeper, export, kind_and_remote, view};
-pub use self::paths::{LinkEvent, PathView};
+use self::{
+    board::{Board, kind_and_remote, view},
+    paths::{Keeper, export},
+};
 use crate::{
     CloseReason, LinkError, Remote, Secret32, SessionId, Stream, adapter::peer_of, core::handshake::Peer,
     error::MAX_REASON, seldom::Seldom, socket::Shared,

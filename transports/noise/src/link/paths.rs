@@ -5,21 +5,22 @@
 use std::{
     collections::{BTreeMap, VecDeque},
     net::SocketAddr,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicU32, Ordering},
-    },
+    sync::Arc,
     time::Duration,
 };
 
 use futures::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
-use noq::{Connection, Path, PathError, PathEvent, PathId, PathStatus, VarInt};
+use noq::{Connection, Path, PathEvent, PathId, PathStatus, VarInt};
 use tokio::{
-    sync::{Notify, broadcast},
-    time::{Instant, sleep, sleep_until, timeout},
+    sync::broadcast,
+    time::{Instant, sleep_until},
 };
 use wayside_path::{Action, Kind, PathKey, Paths, Sample};
 
+use super::{
+    board::{Board, LinkEvent, kind_and_remote, view},
+    opening::{Opened, open},
+};
 use crate::{
     CloseReason, Remote, Secret32,
     adapter::path_number,
@@ -27,115 +28,11 @@ use crate::{
         Hint, Shared,
         probes::Prober,
         route::{Route, canonical},
-        tcp,
     },
 };
 
-/// What happened to a link's paths.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum LinkEvent {
-    /// Another path can carry the link now.
-    PathOpened(PathView),
-    /// A path is no more.
-    PathClosed(PathView),
-    /// What this side sends travels over another path from now on.
-    Moved(PathView),
-}
-
-/// A path, as it was at one moment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct PathView {
-    /// How it carries datagrams.
-    pub kind: Kind,
-    /// The address at its other end; of a tunnel, none that means anything outside this process.
-    pub remote: SocketAddr,
-    /// Whether this side sends over it.
-    pub in_use: bool,
-    /// The smoothed round-trip time.
-    pub rtt: Duration,
-    /// Its largest UDP payload in bytes.
-    pub mtu: u16,
-    /// Bytes of UDP payload sent.
-    pub sent_bytes: u64,
-    /// Bytes of UDP payload received.
-    pub received_bytes: u64,
-    /// Packets of ours that were declared lost.
-    pub lost_packets: u64,
-}
-
-/// What a link and the keeper of its paths share.
-pub(super) struct Board {
-    /// The keeper sleeps, and whoever sends something wakes it.
-    dormant: AtomicBool,
-    stirred: Notify,
-    /// The link was closed since nobody answered.
-    given_up: AtomicBool,
-    in_use: Mutex<(PathId, Kind, SocketAddr)>,
-    /// Above all numbers of paths so far.
-    numbers: AtomicU32,
-    /// Made when somebody first asks.
-    events: Mutex<Option<broadcast::Sender<LinkEvent>>>,
-}
-
-/// Events that a slow listener may be behind; beyond it the oldest are lost to it.
-const EVENTS: usize = 64;
-
-impl Board {
-    pub(super) fn new(kind: Kind, remote: SocketAddr) -> Self {
-        Self {
-            dormant: AtomicBool::new(false),
-            stirred: Notify::new(),
-            given_up: AtomicBool::new(false),
-            in_use: Mutex::new((PathId::ZERO, kind, remote)),
-            numbers: AtomicU32::new(1),
-            events: Mutex::default(),
-        }
-    }
-
-    /// Something is about to be sent.
-    pub(super) fn stir(&self) {
-        if self.dormant.load(Ordering::Relaxed) && self.dormant.swap(false, Ordering::Relaxed) {
-            self.stirred.notify_one();
-        }
-    }
-
-    pub(super) fn is_given_up(&self) -> bool {
-        self.given_up.load(Ordering::Relaxed)
-    }
-
-    pub(super) fn in_use(&self) -> (PathId, Kind, SocketAddr) {
-        *lock(&self.in_use)
-    }
-
-    /// Above all numbers of paths so far.
-    pub(super) fn numbers(&self) -> u32 {
-        self.numbers.load(Ordering::Relaxed)
-    }
-
-    pub(super) fn events(&self) -> broadcast::Receiver<LinkEvent> {
-        lock(&self.events).get_or_insert_with(|| broadcast::channel(EVENTS).0).subscribe()
-    }
-
-    fn tell(&self, event: impl FnOnce() -> LinkEvent) {
-        if let Some(events) = lock(&self.events).as_ref() {
-            // Nobody may listen any more.
-            let _ = events.send(event());
-        }
-    }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 /// Told to a peer that did not answer, in case it hears it.
 const NO_ANSWER: VarInt = VarInt::from_u32(3);
-/// How long a candidate may take to become a path.
-const OPEN_TIMEOUT: Duration = Duration::from_secs(3);
-/// How long the peer may take to provide for another path.
-const ID_PAUSE: Duration = Duration::from_millis(20);
 /// Sleeping no longer than this it need not be woken.
 const NAP: Duration = Duration::from_millis(100);
 /// Addresses from which the peer spoke and that are kept as candidates; a further one takes the oldest one's place.
@@ -167,13 +64,6 @@ struct Open {
     sent: u64,
     /// What QUIC had sent when it was last looked at.
     seen: u64,
-}
-
-struct Opened {
-    path: Path,
-    address: SocketAddr,
-    /// Ends the TCP connection if the path was closed meanwhile.
-    _dialled: Option<tcp::Dialled>,
 }
 
 impl Keeper {
@@ -230,7 +120,7 @@ impl Keeper {
             self.carry_out();
             let due = self.decide.poll_timeout().map(|due| self.origin + due);
             let awake = due.is_some_and(|due| due <= Instant::now() + NAP);
-            self.board.dormant.store(!awake, Ordering::Relaxed);
+            self.board.set_dormant(!awake);
             tokio::select! {
                 _ = &mut closed => return self.ended(),
                 event = events.next() => match event {
@@ -240,7 +130,7 @@ impl Keeper {
                     None => return,
                 },
                 () = until(due) => self.look(),
-                () = self.board.stirred.notified() => {
+                () = self.board.stirred() => {
                     let now = self.now();
                     self.decide.stir(now);
                 }
@@ -286,7 +176,7 @@ impl Keeper {
         self.decide.handle_timeout(now);
         if self.decide.lost_for(now) >= self.shared.idle_timeout() {
             tracing::debug!("a peer answers over no path any more");
-            self.board.given_up.store(true, Ordering::Relaxed);
+            self.board.give_up();
             self.connection.close(NO_ANSWER, b"no answer");
         }
     }
@@ -314,8 +204,7 @@ impl Keeper {
         }
         let Some(Open { path, address, .. }) = self.open.get(&key) else { return };
         let Some((kind, remote)) = self.known(*address) else { return };
-        let before = std::mem::replace(&mut *lock(&self.board.in_use), (path.id(), kind, remote));
-        if before.0 != path.id() {
+        if self.board.moved(path.id(), kind, remote) {
             tracing::debug!(?kind, %remote, "a link moved to another path");
             self.board.tell(|| LinkEvent::Moved(view(path, kind, remote, true)));
         }
@@ -390,7 +279,7 @@ impl Keeper {
             return;
         }
         self.shared.path_opened(self.number, address);
-        self.board.numbers.fetch_max(key.0 + 1, Ordering::Relaxed);
+        self.board.numbered(key.0);
         // Until it is preferred nothing is sent over it that another one can carry.
         let _ = path.set_status(PathStatus::Backup);
         self.board.tell(|| LinkEvent::PathOpened(view(&path, kind, remote, false)));
@@ -510,71 +399,6 @@ pub(super) fn export(connection: &Connection, label: &[u8]) -> Secret32 {
     // There is a connection only after its handshake, and 32 bytes are what the exporter gives.
     assert!(exported.is_ok(), "an established link exports 32 bytes");
     Secret32::from(*bytes)
-}
-
-/// How an address carries datagrams, and the address as people know it.
-pub(super) fn kind_and_remote(shared: &Shared, address: SocketAddr) -> Option<(Kind, SocketAddr)> {
-    let route = shared.routes.route(address)?;
-    let remote = match route {
-        Route::Udp { remote, .. } => remote,
-        Route::Tunnel(tunnel) => shared.routes.peer_of(tunnel).unwrap_or(address),
-    };
-    Some((shared.routes.kind(route)?, remote))
-}
-
-pub(super) fn view(path: &Path, kind: Kind, remote: SocketAddr, in_use: bool) -> PathView {
-    let stats = path.stats();
-    PathView {
-        kind,
-        remote,
-        in_use,
-        rtt: stats.rtt,
-        mtu: stats.current_mtu,
-        sent_bytes: stats.udp_tx.bytes,
-        received_bytes: stats.udp_rx.bytes,
-        lost_packets: stats.lost_packets,
-    }
-}
-
-/// Opens a path to a candidate, as one that stands by.
-async fn open(connection: Connection, shared: Arc<Shared>, remote: Remote) -> Option<Opened> {
-    let (address, dialled) = match remote {
-        Remote::Udp(remote) => (shared.routes.udp_address(remote)?, None),
-        Remote::Tcp(remote) => {
-            let dialled = tcp::dial(&shared, remote)
-                .await
-                .inspect_err(|error| tracing::debug!(%remote, %error, "no TCP connection"))
-                .ok()?;
-            (dialled.address, Some(dialled))
-        }
-        Remote::Tunnel(tunnel) => (shared.routes.address(Route::Tunnel(tunnel)), None),
-    };
-    let mut id = None;
-    let attempt = async {
-        loop {
-            let opening = connection.open_path(address, PathStatus::Backup);
-            id = opening.path_id();
-            match opening.await {
-                Ok(path) => return Some(path),
-                // Right after the handshake, and while closed paths drain, the peer has not yet provided for another one.
-                Err(PathError::RemoteCidsExhausted | PathError::MaxPathIdReached) => sleep(ID_PAUSE).await,
-                Err(error) => {
-                    tracing::debug!(%remote, %error, "no path");
-                    return None;
-                }
-            }
-        }
-    };
-    match timeout(OPEN_TIMEOUT, attempt).await {
-        Ok(path) => Some(Opened { path: path?, address, _dialled: dialled }),
-        Err(_) => {
-            if let Some(path) = id.and_then(|id| connection.path(id)) {
-                // Gives up its number and its probes.
-                let _ = path.close();
-            }
-            None
-        }
-    }
 }
 
 async fn until(due: Option<Instant>) {

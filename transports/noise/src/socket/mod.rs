@@ -11,6 +11,8 @@
 pub(crate) mod memory;
 pub(crate) mod probes;
 pub(crate) mod route;
+mod sender;
+mod shared;
 mod strangers;
 pub(crate) mod tcp;
 pub(crate) mod tunnel;
@@ -21,24 +23,20 @@ use std::{
     net::{Ipv6Addr, SocketAddr},
     num::NonZeroUsize,
     pin::Pin,
-    sync::{Arc, Mutex, PoisonError},
-    task::{Context, Poll, Waker, ready},
-    time::Duration,
+    sync::Arc,
+    task::{Context, Poll},
 };
 
 use bytes::Bytes;
-use noq::{
-    AsyncUdpSocket, UdpSender,
-    udp::{RecvMeta, Transmit},
-};
-use tokio::sync::{broadcast, mpsc};
-use wayside_path::Kind;
+use noq::{AsyncUdpSocket, UdpSender, udp::RecvMeta};
+use tokio::sync::mpsc;
 
+pub(crate) use self::shared::{Hint, Shared};
 use self::{
     memory::MemoryNetwork,
-    probes::{Arrived, Prober, Probers},
     route::{Route, Routes, TunnelId, canonical, mapped},
-    tunnel::{Tunnel, Tunnels},
+    sender::VirtualSender,
+    tunnel::Tunnels,
 };
 use crate::{
     EndpointConfig,
@@ -62,135 +60,6 @@ impl Network {
             Self::System => udp::bind(address),
             Self::Memory(network) => network.bind(address),
         }
-    }
-}
-
-/// What may concern any link of the endpoint.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Hint {
-    /// The machine's addresses have changed.
-    NetworkChanged,
-    /// Nothing goes to or comes from this address any more.
-    Gone(SocketAddr),
-}
-
-/// Hints that a busy link may be behind.
-const HINTS: usize = 16;
-
-/// What the socket and the endpoint's links have in common.
-pub(crate) struct Shared {
-    pub(crate) routes: Arc<Routes>,
-    tunnels: Arc<Tunnels>,
-    hints: broadcast::Sender<Hint>,
-    probers: Probers,
-    longest_silence: Option<Duration>,
-    idle_timeout: Duration,
-    /// For what is sent beside QUIC: small, rare, and lost where the socket is busy.
-    aside: Mutex<Option<Pin<Box<dyn UdpSender>>>>,
-}
-
-impl Shared {
-    /// Carries datagrams by other means than UDP from now on.
-    pub(crate) fn tunnel(self: &Arc<Self>, kind: Kind, peer: Option<SocketAddr>) -> Tunnel {
-        self.tunnels.open(self, kind, peer)
-    }
-
-    pub(crate) fn hints(&self) -> broadcast::Receiver<Hint> {
-        self.hints.subscribe()
-    }
-
-    pub(crate) fn hint(&self, hint: Hint) {
-        // Nobody listens where there is no link.
-        let _ = self.hints.send(hint);
-    }
-
-    fn gone(&self, address: SocketAddr) {
-        self.hint(Hint::Gone(address));
-    }
-
-    /// After how long a silence a path is asked whether it lives.
-    pub(crate) fn longest_silence(&self) -> Option<Duration> {
-        self.longest_silence
-    }
-
-    /// How long questions may go unanswered before a link is given up.
-    pub(crate) fn idle_timeout(&self) -> Duration {
-        self.idle_timeout
-    }
-
-    /// A link asks and answers probes from now on; returns the number that it is known by here.
-    pub(crate) fn add_link(&self, prober: Arc<Prober>) -> u64 {
-        self.probers.add(prober)
-    }
-
-    pub(crate) fn remove_link(&self, link: u64) {
-        self.probers.remove(link);
-    }
-
-    /// A link has a path to this address.
-    pub(crate) fn path_opened(&self, link: u64, remote: SocketAddr) {
-        self.probers.path_opened(link, remote);
-        self.routes.hold(remote);
-    }
-
-    /// A link has a path to this address no more.
-    pub(crate) fn path_closed(&self, link: u64, remote: SocketAddr) {
-        self.probers.path_closed(link, remote);
-        self.routes.release(remote);
-        self.close_tcp(remote);
-    }
-
-    /// Sends a probe.
-    pub(crate) fn send_aside(&self, to: SocketAddr, datagram: &[u8]) {
-        let transmit =
-            Transmit { destination: to, ecn: None, contents: datagram, segment_size: None, src_ip: None };
-        let mut aside = self.aside.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(sender) = aside.as_mut() {
-            // Where the socket takes nothing now, a probe is lost as it may be on any wire.
-            let _ = sender.as_mut().poll_send(&transmit, &mut Context::from_waker(Waker::noop()));
-        }
-    }
-
-    /// Takes a probe.
-    fn probed(&self, from: Route, datagram: &[u8]) {
-        // A made-up address takes a place in a table: not before it is a friend's.
-        let known = match from {
-            Route::Udp { remote, .. } => self.routes.known(from).unwrap_or_else(|| mapped(remote)),
-            Route::Tunnel(_) => self.routes.address(from),
-        };
-        if let Arrived::Taken(Some(answer)) = self.probers.arrived(known, datagram) {
-            self.send_aside(self.routes.address(from), &answer);
-        }
-    }
-
-    /// Ends a TCP connection through which no path leads.
-    fn close_tunnel_unless_used(&self, tunnel: TunnelId) {
-        self.close_tcp(self.routes.address(Route::Tunnel(tunnel)));
-    }
-
-    /// Ends the TCP connection that an address stands for, if it does and no path leads through it.
-    pub(crate) fn close_tcp(&self, remote: SocketAddr) {
-        if let Some(route @ Route::Tunnel(tunnel)) = self.routes.route(remote)
-            && self.routes.kind(route) == Some(Kind::Tcp)
-            && !self.probers.is_known(remote)
-        {
-            self.tunnels.close(tunnel);
-        }
-    }
-}
-
-#[cfg(test)]
-impl Shared {
-    /// How many links ask and answer probes, addresses that paths lead to, and addresses that were made up.
-    pub(crate) fn tables(&self) -> (usize, usize, usize) {
-        let (links, remotes) = self.probers.sizes();
-        (links, remotes, self.routes.made_up())
-    }
-}
-
-impl std::fmt::Debug for Shared {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Shared").finish_non_exhaustive()
     }
 }
 
@@ -227,18 +96,10 @@ impl VirtualSocket {
             sockets.push(Bound { inner, failed: false });
         }
         let (tunnels, inbox) = Tunnels::new();
-        let shared = Arc::new(Shared {
-            routes: Arc::new(Routes::new(&bound)),
-            tunnels: Arc::new(tunnels),
-            hints: broadcast::channel(HINTS).0,
-            probers: Probers::default(),
-            longest_silence: config.longest_silence(),
-            idle_timeout: config.idle_timeout,
-            aside: Mutex::default(),
-        });
+        let shared = Arc::new(Shared::new(Routes::new(&bound), tunnels, config));
         let socket =
             Self { sockets, bound, inbox, turn: 0, sieve: Sieve::new(gate), shared: Arc::clone(&shared) };
-        *shared.aside.lock().unwrap_or_else(PoisonError::into_inner) = Some(socket.create_sender());
+        shared.send_by(socket.create_sender());
         Ok(socket)
     }
 
@@ -376,8 +237,7 @@ fn is_about_one_peer(error: &io::Error) -> bool {
 impl AsyncUdpSocket for VirtualSocket {
     fn create_sender(&self) -> Pin<Box<dyn UdpSender>> {
         let senders = self.sockets.iter().map(|socket| socket.inner.create_sender()).collect();
-        let (routes, tunnels) = (Arc::clone(&self.shared.routes), Arc::clone(&self.shared.tunnels));
-        Box::pin(VirtualSender { senders, routes, tunnels, done: 0, sent: 0 })
+        Box::pin(VirtualSender::new(senders, &self.shared))
     }
 
     fn poll_recv(
@@ -414,75 +274,5 @@ impl AsyncUdpSocket for VirtualSocket {
 
     fn may_fragment(&self) -> bool {
         self.sockets.iter().any(|socket| socket.inner.may_fragment())
-    }
-}
-
-/// Sends to whatever an address stands for.
-struct VirtualSender {
-    senders: Vec<Pin<Box<dyn UdpSender>>>,
-    routes: Arc<Routes>,
-    tunnels: Arc<Tunnels>,
-    /// How much of a transmission went out before the socket was full: the rest is asked for again.
-    done: usize,
-    /// What this link has sent so far, up to [`BURSTS_AFTER`].
-    sent: usize,
-}
-
-/// A link that has sent less than this sends datagrams one by one. QUIC keeps a buffer for a whole burst once there was one, and most links are idle.
-const BURSTS_AFTER: usize = 32 << 10;
-
-/// The most that the kernel takes in one call, however many segments it is: an IPv4 datagram's payload.
-const MOST_AT_ONCE: usize = 65_507;
-
-impl std::fmt::Debug for VirtualSender {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("VirtualSender")
-    }
-}
-
-impl UdpSender for VirtualSender {
-    fn poll_send(
-        mut self: Pin<&mut Self>,
-        transmit: &Transmit<'_>,
-        cx: &mut Context<'_>,
-    ) -> Poll<io::Result<()>> {
-        match self.routes.route(transmit.destination) {
-            Some(Route::Udp { socket, remote }) => {
-                let segment = transmit.segment_size.unwrap_or(transmit.contents.len()).max(1);
-                let at_once = (MOST_AT_ONCE / segment).max(1) * segment;
-                let Self { senders, done, .. } = &mut *self;
-                let Some(sender) = senders.get_mut(socket) else { return Poll::Ready(Ok(())) };
-                while let Some(rest) = transmit.contents.get(*done..).filter(|rest| !rest.is_empty()) {
-                    let contents = rest.get(..at_once).unwrap_or(rest);
-                    let real = Transmit {
-                        destination: remote,
-                        ecn: transmit.ecn,
-                        contents,
-                        segment_size: transmit.segment_size.filter(|segment| *segment < contents.len()),
-                        src_ip: transmit.src_ip,
-                    };
-                    ready!(sender.as_mut().poll_send(&real, cx))?;
-                    *done += contents.len();
-                }
-                *done = 0;
-                self.sent = self.sent.saturating_add(transmit.contents.len());
-                Poll::Ready(Ok(()))
-            }
-            Some(Route::Tunnel(tunnel)) => {
-                let segment = transmit.segment_size.unwrap_or(transmit.contents.len());
-                self.tunnels.send(tunnel, transmit.contents, segment);
-                Poll::Ready(Ok(()))
-            }
-            // Whoever carried it is gone: lost, as on a wire that was cut.
-            None => Poll::Ready(Ok(())),
-        }
-    }
-
-    fn max_transmit_segments(&self) -> NonZeroUsize {
-        if self.sent < BURSTS_AFTER {
-            return NonZeroUsize::MIN;
-        }
-        let least = self.senders.iter().map(|sender| sender.max_transmit_segments()).min();
-        least.unwrap_or(NonZeroUsize::MIN)
     }
 }

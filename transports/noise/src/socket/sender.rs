@@ -1,0 +1,94 @@
+//! Sends QUIC's datagrams wherever their address leads.
+
+use std::{
+    io,
+    num::NonZeroUsize,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+
+use noq::{UdpSender, udp::Transmit};
+
+use super::{
+    Shared,
+    route::{Route, Routes},
+    tunnel::Tunnels,
+};
+
+/// Sends to whatever an address stands for.
+pub(super) struct VirtualSender {
+    senders: Vec<Pin<Box<dyn UdpSender>>>,
+    routes: Arc<Routes>,
+    tunnels: Arc<Tunnels>,
+    /// How much of a transmission went out before the socket was full: the rest is asked for again.
+    done: usize,
+    /// What this link has sent so far, up to [`BURSTS_AFTER`].
+    sent: usize,
+}
+
+impl VirtualSender {
+    pub(super) fn new(senders: Vec<Pin<Box<dyn UdpSender>>>, shared: &Shared) -> Self {
+        let (routes, tunnels) = (Arc::clone(&shared.routes), Arc::clone(&shared.tunnels));
+        Self { senders, routes, tunnels, done: 0, sent: 0 }
+    }
+}
+
+/// A link that has sent less than this sends datagrams one by one. QUIC keeps a buffer for a whole burst once there was one, and most links are idle.
+const BURSTS_AFTER: usize = 32 << 10;
+
+/// The most that the kernel takes in one call, however many segments it is: an IPv4 datagram's payload.
+const MOST_AT_ONCE: usize = 65_507;
+
+impl std::fmt::Debug for VirtualSender {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("VirtualSender")
+    }
+}
+
+impl UdpSender for VirtualSender {
+    fn poll_send(
+        mut self: Pin<&mut Self>,
+        transmit: &Transmit<'_>,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<()>> {
+        match self.routes.route(transmit.destination) {
+            Some(Route::Udp { socket, remote }) => {
+                let segment = transmit.segment_size.unwrap_or(transmit.contents.len()).max(1);
+                let at_once = (MOST_AT_ONCE / segment).max(1) * segment;
+                let Self { senders, done, .. } = &mut *self;
+                let Some(sender) = senders.get_mut(socket) else { return Poll::Ready(Ok(())) };
+                while let Some(rest) = transmit.contents.get(*done..).filter(|rest| !rest.is_empty()) {
+                    let contents = rest.get(..at_once).unwrap_or(rest);
+                    let real = Transmit {
+                        destination: remote,
+                        ecn: transmit.ecn,
+                        contents,
+                        segment_size: transmit.segment_size.filter(|segment| *segment < contents.len()),
+                        src_ip: transmit.src_ip,
+                    };
+                    ready!(sender.as_mut().poll_send(&real, cx))?;
+                    *done += contents.len();
+                }
+                *done = 0;
+                self.sent = self.sent.saturating_add(transmit.contents.len());
+                Poll::Ready(Ok(()))
+            }
+            Some(Route::Tunnel(tunnel)) => {
+                let segment = transmit.segment_size.unwrap_or(transmit.contents.len());
+                self.tunnels.send(tunnel, transmit.contents, segment);
+                Poll::Ready(Ok(()))
+            }
+            // Whoever carried it is gone: lost, as on a wire that was cut.
+            None => Poll::Ready(Ok(())),
+        }
+    }
+
+    fn max_transmit_segments(&self) -> NonZeroUsize {
+        if self.sent < BURSTS_AFTER {
+            return NonZeroUsize::MIN;
+        }
+        let least = self.senders.iter().map(|sender| sender.max_transmit_segments()).min();
+        least.unwrap_or(NonZeroUsize::MIN)
+    }
+}

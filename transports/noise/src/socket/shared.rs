@@ -1,0 +1,166 @@
+//! What the socket and the endpoint's links have in common: where datagrams go, who asks and answers probes, and what concerns every link.
+
+use std::{
+    net::SocketAddr,
+    pin::Pin,
+    sync::{Arc, Mutex, PoisonError},
+    task::{Context, Waker},
+    time::Duration,
+};
+
+use noq::{UdpSender, udp::Transmit};
+use tokio::sync::broadcast;
+use wayside_path::Kind;
+
+use super::{
+    probes::{Arrived, Prober, Probers},
+    route::{Route, Routes, TunnelId, mapped},
+    tunnel::{Tunnel, Tunnels},
+};
+use crate::EndpointConfig;
+
+/// What may concern any link of the endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Hint {
+    /// The machine's addresses have changed.
+    NetworkChanged,
+    /// Nothing goes to or comes from this address any more.
+    Gone(SocketAddr),
+}
+
+/// Hints that a busy link may be behind.
+const HINTS: usize = 16;
+
+/// What the socket and the endpoint's links have in common.
+pub(crate) struct Shared {
+    pub(crate) routes: Arc<Routes>,
+    pub(super) tunnels: Arc<Tunnels>,
+    hints: broadcast::Sender<Hint>,
+    probers: Probers,
+    longest_silence: Option<Duration>,
+    idle_timeout: Duration,
+    /// For what is sent beside QUIC: small, rare, and lost where the socket is busy.
+    aside: Mutex<Option<Pin<Box<dyn UdpSender>>>>,
+}
+
+impl Shared {
+    pub(super) fn new(routes: Routes, tunnels: Tunnels, config: &EndpointConfig) -> Self {
+        Self {
+            routes: Arc::new(routes),
+            tunnels: Arc::new(tunnels),
+            hints: broadcast::channel(HINTS).0,
+            probers: Probers::default(),
+            longest_silence: config.longest_silence(),
+            idle_timeout: config.idle_timeout,
+            aside: Mutex::default(),
+        }
+    }
+
+    /// What is sent beside QUIC goes out by this.
+    pub(super) fn send_by(&self, sender: Pin<Box<dyn UdpSender>>) {
+        *self.aside.lock().unwrap_or_else(PoisonError::into_inner) = Some(sender);
+    }
+
+    /// Carries datagrams by other means than UDP from now on.
+    pub(crate) fn tunnel(self: &Arc<Self>, kind: Kind, peer: Option<SocketAddr>) -> Tunnel {
+        self.tunnels.open(self, kind, peer)
+    }
+
+    pub(crate) fn hints(&self) -> broadcast::Receiver<Hint> {
+        self.hints.subscribe()
+    }
+
+    pub(crate) fn hint(&self, hint: Hint) {
+        // Nobody listens where there is no link.
+        let _ = self.hints.send(hint);
+    }
+
+    pub(super) fn gone(&self, address: SocketAddr) {
+        self.hint(Hint::Gone(address));
+    }
+
+    /// After how long a silence a path is asked whether it lives.
+    pub(crate) fn longest_silence(&self) -> Option<Duration> {
+        self.longest_silence
+    }
+
+    /// How long questions may go unanswered before a link is given up.
+    pub(crate) fn idle_timeout(&self) -> Duration {
+        self.idle_timeout
+    }
+
+    /// A link asks and answers probes from now on; returns the number that it is known by here.
+    pub(crate) fn add_link(&self, prober: Arc<Prober>) -> u64 {
+        self.probers.add(prober)
+    }
+
+    pub(crate) fn remove_link(&self, link: u64) {
+        self.probers.remove(link);
+    }
+
+    /// A link has a path to this address.
+    pub(crate) fn path_opened(&self, link: u64, remote: SocketAddr) {
+        self.probers.path_opened(link, remote);
+        self.routes.hold(remote);
+    }
+
+    /// A link has a path to this address no more.
+    pub(crate) fn path_closed(&self, link: u64, remote: SocketAddr) {
+        self.probers.path_closed(link, remote);
+        self.routes.release(remote);
+        self.close_tcp(remote);
+    }
+
+    /// Sends a probe.
+    pub(crate) fn send_aside(&self, to: SocketAddr, datagram: &[u8]) {
+        let transmit =
+            Transmit { destination: to, ecn: None, contents: datagram, segment_size: None, src_ip: None };
+        let mut aside = self.aside.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(sender) = aside.as_mut() {
+            // Where the socket takes nothing now, a probe is lost as it may be on any wire.
+            let _ = sender.as_mut().poll_send(&transmit, &mut Context::from_waker(Waker::noop()));
+        }
+    }
+
+    /// Takes a probe.
+    pub(super) fn probed(&self, from: Route, datagram: &[u8]) {
+        // A made-up address takes a place in a table: not before it is a friend's.
+        let known = match from {
+            Route::Udp { remote, .. } => self.routes.known(from).unwrap_or_else(|| mapped(remote)),
+            Route::Tunnel(_) => self.routes.address(from),
+        };
+        if let Arrived::Taken(Some(answer)) = self.probers.arrived(known, datagram) {
+            self.send_aside(self.routes.address(from), &answer);
+        }
+    }
+
+    /// Ends a TCP connection through which no path leads.
+    pub(super) fn close_tunnel_unless_used(&self, tunnel: TunnelId) {
+        self.close_tcp(self.routes.address(Route::Tunnel(tunnel)));
+    }
+
+    /// Ends the TCP connection that an address stands for, if it does and no path leads through it.
+    pub(crate) fn close_tcp(&self, remote: SocketAddr) {
+        if let Some(route @ Route::Tunnel(tunnel)) = self.routes.route(remote)
+            && self.routes.kind(route) == Some(Kind::Tcp)
+            && !self.probers.is_known(remote)
+        {
+            self.tunnels.close(tunnel);
+        }
+    }
+}
+
+#[cfg(test)]
+impl Shared {
+    /// How many links ask and answer probes, addresses that paths lead to, and addresses that were made up.
+    pub(crate) fn tables(&self) -> (usize, usize, usize) {
+        let (links, remotes) = self.probers.sizes();
+        (links, remotes, self.routes.made_up())
+    }
+}
+
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Shared").finish_non_exhaustive()
+    }
+}
