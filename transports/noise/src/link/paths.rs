@@ -280,8 +280,10 @@ impl Keeper {
         }
         self.shared.path_opened(self.number, address);
         self.board.numbered(key.0);
-        // Until it is preferred nothing is sent over it that another one can carry.
-        let _ = path.set_status(PathStatus::Backup);
+        // Until it is preferred nothing is sent over it that another one can carry. The first is taken anyway, and to say so costs packets.
+        if !self.open.is_empty() {
+            let _ = path.set_status(PathStatus::Backup);
+        }
         self.board.tell(|| LinkEvent::PathOpened(view(&path, kind, remote, false)));
         if let Some(stump) = self.stump.take() {
             // Fails where the peer has closed it by now.
