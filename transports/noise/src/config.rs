@@ -98,8 +98,12 @@ const SEND_WINDOW: u64 = 4 << 20;
 const DATAGRAM_BUFFER: usize = 256 << 10;
 /// Largest UDP payload accepted: all that QUIC allows (RFC 9000, section 18.2).
 const MAX_UDP_PAYLOAD: u16 = 65_527;
-/// The search for a path's MTU ends when it is known to this, or to a thirty-second of the largest: each step is a packet that may be lost.
-const MTU_STEP: u16 = 20;
+/// The search for a path's MTU ends when it is known to this many bytes. Each step is a packet full of padding that costs time on both sides:
+/// beyond Ethernet, where each gains little, there are few.
+fn mtu_step(largest: u16) -> u16 {
+    if largest > mtu::ETHERNET { largest / 8 } else { 20 }
+}
+
 /// Paths of one link at a time: those that are kept, those that are being opened, and those that drain.
 const MAX_PATHS: u32 = 4;
 /// Bytes kept of datagrams that follow an admitted first one before it is dealt with: per handshake, and in all.
@@ -122,7 +126,7 @@ impl EndpointConfig {
     pub(crate) fn transport(&self, largest: u16) -> TransportConfig {
         let mut transport = TransportConfig::default();
         let mut search = MtuDiscoveryConfig::default();
-        search.upper_bound(largest).minimum_change(MTU_STEP.max(largest / 32));
+        search.upper_bound(largest).minimum_change(mtu_step(largest));
         transport
             .max_concurrent_bidi_streams(VarInt::from_u32(MAX_STREAMS))
             .max_concurrent_uni_streams(VarInt::from_u32(MAX_ONE_WAY_STREAMS))

@@ -4,6 +4,8 @@ use std::net::SocketAddr;
 
 /// The largest UDP payload for Ethernet and IPv6: 1500 less 40 and 8 bytes of headers (RFC 8200, RFC 768).
 pub(crate) const USUAL: u16 = 1452;
+/// The largest UDP payload for Ethernet and IPv4: 1500 less 20 and 8 bytes of headers.
+pub(crate) const ETHERNET: u16 = 1472;
 /// The largest UDP payload of a jumbo frame with IPv4: 9000 less 20 and 8. Loopback would take 64 KiB, but congestion windows count in
 /// packets: with such large ones two that are lost stop a link.
 pub(crate) const JUMBO: u16 = 8972;
