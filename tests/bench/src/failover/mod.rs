@@ -37,7 +37,7 @@ pub(crate) struct Options {
     /// Only these scenarios.
     #[arg(long, value_delimiter = ',', value_name = "SCENARIO,…")]
     only: Vec<Name>,
-    /// How many rounds each scenario has.
+    /// How many rounds each scenario has; iroh has a fifth of them.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
     rounds: Option<u32>,
     /// Leave iroh out.

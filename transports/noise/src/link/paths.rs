@@ -25,7 +25,7 @@ use crate::{
     adapter::path_number,
     socket::{
         Hint, Shared,
-        probes::Prober,
+        probes::{Answers, Prober},
         route::{Route, canonical},
         tcp,
     },
@@ -167,6 +167,8 @@ struct Open {
     sent: u64,
     /// What QUIC had sent when it was last looked at.
     seen: u64,
+    /// Questions and answers before its other end moved.
+    before: Answers,
 }
 
 struct Opened {
@@ -268,6 +270,7 @@ impl Keeper {
     }
 
     fn look(&mut self) {
+        self.follow_addresses();
         let now = self.now();
         let in_use = self.decide.preferred();
         for (key, open) in &mut self.open {
@@ -277,8 +280,8 @@ impl Keeper {
             }
             open.seen = stats.sent_bytes;
             let sample = Sample {
-                sent: open.sent + answers.asked,
-                received: stats.udp_rx.datagrams + answers.count,
+                sent: open.sent + open.before.asked + answers.asked,
+                received: stats.udp_rx.datagrams + open.before.count + answers.count,
                 rtt: answers.rtt.unwrap_or(stats.rtt),
             };
             self.decide.observe(now, *key, sample);
@@ -288,6 +291,40 @@ impl Keeper {
             tracing::debug!("a peer answers over no path any more");
             self.board.given_up.store(true, Ordering::Relaxed);
             self.connection.close(NO_ANSWER, b"no answer");
+        }
+    }
+
+    /// A client's address may change under a path that goes on: QUIC follows it, and so do our probes.
+    fn follow_addresses(&mut self) {
+        let in_use = self.decide.preferred();
+        let mut left = Vec::new();
+        for (key, open) in &mut self.open {
+            let Ok(address) = open.path.remote_address() else { continue };
+            if address == open.address {
+                continue;
+            }
+            let answers = self.prober.answers(open.address);
+            open.before.asked += answers.asked;
+            open.before.count += answers.count;
+            self.shared.path_opened(self.number, address);
+            self.shared.path_closed(self.number, open.address);
+            left.push(std::mem::replace(&mut open.address, address));
+            // QUIC has begun it anew, as one to be used.
+            let is_in_use = in_use == Some(*key);
+            let status = if is_in_use { PathStatus::Available } else { PathStatus::Backup };
+            let _ = open.path.set_status(status);
+            if let Some((kind, remote)) = kind_and_remote(&self.shared, address)
+                && is_in_use
+            {
+                tracing::debug!(?kind, %remote, "the peer has another address");
+                *lock(&self.board.in_use) = (open.path.id(), kind, remote);
+                self.board.tell(|| LinkEvent::Moved(view(&open.path, kind, remote, true)));
+            }
+        }
+        for address in left {
+            if self.open.values().all(|open| open.address != address) {
+                self.prober.forget(address);
+            }
         }
     }
 
@@ -399,7 +436,7 @@ impl Keeper {
             let _ = stump.close();
         }
         let (sent, seen) = (0, path.stats().sent_bytes);
-        self.open.insert(key, Open { path, address, sent, seen });
+        self.open.insert(key, Open { path, address, sent, seen, before: Answers::default() });
         match candidate {
             Some(candidate) => self.decide.opened_to(now, key, candidate, rtt),
             None => self.decide.opened(now, key, kind, rtt),
@@ -427,7 +464,8 @@ impl Keeper {
 
     fn try_candidate(&mut self, candidate: usize) {
         let Some(remote) = self.candidates.get(candidate).copied() else { return };
-        let opening = open(self.connection.clone(), Arc::clone(&self.shared), remote);
+        let opening =
+            open(self.connection.clone(), Arc::clone(&self.shared), Arc::clone(&self.prober), remote);
         self.opening.push(async move { (candidate, opening.await) }.boxed());
     }
 
@@ -435,6 +473,12 @@ impl Keeper {
         match opened {
             Some(Opened { path, address, _dialled }) => self.opened_at(path, address, Some(candidate)),
             None => {
+                if let Some(Remote::Udp(remote)) = self.candidates.get(candidate)
+                    && let Some(address) = self.shared.routes.udp_address(*remote)
+                    && self.open.values().all(|open| open.address != address)
+                {
+                    self.prober.forget(address);
+                }
                 let now = self.now();
                 self.decide.attempt_failed(now, candidate);
             }
@@ -460,11 +504,11 @@ impl Keeper {
         }
     }
 
-    /// The peer has proved that it is at an address to which no path leads: it has moved, and QUIC does not accept that of a server.
+    /// The peer has proved that it is at an address to which no path leads: it has moved. QUIC follows a client, but not a server.
     fn peer_is_at(&mut self, from: SocketAddr) {
         let Some(Route::Udp { remote, .. }) = self.shared.routes.route(from) else { return };
         if self.connection.side().is_server() {
-            return;
+            return self.follow_addresses();
         }
         let (now, remote) = (self.now(), Remote::Udp(remote));
         // Where it was it is no more, perhaps.
@@ -536,7 +580,12 @@ pub(super) fn view(path: &Path, kind: Kind, remote: SocketAddr, in_use: bool) ->
 }
 
 /// Opens a path to a candidate, as one that stands by.
-async fn open(connection: Connection, shared: Arc<Shared>, remote: Remote) -> Option<Opened> {
+async fn open(
+    connection: Connection,
+    shared: Arc<Shared>,
+    prober: Arc<Prober>,
+    remote: Remote,
+) -> Option<Opened> {
     let (address, dialled) = match remote {
         Remote::Udp(remote) => (shared.routes.udp_address(remote)?, None),
         Remote::Tcp(remote) => {
@@ -550,6 +599,10 @@ async fn open(connection: Connection, shared: Arc<Shared>, remote: Remote) -> Op
     };
     let mut id = None;
     let attempt = async {
+        if matches!(remote, Remote::Udp(_)) {
+            // A number that QUIC spends on a path which the peer never hears of is spent for good (noq 1.4.0), and it has few.
+            prober.reach(address, |question| shared.send_aside(address, question)).await;
+        }
         loop {
             let opening = connection.open_path(address, PathStatus::Backup);
             id = opening.path_id();
