@@ -350,7 +350,7 @@ async fn addresses_that_lead_nowhere_cost_no_path() {
         nowhere.push(tokio::net::UdpSocket::bind(loopback()).await.unwrap());
     }
     let mut to: Vec<Remote> = nowhere.iter().map(|socket| socket.local_addr().unwrap().into()).collect();
-    to.extend([server.local_addresses()[0].into(), moving.address.into()]);
+    to.extend([server.local_addresses()[0], moving.address].map(Remote::from));
     let (dialled, _accepted) = dialled(&agreed, &client, &server, to).await;
     has_paths(&dialled, 2).await;
 }

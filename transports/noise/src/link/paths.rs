@@ -150,7 +150,7 @@ pub(super) struct Keeper {
     origin: Instant,
     open: BTreeMap<PathKey, Open>,
     candidates: Vec<Remote>,
-    opening: FuturesUnordered<BoxFuture<'static, (usize, Option<Opened>)>>,
+    opening: FuturesUnordered<BoxFuture<'static, (usize, Remote, Option<Opened>)>>,
     /// The only path that QUIC has, and that leads nowhere.
     stump: Option<Path>,
     prober: Arc<Prober>,
@@ -247,7 +247,7 @@ impl Keeper {
                     self.decide.stir(now);
                 }
                 from = prober.stray() => self.peer_is_at(from),
-                Some((candidate, opened)) = self.opening.next() => self.tried(candidate, opened),
+                Some((candidate, remote, opened)) = self.opening.next() => self.tried(candidate, remote, opened),
                 hint = hints.recv() => match hint {
                     Ok(hint) => self.hinted(hint),
                     Err(broadcast::error::RecvError::Lagged(_)) => self.hinted(Hint::NetworkChanged),
@@ -466,21 +466,25 @@ impl Keeper {
         let Some(remote) = self.candidates.get(candidate).copied() else { return };
         let opening =
             open(self.connection.clone(), Arc::clone(&self.shared), Arc::clone(&self.prober), remote);
-        self.opening.push(async move { (candidate, opening.await) }.boxed());
+        self.opening.push(async move { (candidate, remote, opening.await) }.boxed());
     }
 
-    fn tried(&mut self, candidate: usize, opened: Option<Opened>) {
+    fn tried(&mut self, candidate: usize, remote: Remote, opened: Option<Opened>) {
+        // It may be another address by now.
+        let candidate = (self.candidates.get(candidate) == Some(&remote)).then_some(candidate);
         match opened {
-            Some(Opened { path, address, _dialled }) => self.opened_at(path, address, Some(candidate)),
+            Some(Opened { path, address, _dialled }) => self.opened_at(path, address, candidate),
             None => {
-                if let Some(Remote::Udp(remote)) = self.candidates.get(candidate)
-                    && let Some(address) = self.shared.routes.udp_address(*remote)
+                if let Remote::Udp(remote) = remote
+                    && let Some(address) = self.shared.routes.udp_address(remote)
                     && self.open.values().all(|open| open.address != address)
                 {
                     self.prober.forget(address);
                 }
-                let now = self.now();
-                self.decide.attempt_failed(now, candidate);
+                if let Some(candidate) = candidate {
+                    let now = self.now();
+                    self.decide.attempt_failed(now, candidate);
+                }
             }
         }
     }
@@ -524,7 +528,7 @@ impl Keeper {
                 *place = remote;
             }
             self.strays.push_back(oldest);
-            self.decide.renew(now, oldest);
+            self.decide.replaced(now, oldest);
         }
     }
 
