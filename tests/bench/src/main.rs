@@ -1,11 +1,11 @@
 //! Measures the link beside its peers.
 //!
-//! `compare` is the only command. It starts a process for either end of every run: this program again, with a hidden command
-//! (see [`processes`] and [`worker`]). What is compared is in [`subjects`], what is measured in [`scenarios`], and what is said about it in
+//! `compare` starts a process for either end of every run: this program again, with a hidden command (see [`processes`] and [`worker`]). What is compared is in [`subjects`], what is measured in [`scenarios`], and what is said about it in
 //! [`report`].
 
 mod assignment;
 mod compare;
+mod failover;
 mod machine;
 mod netns;
 mod place;
@@ -37,6 +37,8 @@ struct Arguments {
 enum Command {
     /// Measures all subjects in alternating runs, each end in a process of its own.
     Compare(compare::Options),
+    /// Measures for how long data stands still when the network in use dies, or an address changes.
+    Failover(failover::Options),
     /// One end of a run; started by `compare`.
     #[command(hide = true)]
     Serve {
@@ -51,7 +53,13 @@ enum Command {
         /// How to reach the server, as JSON.
         ticket: String,
     },
-    /// What is between them; started by `compare`.
+    /// One end of a link that records go over; started by `failover`.
+    #[command(hide = true)]
+    Records {
+        /// Which, as JSON.
+        end: String,
+    },
+    /// What is between them; started by both.
     #[command(hide = true)]
     Wire {
         /// What it does with packets, as JSON.
@@ -71,6 +79,13 @@ async fn main() -> ExitCode {
                 () = interruption() => Err("interrupted; nothing is left behind".into()),
             }
         }
+        Command::Failover(options) => {
+            tokio::select! {
+                done = failover::run(options) => done,
+                () = interruption() => Err("interrupted; nothing is left behind".into()),
+            }
+        }
+        Command::Records { end } => failover::end(&end).await.map(|()| ExitCode::SUCCESS),
         Command::Serve { assignment } => worker::serve(&assignment).await.map(|()| ExitCode::SUCCESS),
         Command::Dial { assignment, ticket } => {
             worker::dial(&assignment, &ticket).await.map(|()| ExitCode::SUCCESS)

@@ -109,7 +109,7 @@ impl Drop for Namespaces {
 }
 
 /// Runs `ip` with words that hold no spaces.
-fn ip(arguments: &str) -> Result<(), Failure> {
+pub(crate) fn ip(arguments: &str) -> Result<(), Failure> {
     let output = Command::new("ip")
         .args(arguments.split(' '))
         .output()

@@ -16,7 +16,7 @@ use crate::wire::{Ends, Wire};
 use crate::worker::{Answer, Measured, Order};
 
 /// For what takes no time: binding, a handshake, warming up, telling what was used.
-const SOON: Duration = Duration::from_secs(60);
+pub(crate) const SOON: Duration = Duration::from_secs(60);
 
 /// A child process that answers in lines. Killed when it is dropped.
 pub(crate) struct Worker {
@@ -29,7 +29,11 @@ pub(crate) struct Worker {
 
 impl Worker {
     /// Starts this program again with these arguments, in a network namespace if one is named.
-    fn start(role: &'static str, namespace: Option<&str>, arguments: &[&str]) -> Result<Self, Failure> {
+    pub(crate) fn start(
+        role: &'static str,
+        namespace: Option<&str>,
+        arguments: &[&str],
+    ) -> Result<Self, Failure> {
         let program = std::env::current_exe()?;
         let mut command = match namespace {
             None => Command::new(program),
@@ -74,7 +78,7 @@ impl Worker {
         }
     }
 
-    async fn ask(&mut self, order: Order, patience: Duration) -> Result<Answer, Failure> {
+    pub(crate) async fn ask(&mut self, order: Order, patience: Duration) -> Result<Answer, Failure> {
         let line = format!("{}\n", serde_json::to_string(&order)?);
         // If it is gone, its last words say more than the pipe.
         let _ = self.orders.write_all(line.as_bytes()).await;

@@ -1,5 +1,6 @@
 //! Whether this machine's addresses or routes have changed, as the operating system tells it.
 
+#[cfg(not(target_os = "linux"))]
 use std::io;
 
 #[cfg(target_os = "linux")]
@@ -84,6 +85,7 @@ mod other {
 }
 
 /// The addresses of all interfaces that are up, in a fixed order.
+#[cfg(not(target_os = "linux"))]
 pub(crate) fn addresses() -> io::Result<Vec<std::net::IpAddr>> {
     let interfaces = if_addrs::get_if_addrs()?;
     let mut addresses: Vec<_> = interfaces.into_iter().map(|interface| interface.ip()).collect();

@@ -343,6 +343,21 @@ async fn the_server_may_move_and_the_link_lives() {
 }
 
 #[tokio::test]
+async fn addresses_that_lead_nowhere_cost_no_path() {
+    let agreed = Agreed::default();
+    let (client, server) = agreed.endpoints().await;
+    let moving = Moving::start(server.local_addresses()[0]).await;
+    let mut nowhere = Vec::new();
+    for _ in 0..6 {
+        nowhere.push(tokio::net::UdpSocket::bind(loopback()).await.unwrap());
+    }
+    let mut to: Vec<Remote> = nowhere.iter().map(|socket| socket.local_addr().unwrap().into()).collect();
+    to.extend([server.local_addresses()[0], moving.address].map(Remote::from));
+    let (dialled, _accepted) = dialled(&agreed, &client, &server, to).await;
+    has_paths(&dialled, 2).await;
+}
+
+#[tokio::test]
 async fn strangers_on_tcp_get_no_byte_and_little_time() {
     let agreed = Agreed::default();
     let (_client, server, tcp) = with_tcp(&agreed).await;

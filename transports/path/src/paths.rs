@@ -148,7 +148,18 @@ impl Paths {
         Some(self.candidates.len() - 1)
     }
 
-    /// A candidate has become another address, or is worth a try after all: what failed before says nothing.
+    /// A candidate has become another address: what becomes of the former one, under way or open, is not this one's.
+    pub fn replaced(&mut self, now: Duration, candidate: usize) {
+        if let Some(it) = self.candidates.get_mut(candidate) {
+            it.attempts = Attempts::default();
+            for open in self.open.values_mut() {
+                open.candidate = open.candidate.filter(|at| *at != candidate);
+            }
+            self.look_soon(now);
+        }
+    }
+
+    /// A candidate is worth a try after all: what failed before says nothing.
     pub fn renew(&mut self, now: Duration, candidate: usize) {
         if let Some(it) = self.candidates.get_mut(candidate) {
             it.attempts.forgive();

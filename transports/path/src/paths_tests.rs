@@ -41,6 +41,28 @@ fn the_last_path_is_never_closed() {
 }
 
 #[test]
+fn a_candidate_that_has_become_another_address_is_tried_whatever_the_former_one_does() {
+    let mut paths = Paths::default();
+    paths.opened(ms(0), PathKey(0), V4, ms(1));
+    let candidate = paths.add_candidate(ms(0), V4).unwrap();
+    paths.handle_timeout(ms(0));
+    assert!(actions(&mut paths).contains(&Action::Open(candidate)));
+    // The attempt is under way.
+    paths.replaced(ms(10), candidate);
+    paths.handle_timeout(ms(10));
+    assert_eq!(actions(&mut paths), [Action::Open(candidate)]);
+    paths.opened_to(ms(20), PathKey(1), candidate, ms(1));
+    paths.replaced(ms(30), candidate);
+    paths.handle_timeout(ms(30));
+    assert_eq!(actions(&mut paths), [Action::Open(candidate)]);
+    paths.closed(ms(40), PathKey(1));
+    paths.handle_timeout(ms(40));
+    paths.attempt_failed(ms(50), candidate);
+    paths.handle_timeout(ms(50));
+    assert_eq!(actions(&mut paths), [], "what failed is not tried again at once");
+}
+
+#[test]
 fn where_nobody_answers_nothing_is_closed() {
     let mut paths = Paths::default();
     paths.opened(ms(0), PathKey(0), V4, ms(1));

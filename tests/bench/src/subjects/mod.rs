@@ -7,7 +7,7 @@ mod libp2p;
 mod quinn;
 mod tcp;
 mod tls;
-mod wayside;
+pub(crate) mod wayside;
 
 use std::fmt;
 use std::sync::Arc;

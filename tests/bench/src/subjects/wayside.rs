@@ -16,8 +16,8 @@ pub(crate) struct Wayside;
 
 const PROTOCOL: &str = "bench";
 /// The keys of two devices that exist for a measurement only.
-const SERVER_KEY: [u8; 32] = [1; 32];
-const CLIENT_KEY: [u8; 32] = [2; 32];
+pub(crate) const SERVER_KEY: [u8; 32] = [1; 32];
+pub(crate) const CLIENT_KEY: [u8; 32] = [2; 32];
 const TIMEOUT: Duration = Duration::from_secs(20);
 
 #[async_trait]
@@ -56,7 +56,7 @@ async fn bind(assignment: &Assignment, key: [u8; 32]) -> Result<Endpoint, Failur
 }
 
 /// The secrets of one link, the same on both sides.
-fn expectation(number: u32, peer: [u8; 32]) -> Expectation {
+pub(crate) fn expectation(number: u32, peer: [u8; 32]) -> Expectation {
     let secret = |label: u8| {
         let mut bytes = [label; 32];
         bytes[..4].copy_from_slice(&number.to_be_bytes());
@@ -64,7 +64,13 @@ fn expectation(number: u32, peer: [u8; 32]) -> Expectation {
     };
     let mut session = [0; 16];
     session[..4].copy_from_slice(&number.to_be_bytes());
-    Expectation { session: SessionId(session), whom: Whom::Device(peer), gate: secret(3).into(), psk: secret(4).into(), kem: Kem::None }
+    Expectation {
+        session: SessionId(session),
+        whom: Whom::Device(peer),
+        gate: secret(3).into(),
+        psk: secret(4).into(),
+        kem: Kem::None,
+    }
 }
 
 struct WaysideServer(Endpoint);

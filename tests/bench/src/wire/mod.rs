@@ -6,7 +6,9 @@
 mod tap;
 mod udp;
 
-use std::io;
+use std::io::{self, BufRead};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -14,7 +16,7 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 
 use crate::Failure;
-use crate::worker::{self, Answer};
+use crate::worker::{self, Answer, Order};
 
 /// What a wire does with packets, in either direction.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
@@ -38,16 +40,23 @@ pub(crate) enum Ends {
 /// Runs as a process: makes the ends, says so, and passes packets on until its input ends.
 pub(crate) fn run(wire: &str, ends: &str) -> Result<(), Failure> {
     let wire: Wire = worker::parse(wire)?;
+    let cut = Arc::<AtomicBool>::default();
     let ticket = match worker::parse(ends)? {
         Ends::Taps(left, right) => {
-            tap::join(wire, &left, &right)?;
+            tap::join(wire, &cut, &left, &right)?;
             None
         }
-        Ends::Udp(server) => Some(udp::forward(wire, server)?),
+        Ends::Udp(server) => Some(udp::forward(wire, &cut, server)?),
     };
     worker::say(&Answer::Ready(ticket))?;
     // Whoever started it holds the other end.
-    io::copy(&mut io::stdin().lock(), &mut io::sink())?;
+    for line in io::stdin().lock().lines() {
+        match serde_json::from_str(&line?)? {
+            Order::Cut(is_cut) => cut.store(is_cut, Ordering::Relaxed),
+            _ => return Err("a wire can be cut, and no more".into()),
+        }
+        worker::say(&Answer::Ready(None))?;
+    }
     Ok(())
 }
 
@@ -57,16 +66,19 @@ const LARGEST: usize = 2048;
 const UNDER_WAY: usize = 20_000;
 
 impl Wire {
-    /// Passes on one direction, on two threads, until an end fails. `salt` gives each direction losses of its own.
+    /// Passes on one direction, on two threads, until an end fails. `salt` gives each direction losses of its own. While it is cut, what is
+    /// under way is lost too.
     fn carry(
         self,
         salt: u64,
+        cut: &Arc<AtomicBool>,
         mut read: impl FnMut(&mut [u8]) -> io::Result<usize> + Send + 'static,
         write: impl FnMut(&[u8]) -> io::Result<()> + Send + 'static,
     ) {
         let (queue, due) = sync_channel(UNDER_WAY);
         let mut dice = Dice(self.seed.wrapping_mul(2).wrapping_add(salt));
-        thread::spawn(move || deliver(&due, write));
+        let cut = Arc::clone(cut);
+        thread::spawn(move || deliver(&due, &cut, write));
         thread::spawn(move || {
             let mut buffer = [0; LARGEST];
             loop {
@@ -93,20 +105,22 @@ fn offer(queue: &SyncSender<Due>, packet: Due) -> bool {
     !matches!(queue.try_send(packet), Err(TrySendError::Disconnected(_)))
 }
 
-fn deliver(due: &Receiver<Due>, mut write: impl FnMut(&[u8]) -> io::Result<()>) {
+fn deliver(due: &Receiver<Due>, cut: &AtomicBool, mut write: impl FnMut(&[u8]) -> io::Result<()>) {
     for (when, packet) in due {
         thread::sleep(when.saturating_duration_since(Instant::now()));
-        // A packet that cannot be delivered is lost, as on any wire.
-        let _ = write(&packet);
+        if !cut.load(Ordering::Relaxed) {
+            // A packet that cannot be delivered is lost, as on any wire.
+            let _ = write(&packet);
+        }
     }
 }
 
 /// SplitMix64 (Steele, Lea and Flood, 2014): small, seeded, and good enough to lose packets by.
-struct Dice(u64);
+pub(crate) struct Dice(pub(crate) u64);
 
 impl Dice {
     /// Below a million.
-    fn roll(&mut self) -> u32 {
+    pub(crate) fn roll(&mut self) -> u32 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

@@ -2,6 +2,8 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use rustix::ioctl::{Setter, ioctl};
 
@@ -9,12 +11,12 @@ use super::Wire;
 use crate::Failure;
 
 /// Makes two TAP devices and joins them. They are gone with this process, wherever they were moved to.
-pub(super) fn join(wire: Wire, left: &str, right: &str) -> Result<(), Failure> {
+pub(super) fn join(wire: Wire, cut: &Arc<AtomicBool>, left: &str, right: &str) -> Result<(), Failure> {
     let (left, right) = (tap(left)?, tap(right)?);
     let (mut left_in, mut right_in) = (left.try_clone()?, right.try_clone()?);
     let (mut left_out, mut right_out) = (left, right);
-    wire.carry(0, move |buffer| left_in.read(buffer), move |packet| right_out.write_all(packet));
-    wire.carry(1, move |buffer| right_in.read(buffer), move |packet| left_out.write_all(packet));
+    wire.carry(0, cut, move |buffer| left_in.read(buffer), move |packet| right_out.write_all(packet));
+    wire.carry(1, cut, move |buffer| right_in.read(buffer), move |packet| left_out.write_all(packet));
     Ok(())
 }
 

@@ -1,6 +1,7 @@
 //! The wire between a UDP client and a UDP server on loopback. One client: whoever sent last gets the answers.
 
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use socket2::SockRef;
@@ -13,7 +14,7 @@ use crate::assignment::Ticket;
 const BUFFER: usize = 4 << 20;
 
 /// What it returns is where to send instead.
-pub(super) fn forward(wire: Wire, server: SocketAddr) -> Result<Ticket, Failure> {
+pub(super) fn forward(wire: Wire, cut: &Arc<AtomicBool>, server: SocketAddr) -> Result<Ticket, Failure> {
     let (near, far) = (socket()?, socket()?);
     far.connect(server)?;
     let address = near.local_addr()?;
@@ -21,6 +22,7 @@ pub(super) fn forward(wire: Wire, server: SocketAddr) -> Result<Ticket, Failure>
     let (near_in, far_in, last) = (near.try_clone()?, far.try_clone()?, Arc::clone(&client));
     wire.carry(
         0,
+        cut,
         move |buffer| {
             let (length, from) = near_in.recv_from(buffer)?;
             *last.lock().unwrap_or_else(PoisonError::into_inner) = Some(from);
@@ -30,6 +32,7 @@ pub(super) fn forward(wire: Wire, server: SocketAddr) -> Result<Ticket, Failure>
     );
     wire.carry(
         1,
+        cut,
         move |buffer| far_in.recv(buffer),
         move |packet| match *client.lock().unwrap_or_else(PoisonError::into_inner) {
             Some(client) => near.send_to(packet, client).map(drop),

@@ -14,6 +14,7 @@ use tokio::io::{AsyncBufReadExt, BufReader, Lines, Stdin};
 
 use crate::Failure;
 use crate::assignment::{Assignment, Ticket};
+use crate::failover::records;
 use crate::usage::Usage;
 
 pub(crate) use client::Measured;
@@ -28,6 +29,10 @@ pub(crate) enum Order {
     Go,
     /// Client: see whether all links are still there.
     Check,
+    /// An end that writes and reads records.
+    Records(records::Order),
+    /// A wire: carry nothing, or all again.
+    Cut(bool),
 }
 
 /// What a worker says.
@@ -37,6 +42,7 @@ pub(crate) enum Answer {
     Ready(Option<Ticket>),
     Usage(Usage),
     Done(Measured),
+    Records(records::Answer),
     /// It ends here, and why.
     Failed(String),
 }
@@ -53,7 +59,7 @@ pub(crate) async fn dial(assignment: &str, ticket: &str) -> Result<(), Failure> 
 
 pub(crate) fn parse<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, Failure> {
     serde_json::from_str(text)
-        .map_err(|error| format!("this command is for `compare` to start: {error}").into())
+        .map_err(|error| format!("this command is for `compare` and `failover` to start: {error}").into())
 }
 
 /// A failure is told to the parent, who shows it.
@@ -70,15 +76,15 @@ pub(crate) fn say(answer: &Answer) -> Result<(), Failure> {
 }
 
 /// Orders from the parent.
-struct Orders(Lines<BufReader<Stdin>>);
+pub(crate) struct Orders(Lines<BufReader<Stdin>>);
 
 impl Orders {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(BufReader::new(tokio::io::stdin()).lines())
     }
 
-    /// The next one; `None` when the parent is done.
-    async fn next(&mut self) -> Result<Option<Order>, Failure> {
+    /// The next one; `None` when the parent is done. Cancelling loses none.
+    pub(crate) async fn next(&mut self) -> Result<Option<Order>, Failure> {
         match self.0.next_line().await? {
             Some(line) => Ok(Some(serde_json::from_str(&line)?)),
             None => Ok(None),

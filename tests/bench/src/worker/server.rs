@@ -23,7 +23,9 @@ pub(super) async fn run(assignment: &Assignment) -> Result<(), Failure> {
     while let Some(order) = orders.next().await? {
         match order {
             Order::Usage => say(&Answer::Usage(Usage::now()?))?,
-            Order::Go | Order::Check => return Err("a server has nothing to do by itself".into()),
+            Order::Go | Order::Check | Order::Records(_) | Order::Cut(_) => {
+                return Err("a server has nothing to do by itself".into());
+            }
         }
     }
     serving.abort();

@@ -31,7 +31,7 @@ use crate::{
     error::MAX_REASON,
     gate::Gate,
     link::{self, Verdict},
-    network::{Changes, addresses},
+    network::Changes,
     socket::{Hint, Network, Shared, VirtualSocket, tcp},
 };
 
@@ -288,7 +288,7 @@ impl Endpoint {
 }
 
 fn network_changed(quic: &noq::Endpoint, shared: &Shared) {
-    quic.handle_network_change(Some(Arc::new(StillOurs::now())));
+    quic.handle_network_change(Some(Arc::new(KeepAll)));
     shared.hint(Hint::NetworkChanged);
 }
 
@@ -308,23 +308,14 @@ async fn watch_network(quic: noq::Endpoint, shared: Arc<Shared>) {
     }
 }
 
-/// Tells the QUIC stack which paths may live on after a change: those that come from an address we still have.
+/// Has the QUIC stack go on with every path, from whatever address we have now. By itself it would put another in its place that the link's keeper
+/// knows nothing of; which of them are dead the keeper finds out.
 #[derive(Debug)]
-struct StillOurs(Option<Vec<std::net::IpAddr>>);
+struct KeepAll;
 
-impl StillOurs {
-    fn now() -> Self {
-        Self(addresses().ok())
-    }
-}
-
-impl noq::NetworkChangeHint for StillOurs {
-    fn is_path_recoverable(&self, _: noq::PathId, path: noq::FourTuple) -> bool {
-        match (&self.0, path.local_ip()) {
-            (Some(ours), Some(local)) => ours.contains(&local.to_canonical()),
-            // Not known: asking it costs less than opening another one.
-            _ => true,
-        }
+impl noq::NetworkChangeHint for KeepAll {
+    fn is_path_recoverable(&self, _: noq::PathId, _: noq::FourTuple) -> bool {
+        true
     }
 }
 

@@ -7,7 +7,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::{
     Remote,
-    socket::{Shared, route::Route, tcp},
+    socket::{Shared, probes::Prober, route::Route, tcp},
 };
 
 /// How long a candidate may take to become a path.
@@ -24,7 +24,12 @@ pub(super) struct Opened {
 }
 
 /// Opens a path to a candidate, as one that stands by.
-pub(super) async fn open(connection: Connection, shared: Arc<Shared>, remote: Remote) -> Option<Opened> {
+pub(super) async fn open(
+    connection: Connection,
+    shared: Arc<Shared>,
+    prober: Arc<Prober>,
+    remote: Remote,
+) -> Option<Opened> {
     let (address, dialled) = match remote {
         Remote::Udp(remote) => (shared.routes.udp_address(remote)?, None),
         Remote::Tcp(remote) => {
@@ -38,6 +43,10 @@ pub(super) async fn open(connection: Connection, shared: Arc<Shared>, remote: Re
     };
     let mut id = None;
     let attempt = async {
+        if matches!(remote, Remote::Udp(_)) {
+            // A number that QUIC spends on a path which the peer never hears of is spent for good (noq 1.4.0), and it has few.
+            prober.reach(address, |question| shared.send_aside(address, question)).await;
+        }
         loop {
             let opening = connection.open_path(address, PathStatus::Backup);
             id = opening.path_id();

@@ -26,7 +26,7 @@ use crate::{
     adapter::path_number,
     socket::{
         Hint, Shared,
-        probes::Prober,
+        probes::{Answers, Prober},
         route::{Route, canonical},
     },
 };
@@ -47,7 +47,7 @@ pub(super) struct Keeper {
     origin: Instant,
     open: BTreeMap<PathKey, Open>,
     candidates: Vec<Remote>,
-    opening: FuturesUnordered<BoxFuture<'static, (usize, Option<Opened>)>>,
+    opening: FuturesUnordered<BoxFuture<'static, (usize, Remote, Option<Opened>)>>,
     /// The only path that QUIC has, and that leads nowhere.
     stump: Option<Path>,
     prober: Arc<Prober>,
@@ -64,6 +64,8 @@ struct Open {
     sent: u64,
     /// What QUIC had sent when it was last looked at.
     seen: u64,
+    /// Questions and answers before its other end moved.
+    before: Answers,
 }
 
 impl Keeper {
@@ -135,7 +137,7 @@ impl Keeper {
                     self.decide.stir(now);
                 }
                 from = prober.stray() => self.peer_is_at(from),
-                Some((candidate, opened)) = self.opening.next() => self.tried(candidate, opened),
+                Some((candidate, remote, opened)) = self.opening.next() => self.tried(candidate, remote, opened),
                 hint = hints.recv() => match hint {
                     Ok(hint) => self.hinted(hint),
                     Err(broadcast::error::RecvError::Lagged(_)) => self.hinted(Hint::NetworkChanged),
@@ -158,6 +160,7 @@ impl Keeper {
     }
 
     fn look(&mut self) {
+        self.follow_addresses();
         let now = self.now();
         let in_use = self.decide.preferred();
         for (key, open) in &mut self.open {
@@ -167,8 +170,8 @@ impl Keeper {
             }
             open.seen = stats.sent_bytes;
             let sample = Sample {
-                sent: open.sent + answers.asked,
-                received: stats.udp_rx.datagrams + answers.count,
+                sent: open.sent + open.before.asked + answers.asked,
+                received: stats.udp_rx.datagrams + open.before.count + answers.count,
                 rtt: answers.rtt.unwrap_or(stats.rtt),
             };
             self.decide.observe(now, *key, sample);
@@ -178,6 +181,40 @@ impl Keeper {
             tracing::debug!("a peer answers over no path any more");
             self.board.give_up();
             self.connection.close(NO_ANSWER, b"no answer");
+        }
+    }
+
+    /// A client's address may change under a path that goes on: QUIC follows it, and so do our probes.
+    fn follow_addresses(&mut self) {
+        let in_use = self.decide.preferred();
+        let mut left = Vec::new();
+        for (key, open) in &mut self.open {
+            let Ok(address) = open.path.remote_address() else { continue };
+            if address == open.address {
+                continue;
+            }
+            let answers = self.prober.answers(open.address);
+            open.before.asked += answers.asked;
+            open.before.count += answers.count;
+            self.shared.path_opened(self.number, address);
+            self.shared.path_closed(self.number, open.address);
+            left.push(std::mem::replace(&mut open.address, address));
+            // QUIC has begun it anew, as one to be used.
+            let is_in_use = in_use == Some(*key);
+            let status = if is_in_use { PathStatus::Available } else { PathStatus::Backup };
+            let _ = open.path.set_status(status);
+            if let Some((kind, remote)) = kind_and_remote(&self.shared, address)
+                && is_in_use
+            {
+                tracing::debug!(?kind, %remote, "the peer has another address");
+                self.board.moved(open.path.id(), kind, remote);
+                self.board.tell(|| LinkEvent::Moved(view(&open.path, kind, remote, true)));
+            }
+        }
+        for address in left {
+            if self.open.values().all(|open| open.address != address) {
+                self.prober.forget(address);
+            }
         }
     }
 
@@ -290,7 +327,7 @@ impl Keeper {
             let _ = stump.close();
         }
         let (sent, seen) = (0, path.stats().sent_bytes);
-        self.open.insert(key, Open { path, address, sent, seen });
+        self.open.insert(key, Open { path, address, sent, seen, before: Answers::default() });
         match candidate {
             Some(candidate) => self.decide.opened_to(now, key, candidate, rtt),
             None => self.decide.opened(now, key, kind, rtt),
@@ -319,16 +356,27 @@ impl Keeper {
 
     fn try_candidate(&mut self, candidate: usize) {
         let Some(remote) = self.candidates.get(candidate).copied() else { return };
-        let opening = open(self.connection.clone(), Arc::clone(&self.shared), remote);
-        self.opening.push(async move { (candidate, opening.await) }.boxed());
+        let opening =
+            open(self.connection.clone(), Arc::clone(&self.shared), Arc::clone(&self.prober), remote);
+        self.opening.push(async move { (candidate, remote, opening.await) }.boxed());
     }
 
-    fn tried(&mut self, candidate: usize, opened: Option<Opened>) {
+    fn tried(&mut self, candidate: usize, remote: Remote, opened: Option<Opened>) {
+        // It may be another address by now.
+        let candidate = (self.candidates.get(candidate) == Some(&remote)).then_some(candidate);
         match opened {
-            Some(Opened { path, address, _dialled }) => self.opened_at(path, address, Some(candidate)),
+            Some(Opened { path, address, _dialled }) => self.opened_at(path, address, candidate),
             None => {
-                let now = self.now();
-                self.decide.attempt_failed(now, candidate);
+                if let Remote::Udp(remote) = remote
+                    && let Some(address) = self.shared.routes.udp_address(remote)
+                    && self.open.values().all(|open| open.address != address)
+                {
+                    self.prober.forget(address);
+                }
+                if let Some(candidate) = candidate {
+                    let now = self.now();
+                    self.decide.attempt_failed(now, candidate);
+                }
             }
         }
     }
@@ -352,11 +400,11 @@ impl Keeper {
         }
     }
 
-    /// The peer has proved that it is at an address to which no path leads: it has moved, and QUIC does not accept that of a server.
+    /// The peer has proved that it is at an address to which no path leads: it has moved. QUIC follows a client, but not a server.
     fn peer_is_at(&mut self, from: SocketAddr) {
         let Some(Route::Udp { remote, .. }) = self.shared.routes.route(from) else { return };
         if self.connection.side().is_server() {
-            return;
+            return self.follow_addresses();
         }
         let (now, remote) = (self.now(), Remote::Udp(remote));
         // Where it was it is no more, perhaps.
@@ -372,7 +420,7 @@ impl Keeper {
                 *place = remote;
             }
             self.strays.push_back(oldest);
-            self.decide.renew(now, oldest);
+            self.decide.replaced(now, oldest);
         }
     }
 

@@ -12,7 +12,7 @@ use std::{
 
 use tokio::{
     sync::Notify,
-    time::{Instant, sleep_until},
+    time::{Instant, sleep_until, timeout_at},
 };
 
 use crate::{
@@ -27,6 +27,8 @@ const MOST_ASKED: usize = 64;
 const STRAY_BUDGET: u32 = 5_000;
 /// Between two addresses to which a peer is followed. A peer can name any address, by the source that it writes on a probe, and we open a path there.
 const STRAY_PAUSE: Duration = Duration::from_millis(250);
+/// How long an answer from where no path leads may take before it is asked for again; each further one may take twice as long.
+const REACH_PAUSE: Duration = Duration::from_millis(100);
 
 /// The probes of one link.
 pub(crate) struct Prober {
@@ -34,6 +36,7 @@ pub(crate) struct Prober {
     theirs: Secret32,
     state: Mutex<State>,
     moved: Notify,
+    answered: Notify,
 }
 
 #[derive(Default)]
@@ -61,7 +64,7 @@ pub(crate) struct Answers {
 
 impl Prober {
     pub(crate) fn new(ours: Secret32, theirs: Secret32) -> Self {
-        Self { ours, theirs, state: Mutex::default(), moved: Notify::new() }
+        Self { ours, theirs, state: Mutex::default(), moved: Notify::new(), answered: Notify::new() }
     }
 
     /// A question for the path to this address.
@@ -75,6 +78,31 @@ impl Prober {
         state.asked.push_back((number, to, Instant::now()));
         state.answers.entry(to).or_default().asked += 1;
         Probe::Ask(number).seal(&self.ours)
+    }
+
+    /// Asks at an address, through `send`, until an answer comes from there.
+    pub(crate) async fn reach(&self, address: SocketAddr, send: impl Fn(&[u8])) {
+        let (before, mut pause) = (self.answers(address).count, REACH_PAUSE);
+        let has_answered = || self.answers(address).count > before;
+        loop {
+            send(&self.ask(address));
+            let deadline = Instant::now() + pause;
+            let answer = async {
+                loop {
+                    let answered = self.answered.notified();
+                    tokio::pin!(answered);
+                    answered.as_mut().enable();
+                    if has_answered() {
+                        return;
+                    }
+                    answered.await;
+                }
+            };
+            if timeout_at(deadline, answer).await.is_ok() {
+                return;
+            }
+            pause = pause.saturating_mul(2);
+        }
     }
 
     /// What came back from this address so far.
@@ -138,6 +166,7 @@ impl Prober {
                     answers.count += 1;
                     // As RFC 9002, section 5.3, smooths, but quicker: there are few samples.
                     answers.rtt = Some(answers.rtt.map_or(rtt, |before| (before * 3 + rtt) / 4));
+                    self.answered.notify_waiters();
                 }
                 Some(None)
             }
