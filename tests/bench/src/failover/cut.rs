@@ -93,7 +93,7 @@ async fn repeat(
             Some(session) => session,
             None => Session::begin(networks.ground().await?, SubjectName::Wayside).await?,
         };
-        let sender = Side::BOTH[number as usize % 2];
+        let sender = if number.is_multiple_of(2) { Side::Client } else { Side::Server };
         let done = async {
             let network = session.all_paths(NETWORKS).await?;
             let gap = round(&mut session, network, sender).await?;
@@ -105,7 +105,7 @@ async fn repeat(
         if done.is_ok() {
             held = Some(session);
         }
-        series[number as usize % 2].rounds.push(done);
+        sender.of(&mut series).rounds.push(done);
     }
     Ok(series.into())
 }

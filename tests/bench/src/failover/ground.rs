@@ -28,6 +28,14 @@ impl Side {
         }
     }
 
+    /// The one of two that is this side's, the client's first.
+    pub(super) fn of<T>(self, [client, server]: &mut [T; 2]) -> &mut T {
+        match self {
+            Self::Client => client,
+            Self::Server => server,
+        }
+    }
+
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Client => "client",
@@ -61,7 +69,7 @@ pub(super) struct Ground {
 enum Between {
     /// A bridge in a third namespace.
     Bridge,
-    Wire(Worker),
+    Wire(Box<Worker>),
 }
 
 impl Ground {
@@ -95,7 +103,7 @@ impl Ground {
             let wire = Wire { delay, lost_per_million: 0, seed: 0 };
             let mut worker = Worker::wire(wire, &Ends::Taps(tap('s'), tap('c')))?;
             worker.ready().await?;
-            made.networks.push(Between::Wire(worker));
+            made.networks.push(Between::Wire(Box::new(worker)));
             for (end, side) in [('s', Side::Server), ('c', Side::Client)] {
                 ip(&format!("link set {} netns {name}{end} name n{network}", tap(end)))?;
                 made.configure(side, network)?;

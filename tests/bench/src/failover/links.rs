@@ -28,7 +28,7 @@ pub(crate) struct OpenPath {
 
 /// A bound endpoint.
 pub(super) enum Bound {
-    Wayside(wayside_noise::Endpoint),
+    Wayside(Box<wayside_noise::Endpoint>),
     Iroh(iroh::Endpoint),
 }
 
@@ -54,7 +54,7 @@ impl Bound {
                 if is_server {
                     endpoint.expect(expectation(0, peer.public()));
                 }
-                Ok(Self::Wayside(endpoint))
+                Ok(Self::Wayside(Box::new(endpoint)))
             }
             SubjectName::Iroh => {
                 let builder = iroh::Endpoint::builder(presets::Minimal)

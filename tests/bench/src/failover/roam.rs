@@ -21,12 +21,10 @@ const REST: Duration = Duration::from_secs(1);
 const PEERS: u32 = 5;
 
 /// Who moves and who sends, in turn.
-const TURNS: [(Side, Side); 4] = [
-    (Side::Client, Side::Client),
-    (Side::Server, Side::Server),
-    (Side::Client, Side::Server),
-    (Side::Server, Side::Client),
-];
+fn turn(number: u32) -> (Side, Side) {
+    let mover = if number.is_multiple_of(2) { Side::Client } else { Side::Server };
+    (mover, if number % 4 < 2 { mover } else { mover.other() })
+}
 
 /// Moves each subject so many times, in turn: a series of each for either machine that moves.
 pub(super) async fn run(
@@ -69,7 +67,7 @@ impl Roamer {
             Some(session) => session,
             None => Session::begin(Ground::with_bridges(1)?, self.subject).await?,
         };
-        let (mover, sender) = TURNS[number as usize % TURNS.len()];
+        let (mover, sender) = turn(number);
         let done = moved(&mut session, mover, sender, chance.between(SOMETIME)).await;
         let done = done.map_err(|failure| failure.to_string());
         let who = format!("{}, {} moves, {} sends", self.subject, mover.name(), sender.name());
@@ -77,7 +75,7 @@ impl Roamer {
         if done.is_ok() {
             self.held = Some(session);
         }
-        self.series[usize::from(mover == Side::Server)].rounds.push(done);
+        mover.of(&mut self.series).rounds.push(done);
         Ok(())
     }
 }
