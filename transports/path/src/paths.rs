@@ -52,6 +52,8 @@ pub struct Paths {
     followed: Option<PathKey>,
     /// Silent for so long, a path is asked whether it lives; never where nothing is to be sent without need.
     longest_silence: Option<Duration>,
+    /// The peer is known to have moved: until then a path that is in doubt counts as overdue.
+    hurry_until: Duration,
     /// When a path last answered that had been in doubt.
     revived: Option<Duration>,
     actions: VecDeque<Action>,
@@ -89,6 +91,8 @@ const LISTENING: Duration = Duration::from_millis(250);
 
 /// How long after the end of a burst to which it only listened a side asks whether the peer is still there.
 const AFTERWARDS: Duration = Duration::from_millis(1_500);
+/// How long after a peer's move its old paths have to prove that they live on.
+const HURRY: Duration = Duration::from_secs(1);
 /// Between two looks while bytes move. A cut is seen after one to two of them.
 const LOOK: Duration = Duration::from_millis(25);
 /// After so long without a byte either way nothing is looked at any more.
@@ -189,6 +193,12 @@ impl Paths {
         for candidate in &mut self.candidates {
             candidate.attempts.forgive();
         }
+        self.ask_all(now);
+    }
+
+    /// The peer has proved that it is elsewhere: all paths are asked, and those that do not answer soon are left sooner than by mere silence.
+    pub fn peer_moved(&mut self, now: Duration) {
+        self.hurry_until = now.saturating_add(HURRY);
         self.ask_all(now);
     }
 
@@ -316,11 +326,12 @@ impl Paths {
                 self.actions.push_back(Action::Ask(*key));
             }
         }
+        let hurry = now < self.hurry_until;
         let dead: Vec<PathKey> = self
             .open
             .iter()
             .filter(|(key, open)| {
-                open.live.is_overdue(now, open.rtt)
+                (open.live.is_overdue(now, open.rtt) || hurry && doubted(open))
                     && revived.is_none_or(|at| now.saturating_sub(at) >= Liveness::patience(open.rtt))
                     && open.live.waiting_since().is_some_and(|since| self.another_answered(**key, since))
             })

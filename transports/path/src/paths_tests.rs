@@ -143,6 +143,31 @@ fn a_link_that_hangs_in_the_air_tries_the_same_address_afresh() {
 }
 
 #[test]
+fn a_peer_that_moved_is_followed_sooner_than_a_path_that_falls_silent_is_left() {
+    let mut left = [0, 0];
+    for (moved, left) in [false, true].into_iter().zip(&mut left) {
+        let mut paths = Paths::default();
+        paths.opened(ms(0), PathKey(0), V4, ms(1));
+        if moved {
+            paths.peer_moved(ms(1_000));
+        }
+        paths.opened(ms(1_003), PathKey(1), V4, ms(1));
+        for at in 1_004..2_000 {
+            let sample = |received| Sample { sent: at, received, rtt: ms(1) };
+            paths.observe(ms(at), PathKey(0), sample(0));
+            paths.observe(ms(at), PathKey(1), sample(at));
+            paths.handle_timeout(ms(at));
+            if actions(&mut paths).contains(&Action::Close(PathKey(0))) {
+                *left = at;
+                break;
+            }
+        }
+    }
+    let [silent, moved] = left;
+    assert!((1_040..1_060).contains(&moved) && (1_110..1_130).contains(&silent), "{left:?}");
+}
+
+#[test]
 fn the_peers_choice_is_followed_while_it_answers() {
     let mut paths = Paths::default();
     paths.opened(ms(0), PathKey(0), V4, ms(10));

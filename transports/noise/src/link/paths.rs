@@ -408,7 +408,7 @@ impl Keeper {
         }
         let (now, remote) = (self.now(), Remote::Udp(remote));
         // Where it was it is no more, perhaps.
-        self.decide.ask_all(now);
+        self.decide.peer_moved(now);
         if let Some(candidate) = self.candidates.iter().position(|it| *it == remote) {
             return self.decide.renew(now, candidate);
         }
