@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::FutureExt;
-use wayside_noise::{Ciphers, Endpoint, EndpointConfig, Expectation, Kem, SessionId, StaticKey, Whom};
+use wayside_noise::{
+    Ciphers, Congestion, Endpoint, EndpointConfig, Expectation, Kem, SessionId, StaticKey, Whom,
+};
 
 use super::{Client, Handler, Link, Server, Stream, Subject};
 use crate::Failure;
@@ -48,6 +50,7 @@ async fn bind(assignment: &Assignment, key: [u8; 32]) -> Result<Endpoint, Failur
         Settings::Defaults => EndpointConfig::default(),
         Settings::Same => EndpointConfig {
             ciphers: Ciphers::ChaChaOnly,
+            congestion: Congestion::Cubic,
             max_udp_payload: SAME.mtu,
             ..EndpointConfig::default()
         },
