@@ -57,6 +57,8 @@ const ACCEPT_QUEUE: usize = 64;
 const MAX_CANDIDATES: usize = 32;
 /// After the peer said that another link survives, and none did.
 const REFUSED_PAUSE: Duration = Duration::from_millis(300);
+/// Between two times that QUIC is told to try at once.
+const REVIVAL_PAUSE: Duration = Duration::from_secs(1);
 /// How long closing waits for peers to learn of it.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(3);
 
@@ -96,6 +98,7 @@ impl Endpoint {
             ready,
         };
         acceptors.spawn(acceptor.run());
+        acceptors.spawn(hurry_revived(quic.clone(), Arc::clone(&shared)));
         let abroad = addresses.iter().any(|address| !address.ip().is_loopback());
         if abroad && matches!(config.network, Network::System) {
             acceptors.spawn(watch_network(quic.clone(), Arc::clone(&shared)));
@@ -290,6 +293,16 @@ impl Endpoint {
 fn network_changed(quic: &noq::Endpoint, shared: &Shared) {
     quic.handle_network_change(Some(Arc::new(KeepAll)));
     shared.hint(Hint::NetworkChanged);
+}
+
+/// Has QUIC try at once what it has backed off from, where a link is back. Runs until the endpoint closes.
+async fn hurry_revived(quic: noq::Endpoint, shared: Arc<Shared>) {
+    loop {
+        shared.revival().await;
+        quic.handle_network_change(Some(Arc::new(KeepAll)));
+        // It concerns all links, which mostly come back together.
+        tokio::time::sleep(REVIVAL_PAUSE).await;
+    }
 }
 
 /// Runs until the endpoint closes.

@@ -33,6 +33,8 @@ use crate::{
 
 /// Told to a peer that did not answer, in case it hears it.
 const NO_ANSWER: VarInt = VarInt::from_u32(3);
+/// After so long without any answer QUIC has backed off too far to come back by itself.
+const CUT_OFF: Duration = Duration::from_millis(500);
 /// Sleeping no longer than this it need not be woken.
 const NAP: Duration = Duration::from_millis(100);
 /// Addresses from which the peer spoke and that are kept as candidates; a further one takes the oldest one's place.
@@ -162,6 +164,7 @@ impl Keeper {
     fn look(&mut self) {
         self.follow_addresses();
         let now = self.now();
+        let was_cut_off = self.decide.lost_for(now) >= CUT_OFF;
         let in_use = self.decide.preferred();
         for (key, open) in &mut self.open {
             let (stats, answers) = (open.path.stats(), self.prober.answers(open.address));
@@ -177,6 +180,9 @@ impl Keeper {
             self.decide.observe(now, *key, sample);
         }
         self.decide.handle_timeout(now);
+        if was_cut_off && self.decide.lost_for(now).is_zero() {
+            self.shared.link_revived();
+        }
         if self.decide.lost_for(now) >= self.shared.idle_timeout() {
             tracing::debug!("a peer answers over no path any more");
             self.board.give_up();

@@ -9,7 +9,7 @@ use std::{
 };
 
 use noq::{UdpSender, udp::Transmit};
-use tokio::sync::broadcast;
+use tokio::sync::{Notify, broadcast};
 use wayside_path::Kind;
 
 use super::{
@@ -39,6 +39,8 @@ pub(crate) struct Shared {
     probers: Probers,
     longest_silence: Option<Duration>,
     idle_timeout: Duration,
+    /// A link that was cut off is back.
+    revived: Notify,
     /// For what is sent beside QUIC: small, rare, and lost where the socket is busy.
     aside: Mutex<Option<Pin<Box<dyn UdpSender>>>>,
 }
@@ -52,8 +54,19 @@ impl Shared {
             probers: Probers::default(),
             longest_silence: config.longest_silence(),
             idle_timeout: config.idle_timeout,
+            revived: Notify::new(),
             aside: Mutex::default(),
         }
+    }
+
+    /// A link that was cut off for long is back: its QUIC has backed off, and would wait for seconds more.
+    pub(crate) fn link_revived(&self) {
+        self.revived.notify_one();
+    }
+
+    /// Waits for such a link.
+    pub(crate) async fn revival(&self) {
+        self.revived.notified().await;
     }
 
     /// What is sent beside QUIC goes out by this.
