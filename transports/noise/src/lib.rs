@@ -1,4 +1,4 @@
-//! The link: QUIC whose handshake and keys are Noise, over UDP, silent towards strangers.
+//! The link: QUIC whose handshake and keys are Noise, over UDP, TCP and tunnels, silent towards strangers.
 //!
 //! # The model
 //!
@@ -8,16 +8,17 @@
 //! nobody else, which pair it is about.
 //!
 //! ```text
-//!   UDP ──> gate ──> QUIC (noq) ──> Link: streams, datagrams
-//!            │         │
-//!            │         └─ crypto traits <── adapter <── core: Noise, key schedule, packets
-//!            └─ verifies message 1, or drops without a word
+//!   UDP, TCP, tunnels ──> gate ──> QUIC (noq) ──> Link: streams, datagrams
+//!                          │         │
+//!                          │         └─ crypto traits <── adapter <── core: Noise, key schedule, packets
+//!                          └─ verifies message 1, or drops without a word
 //! ```
 //!
 //! - An [`Endpoint`] is a device's sockets. It may serve and dial at once.
 //! - An [`Expectation`] is whom we link with, under which secrets: one device, or as a server also [any device](Whom::Anyone) that has the
 //!   secrets, or [guests](Whom::Guests) who have them and stay nameless. As a server it opens a *gate* until it is [forgotten](Endpoint::forget).
-//! - A [`Link`] carries [streams](Stream) that name the protocol they speak, and datagrams.
+//! - A [`Link`] carries [streams](Stream) that name the protocol they speak, and datagrams. It has several [paths](Link::paths) at a time and leaves
+//!   a dead one for one that answers; `wayside-path` decides.
 //!
 //! QUIC by itself answers strangers: with version negotiation, stateless resets, Retry and closes. Here the gate sits in front of
 //! it and verifies the whole first message before the QUIC state machine hears of it. Everything later is addressed to ids
@@ -92,7 +93,7 @@
 //! # Not here
 //!
 //! - Finding addresses, opening NATs, relaying: a link is dialled, and moves between the paths that came of it.
-//! - Which side dials, and what happens when both do: the caller decides, by keys or by who offered.
+//! - Which side dials: the caller decides. Where both dial a session that both expect, one link survives.
 //! - Where the secrets come from, and how long they live.
 //! - Hiding that this protocol is spoken: the version number is in the clear.
 //! - 0-RTT. What it carries could be replayed.
