@@ -1,4 +1,5 @@
-//! Which of a link's paths carries it, which one is dead, and what else is to be tried: decisions, and nothing that acts on them.
+//! How two machines get through to each other, which of a link's paths carries it, which one is dead, and what else is to be tried: decisions, and
+//! nothing that acts on them.
 //!
 //! # The model
 //!
@@ -39,16 +40,25 @@
 //! assert!(paths.poll_timeout().is_some());
 //! ```
 //!
-//! # Not here
+//! # Before there is a link
 //!
-//! Where candidates come from, and packets that open NATs: those come with traversal.
+//! [`Traversal`] gets packets through the NATs that are between two machines that have met ([`traversal`] has the model), and [`Budget`] keeps it from
+//! being a nuisance. Where candidates come from is told to it.
 
 pub mod attempts;
+mod budget;
+mod candidate;
 pub mod choice;
 pub mod liveness;
+mod nat;
 mod paths;
+pub mod traversal;
 
+pub use budget::Budget;
+pub use candidate::{Candidate, CandidateKind};
+pub use nat::{Filtering, Mapping, Nat};
 pub use paths::{Action, PathKey, Paths, Sample};
+pub use traversal::Traversal;
 
 /// How a path carries datagrams, the best way first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

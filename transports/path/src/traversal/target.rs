@@ -1,0 +1,192 @@
+//! One address that is asked over one socket: when, how often, and how far the questions go.
+
+use std::{net::SocketAddr, time::Duration};
+
+use super::{Role, Socket, guard::Place};
+use crate::CandidateKind;
+
+/// When the side that dials asks, counted from when it begins: at once, soon again, and then rarely. The peer's NAT is open for it by then, or is opened
+/// within seconds where the two did not begin alike.
+const DIAL: [u64; 9] = [0, 100, 300, 700, 1_500, 2_500, 4_000, 6_000, 9_000];
+/// When the side that waits asks, so that its NAT lets the other in. The first ones may be lost, the later ones hold the door open.
+const WAIT: [u64; 5] = [0, 250, 1_000, 3_000, 8_000];
+/// After those, the side that dials asks so often, first and later.
+const THEN: Duration = Duration::from_secs(5);
+const LATER: Duration = Duration::from_secs(15);
+/// From when on it is asked rarely.
+const LATE: Duration = Duration::from_secs(30);
+
+/// Questions that travel all the way to an address from which nothing has ever come: it may be a third party's.
+pub const HANDFUL: u32 = 24;
+/// The same, in private networks: at home nobody is to be searched for.
+pub const PRIVATE_HANDFUL: u32 = 6;
+/// Questions of any kind to one address.
+const MOST: u32 = 96;
+/// So many routers a question passes that is to open our own NAT and not to reach the peer's: one's own, and three of the provider's, which may translate addresses too. On
+/// the internet two homes are farther apart.
+pub const FEW_HOPS: u8 = 4;
+
+#[derive(Debug)]
+pub(super) struct Target {
+    pub(super) socket: Socket,
+    pub(super) address: SocketAddr,
+    pub(super) place: Place,
+    /// `None` where it was learnt from the peer's own questions.
+    pub(super) kind: Option<CandidateKind>,
+    /// How long it took, if it has answered.
+    pub(super) answered: Option<Duration>,
+    /// The peer has spoken from there.
+    pub(super) proven: bool,
+    role: Role,
+    begun: Duration,
+    round: u32,
+    asked: u32,
+    asked_far: u32,
+}
+
+/// Between two questions of the side that waits, and when they may go far.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pace {
+    /// So often a NAT's door is held open.
+    pub(super) hold: Duration,
+    /// Whether questions stay near, since they have to open a door and no more.
+    pub(super) near: Near,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Near {
+    /// They go all the way.
+    Never,
+    /// The third one and every other one after it go all the way, since it is not known how many doors there are.
+    Mostly,
+    /// They stay near.
+    Always,
+}
+
+impl Target {
+    pub(super) fn new(
+        socket: Socket,
+        address: SocketAddr,
+        place: Place,
+        kind: Option<CandidateKind>,
+        role: Role,
+        begins: Duration,
+    ) -> Self {
+        Self {
+            socket,
+            address,
+            place,
+            kind,
+            answered: None,
+            proven: false,
+            role,
+            begun: begins,
+            round: 0,
+            asked: 0,
+            asked_far: 0,
+        }
+    }
+
+    /// Asks from then on.
+    pub(super) fn begin(&mut self, begins: Duration) {
+        self.begun = begins;
+    }
+
+    /// Asks from the beginning again, as the side that dials does: the peer is known to be at it.
+    pub(super) fn hurry(&mut self, now: Duration) {
+        (self.role, self.begun, self.round) = (Role::Dials, now, 0);
+    }
+
+    /// When it is to be asked next.
+    pub(super) fn due(&self, pace: Pace) -> Option<Duration> {
+        let far = self.place == Place::Near || self.proven;
+        let most = if self.place == Place::Private { PRIVATE_HANDFUL } else { HANDFUL };
+        if self.asked >= MOST || !far && self.asked_far >= most {
+            return None;
+        }
+        let at = |ms: u64| Duration::from_millis(ms);
+        let (table, pause): (&[u64], _) = match self.role {
+            Role::Dials => (&DIAL, THEN),
+            Role::Waits => (&WAIT, pace.hold),
+        };
+        let after = match table.get(self.round as usize) {
+            Some(ms) => at(*ms),
+            None => {
+                let beyond = self.round - table.len() as u32 + 1;
+                let last = at(table.last().copied().unwrap_or_default());
+                let due = last + pause * beyond;
+                if self.role == Role::Waits || due <= LATE {
+                    due
+                } else {
+                    let soon = (LATE.saturating_sub(last)).as_secs() / THEN.as_secs();
+                    LATE + LATER * (beyond - u32::try_from(soon).unwrap_or(beyond))
+                }
+            }
+        };
+        Some(self.begun.saturating_add(after))
+    }
+
+    /// It is asked now; how many hops the question may go.
+    pub(super) fn ask(&mut self, pace: Pace) -> Option<u8> {
+        let stays_near = self.role == Role::Waits
+            && !self.proven
+            && self.place != Place::Near
+            && match pace.near {
+                Near::Never => false,
+                Near::Mostly => self.round < 2 || self.round % 2 == 1,
+                Near::Always => true,
+            };
+        self.round += 1;
+        self.asked += 1;
+        if stays_near {
+            return Some(FEW_HOPS);
+        }
+        self.asked_far += 1;
+        None
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
+mod tests {
+    use super::*;
+
+    fn asks(role: Role, place: Place, near: Near, until: Duration) -> Vec<(u64, bool)> {
+        let pace = Pace { hold: Duration::from_secs(15), near };
+        let mut target =
+            Target::new(Socket::Own(0), "5.5.5.5:5".parse().unwrap(), place, None, role, Duration::ZERO);
+        let mut asks = Vec::new();
+        while let Some(due) = target.due(pace).filter(|due| *due <= until) {
+            asks.push((u64::try_from(due.as_millis()).unwrap(), target.ask(pace).is_none()));
+        }
+        asks
+    }
+
+    #[test]
+    fn who_dials_asks_at_once_and_then_ever_more_rarely() {
+        let all = asks(Role::Dials, Place::Public, Near::Never, Duration::from_secs(600));
+        assert_eq!(all.len(), HANDFUL as usize, "{all:?}");
+        assert_eq!(all.iter().filter(|(ms, _)| *ms < 1_000).count(), 4);
+        let late: Vec<u64> = all.iter().map(|(ms, _)| *ms / 1_000).filter(|s| *s >= 9).collect();
+        assert_eq!(late.get(..7).unwrap(), [9, 14, 19, 24, 29, 45, 60]);
+        assert!(all.windows(2).all(|pair| pair[0].0 < pair[1].0));
+    }
+
+    #[test]
+    fn who_waits_holds_its_door_open_without_knocking() {
+        let all = asks(Role::Waits, Place::Public, Near::Always, Duration::from_secs(600));
+        assert!(all.iter().all(|(_, far)| !far));
+        assert!(all.windows(2).all(|pair| pair[1].0 - pair[0].0 <= 15_000));
+        assert_eq!(all.len(), 44);
+        let unknown = asks(Role::Waits, Place::Public, Near::Mostly, Duration::from_secs(600));
+        assert_eq!(unknown.iter().filter(|(_, far)| *far).count(), 21);
+    }
+
+    #[test]
+    fn nobody_searches_a_private_network() {
+        for role in [Role::Dials, Role::Waits] {
+            let all = asks(role, Place::Private, Near::Never, Duration::from_secs(600));
+            assert_eq!(all.len(), PRIVATE_HANDFUL as usize);
+        }
+    }
+}
