@@ -50,7 +50,7 @@ pub enum Failure {
     #[error("the server's answer says nothing")]
     Empty,
     /// The answer has attributes that one must understand and that nobody here knows (RFC 8489, section 6.3.3).
-    #[error("the server's answer needs attributes {0:#06x?} understood")]
+    #[error("the server's answer needs attributes {0:04x?} understood")]
     NotUnderstood(Vec<u16>),
 }
 
