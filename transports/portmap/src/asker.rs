@@ -97,11 +97,12 @@ impl Asker {
             }
             Err(cause) => {
                 let answered = !matches!(cause, Cause::NoAnswer | Cause::Io(_));
+                let mut useless = ticket;
                 if answered && self.held.as_ref().is_some_and(|held| held.ticket.protocol() == protocol) {
-                    self.held = None;
+                    useless = useless.or(self.held.take().map(|held| held.ticket));
                 }
                 // It granted something that is of no use.
-                if let (Some(ticket), Cause::NotPublic(_) | Cause::Nonsense(_)) = (ticket, &cause) {
+                if let (Some(ticket), Cause::NotPublic(_) | Cause::Nonsense(_)) = (useless, &cause) {
                     let _ = self.give_back(&ticket).await;
                 }
                 Err(cause)
@@ -148,16 +149,20 @@ impl Asker {
             Some(known) => known,
             None => upnp::find(gateway).await?,
         };
+        let mut last = Cause::NoAnswer;
         for port in Service::ports(wished) {
             let external = SocketAddrV4::new(address, port);
             self.trying = Some(Ticket { gateway: *gateway, external, how: How::Upnp(service.clone()) });
-            if let Some(granted) = service.map(gateway, self.port, external, self.lease).await? {
-                return Ok(granted);
+            match service.map(gateway, self.port, external, self.lease).await {
+                Err(cause) if upnp::is_about_the_port(&cause) => {
+                    // Perhaps somebody else's: not ours to remove.
+                    self.trying = None;
+                    last = cause;
+                }
+                answer => return answer,
             }
-            // Somebody else's: not ours to remove.
-            self.trying = None;
         }
-        Err(Cause::Refused { code: 718, meaning: "every port that was asked for is taken" })
+        Err(last)
     }
 
     /// Asks that whatever may be mapped be removed. `gateway` is today's: no other one is asked.

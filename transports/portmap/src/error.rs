@@ -24,7 +24,7 @@ pub enum Error {
     },
     /// The gateway's own outer address is not one of the Internet (private, loopback, unspecified, …): what it maps does not lead in from there.
     /// The provider, or a second router in the house, translates once more.
-    #[error("your gateway is itself behind another NAT: its outer address is {address}")]
+    #[error("your gateway is itself behind another NAT{}: its outer address is {address}", Unconnected(.address))]
     BehindAnotherNat {
         /// What the gateway took for its outer address.
         address: IpAddr,
@@ -116,6 +116,15 @@ impl Error {
             return Self::NoAnswer { gateway, protocols };
         }
         Self::Failed { gateway, attempts }
+    }
+}
+
+/// Gateways that are not connected have no outer address either.
+struct Unconnected<'a>(&'a IpAddr);
+
+impl fmt::Display for Unconnected<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_unspecified() { ", or not connected" } else { "" })
     }
 }
 

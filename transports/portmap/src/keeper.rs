@@ -35,7 +35,7 @@ pub(crate) struct Keeper {
 impl Keeper {
     /// Goes on until `stop` is sent or dropped; then asks for the removal of what there is.
     pub(crate) async fn run(mut self, mut stop: oneshot::Receiver<()>) -> Result<(), Error> {
-        let mut failures = 0;
+        let mut failures = 0_u32;
         loop {
             let gateway = (self.gateways)();
             let asked = Instant::now();
@@ -44,9 +44,9 @@ impl Keeper {
                 _ = &mut stop => break,
                 outcome = self.asker.obtain(gateway) => outcome,
             };
-            failures = if outcome.is_ok() { 0 } else { failures + 1 };
-            let pause =
-                pause(&outcome.as_ref().map(|mapping| mapping.lease), failures, self.asker.remaining());
+            let remaining = self.asker.remaining();
+            failures = if remaining.is_zero() { failures.saturating_add(1) } else { 0 };
+            let pause = pause(&outcome.as_ref().map(|mapping| mapping.lease), failures, remaining);
             self.publish(outcome);
             tokio::select! {
                 biased;
@@ -106,8 +106,8 @@ impl Keeper {
     }
 }
 
-/// How long to wait before the gateway is asked again: after the lease that it granted, or after so many failures in a row, with so much left of the
-/// lease before.
+/// How long to wait before the gateway is asked again: after the lease that it granted, or after so many failures in a row without one, with so much
+/// left of the lease before.
 fn pause(lease: &Result<Duration, &Error>, failures: u32, remaining: Duration) -> Duration {
     let pause = match lease {
         Ok(lease) => (*lease / 2).min(SELDOM),

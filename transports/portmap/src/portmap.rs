@@ -80,7 +80,7 @@ impl PortMap {
         }
         let nonce = options.pcp_nonce.unwrap_or_else(|| {
             let mut nonce = [0; 12];
-            // Without the system's randomness it is zeros, which the standard allows: then any program on this machine may delete the mapping.
+            // Without the system's randomness it is zeros: then any program on this machine may delete the mapping.
             let _ = getrandom::fill(&mut nonce);
             nonce
         });

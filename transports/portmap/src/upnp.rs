@@ -30,7 +30,7 @@ const SERVICES: [&str; 3] = [
 const MOST_SERVICES: usize = 4;
 /// Under this the gateway's own pages list the mapping.
 const DESCRIPTION: &str = "wayside";
-/// The port that was wished for, and so many others where it is taken.
+/// The port that was wished for, and so many others where it is refused.
 const OTHER_PORTS: usize = 3;
 
 /// What asking for a port by UPnP goes to.
@@ -69,7 +69,7 @@ impl Service {
         }
     }
 
-    /// The outer ports to ask for, one after the other where the one before is taken.
+    /// The outer ports to ask for, one after the other where the one before is refused.
     pub(crate) fn ports(suggested: u16) -> impl Iterator<Item = u16> {
         let other = || {
             Some(getrandom::u32().ok()?.to_be_bytes()).map(|[a, b, ..]| u16::from_be_bytes([a, b]) | 0x8000)
@@ -77,14 +77,14 @@ impl Service {
         std::iter::once(suggested).chain((0..OTHER_PORTS).filter_map(move |_| other()))
     }
 
-    /// Asks for the outer port `external`, or for its renewal. `None` where it is taken.
+    /// Asks for the outer port `external`, or for its renewal.
     pub(crate) async fn map(
         &self,
         gateway: &Gateway,
         port: u16,
         external: SocketAddrV4,
         lease: Duration,
-    ) -> Result<Option<Granted>, Cause> {
+    ) -> Result<Granted, Cause> {
         // The order is that of the service's description; some gateways insist on it.
         let arguments = format!(
             "<NewRemoteHost></NewRemoteHost><NewExternalPort>{}</NewExternalPort><NewProtocol>UDP</NewProtocol>\
@@ -94,11 +94,8 @@ impl Service {
             gateway.local,
             lease.as_secs()
         );
-        match self.call(gateway, "AddPortMapping", &arguments).await {
-            Ok(_) => checked(external, lease).map(Some),
-            Err(Cause::Refused { code: 718 | 729, .. }) => Ok(None),
-            Err(cause) => Err(cause),
-        }
+        self.call(gateway, "AddPortMapping", &arguments).await?;
+        checked(external, lease)
     }
 
     /// Asks that the outer port `external` be closed. One that is not there counts as closed.
@@ -148,6 +145,11 @@ fn services(description: &str, from: &Location) -> Vec<Service> {
         .collect();
     found.sort_by_key(|(rank, _)| *rank);
     found.into_iter().map(|(_, service)| service).collect()
+}
+
+/// Whether another port may be granted where one was refused so: it is taken, or not for us.
+pub(crate) fn is_about_the_port(cause: &Cause) -> bool {
+    matches!(cause, Cause::Refused { code: 606 | 718 | 729, .. })
 }
 
 /// UPnP Device Architecture 1.1, section 3.2.2; WANIPConnection:2, section 2.6.

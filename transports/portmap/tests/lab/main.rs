@@ -154,27 +154,56 @@ fn what_one_protocol_does_not_bring_another_does() {
 #[ignore = "needs root and miniupnpd: tests/run portmap"]
 fn a_gateway_may_grant_another_port() {
     for_each(|protocol, name, router| {
-        let network = Network::new(Router { ports: "40000-65535", ..router });
+        let network = Network::new(Router { control: true, ..router });
+        network.take_port();
         let program = network.program(&[protocol]);
-        let line = program.says("", SOON);
-        assert_eq!(line, "asking");
-        let line = program.says("", SOON);
-        println!("{name}: {line}");
+        let port = program.mapped(OUTER, name);
+        println!("{name}: port {port} in place of {PORT}");
+        assert_ne!(port, PORT);
+        assert!(network.lets_in(port), "{name}");
+        assert_eq!(network.leases()[0].0, port);
         assert_eq!(program.terminate(), "closed");
-        assert_eq!(network.rules(), 0);
+        assert_eq!((network.leases(), network.rules()), (vec![], 0), "{name}");
     });
+}
+
+#[test]
+#[ignore = "needs root and miniupnpd: tests/run portmap"]
+fn a_gateway_may_refuse_a_port_or_all() {
+    let refusing = Router { ports: "20000-65535", ..Router::default() };
+    // By UPnP others are tried.
+    let network = Network::new(refusing);
+    let program = network.program(&["upnp"]);
+    let port = program.mapped(OUTER, "UPnP");
+    assert!(port >= 20_000 && network.lets_in(port));
+    drop(program);
+    let network = Network::new(Router { ports: "1024-1025", ..refusing });
+    let program = network.program(&["upnp"]);
+    assert_eq!(
+        program.says("failed: ", SOON),
+        "the gateway 10.77.0.1 made no mapping: UPnP: refused: not authorized (606)"
+    );
+    assert_eq!(network.rules(), 0);
 }
 
 #[test]
 #[ignore = "needs root and miniupnpd: tests/run portmap"]
 fn a_gateway_behind_another_nat_is_no_way_in() {
     let network = Network::new(Router { outer: "192.168.50.2", ..Router::default() });
-    for protocol in ["pcp", "nat-pmp", "upnp"] {
-        let program = network.program(&[protocol]);
-        let line = program.says("failed: ", SOON);
-        println!("{protocol}: {line}");
-        program.terminate();
-    }
+    // By UPnP miniupnpd names no address then, and by PCP and NAT-PMP it refuses.
+    let program = network.program(&["pcp", "nat-pmp", "upnp"]);
+    assert_eq!(
+        program.says("failed: ", SOON),
+        "your gateway is itself behind another NAT, or not connected: its outer address is 0.0.0.0"
+    );
+    assert_eq!(program.terminate(), "closed");
+    let program = network.program(&["pcp", "nat-pmp"]);
+    assert_eq!(
+        program.says("failed: ", SOON),
+        "the gateway 10.77.0.1 made no mapping: PCP: refused: it has no room for another mapping (8); \
+         NAT-PMP: refused: its outer network does not work (3)"
+    );
+    assert_eq!(program.terminate(), "closed");
     assert_eq!(network.rules(), 0);
 }
 
@@ -187,6 +216,7 @@ fn a_gateway_that_does_not_answer_is_said_soon() {
     let program = network.program(&["pcp", "nat-pmp", "upnp"]);
     assert_eq!(program.says("failed: ", SOON), SAID);
     println!("ports closed: said after {:?}", program.age());
+    assert_eq!(program.terminate(), "closed");
     // It swallows what it is asked.
     network.swallow_questions();
     let before = network.sent();

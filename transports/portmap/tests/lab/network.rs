@@ -35,13 +35,11 @@ pub(crate) struct Router {
     pub(crate) control: bool,
     /// The outer ports that may be mapped.
     pub(crate) ports: &'static str,
-    /// More lines of miniupnpd's configuration.
-    pub(crate) more: &'static str,
 }
 
 impl Default for Router {
     fn default() -> Self {
-        Self { outer: OUTER, upnp: true, control: true, ports: "1024-65535", more: "" }
+        Self { outer: OUTER, upnp: true, control: true, ports: "1024-65535" }
     }
 }
 
@@ -109,12 +107,12 @@ impl Network {
 
     pub(crate) fn start_daemon(&mut self) {
         let yes = |on: bool| if on { "yes" } else { "no" };
-        let Router { upnp, control, ports, more, .. } = self.router;
+        let Router { upnp, control, ports, .. } = self.router;
         let file = |name| self.folder.path().join(name).display().to_string();
         let configuration = format!(
             "ext_ifname=wan\nlistening_ip=lan\nhttp_port=5000\nenable_upnp={}\nenable_natpmp={}\nmin_lifetime=10\n\
              secure_mode=yes\nlease_file={}\nupnp_table_name=upnp\nupnp_nat_table_name=upnp\nupnp_forward_chain=passing\n\
-             upnp_nat_chain=entering\nupnp_nat_postrouting_chain=leaving\nuuid=897841ad-36f6-4a39-b309-34351613e0c5\n{more}\n\
+             upnp_nat_chain=entering\nupnp_nat_postrouting_chain=leaving\nuuid=897841ad-36f6-4a39-b309-34351613e0c5\n\
              allow {ports} 10.77.0.0/24 1024-65535\ndeny 0-65535 0.0.0.0/0 0-65535\n",
             yes(upnp),
             yes(control),
@@ -160,15 +158,36 @@ impl Network {
         Program::new(command)
     }
 
-    /// Of miniupnpd's leases: `(outer port, when it ends in seconds of the epoch, description)`.
+    /// Has somebody else at home hold the outer port that the program would like; by NAT-PMP.
+    pub(crate) fn take_port(&self) {
+        const TAKE: &str = "import socket, struct
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.settimeout(2)
+s.bind(('10.77.0.3', 0))
+s.sendto(struct.pack('!BBHHHI', 0, 1, 0, 4242, 4242, 3600), ('10.77.0.1', 5351))
+assert s.recv(100)[2:4] == bytes(2)";
+        run(Command::new("ip").args([
+            "-n",
+            &self.namespace("home"),
+            "addr",
+            "add",
+            "10.77.0.3/24",
+            "dev",
+            "eth0",
+        ]));
+        run(self.within("home", "python3").args(["-c", TAKE]));
+    }
+
+    /// Of miniupnpd's leases for the program: `(outer port, when it ends in seconds of the epoch, description)`.
     pub(crate) fn leases(&self) -> Vec<(u16, u64, String)> {
-        let text = fs::read(self.folder.path().join("leases")).unwrap();
+        // miniupnpd takes an empty file away.
+        let text = fs::read(self.folder.path().join("leases")).unwrap_or_default();
         let lease = |line: &str| {
             let fields: Vec<_> = line.splitn(6, ':').collect();
-            assert_eq!((fields[0], fields[2], fields[3]), ("UDP", "10.77.0.2", "4242"));
-            (fields[1].parse().unwrap(), fields[4].parse().unwrap(), fields[5].to_owned())
+            let home = fields[..1] == ["UDP"] && fields[2..4] == ["10.77.0.2", "4242"];
+            home.then(|| (fields[1].parse().unwrap(), fields[4].parse().unwrap(), fields[5].to_owned()))
         };
-        String::from_utf8_lossy(&text).lines().map(lease).collect()
+        String::from_utf8_lossy(&text).lines().filter_map(lease).collect()
     }
 
     /// How many ports the router's own rules let in to the home.
