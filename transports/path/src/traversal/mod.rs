@@ -198,7 +198,7 @@ const MOST_ASKED: usize = 4_096;
 const MOST_PROVEN: usize = 32;
 /// At so many addresses of one peer ports are guessed, and so many of its addresses spare sockets write to.
 const MOST_GUESSED: usize = 2;
-/// How often a peer's new word starts everything anew.
+/// How often a peer's new word starts everything anew, and how often our own moving does.
 const MOST_RENEWALS: u32 = 4;
 
 /// One side of one meeting.
@@ -223,6 +223,7 @@ pub struct Traversal {
     runs: Vec<Run>,
     spares: Option<Spares>,
     renewals: u32,
+    moves: u32,
     guessing: bool,
     stuck_at: Option<Duration>,
     told: Option<Why>,
@@ -259,6 +260,7 @@ impl Traversal {
             runs: Vec::new(),
             spares: None,
             renewals: 0,
+            moves: 0,
             guessing: false,
             stuck_at: Some(both_begun.saturating_add(STUCK_AFTER)),
             told: None,
@@ -303,6 +305,23 @@ impl Traversal {
             self.setup.nat = nat;
             self.plan(now, self.renewals == 0);
         }
+    }
+
+    /// We are elsewhere now, or our router has forgotten everything: doors are opened anew.
+    pub fn moved(&mut self, now: Duration, surroundings: Surroundings) {
+        self.setup.surroundings = surroundings;
+        let around = &self.setup.surroundings;
+        self.targets.retain(|it| it.kind.is_none() || around.place(it.address).is_ok());
+        if self.moves < MOST_RENEWALS {
+            self.moves += 1;
+            for target in self.targets.iter_mut().filter(|it| it.answered.is_none()) {
+                target.restart(now);
+            }
+        }
+        // A candidate that was out of reach may not be now.
+        let mut fresh = self.fresh_targets(now);
+        fresh.truncate(MOST_TARGETS.saturating_sub(self.targets.len()));
+        self.targets.append(&mut fresh);
     }
 
     /// Somebody whom we trust knows that the peer is at this address.

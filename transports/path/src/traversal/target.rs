@@ -105,6 +105,11 @@ impl Target {
         self.begun = begins;
     }
 
+    /// Asks from the beginning again: what was opened before is not open any more.
+    pub(super) fn restart(&mut self, now: Duration) {
+        (self.begun, self.round) = (now, 0);
+    }
+
     /// Asks from the beginning again, as the side that dials does: the peer is known to be at it.
     pub(super) fn hurry(&mut self, now: Duration) {
         (self.role, self.begun, self.round) = (Role::Dials, now, 0);

@@ -217,3 +217,16 @@ fn a_machine_gets_a_handful_whatever_ports_a_peer_names() {
     it.peer(ms(0), &[named(CandidateKind::Host, "192.168.1.9:22")], Mapping::Unknown);
     assert_eq!(run(&mut it, ms(0), ms(600_000)).0.len(), NEAR_HANDFUL as usize);
 }
+
+#[test]
+fn doors_are_opened_anew_where_we_have_moved() {
+    let mut it = Traversal::new(ms(0), setup(Role::Waits, Mapping::Independent));
+    it.peer(ms(0), &[named(CandidateKind::Reflexive, "6.6.6.6:6")], Mapping::Independent);
+    run(&mut it, ms(0), ms(30_000));
+    let mut elsewhere = setup(Role::Waits, Mapping::Independent).surroundings;
+    elsewhere.ourselves = vec![at("10.0.0.7:4000")];
+    it.moved(ms(31_000), elsewhere);
+    let (sent, _) = run(&mut it, ms(31_000), ms(31_300));
+    assert_eq!(sent.len(), 2, "{sent:?}");
+    assert!(sent.iter().all(|(_, send)| send.hops == Some(FEW_HOPS) && !send.is_answer));
+}
