@@ -120,6 +120,11 @@ impl Meet {
         self.talk.ours(nat);
     }
 
+    /// This machine is elsewhere now, or its router has begun anew.
+    pub fn moved(&self, surroundings: Surroundings) {
+        self.talk.moved(surroundings);
+    }
+
     /// Somebody whom we trust knows that the peer is at this address.
     pub fn attested(&self, ip: IpAddr) {
         self.talk.attested(ip);

@@ -16,7 +16,7 @@ use tokio::{
 };
 use wayside_path::{
     Candidate, Mapping, Nat, Traversal,
-    traversal::{Heard, MANY, Output, Reached, Role, Setup, Socket, Transmit, Why},
+    traversal::{Heard, MANY, Output, Reached, Role, Setup, Socket, Transmit, Why, guard::Surroundings},
 };
 
 use super::{Shared, route::canonical};
@@ -160,8 +160,13 @@ impl Talk {
         self.stirred.notify_one();
     }
 
+    pub(crate) fn moved(&self, surroundings: Surroundings) {
+        self.lock().traversal.moved(self.now(), surroundings);
+        self.stirred.notify_one();
+    }
+
     pub(crate) fn attested(&self, ip: IpAddr) {
-        self.lock().traversal.attested(ip);
+        self.lock().traversal.attested(self.now(), ip);
         self.stirred.notify_one();
     }
 
