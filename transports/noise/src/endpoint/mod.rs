@@ -197,6 +197,7 @@ impl Endpoint {
     /// three seconds at most.
     pub async fn close(&self, reason: &str) {
         self.gate.close();
+        self.shared.closing();
         let reason = reason.as_bytes();
         self.quic.close(VarInt::from_u32(0), reason.get(..MAX_REASON).unwrap_or(reason));
         if timeout(DRAIN_TIMEOUT, self.quic.wait_idle()).await.is_err() {
@@ -251,6 +252,7 @@ impl noq::NetworkChangeHint for KeepAll {
 impl Drop for Endpoint {
     fn drop(&mut self) {
         self.gate.close();
+        self.shared.closing();
     }
 }
 

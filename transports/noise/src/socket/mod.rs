@@ -20,6 +20,8 @@ mod spares;
 mod strangers;
 pub(crate) mod talk;
 pub(crate) mod tcp;
+#[cfg(test)]
+mod tests;
 pub(crate) mod tunnel;
 mod udp;
 
