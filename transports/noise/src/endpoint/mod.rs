@@ -148,6 +148,21 @@ impl Endpoint {
         network_changed(&self.quic, &self.shared);
     }
 
+    /// Says how long the NATs in front of this machine keep a mapping without traffic, as was measured; `None` where nothing is known any more, after a move
+    /// to another network.
+    ///
+    /// Links, those that exist too, are then kept alive within two thirds of it: not more often than every 5 s, nor more seldom than once in a
+    /// minute. Where nothing is known, at [`EndpointConfig::keep_alive`]. An endpoint that keeps none alive goes on so.
+    pub fn set_mapping_lifetime(&self, lifetime: Option<Duration>) {
+        self.shared.learn_lifetime(|known| known.lifetime(lifetime));
+    }
+
+    /// Says that a mapping had expired after so long without a packet: a peer saw another address of ours after it than before. Makes keep-alives more
+    /// frequent where they need be, and never less so. Forgotten with [`set_mapping_lifetime`](Self::set_mapping_lifetime) of `None`.
+    pub fn mapping_expired_within(&self, idle: Duration) {
+        self.shared.learn_lifetime(|known| known.expired_within(idle));
+    }
+
     /// As server: admits whom the expectation names through this gate until [`forget`](Self::forget). The same session replaces its
     /// former expectation. At most 1,024 are kept; one more is dropped, with a warning in the log.
     pub fn expect(&self, expectation: Expectation) {
