@@ -27,7 +27,7 @@ pub struct Tried {
     pub local: u16,
     /// The server that was asked, and that is known to answer.
     pub asked: SocketAddr,
-    /// Where the answer was to come from. The socket must never have sent anything there.
+    /// Where the answer was to come from. The socket must not have sent anything there before.
     pub from: SocketAddr,
     /// It came. Where it did not, it was asked for several times.
     pub came: bool,
@@ -106,12 +106,16 @@ impl Behaviour {
         self.seen.push(Seen { server, mapped, ..seen });
     }
 
-    /// A server was asked to answer from elsewhere.
+    /// A server was asked to answer from elsewhere. Says nothing, and is not kept, where the socket has been seen from there before: what was sent to
+    /// may answer, whatever is filtered.
     pub fn tried(&mut self, tried: Tried) {
+        let (asked, from) = (canonical(tried.asked), canonical(tried.from));
+        if asked == from || self.seen.iter().any(|seen| seen.local == tried.local && seen.server == from) {
+            return;
+        }
         if self.tried.len() >= MOST_OBSERVATIONS {
             self.tried.remove(0);
         }
-        let (asked, from) = (canonical(tried.asked), canonical(tried.from));
         self.tried.push(Tried { asked, from, ..tried });
     }
 
@@ -146,16 +150,9 @@ impl Behaviour {
     }
 
     /// From whom packets are let in.
-    ///
-    /// A trial says nothing where the socket is known to have sent to where the answer was to come from.
     pub fn filtering(&self) -> Filtering {
         let mut found = Trials::default();
         for tried in &self.tried {
-            let sent_there =
-                self.seen.iter().any(|seen| seen.local == tried.local && seen.server == tried.from);
-            if sent_there || tried.from == tried.asked {
-                continue;
-            }
             match (tried.from.ip() == tried.asked.ip(), tried.came) {
                 (false, true) => found.address_came = true,
                 (false, false) => found.address_lost = true,

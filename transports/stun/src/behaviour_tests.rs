@@ -205,6 +205,10 @@ fn filtering_is_told_from_answers_from_elsewhere() {
     behaviour.seen(Seen { local: 5000, server: port, mapped: at(9, 9) });
     behaviour.tried(tried(port, true));
     assert_eq!(behaviour.filtering(), Filtering::Unknown);
+    // What it sends to later does not matter.
+    behaviour.tried(tried(address, true));
+    behaviour.seen(Seen { local: 5000, server: address, mapped: at(9, 9) });
+    assert_eq!(behaviour.filtering(), Filtering::EndpointIndependent);
 }
 
 /// Throwaway sockets of the operating system's choice each ask one server.
