@@ -5,6 +5,8 @@ mod dial;
 #[cfg(test)]
 mod faults;
 mod glare;
+mod measure;
+mod stun;
 mod transports;
 
 use std::{
@@ -24,6 +26,10 @@ use self::{
     dial::{Answered, Dial},
     glare::{Crossings, Dialling},
     transports::Transports,
+};
+pub use self::{
+    measure::Measured,
+    stun::{StunPolicy, StunServer},
 };
 use crate::{
     EndpointConfig, Expectation, Link, LinkError, Remote, SessionId, StaticKey, Tunnel, config,
@@ -49,6 +55,7 @@ pub struct Endpoint {
     accepted: tokio::sync::Mutex<mpsc::Receiver<Link>>,
     /// Accepts links and TCP connections; aborted on drop.
     acceptors: Mutex<JoinSet<()>>,
+    stun: stun::State,
 }
 
 /// Links that are ready and that nobody has called `accept` for. Beyond it, handshakes wait, and then time out.
@@ -113,6 +120,7 @@ impl Endpoint {
             crossings,
             accepted: tokio::sync::Mutex::new(accepted),
             acceptors: Mutex::new(acceptors),
+            stun: stun::State::default(),
         })
     }
 
@@ -285,6 +293,7 @@ impl Endpoint {
     /// three seconds at most.
     pub async fn close(&self, reason: &str) {
         self.gate.close();
+        self.respond_stun(None);
         let reason = reason.as_bytes();
         self.quic.close(VarInt::from_u32(0), reason.get(..MAX_REASON).unwrap_or(reason));
         if timeout(DRAIN_TIMEOUT, self.quic.wait_idle()).await.is_err() {
@@ -350,6 +359,7 @@ impl noq::NetworkChangeHint for KeepAll {
 impl Drop for Endpoint {
     fn drop(&mut self) {
         self.gate.close();
+        self.respond_stun(None);
     }
 }
 

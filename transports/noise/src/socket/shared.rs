@@ -15,6 +15,7 @@ use wayside_path::Kind;
 use super::{
     probes::{Arrived, Prober, Probers},
     route::{Route, Routes, TunnelId, mapped},
+    stun::Stun,
     tunnel::{Tunnel, Tunnels},
 };
 use crate::{EndpointConfig, link::keep_alive::KeepAlive};
@@ -37,6 +38,7 @@ const HINTS: usize = 16;
 pub(crate) struct Shared {
     pub(crate) routes: Arc<Routes>,
     pub(super) tunnels: Arc<Tunnels>,
+    pub(crate) stun: Stun,
     hints: broadcast::Sender<Hint>,
     probers: Probers,
     keep_alive: Mutex<KeepAlive>,
@@ -52,6 +54,7 @@ impl Shared {
         Self {
             routes: Arc::new(routes),
             tunnels: Arc::new(tunnels),
+            stun: Stun::new(),
             hints: broadcast::channel(HINTS).0,
             probers: Probers::default(),
             keep_alive: Mutex::new(KeepAlive::new(config.keep_alive)),
