@@ -230,6 +230,15 @@ impl Drop for UnderWay<'_> {
     }
 }
 
+#[cfg(test)]
+impl Stun {
+    /// How many transactions are under way, how many wait for one, and how many sockets send.
+    pub(crate) fn tables(&self) -> (usize, usize, usize) {
+        let waiting = lock(&self.asking).waiting.len();
+        (self.under_way.load(Ordering::Relaxed), waiting, lock(&self.hands).len())
+    }
+}
+
 /// The endpoint's UDP socket of this number.
 pub(crate) fn own(number: usize) -> Socket {
     Socket(u64::try_from(number).unwrap_or(FIRST_LONE).min(FIRST_LONE - 1))
