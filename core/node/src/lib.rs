@@ -84,6 +84,7 @@ mod home;
 mod links;
 mod messages;
 mod node;
+mod reach;
 mod requests;
 mod store;
 mod times;

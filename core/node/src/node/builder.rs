@@ -18,8 +18,9 @@ use crate::bridges::BridgeEnvironment;
 use crate::clock::{NodeClock, SystemEntropy};
 use crate::driver::{Actor, Driver, Parts};
 use crate::home::{Home, HomeError, Listen};
-use crate::links::{Peer, Protocol, Protocols, Served, card, ping, serving};
+use crate::links::{Peer, Protocol, Protocols, Served, address, card, ping, serving};
 use crate::messages;
+use crate::reach::Reach;
 use crate::requests::Requests;
 use crate::store::Store;
 
@@ -185,10 +186,12 @@ impl NodeBuilder {
 
         let tasks = TaskTracker::new();
         let stop = CancellationToken::new();
-        let (driver, mailbox) = Driver::new(store, clock, config.limits);
-        let own: [(&str, Arc<dyn Protocol>); 3] = [
+        let reach = Reach::new(listen.clone());
+        let (driver, mailbox) = Driver::new(store, clock, config.limits, reach.clone());
+        let own: [(&str, Arc<dyn Protocol>); 4] = [
             (ping::NAME, Arc::new(ping::Echo)),
             (card::NAME, Arc::new(card::Receiver(driver.clone()))),
+            (address::NAME, Arc::new(address::Receiver::new(reach.clone()))),
             (messages::NAME, Arc::new(messages::Inbox(driver.clone()))),
         ];
         for (name, protocol) in own {
@@ -203,6 +206,7 @@ impl NodeBuilder {
             home: home.path().to_owned(),
             clock,
             tasks: tasks.clone(),
+            reach: reach.clone(),
             found,
         };
         let actor = Actor::new(
@@ -210,7 +214,6 @@ impl NodeBuilder {
                 engine,
                 driver: driver.clone(),
                 endpoint: Arc::clone(&endpoint),
-                listen: listen.clone(),
                 bridges,
                 reports,
                 protocols: Arc::new(protocols),
@@ -220,6 +223,7 @@ impl NodeBuilder {
         );
         let actor = tokio::spawn(actor.run(mailbox, stop.clone()));
         spawn_until(&tasks, &stop, accept_links(driver.clone(), Arc::clone(&endpoint)));
+        spawn_until(&tasks, &stop, reach.keep(Arc::clone(&endpoint)));
         spawn_until(&tasks, &stop, expire_messages(driver.clone()));
         // From here on what fails ends all of it.
         let stop = stop.drop_guard();
