@@ -20,7 +20,7 @@ use crate::driver::{Actor, Driver, Parts};
 use crate::home::{Home, HomeError, Listen};
 use crate::links::{Peer, Protocol, Protocols, Served, address, card, ping, serving};
 use crate::messages;
-use crate::reach::Reach;
+use crate::reach::{Reach, portmap};
 use crate::requests::Requests;
 use crate::store::Store;
 
@@ -164,7 +164,7 @@ impl NodeBuilder {
         home.prepare()?;
         let lock = home.lock()?;
         let config = home.config()?;
-        let listen = if listen.is_empty() { config.network.listen } else { listen };
+        let listen = if listen.is_empty() { config.network.listen.clone() } else { listen };
         let listen = Listen::parse(&listen).map_err(|why| ApiError::new(ErrorCode::Usage, why))?;
 
         let store_path = home.store_path();
@@ -182,7 +182,9 @@ impl NodeBuilder {
             .await?;
         let (_, noise) = home.identity().device.secrets();
         let key = StaticKey::from_bytes(*noise.expose());
+        let is_simulated = !matches!(network, wayside_noise::Network::System);
         let (endpoint, listen) = bind(&listen, key, network).await?;
+        let mappable = if is_simulated { None } else { portmap::port_of(&listen) };
 
         let tasks = TaskTracker::new();
         let stop = CancellationToken::new();
@@ -223,7 +225,8 @@ impl NodeBuilder {
         );
         let actor = tokio::spawn(actor.run(mailbox, stop.clone()));
         spawn_until(&tasks, &stop, accept_links(driver.clone(), Arc::clone(&endpoint)));
-        spawn_until(&tasks, &stop, reach.keep(Arc::clone(&endpoint)));
+        spawn_until(&tasks, &stop, reach.clone().keep(Arc::clone(&endpoint)));
+        portmap::start(&reach, mappable, &config.network.portmap, &tasks, &stop)?;
         spawn_until(&tasks, &stop, expire_messages(driver.clone()));
         // From here on what fails ends all of it.
         let stop = stop.drop_guard();
@@ -234,6 +237,7 @@ impl NodeBuilder {
             registry,
             kind,
             listening: Arc::new(listening),
+            network: Arc::new(config.network),
             driver,
             changing_bridges: Arc::default(),
         };

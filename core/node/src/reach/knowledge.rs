@@ -10,6 +10,7 @@ use wayside_proto::crypto::keys::AccountId;
 use wayside_proto::place::Candidates;
 
 use super::choice::Known;
+use super::portmap::PortMapping;
 use super::responders::Responders;
 use super::sightings::{Seen, Sightings, Witness, is_plausible};
 use super::surroundings::Around;
@@ -34,8 +35,8 @@ pub(super) struct Knowledge {
     sightings: Sightings,
     /// What STUN found out, in this network.
     measured: Option<Nat>,
-    /// The outer addresses that the router gave.
-    mapped: Vec<SocketAddr>,
+    /// Whether the router lets others in.
+    port_mapping: PortMapping,
     /// Public addresses that services show, by bridge.
     shown: BTreeMap<String, IpAddr>,
     pub(super) responders: Responders,
@@ -94,9 +95,10 @@ impl Knowledge {
         self.measured = Some(nat);
     }
 
-    /// The outer addresses that the router has given.
-    pub(super) fn mapped(&mut self, addresses: Vec<SocketAddr>) {
-        self.mapped = addresses;
+    /// How asking the router for a port stands.
+    #[cfg(any(feature = "portmap", test))]
+    pub(super) fn maps(&mut self, port_mapping: PortMapping) {
+        self.port_mapping = port_mapping;
     }
 
     /// A bridge's service shows that we come from there, or shows nothing any more.
@@ -119,7 +121,7 @@ impl Knowledge {
     /// What to tell, and what is around.
     pub(super) fn told(&mut self, now: Instant) -> Told {
         let (udp, tcp) = self.host();
-        let nat = self.nat();
+        let (nat, mapped) = (self.nat(), self.mapped());
         let mut reflexive: Vec<SocketAddr> = Vec::new();
         for seen in self.seen(now) {
             // Where each destination gets a port of its own, one address a family says all that the others do.
@@ -132,9 +134,9 @@ impl Knowledge {
             interfaces: self.around.interfaces.clone(),
             gateways: self.around.gateways.clone(),
             // Not what others claim to see: one could have us take a friend's address for our own.
-            ourselves: udp.iter().chain(&tcp).chain(&self.mapped).copied().collect(),
+            ourselves: udp.iter().chain(&tcp).chain(&mapped).copied().collect(),
         };
-        let known = Known { guessed: self.guessed(), udp, tcp, mapped: self.mapped.clone(), reflexive };
+        let known = Known { guessed: self.guessed(), udp, tcp, mapped, reflexive };
         Told { candidates: known.choose(), nat, surroundings }
     }
 
@@ -170,29 +172,21 @@ impl Knowledge {
 
     /// Where newcomers can ask us how we see them: at most one address of each family that anybody reaches, or, where there is only this machine, there.
     pub(super) fn own_responder(&self) -> Vec<SocketAddr> {
-        let (udp, _) = self.host();
+        let ((udp, _), mapped) = (self.host(), self.mapped());
         let alone = udp.iter().all(|it| it.ip().is_loopback());
         let public: Vec<_> =
-            udp.iter().chain(&self.mapped).copied().filter(|it| alone || is_public(it.ip())).collect();
+            udp.iter().chain(&mapped).copied().filter(|it| alone || is_public(it.ip())).collect();
         let first = |v4| public.iter().find(|it| it.is_ipv4() == v4).copied();
         [first(true), first(false)].into_iter().flatten().collect()
     }
 
-    pub(super) fn around(&self) -> &Around {
-        &self.around
+    /// Where the router lets others in.
+    fn mapped(&self) -> Vec<SocketAddr> {
+        self.port_mapping.external().into_iter().collect()
     }
 
-    pub(super) fn mapped_now(&self) -> &[SocketAddr] {
-        &self.mapped
-    }
-
-    pub(super) fn shown_now(&self) -> &BTreeMap<String, IpAddr> {
-        &self.shown
-    }
-
-    /// Our own addresses and the guard that goes with them.
-    pub(super) fn surroundings(&mut self, now: Instant) -> Surroundings {
-        self.told(now).surroundings
+    pub(super) fn port_mapping(&self) -> &PortMapping {
+        &self.port_mapping
     }
 }
 
@@ -242,7 +236,7 @@ mod tests {
         assert_eq!(told(&mut knowledge, now), ["Reflexive Udp 5.5.5.5:61000", "Host Udp 192.168.1.7:4000"]);
         assert!(!knowledge.friend_saw(now, account(2), at("9.9.9.8:9"), at("10.9.9.9:1")), "not ours");
         knowledge.service_shows("web", None);
-        assert!(knowledge.shown_now().is_empty());
+        assert!(knowledge.shown.is_empty());
     }
 
     #[test]
@@ -295,7 +289,7 @@ mod tests {
     fn only_who_is_reached_by_anybody_is_a_responder() {
         assert!(behind_a_nat().own_responder().is_empty());
         let mut mapped = behind_a_nat();
-        mapped.mapped(vec![at("5.5.5.5:7000")]);
+        mapped.maps(PortMapping::Mapped { external: at("5.5.5.5:7000"), by: "PCP".into() });
         assert_eq!(mapped.own_responder(), [at("5.5.5.5:7000")]);
         let listen = Listen::parse(&["udp://0.0.0.0:4000".into(), "udp://[::]:4001".into()]).unwrap();
         let public = Knowledge::new(listen, around(&["5.5.5.5", "5.5.5.6", "2a00::1", "192.168.1.1"]));

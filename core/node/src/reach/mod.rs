@@ -13,6 +13,8 @@
 
 mod choice;
 mod knowledge;
+mod picture;
+pub(crate) mod portmap;
 mod responders;
 mod sightings;
 mod surroundings;
@@ -28,7 +30,10 @@ use wayside_noise::Endpoint;
 use wayside_proto::crypto::keys::AccountId;
 
 pub(crate) use knowledge::Told;
+pub(crate) use picture::Picture;
+pub(crate) use portmap::PortMapping;
 pub(crate) use responders::Responder;
+pub(crate) use sightings::Witness;
 
 use crate::home::Listen;
 use knowledge::Knowledge;
@@ -44,6 +49,8 @@ struct Shared {
     told: watch::Sender<Told>,
     /// What friends are told of our own responder may have changed.
     responder: watch::Sender<()>,
+    /// This machine's addresses have changed.
+    moved: watch::Sender<()>,
     /// Makes the tokens that friends show to it, where it answers anybody.
     tokens: OnceLock<Tokens>,
 }
@@ -69,6 +76,7 @@ impl Reach {
             knowledge: Mutex::new(knowledge),
             told: watch::channel(told).0,
             responder: watch::channel(()).0,
+            moved: watch::channel(()).0,
             tokens: OnceLock::new(),
         };
         Self(Arc::new(shared))
@@ -84,6 +92,7 @@ impl Reach {
                 tracing::debug!(told = ?self.0.told.borrow(), "this machine's addresses have changed");
                 // Links look for other paths at once.
                 endpoint.network_changed();
+                self.0.moved.send_replace(());
                 self.0.responder.send_replace(());
             }
         }
@@ -92,6 +101,18 @@ impl Reach {
     /// What peers are told, and again when it has changed.
     pub(crate) fn told(&self) -> watch::Receiver<Told> {
         self.0.told.subscribe()
+    }
+
+    /// Changes when this machine's addresses have changed.
+    pub(crate) fn moved(&self) -> watch::Receiver<()> {
+        self.0.moved.subscribe()
+    }
+
+    /// How asking the router for a port stands.
+    #[cfg(any(feature = "portmap", test))]
+    pub(crate) fn maps(&self, port_mapping: PortMapping) {
+        self.change(|knowledge| knowledge.maps(port_mapping));
+        self.0.responder.send_replace(());
     }
 
     /// A friend whom we see at `from` sees us at `seen`, over a link that is up.
@@ -129,6 +150,11 @@ impl Reach {
     /// A bridge's service shows that we come from there, if from anywhere.
     pub(crate) fn service_shows(&self, bridge: &str, ip: Option<IpAddr>) {
         self.change(|knowledge| knowledge.service_shows(bridge, ip));
+    }
+
+    /// What there is to show of it.
+    pub(crate) fn picture(&self) -> Picture {
+        self.lock().picture(Instant::now())
     }
 
     /// Has what is known changed, and tells who listens where that changes what is told.
