@@ -13,6 +13,7 @@ use wayside_proto::Now;
 use wayside_proto::crypto::keys::AccountId;
 use wayside_proto::engine::{BridgeName, Engine, Input, Output, SessionId};
 use wayside_proto::place::Candidates;
+use wayside_proto::reach::Reach;
 
 use super::{Answer, Driver, News, Work, candidates};
 use crate::api::types::{BridgeView, NodeEvent};
@@ -229,7 +230,7 @@ impl Actor {
             self.parts.endpoint.network_changed();
         }
         let now = self.now();
-        self.parts.engine.handle(now, Input::Candidates(candidates));
+        self.parts.engine.handle(now, Input::Reach(Reach::of(candidates)));
     }
 }
 
