@@ -210,10 +210,11 @@ impl Actor {
         }
     }
 
-    /// Tells the engine how we are reached.
+    /// Tells the engine how we are reached, and whom newcomers may ask how they are.
     fn tell_engine(&mut self, told: &Told) {
         let now = self.now();
-        self.parts.engine.handle(now, Input::Candidates(told.candidates.clone()));
+        self.parts.engine.handle(now, Input::Reflectors(told.reflectors.clone()));
+        self.parts.engine.handle(now, Input::Reach(told.reach.clone()));
     }
 }
 

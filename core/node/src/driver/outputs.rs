@@ -74,10 +74,14 @@ impl Actor {
                     bridge.watch(slots);
                 }
             }
-            Output::Expect(session) => self.parts.endpoint.expect(expectation(&session)),
-            Output::Dial { session, candidates, patience } => self.dial(session, candidates, patience),
+            Output::Expect { session, .. } => self.parts.endpoint.expect(expectation(&session)),
+            Output::Dial { session, reach, patience, .. } => self.dial(session, reach.candidates, patience),
             // Dials try each candidate for as long as they last; more of them come with traversal.
             Output::MoreCandidates { .. } => {}
+            Output::Reflectors { session, .. } => {
+                let now = self.now();
+                self.engine().handle(now, Input::Measured { session });
+            }
             Output::Forget(session) => self.forget_session(session),
             Output::CloseLink { session, reason } => self.close_link(session, reason),
             Output::CheckLink { session } => self.check_link(session),

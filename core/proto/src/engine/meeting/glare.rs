@@ -99,7 +99,12 @@ impl Engine {
             return;
         }
         match answered {
-            Some(no) => self.send_answer(&arrived.account, &arrived.device, no, &arrived.arrival),
+            Some(no) => {
+                if let Some(via) = self.via_for_answer(&arrived.arrival, &arrived.account, &arrived.device) {
+                    self.meets_elsewhere(&arrived.account, no, via);
+                }
+                self.send_answer(&arrived.account, &arrived.device, no, &arrived.arrival);
+            }
             // Read again: meanwhile it may have been answered over another bridge.
             None => {
                 if let Some(read) = self.news_of(&arrived) {

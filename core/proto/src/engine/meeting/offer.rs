@@ -13,6 +13,7 @@ use crate::crypto::keys::{AccountId, DeviceId};
 use crate::crypto::noise::{Handshake, Pattern};
 use crate::meet::slot::{self, SlotId};
 use crate::message::{Answer, Offer, Payload};
+use crate::reach::Reach;
 use crate::time::Epoch;
 
 /// Offers that may still be answered: the one that is out and the one before it, whose answer may be on its way.
@@ -39,9 +40,9 @@ impl Engine {
         }
         let (roster_seq, status_seq) = self.card_seqs();
         let no = meeting.last_no.saturating_add(1).max(self.time_now().0);
-        let candidates = self.candidates.clone();
+        let Reach { candidates, nat } = self.reach.clone();
         let seconds = u32::try_from(lifetime.as_secs()).unwrap_or(u32::MAX);
-        let said = Offer { no, lifetime: seconds, candidates, roster_seq, status_seq };
+        let said = Offer { no, lifetime: seconds, candidates, roster_seq, status_seq, nat };
         let Some(payload) = Bucket::Small.pad(&said.to_bytes(), Pattern::Meeting.overhead1()) else {
             return false;
         };
@@ -251,8 +252,9 @@ impl Engine {
             epoch: offer.epoch,
             client: true,
             no,
-            candidates: answer.candidates,
-            lifetime: lifetime.min(self.config.dial_patience).max(Duration::from_secs(5)),
+            reach: Reach { candidates: answer.candidates, nat: answer.nat },
+            told: offer.told(),
+            lifetime: lifetime.min(self.dial_patience(&arrival.bridge)).max(Duration::from_secs(5)),
             via: Some(Via {
                 bridge: arrival.bridge.clone(),
                 tag: arrival.tag,
@@ -270,6 +272,14 @@ impl Engine {
         self.keep_meeting(account, device);
         let (account, device) = (*account, *device);
         self.done(|purpose| *purpose == Purpose::Offer(account, device, no));
+    }
+}
+
+impl super::MyOffer {
+    /// What it says of how we are reached.
+    fn told(&self) -> Reach {
+        let offer = envelope::unpad(&self.payload).and_then(|payload| Offer::from_bytes(payload).ok());
+        offer.map(|offer| offer.reach()).unwrap_or_default()
     }
 }
 
