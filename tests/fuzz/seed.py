@@ -115,3 +115,18 @@ seed("link_tcp", "two-in-three", b"\x03\x00\x03a" + b"\x04bc\x00\x02" + b"\x02xy
 seed("link_held", "in-order", bytes([0, 0, 137, 0, 0, 137, 255, 0, 0, 0, 137, 0]))
 seed("link_held", "overlapping", bytes([1, 100, 255, 0, 1, 0, 50, 0, 3, 0, 137, 0, 1, 40, 80, 0, 2, 0, 137, 0, 2, 130, 255, 0]))
 seed("link_held", "forged", bytes([0, 0, 137, 255, 0, 137, 255, 0, 0, 0, 137, 0]))
+
+attribute = lambda kind, data: kind.to_bytes(2, "big") + len(data).to_bytes(2, "big") + data + bytes(-len(data) % 4)
+change, response_port, padding = attribute(0x0003, b"\0\0\0\x06"), attribute(0x0027, b"\x10\0\0\0"), attribute(0xD754, bytes(72))
+seed("stun_request", "padding", padding)
+seed("stun_request", "behaviour", change + response_port + padding)
+seed("stun_request", "check", attribute(0xD752, bytes(24)) + padding)
+seed("stun_request", "login", attribute(0x0006, b"ann") + attribute(0x0008, bytes(20)) + padding)
+seed("stun_request", "unknown", b"".join(attribute(0x7F00 + n, b"") for n in range(20)))
+for v in json.loads((HERE / "../../transports/stun/tests/vectors/stun.json").read_text())["messages"]:
+    seed("stun_request" if v["kind"] == "request" else "stun_answer", v["name"].replace(" ", "-"), bytes.fromhex(v["bytes"]))
+address = attribute(0x0001, b"\0\x01\x10\0\xc6\x33\x64\x01")
+seed("stun_answer", "mapped", address)
+seed("stun_answer", "old", address + attribute(0x0004, address[4:]) + attribute(0x0005, address[4:]))
+seed("stun_answer", "xor-6", attribute(0x0020, b"\0\x02\x10\0" + bytes(16)) + attribute(0x802C, b"\0\x02\x10\0" + bytes(16)))
+seed("stun_answer", "refused", attribute(0x0009, b"\0\0\4\x14no") + attribute(0x000A, b"\0\3\0\x27"))

@@ -121,7 +121,7 @@ mod stream;
 
 pub use config::{Congestion, EndpointConfig};
 pub use core::cipher::Ciphers;
-pub use endpoint::Endpoint;
+pub use endpoint::{Endpoint, Measured, StunPolicy, StunServer};
 pub use error::{Attempt, CloseReason, LinkError};
 pub use expectation::{Expectation, Kem, Whom};
 pub use link::{Link, LinkEvent, LinkStats, MAX_PROTOCOL_NAME, PathView};
@@ -135,3 +135,6 @@ pub use socket::{
 };
 pub use stream::{RecvStream, SendStream, Stream};
 pub use wayside_path::Kind;
+pub use wayside_stun::{
+    Limits as StunLimits, Mode as StunMode, Outside as StunOutside, Rate as StunRate, Secret as StunSecret,
+};

@@ -5,6 +5,8 @@ mod dial;
 #[cfg(test)]
 mod faults;
 mod glare;
+mod measure;
+mod stun;
 mod transports;
 
 use std::{
@@ -24,6 +26,10 @@ use self::{
     dial::{Answered, Dial},
     glare::{Crossings, Dialling},
     transports::Transports,
+};
+pub use self::{
+    measure::Measured,
+    stun::{StunPolicy, StunServer},
 };
 use crate::{
     EndpointConfig, Expectation, Link, LinkError, Remote, SessionId, StaticKey, Tunnel, config,
@@ -49,6 +55,7 @@ pub struct Endpoint {
     accepted: tokio::sync::Mutex<mpsc::Receiver<Link>>,
     /// Accepts links and TCP connections; aborted on drop.
     acceptors: Mutex<JoinSet<()>>,
+    stun: stun::State,
 }
 
 /// Links that are ready and that nobody has called `accept` for. Beyond it, handshakes wait, and then time out.
@@ -113,6 +120,7 @@ impl Endpoint {
             crossings,
             accepted: tokio::sync::Mutex::new(accepted),
             acceptors: Mutex::new(acceptors),
+            stun: stun::State::default(),
         })
     }
 
@@ -146,6 +154,21 @@ impl Endpoint {
     /// On Linux an endpoint hears of such changes by itself, elsewhere it looks at the addresses every two seconds; this is for who knows earlier.
     pub fn network_changed(&self) {
         network_changed(&self.quic, &self.shared);
+    }
+
+    /// Says how long the NATs in front of this machine keep a mapping without traffic, as was measured; `None` where nothing is known any more, after a move
+    /// to another network.
+    ///
+    /// Links, those that exist too, are then kept alive within two thirds of it: not more often than every 5 s, nor more seldom than once in a
+    /// minute. Where nothing is known, at [`EndpointConfig::keep_alive`]. An endpoint that keeps none alive goes on so.
+    pub fn set_mapping_lifetime(&self, lifetime: Option<Duration>) {
+        self.shared.learn_lifetime(|known| known.lifetime(lifetime));
+    }
+
+    /// Says that a mapping had expired after so long without a packet: a peer saw another address of ours after it than before. Makes keep-alives more
+    /// frequent where they need be, and never less so. Forgotten with [`set_mapping_lifetime`](Self::set_mapping_lifetime) of `None`.
+    pub fn mapping_expired_within(&self, idle: Duration) {
+        self.shared.learn_lifetime(|known| known.expired_within(idle));
     }
 
     /// As server: admits whom the expectation names through this gate until [`forget`](Self::forget). The same session replaces its
@@ -270,6 +293,7 @@ impl Endpoint {
     /// three seconds at most.
     pub async fn close(&self, reason: &str) {
         self.gate.close();
+        self.respond_stun(None);
         let reason = reason.as_bytes();
         self.quic.close(VarInt::from_u32(0), reason.get(..MAX_REASON).unwrap_or(reason));
         if timeout(DRAIN_TIMEOUT, self.quic.wait_idle()).await.is_err() {
@@ -335,6 +359,7 @@ impl noq::NetworkChangeHint for KeepAll {
 impl Drop for Endpoint {
     fn drop(&mut self) {
         self.gate.close();
+        self.respond_stun(None);
     }
 }
 

@@ -37,6 +37,7 @@ struct State {
     /// What loses and delays datagrams draws from here, so that one seed does the same to them.
     seed: u64,
     cut: bool,
+    sent: u64,
     next_port: u16,
     sockets: HashMap<SocketAddr, Inbox>,
 }
@@ -62,6 +63,7 @@ impl MemoryNetwork {
             jitter: Duration::ZERO,
             seed: 1,
             cut: false,
+            sent: 0,
             next_port: FIRST_FREE_PORT,
             sockets: HashMap::new(),
         })))
@@ -81,6 +83,11 @@ impl MemoryNetwork {
     /// Cuts the network, or heals it.
     pub fn cut(&self, cut: bool) {
         self.lock().cut = cut;
+    }
+
+    /// How many datagrams were sent so far, those that were lost included.
+    pub fn sent(&self) -> u64 {
+        self.lock().sent
     }
 
     pub(super) fn bind(&self, mut address: SocketAddr) -> io::Result<Box<dyn AsyncUdpSocket>> {
@@ -122,6 +129,7 @@ impl State {
     }
 
     fn send(&mut self, from: SocketAddr, to: SocketAddr, bytes: &[u8]) {
+        self.sent += 1;
         if self.draw() % 1000 < self.lost || self.cut {
             return;
         }

@@ -8,12 +8,14 @@
 //!   UDP v4    UDP v6     tunnels: TCP (tcp), relays
 //! ```
 
+pub(crate) mod lone;
 pub(crate) mod memory;
 pub(crate) mod probes;
 pub(crate) mod route;
 mod sender;
 mod shared;
 mod strangers;
+pub(crate) mod stun;
 pub(crate) mod tcp;
 pub(crate) mod tunnel;
 mod udp;
@@ -55,7 +57,7 @@ pub enum Network {
 }
 
 impl Network {
-    fn bind(&self, address: SocketAddr) -> io::Result<Box<dyn AsyncUdpSocket>> {
+    pub(crate) fn bind(&self, address: SocketAddr) -> io::Result<Box<dyn AsyncUdpSocket>> {
         match self {
             Self::System => udp::bind(address),
             Self::Memory(network) => network.bind(address),
@@ -100,6 +102,9 @@ impl VirtualSocket {
         let socket =
             Self { sockets, bound, inbox, turn: 0, sieve: Sieve::new(gate), shared: Arc::clone(&shared) };
         shared.send_by(socket.create_sender());
+        for (number, bound) in socket.sockets.iter().enumerate() {
+            shared.stun.add_own(number, bound.inner.create_sender());
+        }
         Ok(socket)
     }
 
@@ -142,6 +147,7 @@ impl VirtualSocket {
         let mut kept = 0;
         for (buffer, meta) in buffers.iter_mut().zip(metas.iter_mut()).take(received) {
             let route = Route::Udp { socket, remote: canonical(meta.addr) };
+            stun::take_out(&self.shared.stun, stun::own(socket), buffer, meta);
             self.take_probes(route, buffer, meta);
             meta.addr = mapped(meta.addr);
             self.sieve.keep_admitted(buffer, meta);

@@ -3,7 +3,7 @@
 use std::{
     net::SocketAddr,
     pin::Pin,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Waker},
     time::Duration,
 };
@@ -15,9 +15,10 @@ use wayside_path::Kind;
 use super::{
     probes::{Arrived, Prober, Probers},
     route::{Route, Routes, TunnelId, mapped},
+    stun::Stun,
     tunnel::{Tunnel, Tunnels},
 };
-use crate::EndpointConfig;
+use crate::{EndpointConfig, link::keep_alive::KeepAlive};
 
 /// What may concern any link of the endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +27,8 @@ pub(crate) enum Hint {
     NetworkChanged,
     /// Nothing goes to or comes from this address any more.
     Gone(SocketAddr),
+    /// Links are kept alive at another pace.
+    Pace,
 }
 
 /// Hints that a busy link may be behind.
@@ -35,9 +38,10 @@ const HINTS: usize = 16;
 pub(crate) struct Shared {
     pub(crate) routes: Arc<Routes>,
     pub(super) tunnels: Arc<Tunnels>,
+    pub(crate) stun: Stun,
     hints: broadcast::Sender<Hint>,
     probers: Probers,
-    longest_silence: Option<Duration>,
+    keep_alive: Mutex<KeepAlive>,
     idle_timeout: Duration,
     /// A link that was cut off is back.
     revived: Notify,
@@ -50,9 +54,10 @@ impl Shared {
         Self {
             routes: Arc::new(routes),
             tunnels: Arc::new(tunnels),
+            stun: Stun::new(),
             hints: broadcast::channel(HINTS).0,
             probers: Probers::default(),
-            longest_silence: config.longest_silence(),
+            keep_alive: Mutex::new(KeepAlive::new(config.keep_alive)),
             idle_timeout: config.idle_timeout,
             revived: Notify::new(),
             aside: Mutex::default(),
@@ -94,7 +99,28 @@ impl Shared {
 
     /// After how long a silence a path is asked whether it lives.
     pub(crate) fn longest_silence(&self) -> Option<Duration> {
-        self.longest_silence
+        self.keep_alive().longest_silence()
+    }
+
+    /// How often the path in use is to have a packet.
+    pub(crate) fn pace(&self) -> Option<Duration> {
+        self.keep_alive().pace()
+    }
+
+    /// More has become known of how long NAT mappings live.
+    pub(crate) fn learn_lifetime(&self, learn: impl FnOnce(&mut KeepAlive)) {
+        let mut keep_alive = self.keep_alive();
+        let before = *keep_alive;
+        learn(&mut keep_alive);
+        let has_changed = *keep_alive != before;
+        drop(keep_alive);
+        if has_changed {
+            self.hint(Hint::Pace);
+        }
+    }
+
+    fn keep_alive(&self) -> MutexGuard<'_, KeepAlive> {
+        self.keep_alive.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// How long questions may go unanswered before a link is given up.
