@@ -29,6 +29,12 @@ impl std::fmt::Debug for Responder {
     }
 }
 
+impl From<Reflector> for Responder {
+    fn from(Reflector { addresses, token }: Reflector) -> Self {
+        Self { addresses, token }
+    }
+}
+
 /// Whom we may ask.
 #[derive(Debug, Default)]
 pub(crate) struct Responders {
@@ -92,7 +98,7 @@ impl Responders {
         friends.into_iter().map(reflector).take(Reflector::MOST).collect()
     }
 
-    /// The friend is none any more, or blocked.
+    /// Forgets those who are no friends any more.
     pub(super) fn keep(&mut self, is_friend: impl Fn(&AccountId) -> bool) {
         self.friends.retain(|who, _| is_friend(who));
     }

@@ -19,6 +19,13 @@ impl Around {
         Self { interfaces: interfaces(), gateways: gateways() }
     }
 
+    /// What a machine has whose sockets are bound to these addresses, on a network where nobody tells more.
+    pub(super) fn of(bound: &[SocketAddr]) -> Self {
+        let alone = |ip: IpAddr| (ip, if ip.is_ipv4() { 32 } else { 128 });
+        let interfaces = bound.iter().filter(|address| !address.ip().is_unspecified());
+        Self { interfaces: interfaces.map(|address| alone(address.ip())).collect(), gateways: Vec::new() }
+    }
+
     /// Whether an interface has this address.
     pub(super) fn has(&self, ip: IpAddr) -> bool {
         self.interfaces.iter().any(|(own, _)| *own == ip)
