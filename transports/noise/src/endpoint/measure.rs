@@ -31,6 +31,8 @@ const AT_MOST: Duration = Duration::from_secs(3);
 const PORTS_FROM: usize = 3;
 /// Addresses that each of them asks.
 const PORTS_TOWARDS: usize = 4;
+/// Between two of their requests, so that they reach the NAT in order.
+const APART: Duration = Duration::from_millis(5);
 /// Servers that are asked to answer from their second port.
 const FILTERING_BY: usize = 2;
 /// So often it was asked for in vain before it is said to be filtered out.
@@ -104,14 +106,13 @@ impl Endpoint {
                 measured.second_ports.push((target.server, *second));
             }
         }
-        for heard in heard.iter().filter(|heard| heard.target.server.is_ipv4()) {
-            let mut seen = |server, answer: &Answer| {
-                behaviour.seen(Seen { local: heard.local.port(), server, mapped: answer.mapped });
-            };
-            seen(heard.target.server, &heard.answer);
-            if let Some((second, answer)) = &heard.second {
-                seen(*second, answer);
-            }
+        let v4 = || heard.iter().filter(|heard| heard.target.server.is_ipv4());
+        let first = v4().map(|heard| (heard.local.port(), heard.target.server, heard.answer.mapped));
+        let second = v4()
+            .filter_map(|it| it.second.as_ref().map(|second| (it.local.port(), second.0, second.1.mapped)));
+        // In the order in which they were asked, as ports are given in.
+        for (local, server, mapped) in first.chain(second) {
+            behaviour.seen(Seen { local, server, mapped });
         }
         let is_dependent = behaviour.mapping().is_independent() == Some(false);
         if let Some(local) = self.addresses.iter().find(|it| it.is_ipv4()).filter(|_| thorough) {
@@ -184,7 +185,7 @@ impl Endpoint {
     /// Asks every server from each of our sockets that reaches it, and then at its second port.
     async fn ask_all(&self, targets: &[Target], around: &Surroundings, began: Instant) -> Vec<Heard> {
         let each = targets.iter().flat_map(|target| {
-            let sockets = self.sockets_for(Remote::Udp(target.server)).into_iter().flatten();
+            let sockets = self.linker().sockets_for(Remote::Udp(target.server)).into_iter().flatten();
             sockets.map(|socket| self.ask_both(socket, *target, around, began))
         });
         join_all(each).await.into_iter().flatten().collect()
@@ -253,7 +254,10 @@ impl Endpoint {
         }
         let lone: Vec<Lone> = (0..PORTS_FROM).filter_map(|_| self.lone_beside(local)).collect();
         let asks = lone.iter().flat_map(|lone| towards.iter().map(move |to| (lone, *to)));
-        let asks = asks.map(|(lone, (server, target))| async move {
+        let first = Instant::now();
+        let due = (0..).map(|number| first + APART * number);
+        let asks = asks.zip(due).map(|((lone, (server, target)), due)| async move {
+            sleep_until(due).await;
             let answer = self.ask(lone.name(), server, target.request(), left(began, AT_MOST)).await.ok()?;
             is_somewhere(answer.mapped).then(|| Seen {
                 local: lone.address().port(),
@@ -261,7 +265,6 @@ impl Endpoint {
                 mapped: answer.mapped,
             })
         });
-        // Each sends when it is first polled: in this order.
         join_all(asks.collect::<Vec<_>>()).await.into_iter().flatten().collect()
     }
 }

@@ -140,7 +140,9 @@ impl Endpoint {
         let asks: FuturesUnordered<_> = self
             .askable(server)
             .into_iter()
-            .filter_map(|address| Some((address, self.sockets_for(Remote::Udp(address)).first().copied()??)))
+            .filter_map(|address| {
+                Some((address, self.linker().sockets_for(Remote::Udp(address)).first().copied()??))
+            })
             .map(|(address, socket)| self.ask(own(socket), address, request.clone(), ATTEST_PATIENCE))
             .collect();
         asks.any(|answer| async move { answer.is_ok_and(|answer| answer.attested) }).await

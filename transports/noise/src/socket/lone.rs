@@ -11,7 +11,7 @@ use noq::{AsyncUdpSocket, udp::RecvMeta};
 use tokio::task::AbortHandle;
 use wayside_stun::{Socket, is_stun};
 
-use super::{Network, Shared, route::canonical, stun};
+use super::{Network, Shared, route::canonical, stun, udp::Size};
 
 /// What the kernel may hand over at once: a few datagrams of one sender in one. STUN has less than 1,500 bytes.
 const AT_ONCE: usize = 16 << 10;
@@ -28,7 +28,7 @@ pub(crate) struct Lone {
 impl Lone {
     /// Binds one. Must be called within a Tokio runtime.
     pub(crate) fn bind(network: &Network, address: SocketAddr, shared: &Arc<Shared>) -> io::Result<Self> {
-        let socket = network.bind(address)?;
+        let socket = network.bind(address, Size::Small)?.0;
         let address = socket.local_addr()?;
         let name = shared.stun.add_lone(socket.create_sender());
         let reading = tokio::spawn(read(socket, name, Arc::downgrade(shared))).abort_handle();

@@ -85,9 +85,14 @@ impl MemoryNetwork {
         self.lock().cut = cut;
     }
 
-    /// How many datagrams were sent so far, those that were lost included.
+    /// How many datagrams were sent on it so far, whatever became of them.
     pub fn sent(&self) -> u64 {
         self.lock().sent
+    }
+
+    /// How many sockets are bound on it.
+    pub fn sockets(&self) -> usize {
+        self.lock().sockets.len()
     }
 
     pub(super) fn bind(&self, mut address: SocketAddr) -> io::Result<Box<dyn AsyncUdpSocket>> {
@@ -106,6 +111,11 @@ impl MemoryNetwork {
         }
         state.sockets.insert(address, Inbox::default());
         Ok(Box::new(MemorySocket { address, network: self.clone(), alarm: None }))
+    }
+
+    /// Sends one datagram from a socket.
+    pub(super) fn send(&self, from: SocketAddr, to: SocketAddr, bytes: &[u8]) {
+        self.lock().send(from, to, bytes);
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

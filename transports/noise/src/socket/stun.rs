@@ -160,11 +160,16 @@ impl Stun {
         let (via, reply) = {
             let mut serving = lock(&self.serving);
             let Some(serving) = serving.as_mut() else { return };
+            let pair = serving.ports.get(usize::from(from.is_ipv6())).copied().flatten();
+            let port = match pair {
+                Some((_, second)) if second == via => Port::Second,
+                _ if via.0 < FIRST_LONE => Port::First,
+                // Opened to ask.
+                _ => return,
+            };
             if !serving.has_time() {
                 return;
             }
-            let pair = serving.ports.get(usize::from(from.is_ipv6())).copied().flatten();
-            let port = if pair.is_some_and(|(_, second)| second == via) { Port::Second } else { Port::First };
             let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
             let Ok(reply) = serving.responder.respond(now, port, from, datagram) else { return };
             let via = match (reply.via, pair) {
@@ -227,6 +232,15 @@ impl Drop for UnderWay<'_> {
         let mut asking = lock(&self.stun.asking);
         asking.client.cancel(self.id);
         asking.waiting.remove(&self.id);
+    }
+}
+
+#[cfg(test)]
+impl Stun {
+    /// How many transactions are under way, how many wait for one, and how many sockets send.
+    pub(crate) fn tables(&self) -> (usize, usize, usize) {
+        let waiting = lock(&self.asking).waiting.len();
+        (self.under_way.load(Ordering::Relaxed), waiting, lock(&self.hands).len())
     }
 }
 
