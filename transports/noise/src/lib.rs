@@ -121,7 +121,7 @@ mod stream;
 
 pub use config::{Congestion, EndpointConfig};
 pub use core::cipher::Ciphers;
-pub use endpoint::Endpoint;
+pub use endpoint::{Endpoint, Meet, Meeting};
 pub use error::{Attempt, CloseReason, LinkError};
 pub use expectation::{Expectation, Kem, Whom};
 pub use link::{Link, LinkEvent, LinkStats, MAX_PROTOCOL_NAME, PathView};
@@ -131,7 +131,8 @@ pub use socket::{
     Network,
     memory::MemoryNetwork,
     route::TunnelId,
+    talk::MeetEvent,
     tunnel::{Tunnel, TunnelInlet},
 };
 pub use stream::{RecvStream, SendStream, Stream};
-pub use wayside_path::Kind;
+pub use wayside_path::{Budget, Candidate, CandidateKind, Filtering, Kind, Mapping, Nat, traversal};

@@ -17,6 +17,7 @@ pub(crate) mod kem;
 pub(crate) mod packet;
 pub(crate) mod pieces;
 pub(crate) mod probe;
+pub(crate) mod punch;
 pub(crate) mod schedule;
 pub(crate) mod session;
 pub(crate) mod suite;

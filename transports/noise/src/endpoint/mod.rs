@@ -5,7 +5,11 @@ mod dial;
 #[cfg(test)]
 mod faults;
 mod glare;
+mod linker;
+mod meet;
 mod transports;
+
+pub use self::meet::{Meet, Meeting};
 
 use std::{
     fmt,
@@ -14,23 +18,15 @@ use std::{
     time::Duration,
 };
 
-use futures::{StreamExt, stream::FuturesUnordered};
 use noq::{Runtime, TokioRuntime, VarInt};
 use tokio::{sync::mpsc, task::JoinSet, time::timeout};
 use wayside_path::Kind;
 
-use self::{
-    accept::{Acceptor, is_arbiter},
-    dial::{Answered, Dial},
-    glare::{Crossings, Dialling},
-    transports::Transports,
-};
+use self::{accept::Acceptor, glare::Crossings, linker::Linker, transports::Transports};
 use crate::{
     EndpointConfig, Expectation, Link, LinkError, Remote, SessionId, StaticKey, Tunnel, config,
-    core::gate_keys::GateKeys,
     error::MAX_REASON,
     gate::Gate,
-    link::{self, Verdict},
     network::Changes,
     socket::{Hint, Network, Shared, VirtualSocket, tcp},
 };
@@ -55,8 +51,6 @@ pub struct Endpoint {
 const ACCEPT_QUEUE: usize = 64;
 /// Candidates tried at once, since a peer may have named them. A record carries six.
 const MAX_CANDIDATES: usize = 32;
-/// After the peer said that another link survives, and none did.
-const REFUSED_PAUSE: Duration = Duration::from_millis(300);
 /// Between two times that QUIC is told to try at once.
 const REVIVAL_PAUSE: Duration = Duration::from_secs(1);
 /// How long closing waits for peers to learn of it.
@@ -173,91 +167,20 @@ impl Endpoint {
         candidates: impl IntoIterator<Item = R>,
         timeout: Duration,
     ) -> Result<Link, LinkError> {
-        if !e.whom.can_be_dialled() {
-            return Err(LinkError::NobodyToDial);
-        }
         let candidates: Vec<Remote> = candidates.into_iter().take(MAX_CANDIDATES).map(Into::into).collect();
-        let dial = Dial {
-            keys: Arc::new(GateKeys::new(&e.gate)),
-            expectation: Arc::new(e),
-            local: self.gate.local().clone(),
-            config: &self.config,
-            transports: Arc::clone(&self.transports),
-            quic: &self.quic,
-            shared: Arc::clone(&self.shared),
-            attempts: Mutex::default(),
-        };
-        // The peer may dial as well where both hold the same standing secret.
-        let arbiter = is_arbiter(&self.gate, &dial.expectation);
-        let session = dial.expectation.session;
-        let crossing = self.gate.is_open(session).then(|| self.crossings.begin(session, arbiter));
-        let linked = async {
-            let Some(crossing) = &crossing else {
-                return self.dial(&dial, &candidates, None).await?.ok_or(LinkError::EndpointClosed);
-            };
-            loop {
-                if let Some(link) = crossing.fresh() {
-                    return Ok(link);
-                }
-                tokio::select! {
-                    // Where the other one survives it comes in, or has come in, by itself; after a while it is dead, and dialled anew.
-                    linked = self.dial(&dial, &candidates, Some((crossing, arbiter))) => match linked? {
-                        Some(link) => return Ok(link),
-                        None => tokio::time::sleep(REFUSED_PAUSE).await,
-                    },
-                    Some(link) = crossing.yielded() => return Ok(link),
-                }
-            }
-        };
-        match tokio::time::timeout(timeout, linked).await {
-            Ok(linked) => linked,
-            Err(_) => Err(LinkError::Timeout { attempts: dial.failures() }),
-        }
+        self.linker().link(e, &candidates, timeout).await
     }
 
-    /// One connection that a peer's server kept; `None` where it says that another one survives.
-    async fn dial(
-        &self,
-        dial: &Dial<'_>,
-        candidates: &[Remote],
-        crossing: Option<(&Dialling<'_>, bool)>,
-    ) -> Result<Option<Link>, LinkError> {
-        let mut tries: FuturesUnordered<_> = candidates
-            .iter()
-            .flat_map(|remote| self.sockets_for(*remote).into_iter().map(move |socket| (socket, *remote)))
-            .map(|(socket, remote)| dial.keep_trying(socket, remote))
-            .collect();
-        let answered = loop {
-            match tries.next().await {
-                Some(Some(answered)) => break answered,
-                Some(None) => {}
-                None if self.gate.is_closed() => return Err(LinkError::EndpointClosed),
-                // The peer may still get through to us.
-                None if crossing.is_some() => std::future::pending().await,
-                None => return Err(LinkError::NoCandidate { attempts: dial.failures() }),
-            }
-        };
-        drop(tries);
-        let Answered { connection, _dialled } = answered;
-        if let Some((crossing, true)) = crossing
-            && let Err(link) = crossing.settle()
-        {
-            connection.close(VarInt::from_u32(0), b"another link survives");
-            return Ok(link);
+    fn linker(&self) -> Linker {
+        Linker {
+            quic: self.quic.clone(),
+            addresses: self.addresses.clone(),
+            gate: Arc::clone(&self.gate),
+            shared: Arc::clone(&self.shared),
+            config: self.config.clone(),
+            transports: Arc::clone(&self.transports),
+            crossings: Arc::clone(&self.crossings),
         }
-        // An arbiter has the last word itself, and where nobody dials from there nobody else has one.
-        let ask = matches!(crossing, Some((_, false)));
-        link::choose(&connection, ask).await?;
-        let (session, shared) = (dial.expectation.session, Arc::clone(&self.shared));
-        let link = Link::new(connection, session, shared, candidates.to_vec());
-        if let Some((crossing, false)) = crossing {
-            if link.verdict().await == Verdict::AnotherSurvives {
-                return Ok(None);
-            }
-            // Only the arbiter's word counts, and this was it.
-            let _ = crossing.settle();
-        }
-        Ok(Some(link))
     }
 
     /// The next link whose handshake has fully verified and which its client has chosen among its tries; `None` once
@@ -276,17 +199,6 @@ impl Endpoint {
             tracing::debug!("some links were still draining when the endpoint closed");
         }
         self.acceptors.lock().unwrap_or_else(PoisonError::into_inner).abort_all();
-    }
-
-    /// Sockets that can reach a candidate: of its family, and on loopback only what is on loopback. What is not UDP needs none.
-    fn sockets_for(&self, remote: Remote) -> Vec<Option<usize>> {
-        let Remote::Udp(remote) = remote else { return vec![None] };
-        let remote = SocketAddr::new(remote.ip().to_canonical(), remote.port());
-        let reaches = |local: &SocketAddr| {
-            local.is_ipv6() == remote.is_ipv6() && (!local.ip().is_loopback() || remote.ip().is_loopback())
-        };
-        let fitting = self.addresses.iter().enumerate().filter(|(_, local)| reaches(local));
-        fitting.map(|(socket, _)| Some(socket)).collect()
     }
 }
 

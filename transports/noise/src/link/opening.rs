@@ -31,7 +31,7 @@ pub(super) async fn open(
     remote: Remote,
 ) -> Option<Opened> {
     let (address, dialled) = match remote {
-        Remote::Udp(remote) => (shared.routes.udp_address(remote)?, None),
+        Remote::Udp(remote) => (shared.udp_address(remote)?, None),
         Remote::Tcp(remote) => {
             let dialled = tcp::dial(&shared, remote)
                 .await

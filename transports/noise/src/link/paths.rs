@@ -374,7 +374,7 @@ impl Keeper {
             Some(Opened { path, address, _dialled }) => self.opened_at(path, address, candidate),
             None => {
                 if let Remote::Udp(remote) = remote
-                    && let Some(address) = self.shared.routes.udp_address(remote)
+                    && let Some(address) = self.shared.udp_address(remote)
                     && self.open.values().all(|open| open.address != address)
                 {
                     self.prober.forget(address);

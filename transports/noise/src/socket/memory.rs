@@ -37,6 +37,7 @@ struct State {
     /// What loses and delays datagrams draws from here, so that one seed does the same to them.
     seed: u64,
     cut: bool,
+    sent: u64,
     next_port: u16,
     sockets: HashMap<SocketAddr, Inbox>,
 }
@@ -62,6 +63,7 @@ impl MemoryNetwork {
             jitter: Duration::ZERO,
             seed: 1,
             cut: false,
+            sent: 0,
             next_port: FIRST_FREE_PORT,
             sockets: HashMap::new(),
         })))
@@ -83,6 +85,16 @@ impl MemoryNetwork {
         self.lock().cut = cut;
     }
 
+    /// How many datagrams were sent on it so far, whatever became of them.
+    pub fn sent(&self) -> u64 {
+        self.lock().sent
+    }
+
+    /// How many sockets are bound on it.
+    pub fn sockets(&self) -> usize {
+        self.lock().sockets.len()
+    }
+
     pub(super) fn bind(&self, mut address: SocketAddr) -> io::Result<Box<dyn AsyncUdpSocket>> {
         let mut state = self.lock();
         if address.ip().is_unspecified() {
@@ -99,6 +111,11 @@ impl MemoryNetwork {
         }
         state.sockets.insert(address, Inbox::default());
         Ok(Box::new(MemorySocket { address, network: self.clone(), alarm: None }))
+    }
+
+    /// Sends one datagram from a socket.
+    pub(super) fn send(&self, from: SocketAddr, to: SocketAddr, bytes: &[u8]) {
+        self.lock().send(from, to, bytes);
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -122,6 +139,7 @@ impl State {
     }
 
     fn send(&mut self, from: SocketAddr, to: SocketAddr, bytes: &[u8]) {
+        self.sent += 1;
         if self.draw() % 1000 < self.lost || self.cut {
             return;
         }

@@ -8,12 +8,17 @@
 //!   UDP v4    UDP v6     tunnels: TCP (tcp), relays
 //! ```
 
+mod hops;
+mod meetings;
 pub(crate) mod memory;
 pub(crate) mod probes;
 pub(crate) mod route;
 mod sender;
 mod shared;
+mod source;
+mod spares;
 mod strangers;
+pub(crate) mod talk;
 pub(crate) mod tcp;
 pub(crate) mod tunnel;
 mod udp;
@@ -32,36 +37,21 @@ use noq::{AsyncUdpSocket, UdpSender, udp::RecvMeta};
 use tokio::sync::mpsc;
 
 pub(crate) use self::shared::{Hint, Shared};
+pub use self::source::Network;
 use self::{
-    memory::MemoryNetwork,
-    route::{Route, Routes, TunnelId, canonical, mapped},
+    route::{Route, TunnelId, canonical, mapped},
     sender::VirtualSender,
     tunnel::Tunnels,
+    udp::Size,
 };
 use crate::{
     EndpointConfig,
-    core::probe::{self, is_probe},
+    core::{
+        probe::{self, is_probe},
+        punch::{self, is_punch},
+    },
     gate::{Gate, Sieve},
 };
-
-/// Where sockets come from.
-#[derive(Clone, Debug, Default)]
-pub enum Network {
-    /// The operating system's.
-    #[default]
-    System,
-    /// A network within this process, for tests in virtual time.
-    Memory(MemoryNetwork),
-}
-
-impl Network {
-    fn bind(&self, address: SocketAddr) -> io::Result<Box<dyn AsyncUdpSocket>> {
-        match self {
-            Self::System => udp::bind(address),
-            Self::Memory(network) => network.bind(address),
-        }
-    }
-}
 
 /// What noq takes for its UDP socket.
 #[derive(Debug)]
@@ -89,14 +79,17 @@ impl VirtualSocket {
         config: &EndpointConfig,
         gate: Arc<Gate>,
     ) -> Result<Self, (SocketAddr, io::Error)> {
-        let (mut sockets, mut bound) = (Vec::new(), Vec::new());
+        let (mut sockets, mut bound, mut own) = (Vec::new(), Vec::new(), Vec::new());
         for &address in addresses {
-            let inner = config.network.bind(address).map_err(|error| (address, error))?;
-            bound.push(inner.local_addr().map_err(|error| (address, error))?);
+            let (inner, hand) =
+                config.network.bind(address, Size::Large).map_err(|error| (address, error))?;
+            let local = inner.local_addr().map_err(|error| (address, error))?;
+            bound.push(local);
+            own.push((local, hand));
             sockets.push(Bound { inner, failed: false });
         }
         let (tunnels, inbox) = Tunnels::new();
-        let shared = Arc::new(Shared::new(Routes::new(&bound), tunnels, config));
+        let shared = Arc::new(Shared::new(own, tunnels, config));
         let socket =
             Self { sockets, bound, inbox, turn: 0, sieve: Sieve::new(gate), shared: Arc::clone(&shared) };
         shared.send_by(socket.create_sender());
@@ -118,17 +111,35 @@ impl VirtualSocket {
         buffers: &mut [IoSliceMut<'_>],
         metas: &mut [RecvMeta],
     ) -> Poll<usize> {
-        let count = self.sockets.len();
+        // All spare ones together have one turn.
+        let count = self.sockets.len() + 1;
         for step in 0..count {
             let at = (self.turn + step) % count;
-            while let Some(received) = self.sockets.get_mut(at).and_then(|it| it.poll(cx, buffers, metas)) {
-                if self.sift(at, received, buffers, metas) {
+            while let Some((socket, received)) = self.poll_one(at, cx, buffers, metas) {
+                if self.sift(socket, received, buffers, metas) {
                     self.turn = at + 1;
                     return Poll::Ready(received);
                 }
             }
         }
         Poll::Pending
+    }
+
+    /// Which socket gave how many datagrams, if any did.
+    fn poll_one(
+        &mut self,
+        at: usize,
+        cx: &mut Context<'_>,
+        buffers: &mut [IoSliceMut<'_>],
+        metas: &mut [RecvMeta],
+    ) -> Option<(usize, usize)> {
+        match self.sockets.get_mut(at) {
+            Some(socket) => Some((at, socket.poll(cx, buffers, metas)?)),
+            None => match self.shared.spares.poll(cx, buffers, metas) {
+                Poll::Ready(arrived) => Some(arrived),
+                Poll::Pending => None,
+            },
+        }
     }
 
     /// Keeps what the gate admits, and puts the addresses that QUIC knows in the place of real ones.
@@ -186,22 +197,28 @@ impl VirtualSocket {
         if count > 0 { Poll::Ready(count) } else { Poll::Pending }
     }
 
-    /// Takes out a probe, which looks like no packet of QUIC's. Several in one buffer are all there is in it; one behind larger packets is
-    /// the shorter datagram that ends a buffer.
-    fn take_probes(&self, from: Route, buffer: &[u8], meta: &mut RecvMeta) {
+    /// Takes out probes, which look like no packet of QUIC's. Of one behind larger packets, the shorter datagram that ends a buffer, nothing else is looked
+    /// at; where all are as short, each is.
+    fn take_probes(&self, from: Route, buffer: &mut [u8], meta: &mut RecvMeta) {
         let filled = meta.len.min(buffer.len());
         let stride = meta.stride.clamp(1, filled.max(1));
-        let last = (filled.max(1) - 1) / stride * stride;
-        if !buffer.get(last..filled).is_some_and(is_probe) {
-            return;
-        }
-        let first = if stride == probe::LEN { 0 } else { last };
-        for datagram in buffer.get(first..filled).into_iter().flat_map(|it| it.chunks(stride)) {
+        let are_short = stride == probe::LEN || stride == punch::LEN;
+        let mut at = if are_short { 0 } else { (filled.max(1) - 1) / stride * stride };
+        let mut kept = at;
+        while at < filled {
+            let end = (at + stride).min(filled);
+            let Some(datagram) = buffer.get(at..end) else { break };
             if is_probe(datagram) {
                 self.shared.probed(from, datagram);
+            } else if is_punch(datagram) {
+                self.shared.punched(from, datagram);
+            } else {
+                buffer.copy_within(at..end, kept);
+                kept += end - at;
             }
+            at = end;
         }
-        meta.len = first;
+        meta.len = kept;
     }
 }
 

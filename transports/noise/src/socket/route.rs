@@ -145,6 +145,15 @@ impl Routes {
         Some(self.virtual_address(number))
     }
 
+    /// Sockets are no more: nothing is routed over them.
+    pub(super) fn remove_sockets(&self, sockets: &[usize]) {
+        let mut table = self.lock();
+        let over_them =
+            |route: &Route| matches!(route, Route::Udp { socket, .. } if sockets.contains(socket));
+        table.by_number.retain(|_, route| !over_them(route));
+        table.by_route.retain(|route, _| !over_them(route));
+    }
+
     /// How a route carries datagrams; `None` for a tunnel that is no more.
     pub(crate) fn kind(&self, route: Route) -> Option<Kind> {
         match route {

@@ -13,6 +13,7 @@ use noq::{UdpSender, udp::Transmit};
 use super::{
     Shared,
     route::{Route, Routes},
+    spares::Spares,
     tunnel::Tunnels,
 };
 
@@ -21,6 +22,9 @@ pub(super) struct VirtualSender {
     senders: Vec<Pin<Box<dyn UdpSender>>>,
     routes: Arc<Routes>,
     tunnels: Arc<Tunnels>,
+    spares: Arc<Spares>,
+    /// Waits for room in a spare socket, which has this number. Kept no longer: it would keep the socket open.
+    waiting: Option<(usize, Pin<Box<dyn UdpSender>>)>,
     /// How much of a transmission went out before the socket was full: the rest is asked for again.
     done: usize,
     /// What this link has sent so far, up to [`BURSTS_AFTER`].
@@ -30,7 +34,29 @@ pub(super) struct VirtualSender {
 impl VirtualSender {
     pub(super) fn new(senders: Vec<Pin<Box<dyn UdpSender>>>, shared: &Shared) -> Self {
         let (routes, tunnels) = (Arc::clone(&shared.routes), Arc::clone(&shared.tunnels));
-        Self { senders, routes, tunnels, done: 0, sent: 0 }
+        let spares = Arc::clone(&shared.spares);
+        Self { senders, routes, tunnels, spares, waiting: None, done: 0, sent: 0 }
+    }
+
+    /// Sends over one of our sockets. What goes over one that is no more is lost.
+    fn poll_socket(
+        &mut self,
+        socket: usize,
+        transmit: &Transmit<'_>,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<()>> {
+        if let Some(sender) = self.senders.get_mut(socket) {
+            return sender.as_mut().poll_send(transmit, cx);
+        }
+        let waiting = self.waiting.take().filter(|(number, _)| *number == socket).map(|(_, sender)| sender);
+        let Some(mut sender) = waiting.or_else(|| self.spares.sender(socket)) else {
+            return Poll::Ready(Ok(()));
+        };
+        let sent = sender.as_mut().poll_send(transmit, cx);
+        if sent.is_pending() {
+            self.waiting = Some((socket, sender));
+        }
+        sent
     }
 }
 
@@ -56,9 +82,7 @@ impl UdpSender for VirtualSender {
             Some(Route::Udp { socket, remote }) => {
                 let segment = transmit.segment_size.unwrap_or(transmit.contents.len()).max(1);
                 let at_once = (MOST_AT_ONCE / segment).max(1) * segment;
-                let Self { senders, done, .. } = &mut *self;
-                let Some(sender) = senders.get_mut(socket) else { return Poll::Ready(Ok(())) };
-                while let Some(rest) = transmit.contents.get(*done..).filter(|rest| !rest.is_empty()) {
+                while let Some(rest) = transmit.contents.get(self.done..).filter(|rest| !rest.is_empty()) {
                     let contents = rest.get(..at_once).unwrap_or(rest);
                     let real = Transmit {
                         destination: remote,
@@ -67,10 +91,10 @@ impl UdpSender for VirtualSender {
                         segment_size: transmit.segment_size.filter(|segment| *segment < contents.len()),
                         src_ip: transmit.src_ip,
                     };
-                    ready!(sender.as_mut().poll_send(&real, cx))?;
-                    *done += contents.len();
+                    ready!(self.poll_socket(socket, &real, cx))?;
+                    self.done += contents.len();
                 }
-                *done = 0;
+                self.done = 0;
                 self.sent = self.sent.saturating_add(transmit.contents.len());
                 Poll::Ready(Ok(()))
             }

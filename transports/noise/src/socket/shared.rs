@@ -1,7 +1,7 @@
 //! What the socket and the endpoint's links have in common: where datagrams go, who asks and answers probes, and what concerns every link.
 
 use std::{
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     pin::Pin,
     sync::{Arc, Mutex, PoisonError},
     task::{Context, Waker},
@@ -13,8 +13,12 @@ use tokio::sync::{Notify, broadcast};
 use wayside_path::Kind;
 
 use super::{
+    meetings::Meetings,
     probes::{Arrived, Prober, Probers},
-    route::{Route, Routes, TunnelId, mapped},
+    route::{Route, Routes, TunnelId, canonical, mapped},
+    source::Hand,
+    spares::Spares,
+    talk::Talk,
     tunnel::{Tunnel, Tunnels},
 };
 use crate::EndpointConfig;
@@ -37,6 +41,10 @@ pub(crate) struct Shared {
     pub(super) tunnels: Arc<Tunnels>,
     hints: broadcast::Sender<Hint>,
     probers: Probers,
+    pub(crate) meetings: Meetings,
+    pub(super) spares: Arc<Spares>,
+    /// What the endpoint's own sockets are bound to, and what sends over them beside QUIC.
+    own: Vec<(SocketAddr, Hand)>,
     longest_silence: Option<Duration>,
     idle_timeout: Duration,
     /// A link that was cut off is back.
@@ -46,12 +54,16 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(super) fn new(routes: Routes, tunnels: Tunnels, config: &EndpointConfig) -> Self {
+    pub(super) fn new(own: Vec<(SocketAddr, Hand)>, tunnels: Tunnels, config: &EndpointConfig) -> Self {
+        let bound: Vec<_> = own.iter().map(|(address, _)| *address).collect();
         Self {
-            routes: Arc::new(routes),
+            routes: Arc::new(Routes::new(&bound)),
             tunnels: Arc::new(tunnels),
             hints: broadcast::channel(HINTS).0,
             probers: Probers::default(),
+            meetings: Meetings::default(),
+            spares: Arc::new(Spares::new(own.len(), config.network.clone())),
+            own,
             longest_silence: config.longest_silence(),
             idle_timeout: config.idle_timeout,
             revived: Notify::new(),
@@ -115,13 +127,80 @@ impl Shared {
     pub(crate) fn path_opened(&self, link: u64, remote: SocketAddr) {
         self.probers.path_opened(link, remote);
         self.routes.hold(remote);
+        if let Some(spare) = self.spare_to(remote) {
+            self.spares.path_opened(spare);
+        }
     }
 
     /// A link has a path to this address no more.
     pub(crate) fn path_closed(&self, link: u64, remote: SocketAddr) {
         self.probers.path_closed(link, remote);
         self.routes.release(remote);
+        if let Some(spare) = self.spare_to(remote)
+            && self.spares.path_closed(spare)
+        {
+            self.routes.remove_sockets(&[spare]);
+        }
         self.close_tcp(remote);
+    }
+
+    /// The spare socket that an address leads over.
+    fn spare_to(&self, address: SocketAddr) -> Option<usize> {
+        match self.routes.route(address)? {
+            Route::Udp { socket, .. } => self.is_spare(socket).then_some(socket),
+            Route::Tunnel(_) => None,
+        }
+    }
+
+    /// Whether a socket was opened for a meeting.
+    pub(super) fn is_spare(&self, socket: usize) -> bool {
+        socket >= self.own.len()
+    }
+
+    /// Opens spare sockets for a meeting, beside the endpoint's own IPv4 one: as many, or fewer where there are no more.
+    pub(crate) fn open_spares(&self, count: u16) -> Vec<usize> {
+        let beside = self.own.iter().map(|(address, _)| address.ip()).find(IpAddr::is_ipv4);
+        let Some(ip) = beside else { return Vec::new() };
+        self.spares.open(SocketAddr::new(ip, 0), usize::from(count))
+    }
+
+    /// A meeting needs these spare sockets no more.
+    pub(crate) fn close_spares(&self, spares: Vec<usize>) {
+        let closed = self.spares.close(spares);
+        if !closed.is_empty() {
+            self.routes.remove_sockets(&closed);
+        }
+    }
+
+    /// A meeting is over: its spare sockets close, but for those over which paths lead.
+    pub(crate) fn end_meeting(&self, number: u64, talk: &Talk) {
+        self.meetings.remove(number);
+        talk.end(self);
+    }
+
+    /// The address by which QUIC knows a UDP remote: over the spare socket that has led there, if one has; else over the primary one of the family.
+    pub(crate) fn udp_address(&self, remote: SocketAddr) -> Option<SocketAddr> {
+        let remote = canonical(remote);
+        match self.spares.leading_to(remote) {
+            Some(socket) => Some(self.routes.address(Route::Udp { socket, remote })),
+            None => self.routes.udp_address(remote),
+        }
+    }
+
+    /// Sends a probe of a meeting over a socket, past at most so many routers.
+    pub(crate) fn send_over(&self, socket: usize, to: SocketAddr, datagram: &[u8], hops: Option<u8>) {
+        match self.own.get(socket) {
+            Some((_, hand)) => hand.send(to, datagram, hops),
+            None => self.spares.send_probe(socket, to, datagram, hops),
+        }
+    }
+
+    /// Takes a probe of a meeting.
+    pub(super) fn punched(&self, from: Route, datagram: &[u8]) {
+        // Tunnels need no meeting.
+        if let Route::Udp { socket, remote } = from {
+            self.meetings.arrived(self, socket, remote, datagram);
+        }
     }
 
     /// Sends a probe.
@@ -169,6 +248,12 @@ impl Shared {
     pub(crate) fn tables(&self) -> (usize, usize, usize) {
         let (links, remotes) = self.probers.sizes();
         (links, remotes, self.routes.made_up())
+    }
+
+    /// How many meetings are under way, addresses that their peers may speak from, and spare sockets.
+    pub(crate) fn meeting_tables(&self) -> (usize, usize, usize) {
+        let (talks, remotes) = self.meetings.sizes();
+        (talks, remotes, self.spares.count())
     }
 }
 

@@ -7,6 +7,7 @@ use crate::{
     Ciphers,
     core::{
         compose::compose,
+        gate_keys::GateKeys,
         handshake::{Initiator, Parties},
     },
 };

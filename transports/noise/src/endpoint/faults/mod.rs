@@ -5,6 +5,7 @@ mod half_open;
 mod hostile;
 #[path = "../../../tests/log/mod.rs"]
 mod log;
+mod meetings;
 mod probes;
 mod replays;
 mod streams;
@@ -17,7 +18,7 @@ use tokio::{
 };
 
 use super::*;
-use crate::{Kem, MemoryNetwork, Network, Whom};
+use crate::{Kem, MemoryNetwork, Network, Whom, link};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 

@@ -1,0 +1,210 @@
+//! Meeting a peer behind NATs: both sides ask and answer probes until they get through, and whoever dials links over what was reached.
+
+use std::{
+    fmt,
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
+
+use tokio::{sync::mpsc, task::AbortHandle, time::sleep};
+use wayside_path::{
+    Candidate, Mapping, Nat,
+    traversal::{Role, Setup, Why, guard::Surroundings},
+};
+
+use super::{
+    Endpoint,
+    linker::{Linker, Ways},
+};
+use crate::{
+    Attempt, Expectation, Link, LinkError, Remote,
+    core::{agreement::fill_random, punch},
+    socket::talk::{MeetEvent, Talk},
+};
+
+/// What both sides have told each other, and what this one knows of itself.
+#[derive(Clone, Debug)]
+pub struct Meeting {
+    /// Whom to meet. Its secrets are those of the probes as well, so that no two meetings may have the same.
+    pub expectation: Expectation,
+    /// Whether this side dials, or has given its word and waits.
+    pub role: Role,
+    /// Where the peer may be reached by UDP: 32 at most, further ones are left out.
+    pub candidates: Vec<Candidate>,
+    /// Where else it may be reached, for the side that dials: TCP ports and tunnels. 32 at most.
+    pub others: Vec<Remote>,
+    /// Which ports the peer's NAT gives.
+    pub mapping: Mapping,
+    /// What there is around this machine.
+    pub surroundings: Surroundings,
+    /// The NAT in front of it.
+    pub nat: Nat,
+    /// For the side that waits: after about how long the other side has read its word.
+    pub latency: Duration,
+    /// Whether ports may be guessed at for this peer now ([`Budget`](wayside_path::Budget)).
+    pub may_guess: bool,
+}
+
+/// A meeting under way. Dropping it ends it: nothing more is asked or answered, and spare sockets over which no path leads are closed.
+pub struct Meet {
+    expectation: Expectation,
+    others: Vec<Remote>,
+    linker: Linker,
+    talk: Arc<Talk>,
+    /// `None` where there are too many meetings, and this one asks nothing.
+    under_way: Option<(u64, AbortHandle)>,
+}
+
+/// Addresses of a peer, since it may have named them. A record carries six.
+const MAX_CANDIDATES: usize = 32;
+/// Events that wait to be read.
+const EVENTS: usize = 64;
+/// How long one way has to itself, in round trips, before the next one is dialled as well: a handshake takes one, and something may be lost.
+const ROUND_TRIPS: u32 = 3;
+/// At least, and at most, since a peer may answer late.
+const LEAST_AHEAD: Duration = Duration::from_millis(100);
+const MOST_AHEAD: Duration = Duration::from_secs(1);
+
+impl Endpoint {
+    /// Begins to meet a peer: asks it for answers wherever it may be, and answers it, until the returned handle is dropped. Up to 64 events wait to be read; later
+    /// ones are lost.
+    ///
+    /// The side that dials then calls [`Meet::link`]. The side that waits has to [expect](Self::expect) the peer as well, and [accepts](Self::accept)
+    /// the link.
+    ///
+    /// 128 meetings can be under way. A further one asks and answers nothing, with a warning in the log; the side that dials then tries the candidates as
+    /// [`connect`](Self::connect) does.
+    ///
+    /// Must be called within a Tokio runtime.
+    pub fn meet(&self, meeting: Meeting) -> (Meet, mpsc::Receiver<MeetEvent>) {
+        let Meeting { expectation, role, mut candidates, mut others, .. } = meeting;
+        candidates.truncate(MAX_CANDIDATES);
+        others.truncate(MAX_CANDIDATES);
+        let (events, happened) = mpsc::channel(EVENTS);
+        let mut seed = [0; 8];
+        fill_random(&mut seed);
+        let setup = Setup {
+            role,
+            sockets: self.addresses.clone(),
+            surroundings: meeting.surroundings,
+            nat: meeting.nat,
+            latency: meeting.latency,
+            may_guess: meeting.may_guess,
+            seed: u64::from_le_bytes(seed),
+        };
+        let keys = punch::keys(&expectation.gate, &expectation.psk);
+        let talk = Arc::new(Talk::new(keys, setup, &candidates, meeting.mapping, events));
+        let under_way = self.shared.meetings.add(Arc::clone(&talk)).map(|number| {
+            let gate = Arc::clone(&self.gate);
+            let driving = Arc::clone(&talk).drive(Arc::clone(&self.shared), move || gate.is_closed());
+            (number, tokio::spawn(driving).abort_handle())
+        });
+        (Meet { expectation, others, linker: self.linker(), talk, under_way }, happened)
+    }
+}
+
+impl Meet {
+    /// The peer has said anew where it may be reached, and which ports its NAT gives; what it said before holds no more. A later word also shows
+    /// that it is there now.
+    pub fn peer(&self, candidates: &[Candidate], mapping: Mapping) {
+        self.talk.peer(candidates.get(..MAX_CANDIDATES).unwrap_or(candidates), mapping);
+        if let Some((number, _)) = &self.under_way {
+            self.linker.shared.meetings.renamed(*number);
+        }
+    }
+
+    /// The NAT in front of this machine was measured anew.
+    pub fn ours(&self, nat: Nat) {
+        self.talk.ours(nat);
+    }
+
+    /// Somebody whom we trust knows that the peer is at this address.
+    pub fn attested(&self, ip: IpAddr) {
+        self.talk.attested(ip);
+    }
+
+    /// For the side that dials: links over the first way that was reached; the next ones are tried as well where it does not complete soon, and the other
+    /// candidates (TCP, tunnels) a little later than at once. Where both sides dial one session that both expect, one link survives.
+    ///
+    /// Cancelling it, by dropping the future, gives all tries up; the meeting goes on.
+    ///
+    /// # Errors
+    /// [`LinkError::Timeout`], which says of each address why it was not reached; [`LinkError::NobodyToDial`], or [`LinkError::EndpointClosed`].
+    pub async fn link(&self, timeout: Duration) -> Result<Link, LinkError> {
+        let linked = self.linker.link(self.expectation.clone(), self, timeout).await;
+        linked.map_err(|error| match error {
+            LinkError::Timeout { mut attempts } => {
+                attempts.extend(self.unreached());
+                LinkError::Timeout { attempts }
+            }
+            error => error,
+        })
+    }
+
+    /// The addresses that did not answer, and why.
+    fn unreached(&self) -> Vec<Attempt> {
+        let (Some(why), true) = (self.talk.why(), self.under_way.is_some()) else { return Vec::new() };
+        let candidates = self.talk.named().into_iter().map(Remote::Udp);
+        candidates.map(|candidate| Attempt { candidate, failure: in_words(why).to_owned() }).collect()
+    }
+}
+
+impl Ways for Meet {
+    fn first(&self) -> Vec<Remote> {
+        let plainly = if self.under_way.is_some() { Vec::new() } else { self.talk.named() };
+        plainly.into_iter().map(Remote::Udp).chain(self.others.iter().copied()).collect()
+    }
+
+    async fn found(&self, place: usize) -> Option<(usize, SocketAddr)> {
+        if place > 0 {
+            let before = self.talk.reached().get(place - 1).map(|(_, way)| way.rtt).unwrap_or_default();
+            sleep((before * ROUND_TRIPS).clamp(LEAST_AHEAD, MOST_AHEAD)).await;
+        }
+        self.under_way.as_ref()?;
+        self.talk.way(place).await.map(|(socket, way)| (socket, way.remote))
+    }
+
+    fn all(&self) -> Vec<Remote> {
+        let mut all: Vec<Remote> = Vec::new();
+        let reached = self.talk.reached().into_iter().map(|(_, way)| way.remote);
+        let udp = reached.chain(self.talk.named()).map(Remote::Udp);
+        for remote in udp.chain(self.others.iter().copied()) {
+            if !all.contains(&remote) {
+                all.push(remote);
+            }
+        }
+        all
+    }
+}
+
+impl Drop for Meet {
+    fn drop(&mut self) {
+        if let Some((number, driving)) = &self.under_way {
+            driving.abort();
+            self.linker.shared.end_meeting(*number, &self.talk);
+        }
+    }
+}
+
+impl fmt::Debug for Meet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Meet").field("session", &self.expectation.session).finish_non_exhaustive()
+    }
+}
+
+fn in_words(why: Why) -> &'static str {
+    match why {
+        Why::NoCandidate => "not an address that may be asked",
+        Why::NoPublicAddress => "no answer, and it has no address on the internet as far as it knows",
+        Why::BothUnpredictable => "no answer: the NATs of both sides give ports that nobody can know",
+        Why::NotAttested => {
+            "no answer: its NAT gives ports that would have to be guessed, and nobody whom we trust says that it is there"
+        }
+        Why::GuessedLately => {
+            "no answer: its NAT gives ports that would have to be guessed, and that was done a moment ago"
+        }
+        Why::NotGuessed => "no answer: its NAT gives ports that were guessed at, and none was hit",
+        Why::Silent => "no answer",
+    }
+}

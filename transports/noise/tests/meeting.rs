@@ -1,0 +1,235 @@
+//! Two machines that have told each other where they may be get through to each other: on loopback, and in virtual time on a network within the process.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+
+mod common;
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
+
+use common::{Agreed, PATIENCE, loopback};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    sync::mpsc::Receiver,
+    time::{Instant, sleep, timeout},
+};
+use wayside_noise::{
+    Candidate, CandidateKind, Endpoint, EndpointConfig, Expectation, Kind, Link, LinkError, Mapping, Meet,
+    MeetEvent, Meeting, MemoryNetwork, Nat, Network, Remote,
+    traversal::{Reached, Role, Socket, Why, guard::Surroundings},
+};
+
+fn at(address: &str) -> SocketAddr {
+    address.parse().unwrap()
+}
+
+fn candidates(addresses: &[SocketAddr]) -> Vec<Candidate> {
+    addresses.iter().map(|address| Candidate { kind: CandidateKind::Reflexive, address: *address }).collect()
+}
+
+/// A meeting of one side; both know nothing of NATs.
+fn meeting(of: &Endpoint, expectation: Expectation, role: Role, peer: &[SocketAddr]) -> Meeting {
+    let ourselves = of.local_addresses();
+    let interfaces = ourselves.iter().map(|address| (address.ip(), 32)).collect();
+    Meeting {
+        expectation,
+        role,
+        candidates: candidates(peer),
+        others: Vec::new(),
+        mapping: Mapping::Unknown,
+        surroundings: Surroundings { interfaces, gateways: Vec::new(), ourselves },
+        nat: Nat::default(),
+        latency: Duration::from_secs(5),
+        may_guess: true,
+    }
+}
+
+/// Both sides on a network within the process.
+struct Pair {
+    agreed: Agreed,
+    network: MemoryNetwork,
+    dialler: Endpoint,
+    waiter: Endpoint,
+}
+
+const DIALLER: &str = "198.51.100.1:4000";
+const WAITER: &str = "203.0.113.1:4000";
+
+impl Pair {
+    async fn new() -> Self {
+        let (agreed, network) = (Agreed::default(), MemoryNetwork::new(Duration::from_millis(20)));
+        let config =
+            EndpointConfig { network: Network::Memory(network.clone()), ..EndpointConfig::default() };
+        let dialler = Endpoint::bind(&[at(DIALLER)], agreed.client.clone(), config.clone()).await.unwrap();
+        let waiter = Endpoint::bind(&[at(WAITER)], agreed.server.clone(), config).await.unwrap();
+        waiter.expect(agreed.of_client());
+        Self { agreed, network, dialler, waiter }
+    }
+
+    /// What the side that dials knows, where the other one is there.
+    fn dials(&self, peer: &[SocketAddr]) -> Meeting {
+        meeting(&self.dialler, self.agreed.of_server(), Role::Dials, peer)
+    }
+
+    fn waits(&self, peer: &[SocketAddr]) -> Meeting {
+        meeting(&self.waiter, self.agreed.of_client(), Role::Waits, peer)
+    }
+}
+
+/// The dialler links, and the other side accepts.
+async fn links(meet: &Meet, waiter: &Endpoint) -> (Link, Link) {
+    let (dialled, accepted) = tokio::join!(meet.link(PATIENCE), timeout(PATIENCE, waiter.accept()));
+    let (dialled, accepted) = (dialled.expect("links"), accepted.expect("in time").expect("open"));
+    carries(&dialled, &accepted).await;
+    (dialled, accepted)
+}
+
+async fn carries(dialled: &Link, accepted: &Link) {
+    let mut stream = dialled.open("test/meeting").await.unwrap();
+    stream.send.write_all(b"hello").await.unwrap();
+    stream.send.finish();
+    let (_, mut other) = accepted.accept().await.unwrap();
+    let mut heard = Vec::new();
+    other.recv.read_to_end(&mut heard).await.unwrap();
+    assert_eq!(heard, b"hello");
+}
+
+async fn reached(events: &mut Receiver<MeetEvent>) -> Reached {
+    loop {
+        let event = timeout(PATIENCE, events.recv()).await.expect("in time").expect("it goes on");
+        if let MeetEvent::Reached(reached) = event {
+            return reached;
+        }
+    }
+}
+
+#[tokio::test]
+async fn both_sides_on_loopback_get_through() {
+    let agreed = Agreed::default();
+    let (dialler, waiter) = agreed.endpoints().await;
+    waiter.expect(agreed.of_client());
+    let (to_dialler, to_waiter) = (dialler.local_addresses(), waiter.local_addresses());
+    let (_waits, mut of_waiter) = waiter.meet(meeting(&waiter, agreed.of_client(), Role::Waits, &to_dialler));
+    let (dials, mut of_dialler) =
+        dialler.meet(meeting(&dialler, agreed.of_server(), Role::Dials, &to_waiter));
+    let (dialled, accepted) = links(&dials, &waiter).await;
+    assert_eq!((dialled.remote(), accepted.remote()), (to_waiter[0], to_dialler[0]));
+    let way = reached(&mut of_dialler).await;
+    assert_eq!((way.socket, way.remote, way.seen), (Socket::Own(0), to_waiter[0], to_dialler[0]));
+    assert_eq!(reached(&mut of_waiter).await.remote, to_dialler[0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_side_that_waits_may_begin_much_earlier() {
+    for earlier in [0, 1, 7, 30] {
+        let pair = Pair::new().await;
+        let (_waits, _events) = pair.waiter.meet(pair.waits(&[at(DIALLER)]));
+        sleep(Duration::from_secs(earlier)).await;
+        let began = Instant::now();
+        let (dials, _events) = pair.dialler.meet(pair.dials(&[at(WAITER)]));
+        let (dialled, _) = links(&dials, &pair.waiter).await;
+        assert_eq!(dialled.remote(), at(WAITER));
+        assert!(began.elapsed() < Duration::from_millis(500), "{earlier} s, {:?}", began.elapsed());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_side_that_waits_may_begin_later() {
+    let pair = Pair::new().await;
+    let (dials, _events) = pair.dialler.meet(pair.dials(&[at(WAITER)]));
+    let waits = async {
+        sleep(Duration::from_secs(7)).await;
+        pair.waiter.meet(pair.waits(&[at(DIALLER)]))
+    };
+    let (_waits, _) = tokio::join!(waits, links(&dials, &pair.waiter));
+}
+
+#[tokio::test(start_paused = true)]
+async fn candidates_that_lead_nowhere_do_no_harm() {
+    let pair = Pair::new().await;
+    let (nowhere, elsewhere) = (at("192.0.2.9:9"), at("203.0.113.99:4000"));
+    let (_waits, _events) = pair.waiter.meet(pair.waits(&[nowhere, at(DIALLER)]));
+    let (dials, _events) = pair.dialler.meet(pair.dials(&[nowhere, elsewhere, at(WAITER), nowhere]));
+    links(&dials, &pair.waiter).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_is_found_where_it_did_not_say_that_it_is() {
+    let pair = Pair::new().await;
+    // Neither knows where the dialler is, but the waiter hears its questions.
+    let (_waits, mut events) = pair.waiter.meet(pair.waits(&[at("192.0.2.9:9")]));
+    let (dials, _events) = pair.dialler.meet(pair.dials(&[at(WAITER)]));
+    links(&dials, &pair.waiter).await;
+    assert_eq!(reached(&mut events).await.remote, at(DIALLER));
+    // And the other way round.
+    let pair = Pair::new().await;
+    let (_waits, _events) = pair.waiter.meet(pair.waits(&[at(DIALLER)]));
+    let (dials, mut events) = pair.dialler.meet(pair.dials(&[at("192.0.2.9:9")]));
+    links(&dials, &pair.waiter).await;
+    assert_eq!(reached(&mut events).await.remote, at(WAITER));
+}
+
+#[tokio::test(start_paused = true)]
+async fn it_is_said_why_nobody_was_reached() {
+    let pair = Pair::new().await;
+    let (dials, mut events) = pair.dialler.meet(pair.dials(&[at(WAITER)]));
+    let error = dials.link(Duration::from_secs(15)).await.unwrap_err();
+    let LinkError::Timeout { attempts } = &error else { panic!("{error}") };
+    assert_eq!(attempts.len(), 1);
+    assert_eq!((attempts[0].candidate, attempts[0].failure.as_str()), (Remote::Udp(at(WAITER)), "no answer"));
+    assert_eq!(events.recv().await, Some(MeetEvent::Stuck(Why::Silent)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_new_word_of_the_peer_counts() {
+    let pair = Pair::new().await;
+    let (_waits, _events) = pair.waiter.meet(pair.waits(&[at(DIALLER)]));
+    pair.network.cut(true);
+    let (dials, _events) = pair.dialler.meet(pair.dials(&[at("192.0.2.9:9")]));
+    let later = async {
+        sleep(Duration::from_secs(3)).await;
+        pair.network.cut(false);
+        dials.peer(&candidates(&[at(WAITER)]), Mapping::Independent);
+    };
+    let began = Instant::now();
+    tokio::join!(later, links(&dials, &pair.waiter));
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+}
+
+#[tokio::test]
+async fn tcp_is_dialled_where_nothing_else_is_reached() {
+    let agreed = Agreed::default();
+    let (dialler, waiter) = agreed.endpoints().await;
+    waiter.expect(agreed.of_client());
+    let tcp = waiter.listen_tcp(loopback()).await.unwrap();
+    let dials =
+        Meeting { others: vec![Remote::Tcp(tcp)], ..meeting(&dialler, agreed.of_server(), Role::Dials, &[]) };
+    let (dials, _events) = dialler.meet(dials);
+    let (dialled, _) = links(&dials, &waiter).await;
+    assert_eq!(dialled.kind(), Kind::Tcp);
+}
+
+#[tokio::test(start_paused = true)]
+async fn ports_are_guessed_until_a_spare_socket_is_hit() {
+    let pair = Pair::new().await;
+    let random = Nat { mapping: Mapping::Random, ..Nat::default() };
+    // Neither reaches the other's own socket, as behind such NATs; there are none in this network, and so each is told a wrong port.
+    let (to_dialler, to_waiter) = (at("198.51.100.1:9"), at("203.0.113.1:9"));
+    let (waits, mut of_waiter) = pair.waiter.meet(Meeting { nat: random, ..pair.waits(&[to_dialler]) });
+    sleep(Duration::from_secs(2)).await;
+    let dials = Meeting { mapping: Mapping::Random, ..pair.dials(&[to_waiter]) };
+    let (dials, mut of_dialler) = pair.dialler.meet(dials);
+    let ip: IpAddr = to_waiter.ip();
+    assert_eq!(of_dialler.recv().await, Some(MeetEvent::Verify(ip)));
+    dials.attested(ip);
+    let (dialled, accepted) = links(&dials, &pair.waiter).await;
+    let way = reached(&mut of_waiter).await;
+    assert!(matches!(way.socket, Socket::Spare(_)), "{way:?}");
+    // The link outlives the meeting, and so does the spare socket that it goes over.
+    drop((waits, dials));
+    sleep(Duration::from_secs(60)).await;
+    carries(&dialled, &accepted).await;
+    assert_eq!(accepted.remote(), at(DIALLER));
+    assert_ne!(dialled.remote().port(), at(WAITER).port());
+}
