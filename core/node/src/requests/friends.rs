@@ -129,7 +129,10 @@ fn apply(
 
 fn known_grant(word: &str) -> Result<Grant, ApiError> {
     grant(word).ok_or_else(|| {
-        ApiError::new(ErrorCode::Usage, format!("`{word}` cannot be allowed: it is relay or mailbox"))
+        ApiError::new(
+            ErrorCode::Usage,
+            format!("`{word}` cannot be allowed: it is relay, mailbox or reflect"),
+        )
     })
 }
 
