@@ -537,8 +537,10 @@ pub struct Explanation {
 /// A step of a meeting.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StepView {
-    /// When.
+    /// When, to the millisecond.
     pub at: Time,
+    /// What sort of thing, in a word that stays: [`StepKind::word`](wayside_proto::engine::StepKind::word).
+    pub kind: String,
     /// What, in plain words.
     pub what: String,
 }

@@ -29,7 +29,7 @@ use rand_chacha::ChaCha20Rng;
 
 pub use book::{Friend, Grant};
 pub use config::{CommandError, Config, FindError, Identity, InviteOptions, RestoreError};
-pub use explain::Step;
+pub use explain::{Step, StepKind};
 pub use io::*;
 
 use crate::crypto::keys::{AccountId, DeviceId, DevicePublic};
@@ -404,10 +404,5 @@ impl Engine {
 
     fn epoch(&self) -> Epoch {
         Epoch::of(self.time_now())
-    }
-
-    fn note(&mut self, account: AccountId, what: String) {
-        let at = self.time_now();
-        self.log.add(account, at, what);
     }
 }

@@ -7,7 +7,7 @@ use minicbor::{Decode, Encode};
 use super::io::{Event, Output, Session, SessionId};
 use super::publications::{Draft, Purpose};
 use super::watch::{Owner, Special};
-use super::{Engine, store};
+use super::{Engine, StepKind, store};
 use crate::crypto::envelope::{self, Bucket};
 use crate::crypto::keys::{AccountId, DeviceId};
 use crate::crypto::{Secret, derive};
@@ -75,6 +75,9 @@ pub(super) struct Live {
     /// Since when its link is up.
     #[cbor(skip)]
     pub(super) up: Option<Duration>,
+    /// Whether anything came over its link yet.
+    #[cbor(skip)]
+    used: bool,
     #[cbor(skip)]
     shown: Option<Session>,
 }
@@ -186,6 +189,7 @@ impl Engine {
             begun: self.now.mono,
             update_from: self.now.mono,
             up: None,
+            used: false,
             shown: None,
         };
         let id = live.id();
@@ -305,11 +309,24 @@ impl Engine {
         }
         self.out.event(Event::LinkUp { account, session: id });
         let over = via.map_or(String::new(), |via| format!(" by way of {}", via.bridge.0));
-        self.note(account, format!("linked{over}"));
+        self.note(account, StepKind::Linked, format!("linked{over}"));
         self.proven(&account, &device, &pair, epoch, true);
         self.supersede_sessions(&account, id);
         self.contact_linked(&account);
         self.meeting_over(&account);
+    }
+
+    /// Something came over the link with this account.
+    pub(super) fn link_used(&mut self, account: AccountId) {
+        let link = self.book.friend(&account).and_then(super::Friend::link);
+        let Some(live) = link.and_then(|id| self.sessions.get_mut(&id)) else { return };
+        if !std::mem::replace(&mut live.used, true) {
+            self.note(
+                account,
+                StepKind::FirstData,
+                "the first data came over the link: the friend's card".to_owned(),
+            );
+        }
     }
 
     pub(super) fn link_down(&mut self, id: SessionId) {
@@ -323,7 +340,7 @@ impl Engine {
         if let Some(friend) = self.book.friend_mut(&account) {
             friend.link = None;
         }
-        self.note(account, "the link is gone".to_owned());
+        self.note(account, StepKind::LinkGone, "the link is gone".to_owned());
         self.out.event(Event::LinkDown { account });
         self.want_again(&account);
     }
@@ -332,7 +349,7 @@ impl Engine {
         let Some(live) = self.sessions.get(&id).filter(|live| live.up.is_none()) else { return };
         let account = live.account;
         self.end_session(id);
-        self.note(account, format!("dialling came to nothing: {why}"));
+        self.note(account, StepKind::DialFailed, format!("dialling came to nothing: {why}"));
         self.meeting_failed(&account, why);
     }
 
@@ -426,7 +443,7 @@ impl Engine {
                 // What was said for it serves nobody any more.
                 self.done(|purpose| purpose.account() == Some(account));
             } else if !linked {
-                self.note(account, "no link came".to_owned());
+                self.note(account, StepKind::NoLink, "no link came".to_owned());
                 self.meeting_failed(&account, "no link came");
             }
         }
@@ -435,17 +452,20 @@ impl Engine {
     /// A welcome named whom to ask how we are seen: what we say anew waits for that.
     pub(super) fn measure_first(&mut self, id: SessionId) {
         let until = self.now.mono.saturating_add(MEASURED);
-        if let Some(live) = self.sessions.get_mut(&id) {
-            live.update_from = until;
-        }
+        let Some(live) = self.sessions.get_mut(&id) else { return };
+        live.update_from = until;
+        let account = live.account;
+        let what = "asking whom the welcome named how this machine is seen from outside".to_owned();
+        self.note(account, StepKind::Measuring, what);
     }
 
     /// They were asked.
     pub(super) fn measured(&mut self, id: SessionId) {
         let now = self.now.mono;
-        if let Some(live) = self.sessions.get_mut(&id) {
-            live.update_from = live.update_from.min(now);
-        }
+        let Some(live) = self.sessions.get_mut(&id) else { return };
+        live.update_from = live.update_from.min(now);
+        let account = live.account;
+        self.note(account, StepKind::Measured, "those whom the welcome named were asked".to_owned());
     }
 
     /// Whether its peer is to be told something. Where we are not reached at all, as far as we know, there is nothing to tell.
@@ -469,6 +489,7 @@ impl Engine {
             let Some(live) = self.sessions.get_mut(&id) else { continue };
             live.updated = true;
             let live = live.clone();
+            self.note(live.account, StepKind::UpdateLeft, "told anew how this machine is reached".to_owned());
             self.out.put(store::session(&id.0), store::encode(&live));
             for via in live.ways() {
                 let place = slot::update(&live.meeting, via.tag, live.client);
@@ -495,6 +516,11 @@ impl Engine {
             let live = live.clone();
             self.out.put(store::session(&id.0), store::encode(&live));
             let latency = self.latency_of(&live);
+            self.note(
+                live.account,
+                StepKind::UpdateRead,
+                "the other side told anew how it is reached".to_owned(),
+            );
             self.out.act(Output::MoreCandidates { session: id, reach, latency });
         }
     }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::super::StepKind;
 use super::super::io::Space;
 use super::super::publications::Purpose;
 use super::super::sessions::{Met, Via};
@@ -26,7 +27,11 @@ impl Engine {
     /// A record in the slot of a friend's offer opened.
     pub(in crate::engine) fn offer_arrived(&mut self, arrived: Arrived) {
         if let Some(read) = self.news_of(&arrived) {
-            self.note(arrived.account, format!("an offer came over {}", arrived.arrival.bridge.0));
+            self.note(
+                arrived.account,
+                StepKind::OfferRead,
+                format!("an offer came over {}", arrived.arrival.bridge.0),
+            );
             self.proven(&arrived.account, &arrived.device, &arrived.pair, arrived.epoch, false);
             self.weigh(arrived, read);
         }
@@ -134,7 +139,7 @@ impl Engine {
         answered.over.push(arrival.bridge.clone());
         let message = answered.message.clone();
         self.keep_meeting(account, device);
-        self.note(*account, format!("answered it over {}", arrival.bridge.0));
+        self.note(*account, StepKind::Answered, format!("answered it over {}", arrival.bridge.0));
         self.leave(arrival.bridge.clone(), &slot, None, &message, Purpose::Answer(*account, *device, no));
     }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::super::StepKind;
 use super::super::io::{BridgeName, Space};
 use super::super::publications::Purpose;
 use super::super::sessions::{Met, Via};
@@ -29,13 +30,21 @@ impl Engine {
         failed: u32,
     ) -> bool {
         let Some((peer, pair, epoch, secret)) = self.offer_secrets(account, device) else {
-            self.note(*account, "the clock is wrong: no secret is shared for this day".to_owned());
+            self.note(
+                *account,
+                StepKind::ClockWrong,
+                "the clock is wrong: no secret is shared for this day".to_owned(),
+            );
             return false;
         };
         let mut meeting = self.meetings.get(&(*account, *device)).cloned().unwrap_or_default();
         let at = self.offer_spots(account, device, epoch, &mut meeting, failed);
         if at.is_empty() {
-            self.note(*account, "no bridge that is up reaches any of the friend's places".to_owned());
+            self.note(
+                *account,
+                StepKind::NoBridge,
+                "no bridge that is up reaches any of the friend's places".to_owned(),
+            );
             return false;
         }
         let (roster_seq, status_seq) = self.card_seqs();
@@ -112,7 +121,7 @@ impl Engine {
         message: &[u8],
     ) {
         let slot = slot::offer(secret, route.tag, &self.device_id, device, index);
-        self.note(*account, format!("offered over {}", route.bridge.0));
+        self.note(*account, StepKind::Offered, format!("offered over {}", route.bridge.0));
         let purpose = Purpose::Offer(*account, *device, no);
         self.leave(route.bridge.clone(), &slot, Some((route, epoch)), message, purpose);
     }
@@ -240,7 +249,7 @@ impl Engine {
         let answer =
             read.as_deref().and_then(envelope::unpad).and_then(|payload| Answer::from_bytes(payload).ok());
         let (Some(answer), Some(meeting)) = (answer, handshake.secret("meeting")) else { return };
-        self.note(*account, format!("answered over {}", arrival.bridge.0));
+        self.note(*account, StepKind::AnswerRead, format!("the answer was read, over {}", arrival.bridge.0));
         self.proven(account, device, &offer.pair, offer.epoch, false);
         let lifetime = Duration::from_secs(u64::from(answer.lifetime));
         self.begin_session(Met {

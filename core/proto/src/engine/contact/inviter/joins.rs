@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::super::super::StepKind;
 use super::super::super::book::Pair;
 use super::super::super::io::{BridgeName, Event};
 use super::super::super::publications::{Draft, Purpose};
@@ -157,7 +158,11 @@ impl Engine {
             }
         }
         self.keep_invite(&reply.key);
-        self.note(reply.account, format!("came with our invite over {}", reply.arrival.bridge.0));
+        self.note(
+            reply.account,
+            StepKind::JoinRead,
+            format!("came with our invite over {}", reply.arrival.bridge.0),
+        );
         let lifetime = self.config.answer_lifetime.max(self.latency(&reply.arrival.bridge).saturating_mul(4));
         self.begin_session(Met {
             account: reply.account,
@@ -173,6 +178,7 @@ impl Engine {
             lifetime,
             via: Some(reply.via()),
         });
+        self.note(reply.account, StepKind::Answered, format!("welcomed over {}", reply.arrival.bridge.0));
         self.send_welcome(
             &stored.secret,
             reply.point,
@@ -239,6 +245,7 @@ impl Engine {
         self.keep_invite(&elsewhere.key);
         let (bridge, tag) = (elsewhere.bridge.clone(), PlaceTag::of_point(elsewhere.point));
         self.meets_elsewhere(&account, 0, Via { bridge, tag, theirs: None });
+        self.note(account, StepKind::Answered, format!("welcomed over {}", elsewhere.bridge.0));
         let purpose = Purpose::Welcome(elsewhere.key, account);
         self.send_welcome(&secret, elsewhere.point, &h1, &elsewhere.bridge, &message, purpose);
     }

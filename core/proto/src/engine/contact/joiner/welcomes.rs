@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::super::super::StepKind;
 use super::super::super::book::Pair;
 use super::super::super::io::{Event, Output, Space};
 use super::super::super::sessions::{Met, Via};
@@ -101,7 +102,7 @@ impl Engine {
             self.rewatch_friend(&account);
         }
         self.end_contact(key, State::Done(account, false));
-        self.note(account, format!("welcomed over {}", arrival.bridge.0));
+        self.note(account, StepKind::WelcomeRead, format!("the welcome was read, over {}", arrival.bridge.0));
         self.add_want(&account, Some(self.now.mono.saturating_add(WANTED)), true);
         let session = self.begin_session(Met {
             account,
