@@ -16,7 +16,7 @@ use tokio::{
 };
 use wayside_noise::{
     Candidate, CandidateKind, Endpoint, EndpointConfig, Expectation, Kind, Link, LinkError, Mapping, Meet,
-    MeetEvent, Meeting, MemoryNetwork, Nat, Network, Remote, SessionId, StaticKey, Tunnel,
+    MeetEvent, Meeting, MemoryNetwork, Nat, Network, Remote, Renewal, SessionId, StaticKey, Tunnel,
     traversal::{Reached, Role, Socket, Why, guard::Surroundings},
 };
 
@@ -310,4 +310,39 @@ async fn ports_are_guessed_until_a_spare_socket_is_hit() {
     carries(&dialled, &accepted).await;
     assert_eq!(accepted.remote(), at(DIALLER));
     assert_ne!(dialled.remote().port(), at(WAITER).port());
+}
+
+/// What one side of a link knows when it looks for a better way.
+fn renewal(of: &Endpoint, number: u64, peer: &[SocketAddr]) -> Renewal {
+    let Meeting { candidates, surroundings, .. } =
+        meeting(of, Agreed::default().of_client(), Role::Waits, peer);
+    let (mapping, nat) = (Mapping::Unknown, Nat::default());
+    Renewal { number, candidates, mapping, surroundings, nat, may_guess: false }
+}
+
+#[tokio::test]
+async fn a_link_finds_a_better_way_by_what_is_told_over_it() {
+    let agreed = Agreed::default();
+    let (dialler, waiter) = agreed.endpoints().await;
+    let tcp = waiter.listen_tcp(loopback()).await.unwrap();
+    waiter.expect(agreed.of_client());
+    let (dialled, accepted) =
+        tokio::join!(dialler.connect(agreed.of_server(), [Remote::Tcp(tcp)], PATIENCE), waiter.accept());
+    let (dialled, accepted) = (dialled.unwrap(), accepted.unwrap());
+    assert_eq!(dialled.kind(), Kind::Tcp);
+    let (to_dialler, to_waiter) = (dialler.local_addresses(), waiter.local_addresses());
+    // Numbers differ: the secrets do, and nothing is understood.
+    let (_one, mut nothing) = dialler.renew(&dialled, renewal(&dialler, 1, &to_waiter));
+    let (_other, _) = waiter.renew(&accepted, renewal(&waiter, 2, &to_dialler));
+    assert!(timeout(Duration::from_millis(300), nothing.recv()).await.is_err());
+    let (_one, mut found) = dialler.renew(&dialled, renewal(&dialler, 3, &to_waiter));
+    let (_other, _) = waiter.renew(&accepted, renewal(&waiter, 3, &to_dialler));
+    dialled.learn(reached(&mut found).await.remote);
+    let moved = async {
+        while [&dialled, &accepted].iter().any(|link| link.kind() != (Kind::Udp { v6: false })) {
+            sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(PATIENCE, moved).await.expect("the link moves to UDP");
+    carries(&dialled, &accepted).await;
 }

@@ -7,9 +7,13 @@ mod faults;
 mod glare;
 mod linker;
 mod meet;
+mod renew;
 mod transports;
 
-pub use self::meet::{Meet, Meeting};
+pub use self::{
+    meet::{Meet, Meeting},
+    renew::Renewal,
+};
 
 use std::{
     fmt,
