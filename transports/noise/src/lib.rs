@@ -123,7 +123,7 @@ mod stream;
 
 pub use config::{Congestion, EndpointConfig};
 pub use core::cipher::Ciphers;
-pub use endpoint::{Endpoint, Meet, Meeting, Renewal};
+pub use endpoint::{Endpoint, Measured, Meet, Meeting, Renewal, StunPolicy, StunServer};
 pub use error::{Attempt, CloseReason, LinkError};
 pub use expectation::{Expectation, Kem, Whom};
 pub use link::{Link, LinkEvent, LinkStats, MAX_PROTOCOL_NAME, PathView};
@@ -138,3 +138,6 @@ pub use socket::{
 };
 pub use stream::{RecvStream, SendStream, Stream};
 pub use wayside_path::{Budget, Candidate, CandidateKind, Filtering, Kind, Mapping, Nat, traversal};
+pub use wayside_stun::{
+    Limits as StunLimits, Mode as StunMode, Outside as StunOutside, Rate as StunRate, Secret as StunSecret,
+};

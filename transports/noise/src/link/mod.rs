@@ -2,6 +2,7 @@
 
 mod board;
 mod choice;
+pub(crate) mod keep_alive;
 mod opening;
 mod paths;
 

@@ -19,6 +19,7 @@ use wayside_path::{Action, Kind, PathKey, Paths, Sample};
 
 use super::{
     board::{Board, LinkEvent, kind_and_remote, view},
+    keep_alive,
     opening::{Opened, open},
 };
 use crate::{
@@ -117,6 +118,8 @@ impl Keeper {
     pub(super) async fn run(mut self) {
         let mut events = self.connection.path_events();
         let mut hints = self.shared.hints();
+        // It may have changed before anybody listened.
+        self.hinted(Hint::Pace);
         let closed = self.connection.on_closed();
         let (prober, board) = (Arc::clone(&self.prober), Arc::clone(&self.board));
         tokio::pin!(closed);
@@ -143,7 +146,10 @@ impl Keeper {
                 Some((candidate, remote, opened)) = self.opening.next() => self.tried(candidate, remote, opened),
                 hint = hints.recv() => match hint {
                     Ok(hint) => self.hinted(hint),
-                    Err(broadcast::error::RecvError::Lagged(_)) => self.hinted(Hint::NetworkChanged),
+                    Err(broadcast::error::RecvError::Lagged(_)) => {
+                        self.hinted(Hint::Pace);
+                        self.hinted(Hint::NetworkChanged);
+                    }
                     Err(broadcast::error::RecvError::Closed) => return,
                 },
             }
@@ -246,11 +252,21 @@ impl Keeper {
             // Fails where it was closed just now.
             let _ = open.path.set_status(status);
         }
+        self.keep_pace();
         let Some(Open { path, address, .. }) = self.open.get(&key) else { return };
         let Some((kind, remote)) = self.known(*address) else { return };
         if self.board.moved(path.id(), kind, remote) {
             tracing::debug!(?kind, %remote, "a link moved to another path");
             self.board.tell(|| LinkEvent::Moved(view(path, kind, remote, true)));
+        }
+    }
+
+    /// Has QUIC keep the path in use alive, and no other.
+    fn keep_pace(&self) {
+        let (in_use, pace) = (self.decide.preferred(), self.shared.pace());
+        for (key, open) in &self.open {
+            let pace = pace.filter(|_| in_use == Some(*key));
+            keep_alive::keep(&open.path, pace, self.connection.side().is_server());
         }
     }
 
@@ -339,6 +355,7 @@ impl Keeper {
             Some(candidate) => self.decide.opened_to(now, key, candidate, rtt),
             None => self.decide.opened(now, key, kind, rtt),
         }
+        self.keep_pace();
     }
 
     fn add_candidate(&mut self, remote: Remote) -> Option<usize> {
@@ -392,6 +409,10 @@ impl Keeper {
         let now = self.now();
         match hint {
             Hint::NetworkChanged => self.decide.network_changed(now),
+            Hint::Pace => {
+                self.decide.set_longest_silence(now, self.shared.longest_silence());
+                self.keep_pace();
+            }
             Hint::Gone(address) => {
                 let lost: Vec<_> = self
                     .open
