@@ -346,3 +346,40 @@ async fn a_link_finds_a_better_way_by_what_is_told_over_it() {
     timeout(PATIENCE, moved).await.expect("the link moves to UDP");
     carries(&dialled, &accepted).await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_side_that_dials_may_do_so_over_a_spare_socket() {
+    let pair = Pair::new().await;
+    let random = Nat { mapping: Mapping::Random, ..Nat::default() };
+    let (to_dialler, to_waiter) = (at("198.51.100.1:9"), at("203.0.113.1:9"));
+    let waits = Meeting { mapping: Mapping::Random, ..pair.waits(&[to_dialler]) };
+    let (waits, mut of_waiter) = pair.waiter.meet(waits);
+    let ip = to_dialler.ip();
+    assert_eq!(of_waiter.recv().await, Some(MeetEvent::Verify(ip)));
+    waits.attested(ip);
+    sleep(Duration::from_secs(3)).await;
+    let (dials, mut of_dialler) = pair.dialler.meet(Meeting { nat: random, ..pair.dials(&[to_waiter]) });
+    let (dialled, accepted) = links(&dials, &pair.waiter).await;
+    let way = reached(&mut of_dialler).await;
+    assert!(matches!(way.socket, Socket::Spare(_)), "{way:?}");
+    // It lives on without the meeting, also where nothing goes through for a while.
+    drop((waits, dials));
+    sleep(Duration::from_secs(30)).await;
+    assert_eq!(pair.network.sockets(), 3, "both sides' own, and the one that is used");
+    pair.network.cut(true);
+    let speaks = async {
+        sleep(Duration::from_millis(100)).await;
+        carries(&dialled, &accepted).await;
+    };
+    let heals = async {
+        sleep(Duration::from_secs(5)).await;
+        pair.network.cut(false);
+    };
+    tokio::join!(speaks, heals);
+    assert_eq!(accepted.remote(), way.seen);
+    assert_eq!(dialled.remote(), at(WAITER));
+    // With the link it closes.
+    drop((dialled, accepted));
+    sleep(Duration::from_secs(10)).await;
+    assert_eq!(pair.network.sockets(), 2);
+}
