@@ -16,7 +16,7 @@ use tokio::{
 };
 use wayside_noise::{
     Candidate, CandidateKind, Endpoint, EndpointConfig, Expectation, Kind, Link, LinkError, Mapping, Meet,
-    MeetEvent, Meeting, MemoryNetwork, Nat, Network, Remote,
+    MeetEvent, Meeting, MemoryNetwork, Nat, Network, Remote, SessionId, StaticKey, Tunnel,
     traversal::{Reached, Role, Socket, Why, guard::Surroundings},
 };
 
@@ -168,6 +168,84 @@ async fn a_peer_is_found_where_it_did_not_say_that_it_is() {
     let (dials, mut events) = pair.dialler.meet(pair.dials(&[at("192.0.2.9:9")]));
     links(&dials, &pair.waiter).await;
     assert_eq!(reached(&mut events).await.remote, at(WAITER));
+}
+
+#[tokio::test(start_paused = true)]
+async fn several_meet_at_once() {
+    let pair = Pair::new().await;
+    let config =
+        EndpointConfig { network: Network::Memory(pair.network.clone()), ..EndpointConfig::default() };
+    let (mut dialling, mut meetings) = (Vec::new(), Vec::new());
+    for number in 10..20_u8 {
+        // All behind one address, so that it does not tell them apart.
+        let address = SocketAddr::new(at(DIALLER).ip(), 5000 + u16::from(number));
+        let agreed = Agreed {
+            client: StaticKey::from_bytes([number; 32]),
+            gate: [number; 32].into(),
+            psk: [100 + number; 32].into(),
+            ..Agreed::default()
+        };
+        let session = SessionId([number; 16]);
+        let of_client = Expectation { session, ..agreed.of_client() };
+        pair.waiter.expect(of_client.clone());
+        let dialler = Endpoint::bind(&[address], agreed.client.clone(), config.clone()).await.unwrap();
+        meetings.push(pair.waiter.meet(meeting(&pair.waiter, of_client, Role::Waits, &[at(DIALLER)])));
+        let dials = dialler.meet(meeting(&dialler, agreed.of_server(), Role::Dials, &[at(WAITER)]));
+        dialling.push((dialler, dials));
+    }
+    let all = dialling.iter().map(|(_, (meet, _))| meet.link(PATIENCE));
+    for dialled in futures::future::join_all(all).await {
+        assert_eq!(dialled.unwrap().remote(), at(WAITER));
+    }
+}
+
+/// Both expect and dial one session, as friends do that have one of old.
+#[tokio::test(start_paused = true)]
+async fn where_both_dial_one_link_survives() {
+    let pair = Pair::new().await;
+    pair.dialler.expect(pair.agreed.of_server());
+    let (one, _events) = pair.dialler.meet(pair.dials(&[at(WAITER)]));
+    let (other, _events) = pair.waiter.meet(pair.waits(&[at(DIALLER)]));
+    let (one, other) = tokio::join!(one.link(PATIENCE), other.link(PATIENCE));
+    let (one, other) = (one.unwrap(), other.unwrap());
+    assert_ne!(one.is_initiator(), other.is_initiator());
+    carries(&one, &other).await;
+}
+
+/// A relay is there at once, and the direct way takes longer: the link comes up over the one and moves to the other, though the meeting is over by then.
+#[tokio::test(start_paused = true)]
+async fn a_link_over_a_relay_moves_to_what_is_reached_later() {
+    let pair = Pair::new().await;
+    let (near, far) = (pair.dialler.relayed_tunnel(), pair.waiter.relayed_tunnel());
+    let through = Remote::Tunnel(near.id());
+    let relay = tokio::spawn(carry(near, far));
+    let (waits, _events) = pair.waiter.meet(pair.waits(&[at(DIALLER)]));
+    pair.network.cut(true);
+    let dials = Meeting { others: vec![through], ..pair.dials(&[at(WAITER)]) };
+    let (dials, _events) = pair.dialler.meet(dials);
+    let (dialled, accepted) = links(&dials, &pair.waiter).await;
+    assert_eq!(dialled.kind(), Kind::Relayed);
+    drop((waits, dials));
+    pair.network.cut(false);
+    let moved = async {
+        while dialled.kind() == Kind::Relayed || accepted.kind() == Kind::Relayed {
+            sleep(Duration::from_millis(100)).await;
+        }
+    };
+    timeout(PATIENCE, moved).await.expect("moves");
+    carries(&dialled, &accepted).await;
+    relay.abort();
+}
+
+/// What a friend does that forwards.
+async fn carry(mut one: Tunnel, mut other: Tunnel) {
+    loop {
+        tokio::select! {
+            Some(datagram) = one.outgoing() => { other.arrived(datagram).await; }
+            Some(datagram) = other.outgoing() => { one.arrived(datagram).await; }
+            else => return,
+        }
+    }
 }
 
 #[tokio::test(start_paused = true)]

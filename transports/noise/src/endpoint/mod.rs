@@ -217,6 +217,7 @@ impl Endpoint {
     pub async fn close(&self, reason: &str) {
         self.gate.close();
         self.respond_stun(None);
+        self.shared.closing();
         let reason = reason.as_bytes();
         self.quic.close(VarInt::from_u32(0), reason.get(..MAX_REASON).unwrap_or(reason));
         if timeout(DRAIN_TIMEOUT, self.quic.wait_idle()).await.is_err() {
@@ -272,6 +273,7 @@ impl Drop for Endpoint {
     fn drop(&mut self) {
         self.gate.close();
         self.respond_stun(None);
+        self.shared.closing();
     }
 }
 
