@@ -1,6 +1,6 @@
 //! Measuring how this machine is seen from outside, and what the NATs in front of it do.
 
-use std::{collections::BTreeSet, net::SocketAddr, time::Duration};
+use std::{collections::BTreeSet, fmt, net::SocketAddr, time::Duration};
 
 use futures::future::{join, join_all};
 use tokio::time::{Instant, sleep_until};
@@ -41,7 +41,7 @@ const FILTERED_AFTER: u32 = 2;
 const CHECK: Duration = Duration::from_millis(2_500);
 
 /// How this machine was seen.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Measured {
     /// Which of our UDP sockets, by what it is bound to; which server; and at which address that saw it.
@@ -53,6 +53,19 @@ pub struct Measured {
     pub attestations: Vec<(SocketAddr, [u8; 8])>,
     /// Servers that answer at a second port too, and at which.
     pub second_ports: Vec<(SocketAddr, SocketAddr)>,
+}
+
+impl fmt::Debug for Measured {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { seen, nat, attestations, second_ports } = self;
+        let attested_by: Vec<_> = attestations.iter().map(|(by, _)| by).collect();
+        f.debug_struct("Measured")
+            .field("seen", seen)
+            .field("nat", nat)
+            .field("attested_by", &attested_by)
+            .field("second_ports", second_ports)
+            .finish()
+    }
 }
 
 /// An address to ask, and the token to show there.
