@@ -188,7 +188,7 @@ impl NodeBuilder {
 
         let tasks = TaskTracker::new();
         let stop = CancellationToken::new();
-        let reach = Reach::new(listen.clone());
+        let reach = Reach::new(listen.clone(), is_simulated);
         let (driver, mailbox) = Driver::new(store, clock, config.limits, reach.clone());
         let own: [(&str, Arc<dyn Protocol>); 4] = [
             (ping::NAME, Arc::new(ping::Echo)),

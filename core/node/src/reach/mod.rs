@@ -45,6 +45,8 @@ pub(crate) struct Reach(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
+    /// What there is around, where the network is made up.
+    simulated: Option<Around>,
     knowledge: Mutex<Knowledge>,
     told: watch::Sender<Told>,
     /// What friends are told of our own responder may have changed.
@@ -68,11 +70,13 @@ impl fmt::Debug for Tokens {
 const LOOK_AROUND: Duration = Duration::from_secs(20);
 
 impl Reach {
-    /// What can be known at once, of an endpoint that listens there.
-    pub(crate) fn new(listen: Listen) -> Self {
-        let mut knowledge = Knowledge::new(listen, Around::look());
+    /// What can be known at once, of an endpoint that listens there; `simulated` where its network is made up.
+    pub(crate) fn new(listen: Listen, simulated: bool) -> Self {
+        let simulated = simulated.then(|| Around::simulated(&listen));
+        let mut knowledge = Knowledge::new(listen, simulated.clone().unwrap_or_else(Around::look));
         let told = knowledge.told(Instant::now());
         let shared = Shared {
+            simulated,
             knowledge: Mutex::new(knowledge),
             told: watch::channel(told).0,
             responder: watch::channel(()).0,
@@ -87,7 +91,7 @@ impl Reach {
         let mut look_around = tokio::time::interval(LOOK_AROUND);
         loop {
             look_around.tick().await;
-            let around = Around::look();
+            let around = self.0.simulated.clone().unwrap_or_else(Around::look);
             if self.change(|knowledge| knowledge.looked(around)) {
                 tracing::debug!(told = ?self.0.told.borrow(), "this machine's addresses have changed");
                 // Links look for other paths at once.
