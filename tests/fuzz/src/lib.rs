@@ -1,5 +1,6 @@
-//! The targets of the fuzzer, as plain functions: libFuzzer runs them under `fuzz_targets/`, tests of wayside-proto and wayside-noise
-//! replay their corpora.
+//! The targets of the fuzzer, as plain functions: libFuzzer runs them under `fuzz_targets/`, tests of wayside-proto, wayside-noise
+//! and wayside-stun replay their corpora.
 
 pub mod link;
+pub mod stun;
 pub mod targets;

@@ -13,6 +13,7 @@ use crate::{
     adapter::{NoTokens, NoiseServer, ResetKey},
     core::VERSION,
     gate::{Gate, OwnIds},
+    link::keep_alive,
     mtu,
     socket::Network,
 };
@@ -20,8 +21,9 @@ use crate::{
 /// How an endpoint behaves. Every field has a default that suits a link between two people's machines.
 #[derive(Clone, Debug)]
 pub struct EndpointConfig {
-    /// How often an idle link says that it is alive; `None` for never, which saves a phone's battery and loses NAT
-    /// mappings. 20 s by default: below the 30 s that the most impatient NATs keep a UDP mapping (RFC 4787,
+    /// How often an idle link says that it is alive, while nothing is known of the NATs in front of this machine
+    /// ([`Endpoint::set_mapping_lifetime`](crate::Endpoint::set_mapping_lifetime)); `None` for never, which saves a phone's battery and loses
+    /// NAT mappings. 20 s by default: below the 30 s that the most impatient NATs keep a UDP mapping (RFC 4787,
     /// section 4.3, asks for two minutes and is widely ignored).
     pub keep_alive: Option<Duration>,
     /// For how long questions to the peer may go unanswered before the link is given up; 15 s by default. A link over
@@ -112,14 +114,11 @@ const EARLY_BYTES_TOTAL: u64 = 1 << 20;
 const MAX_INCOMING: usize = 256;
 
 impl EndpointConfig {
-    /// After how long a silence a path is asked whether it lives: a keep-alive of the peer's and a half.
-    pub(crate) fn longest_silence(&self) -> Option<Duration> {
-        self.keep_alive.map(|pace| pace.saturating_mul(3) / 2)
-    }
-
-    /// When QUIC itself gives up: behind our own judgement, for when nobody is there to judge.
+    /// When QUIC itself gives up: behind our own judgement, for when nobody is there to judge. The lesser one of the two sides' counts, for as long as the
+    /// link lives, so that it is the same whatever pace either side keeps or comes to keep.
     fn quic_idle_timeout(&self) -> Duration {
-        let silence = self.longest_silence().unwrap_or_default();
+        let slowest = self.keep_alive.unwrap_or_default().max(keep_alive::SLOWEST);
+        let silence = slowest.saturating_mul(3) / 2;
         silence.saturating_add(self.idle_timeout.saturating_mul(2))
     }
 
@@ -135,8 +134,8 @@ impl EndpointConfig {
             .send_window(SEND_WINDOW)
             .datagram_receive_buffer_size(Some(DATAGRAM_BUFFER))
             .datagram_send_buffer_size(DATAGRAM_BUFFER)
-            // Of the path in use; those that stand by have our own probes.
-            .keep_alive_interval(self.keep_alive)
+            // A path's own, since that can be changed. The path in use keeps it; those that stand by have our own probes.
+            .default_path_keep_alive_interval(self.keep_alive)
             .max_concurrent_multipath_paths(MAX_PATHS)
             .mtu_discovery_config(Some(search))
             // A timeout beyond QUIC's range of 2^62 ms is none.

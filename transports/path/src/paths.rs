@@ -109,6 +109,14 @@ impl Paths {
         Self { longest_silence, ..Self::default() }
     }
 
+    /// Paths are asked after another length of silence from now on, or never.
+    pub fn set_longest_silence(&mut self, now: Duration, longest: Option<Duration>) {
+        if self.longest_silence != longest {
+            self.longest_silence = longest;
+            self.look_soon(now);
+        }
+    }
+
     /// The peer sends over this path from now on. The side that calls this does the same as long as the path answers, so that what is
     /// sent and its acknowledgements take one way; only one of the two sides may call it.
     pub fn follow(&mut self, now: Duration, key: PathKey) {

@@ -3,6 +3,7 @@
 //! Who dials also makes the link. Who waits asks and answers only, so that the other side's packets come through, and the link arrives as any other.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use wayside_noise::{Budget, Meet, MeetEvent, Meeting, Remote};
 use wayside_proto::crypto::keys::AccountId;
 use wayside_proto::engine::{Input, Session as Secrets, SessionId, StepKind};
 use wayside_proto::place::{Candidate, CandidateKind, Transport};
-use wayside_proto::reach::{Mapping, Reach};
+use wayside_proto::reach::{Attestation, Mapping, Reach};
 
 use super::actor::Actor;
 use super::outputs::expectation;
@@ -158,6 +159,7 @@ impl Actor {
                 self.meetings.guessed.began(now.mono, &account);
                 (StepKind::Guessing, steps::guessing(&at.into_iter().collect::<Vec<_>>()))
             }
+            MeetEvent::Verify(ip) => return self.verify(session, number, ip),
             MeetEvent::Stuck(why) => return self.no_way(session, account, why),
             // Of a later version of the endpoint.
             _ => return,
@@ -179,6 +181,36 @@ impl Actor {
         let told = self.parts.driver.reach().told();
         let told = told.borrow();
         told.reach.candidates.iter().any(|candidate| is_public(candidate.address.ip()))
+    }
+
+    /// Asks those whom the peer named and whom we know ourselves whether it is there. Nothing is sent to an address because a peer names it.
+    fn verify(&mut self, session: SessionId, number: u64, ip: IpAddr) {
+        let Some(under_way) = self.meetings.under_way.get(&session) else { return };
+        let reach = self.parts.driver.reach().clone();
+        let known = under_way.reach.nat.attestations.iter();
+        let known: Vec<_> =
+            known.filter_map(|Attestation { by, mac }| Some((reach.witness(*by)?, *mac))).collect();
+        let (driver, endpoint) = (self.parts.driver.clone(), Arc::clone(&self.parts.endpoint));
+        self.parts.tasks.spawn(async move {
+            let mut attested = false;
+            for (witness, mac) in known {
+                attested = attested || endpoint.attests(&witness, ip, mac).await;
+            }
+            driver.happened(move |actor| actor.verified(session, number, ip, attested)).await;
+        });
+    }
+
+    fn verified(&mut self, session: SessionId, number: u64, ip: IpAddr, attested: bool) {
+        let now = self.now();
+        let under_way = self.meetings.under_way.get(&session).filter(|it| it.number == number);
+        let Some(under_way) = under_way else { return };
+        let (kind, what) = if attested {
+            under_way.meet.attested(ip);
+            (StepKind::Attested, steps::attested(ip))
+        } else {
+            (StepKind::NotAttested, steps::not_attested(ip))
+        };
+        self.parts.engine.observed(now, &session, kind, what);
     }
 }
 

@@ -16,7 +16,7 @@ use std::time::Duration;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use wayside_proto::Now;
 use wayside_proto::crypto::keys::AccountId;
-use wayside_proto::engine::{BridgeName, Engine};
+use wayside_proto::engine::{BridgeName, Engine, Friend};
 
 pub(crate) use actor::{Actor, Parts};
 pub(crate) use wants::Want;
@@ -278,8 +278,15 @@ impl Driver {
     }
 
     /// A friend was blocked or removed.
-    pub(crate) fn friends_have_changed(&self) {
+    pub(crate) async fn friends_have_changed(&self) {
         self.0.friends_changed.send_replace(());
+        let heard = |friend: &&Friend| !friend.blocked();
+        let friends =
+            self.look(move |engine, _| engine.friends().filter(heard).map(Friend::account).collect());
+        // The node is ending otherwise.
+        if let Ok(friends) = friends.await {
+            self.reach().keep_only(&friends);
+        }
     }
 
     /// Whether it listens and every bridge was tried.

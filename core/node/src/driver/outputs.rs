@@ -6,7 +6,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 use wayside_noise::{Expectation, Kem, Whom};
 use wayside_proto::crypto::keys::AccountId;
-use wayside_proto::engine::{BridgeName, Event, Input, Output, Session as Secrets};
+use wayside_proto::engine::{BridgeName, Event, Input, Output, Session as Secrets, SessionId};
+use wayside_proto::reach::Reflector;
 
 use super::actor::Actor;
 use crate::api::types::{ApiError, ErrorCode, NodeEvent};
@@ -16,6 +17,8 @@ use crate::store::StoreError;
 
 /// How often a store that does not take things is tried again.
 const RETRY_STORE: Duration = Duration::from_secs(2);
+/// How long a newcomer asks how it is seen before it says what it knows.
+const MEASURE: Duration = Duration::from_secs(4);
 
 impl Actor {
     /// Carries out what the engine says, and answers those who asked. Stops where the store does not take something, to go on there later.
@@ -77,10 +80,7 @@ impl Actor {
                 self.dial(session, reach, latency, patience);
             }
             Output::MoreCandidates { session, reach, .. } => self.peer_moved(session, reach),
-            Output::Reflectors { session, .. } => {
-                let now = self.now();
-                self.engine().handle(now, Input::Measured { session });
-            }
+            Output::Reflectors { session, reflectors } => self.ask_reflectors(session, reflectors),
             Output::Forget(session) => self.forget_session(session),
             Output::CloseLink { session, reason } => self.close_link(session, reason),
             Output::CheckLink { session } => self.check_link(session),
@@ -102,6 +102,21 @@ impl Actor {
         }
     }
 
+    /// Asks those whom a welcome named how we are seen; the engine waits for what comes of it.
+    fn ask_reflectors(&self, session: SessionId, reflectors: Vec<Reflector>) {
+        let driver = self.parts.driver.clone();
+        self.parts.tasks.spawn(async move {
+            driver.reach().ask_named(reflectors, MEASURE).await;
+            let measured = move |actor: &mut Self| {
+                // What came of it goes first: the one update that waits for this takes it along.
+                actor.tell_engine();
+                let now = actor.now();
+                actor.engine().handle(now, Input::Measured { session });
+            };
+            driver.happened(measured).await;
+        });
+    }
+
     fn tell(&mut self, event: Event) {
         let driver = self.parts.driver.clone();
         match event {
@@ -116,7 +131,8 @@ impl Actor {
             Event::JoinRefused { why, .. } => {
                 driver.tell(NodeEvent::JoinRefused { why: words::join_refused(why).to_owned() });
             }
-            Event::Meeting { .. } => {}
+            // Somebody is being met: what was seen of us should be fresh. Where it has changed one update follows.
+            Event::Meeting { .. } => driver.reach().freshen(),
             Event::MeetingFailed { account, why, .. } => {
                 self.keep_steps(account);
                 driver.tell(NodeEvent::MeetingFailed { friend: self.name_of(&account), why });

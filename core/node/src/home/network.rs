@@ -38,7 +38,7 @@ pub enum Stun {
     /// Nobody's.
     #[default]
     Off,
-    /// Those of friends whom `friend allow NAME reflect` lets, and of newcomers whom they invite.
+    /// Those of friends whom `friend allow reflect NAME` lets, and of newcomers whom they invite.
     Friends,
     /// Everybody's.
     Anyone,

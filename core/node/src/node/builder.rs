@@ -20,7 +20,7 @@ use crate::driver::{Actor, Driver, Parts};
 use crate::home::{Home, HomeError, Listen};
 use crate::links::{Peer, Protocol, Protocols, Served, address, card, ping, serving};
 use crate::messages;
-use crate::reach::{Reach, portmap};
+use crate::reach::{Reach, measure, portmap};
 use crate::requests::Requests;
 use crate::store::Store;
 
@@ -188,7 +188,9 @@ impl NodeBuilder {
 
         let tasks = TaskTracker::new();
         let stop = CancellationToken::new();
-        let reach = Reach::new(listen.clone(), is_simulated);
+        let listed = config.network.stun_servers.clone();
+        let reach = Reach::new(listen.clone(), &endpoint, !listed.is_empty(), is_simulated);
+        reach.answer(config.network.stun);
         let (driver, mailbox) = Driver::new(store, clock, config.limits, reach.clone());
         let own: [(&str, Arc<dyn Protocol>); 4] = [
             (ping::NAME, Arc::new(ping::Echo)),
@@ -226,6 +228,7 @@ impl NodeBuilder {
         let actor = tokio::spawn(actor.run(mailbox, stop.clone()));
         spawn_until(&tasks, &stop, accept_links(driver.clone(), Arc::clone(&endpoint)));
         spawn_until(&tasks, &stop, reach.clone().keep(Arc::clone(&endpoint)));
+        spawn_until(&tasks, &stop, measure::keep(reach.clone(), Arc::clone(&endpoint), listed));
         portmap::start(&reach, mappable, &config.network.portmap, &tasks, &stop)?;
         spawn_until(&tasks, &stop, expire_messages(driver.clone()));
         // From here on what fails ends all of it.

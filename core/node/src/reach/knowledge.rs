@@ -1,18 +1,19 @@
 //! All that is known of how this machine is reached, and what follows from it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use tokio::time::Instant;
 use wayside_path::traversal::guard::{Surroundings, is_public};
-use wayside_path::{Mapping, Nat};
+use wayside_path::{Filtering, Mapping, Nat};
 use wayside_proto::crypto::keys::AccountId;
 use wayside_proto::reach::{self, Attestation, NatReport, Reach, Reflector};
 
 use super::choice::Known;
+use super::measure::Rounds;
 use super::portmap::PortMapping;
-use super::responders::Responders;
+use super::responders::{Responder, Responders};
 use super::sightings::{Seen, Sightings, Witness, is_plausible};
 use super::surroundings::Around;
 use crate::home::Listen;
@@ -30,6 +31,17 @@ pub(crate) struct Told {
     pub(crate) surroundings: Surroundings,
 }
 
+/// What a friend's word comes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum News {
+    /// Nothing that was not known, or that can be.
+    Nothing,
+    /// Another address.
+    Address,
+    /// Another port of the same address, over a link that is kept alive, in the same network: the NAT had forgotten the one before.
+    AnotherPort,
+}
+
 /// Where it all comes together. Nothing here asks anybody.
 #[derive(Debug, Default)]
 pub(super) struct Knowledge {
@@ -45,6 +57,8 @@ pub(super) struct Knowledge {
     /// Public addresses that services show, by bridge.
     shown: BTreeMap<String, IpAddr>,
     pub(super) responders: Responders,
+    /// When they were asked.
+    pub(super) rounds: Rounds,
 }
 
 /// How long somebody's word on where we are counts: it is made for one to two hours.
@@ -65,21 +79,56 @@ impl Knowledge {
             self.sightings.moved();
             self.measured = None;
             self.attested.clear();
+            self.rounds.reset();
         }
         moved
     }
 
-    /// A friend whom we see at `from` says that it sees us at `address`. Whether that is news.
+    /// A friend says where it answers STUN for us, or that it does not. Whether there is more to ask than before.
+    pub(super) fn responder_of(
+        &mut self,
+        now: Instant,
+        who: AccountId,
+        responder: Option<Responder>,
+    ) -> bool {
+        let more = responder.is_some();
+        let news = self.responders.of_friend(now, who, responder) && more;
+        if news {
+            self.rounds.reset();
+        }
+        news
+    }
+
+    /// A welcome named these. Whether that is news.
+    pub(super) fn responders_named(&mut self, responders: Vec<Responder>) -> bool {
+        let news = self.responders.of_welcome(responders);
+        if news {
+            self.rounds.reset();
+        }
+        news
+    }
+
+    /// A friend whom we see at `from` says that it sees us at `address`.
     pub(super) fn friend_saw(
         &mut self,
         now: Instant,
         who: AccountId,
         from: SocketAddr,
         address: SocketAddr,
-    ) -> bool {
+    ) -> News {
         let (from, address) = (canonical(from), canonical(address));
-        is_plausible(address, from, &self.around)
-            && self.sightings.saw(now, Witness::Friend(who), from, address, true)
+        if !is_plausible(address, from, &self.around) {
+            return News::Nothing;
+        }
+        let who = Witness::Friend(who);
+        let before = self.sightings.standing(&who, address.is_ipv4());
+        match (before, self.sightings.saw(now, who, from, address, true)) {
+            (_, false) => News::Nothing,
+            (Some(before), true) if before.ip() == address.ip() && !self.around.has(address.ip()) => {
+                News::AnotherPort
+            }
+            (_, true) => News::Address,
+        }
     }
 
     /// A server that was asked says so, from outside this network or in it.
@@ -92,7 +141,7 @@ impl Knowledge {
     ) -> bool {
         let (server, address) = (canonical(server), canonical(address));
         // A friend whose link is up goes on saying it.
-        let live = matches!(who, Witness::Friend(_)) && self.sightings.is_live(&who, address.is_ipv4());
+        let live = self.sightings.standing(&who, address.is_ipv4()).is_some();
         is_plausible(address, server, &self.around) && self.sightings.saw(now, who, server, address, live)
     }
 
@@ -101,10 +150,24 @@ impl Knowledge {
         self.sightings.left(now, who);
     }
 
+    /// Nobody else's word counts any more.
+    pub(super) fn keep_only(&mut self, friends: &BTreeSet<AccountId>) {
+        self.responders.keep(|who| friends.contains(who));
+        self.sightings.keep(|who| friends.contains(who));
+    }
+
     /// What the NAT does, as it was measured.
     pub(super) fn measured(&mut self, nat: Nat) {
-        let lifetime = nat.lifetime.or(self.measured.and_then(|before| before.lifetime));
-        self.measured = Some(Nat { lifetime, ..nat });
+        let before = self.measured.unwrap_or_default();
+        // A round that was less thorough takes nothing back.
+        let filtering = if nat.filtering == Filtering::Unknown { before.filtering } else { nat.filtering };
+        let mapping = if nat.mapping == Mapping::Unknown { before.mapping } else { nat.mapping };
+        self.measured = Some(Nat { mapping, filtering, lifetime: before.lifetime });
+    }
+
+    /// Mappings were measured to live for so long.
+    pub(super) fn mappings_live(&mut self, lifetime: Duration) {
+        self.measured.get_or_insert_default().lifetime = Some(lifetime);
     }
 
     /// Somebody confirms to those who know it too where we are.
@@ -273,9 +336,16 @@ mod tests {
         assert_eq!(told(&mut knowledge, now).len(), 1, "a private address is none");
         knowledge.service_shows("web", Some("5.5.5.5".parse().unwrap()));
         assert_eq!(told(&mut knowledge, now), ["Host Udp 192.168.1.7:4000", "Guessed Udp 5.5.5.5:4000"]);
-        assert!(knowledge.friend_saw(now, account(1), at("9.9.9.9:9"), at("[::ffff:5.5.5.5]:61000")));
+        assert_eq!(
+            knowledge.friend_saw(now, account(1), at("9.9.9.9:9"), at("[::ffff:5.5.5.5]:61000")),
+            News::Address
+        );
         assert_eq!(told(&mut knowledge, now), ["Reflexive Udp 5.5.5.5:61000", "Host Udp 192.168.1.7:4000"]);
-        assert!(!knowledge.friend_saw(now, account(2), at("9.9.9.8:9"), at("10.9.9.9:1")), "not ours");
+        let not_ours = knowledge.friend_saw(now, account(2), at("9.9.9.8:9"), at("10.9.9.9:1"));
+        assert_eq!(not_ours, News::Nothing);
+        let another = knowledge.friend_saw(now, account(1), at("9.9.9.9:9"), at("5.5.5.5:61001"));
+        assert_eq!(another, News::AnotherPort, "its mapping had expired");
+        knowledge.friend_saw(now, account(1), at("9.9.9.9:9"), at("5.5.5.5:61000"));
         knowledge.service_shows("web", None);
         assert!(knowledge.shown.is_empty());
     }

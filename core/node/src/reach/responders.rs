@@ -29,6 +29,12 @@ impl std::fmt::Debug for Responder {
     }
 }
 
+impl From<Reflector> for Responder {
+    fn from(Reflector { addresses, token }: Reflector) -> Self {
+        Self { addresses, token }
+    }
+}
+
 /// Whom we may ask.
 #[derive(Debug, Default)]
 pub(crate) struct Responders {
@@ -81,6 +87,14 @@ impl Responders {
         allowed.take(MOST_ASKED).collect()
     }
 
+    /// Who answers at this address, as a friend or an inviter told us; asked there alone.
+    pub(super) fn at(&self, address: SocketAddr) -> Option<Responder> {
+        let friends = self.friends.values().map(|(responder, _)| responder);
+        let mut known = friends.chain(&self.named);
+        let token = known.find(|responder| responder.addresses.contains(&address))?.token;
+        Some(Responder { addresses: vec![address], token })
+    }
+
     /// Those to name to newcomers: friends of ours who let us, the latest heard of first.
     pub(super) fn to_pass_on(&self) -> Vec<Reflector> {
         let mut friends: Vec<_> = self.friends.values().collect();
@@ -92,7 +106,7 @@ impl Responders {
         friends.into_iter().map(reflector).take(Reflector::MOST).collect()
     }
 
-    /// The friend is none any more, or blocked.
+    /// Forgets those who are no friends any more.
     pub(super) fn keep(&mut self, is_friend: impl Fn(&AccountId) -> bool) {
         self.friends.retain(|who, _| is_friend(who));
     }

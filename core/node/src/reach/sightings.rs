@@ -14,12 +14,12 @@ use wayside_proto::crypto::keys::AccountId;
 
 use super::surroundings::Around;
 
-/// Who says so. A friend's word over the link and its STUN answer are one witness's; so are those whom an inviter names.
+/// Who says so. A friend's word over the link and its STUN answer are one witness's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Witness {
     /// A friend, over a link or by STUN.
     Friend(AccountId),
-    /// A STUN server that the user listed, by its address.
+    /// Somebody else who answers STUN, by its address: a server that the user listed, or whom an inviter named.
     Server(IpAddr),
 }
 
@@ -87,9 +87,10 @@ impl Sightings {
             .is_none_or(|before| before.address != address || before.network != self.network)
     }
 
-    /// Whether this witness's link is up, as far as it has said anything.
-    pub(super) fn is_live(&self, witness: &Witness, is_v4: bool) -> bool {
-        self.seen.get(&(*witness, is_v4)).is_some_and(|seen| seen.live)
+    /// What this witness goes on saying in this network, its link being up.
+    pub(super) fn standing(&self, witness: &Witness, is_v4: bool) -> Option<SocketAddr> {
+        let seen = self.seen.get(&(*witness, is_v4))?;
+        (seen.live && seen.network == self.network).then_some(seen.address)
     }
 
     /// The friend's link is gone: what it said last counts for a while.
@@ -105,6 +106,11 @@ impl Sightings {
     pub(super) fn moved(&mut self) {
         self.network += 1;
         self.seen.retain(|_, seen| seen.live);
+    }
+
+    /// Forgets what friends have said who are none any more.
+    pub(super) fn keep(&mut self, is_friend: impl Fn(&AccountId) -> bool) {
+        self.seen.retain(|(witness, _), _| !matches!(witness, Witness::Friend(who) if !is_friend(who)));
     }
 
     fn forget_old(&mut self, now: Instant) {

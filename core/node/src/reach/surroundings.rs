@@ -4,8 +4,6 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use if_addrs::IfAddr;
 
-use crate::home::Listen;
-
 /// What the operating system tells of this machine's networks.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Around {
@@ -21,11 +19,11 @@ impl Around {
         Self { interfaces: interfaces(), gateways: gateways() }
     }
 
-    /// What there is where the network is made up: an interface for each address that is bound, and nothing of this machine.
-    pub(super) fn simulated(listen: &Listen) -> Self {
-        let bound = listen.udp.iter().chain(&listen.tcp);
-        let interface = |ip: IpAddr| (ip, if ip.is_ipv4() { 24 } else { 64 });
-        Self { interfaces: bound.map(|address| interface(address.ip())).collect(), gateways: Vec::new() }
+    /// What a machine has whose sockets are bound to these addresses, on a network where nobody tells more.
+    pub(super) fn of(bound: &[SocketAddr]) -> Self {
+        let alone = |ip: IpAddr| (ip, if ip.is_ipv4() { 32 } else { 128 });
+        let interfaces = bound.iter().filter(|address| !address.ip().is_unspecified());
+        Self { interfaces: interfaces.map(|address| alone(address.ip())).collect(), gateways: Vec::new() }
     }
 
     /// Whether an interface has this address.

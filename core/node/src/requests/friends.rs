@@ -53,7 +53,7 @@ impl Requests {
             self.driver.friend_is_back(account).await;
         }
         self.driver.grants_may_have_changed();
-        self.driver.friends_have_changed();
+        self.driver.friends_have_changed().await;
         self.view_of(account).await
     }
 
@@ -72,7 +72,7 @@ impl Requests {
             driver.settle(entry.id, MessageState::Expired);
         }
         driver.want_recipients().await?;
-        driver.friends_have_changed();
+        driver.friends_have_changed().await;
         Ok(())
     }
 

@@ -187,7 +187,7 @@ impl Linker {
     }
 
     /// Sockets that can reach a candidate: of its family, and on loopback only what is on loopback. What is not UDP needs none.
-    fn sockets_for(&self, remote: Remote) -> Vec<Option<usize>> {
+    pub(super) fn sockets_for(&self, remote: Remote) -> Vec<Option<usize>> {
         let Remote::Udp(remote) = remote else { return vec![None] };
         let remote = SocketAddr::new(remote.ip().to_canonical(), remote.port());
         let reaches = |local: &SocketAddr| {

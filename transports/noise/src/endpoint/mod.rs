@@ -6,10 +6,18 @@ mod dial;
 mod faults;
 mod glare;
 mod linker;
+mod measure;
 mod meet;
+mod renew;
+mod stun;
 mod transports;
 
-pub use self::meet::{Meet, Meeting};
+pub use self::{
+    measure::Measured,
+    meet::{Meet, Meeting},
+    renew::Renewal,
+    stun::{StunPolicy, StunServer},
+};
 
 use std::{
     fmt,
@@ -45,6 +53,7 @@ pub struct Endpoint {
     accepted: tokio::sync::Mutex<mpsc::Receiver<Link>>,
     /// Accepts links and TCP connections; aborted on drop.
     acceptors: Mutex<JoinSet<()>>,
+    stun: stun::State,
 }
 
 /// Links that are ready and that nobody has called `accept` for. Beyond it, handshakes wait, and then time out.
@@ -107,6 +116,7 @@ impl Endpoint {
             crossings,
             accepted: tokio::sync::Mutex::new(accepted),
             acceptors: Mutex::new(acceptors),
+            stun: stun::State::default(),
         })
     }
 
@@ -140,6 +150,21 @@ impl Endpoint {
     /// On Linux an endpoint hears of such changes by itself, elsewhere it looks at the addresses every two seconds; this is for who knows earlier.
     pub fn network_changed(&self) {
         network_changed(&self.quic, &self.shared);
+    }
+
+    /// Says how long the NATs in front of this machine keep a mapping without traffic, as was measured; `None` where nothing is known any more, after a move
+    /// to another network.
+    ///
+    /// Links, those that exist too, are then kept alive within two thirds of it: not more often than every 5 s, nor more seldom than once in a
+    /// minute. Where nothing is known, at [`EndpointConfig::keep_alive`]. An endpoint that keeps none alive goes on so.
+    pub fn set_mapping_lifetime(&self, lifetime: Option<Duration>) {
+        self.shared.learn_lifetime(|known| known.lifetime(lifetime));
+    }
+
+    /// Says that a mapping had expired after so long without a packet: a peer saw another address of ours after it than before. Makes keep-alives more
+    /// frequent where they need be, and never less so. Forgotten with [`set_mapping_lifetime`](Self::set_mapping_lifetime) of `None`.
+    pub fn mapping_expired_within(&self, idle: Duration) {
+        self.shared.learn_lifetime(|known| known.expired_within(idle));
     }
 
     /// As server: admits whom the expectation names through this gate until [`forget`](Self::forget). The same session replaces its
@@ -193,6 +218,8 @@ impl Endpoint {
     /// three seconds at most.
     pub async fn close(&self, reason: &str) {
         self.gate.close();
+        self.shared.closing();
+        self.respond_stun(None);
         let reason = reason.as_bytes();
         self.quic.close(VarInt::from_u32(0), reason.get(..MAX_REASON).unwrap_or(reason));
         if timeout(DRAIN_TIMEOUT, self.quic.wait_idle()).await.is_err() {
@@ -247,6 +274,8 @@ impl noq::NetworkChangeHint for KeepAll {
 impl Drop for Endpoint {
     fn drop(&mut self) {
         self.gate.close();
+        self.shared.closing();
+        self.respond_stun(None);
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod board;
 mod choice;
+pub(crate) mod keep_alive;
 mod opening;
 mod paths;
 
@@ -165,6 +166,14 @@ impl Link {
                 Some(view(&path, kind, remote, id == in_use))
             })
             .collect()
+    }
+
+    /// Says where the peer may be reached as well: the side that dialled tries to open a path to there, if one more or a better one is wanted. The other
+    /// side learns of it by that.
+    pub fn learn(&self, remote: impl Into<Remote>) {
+        if self.is_initiator() {
+            self.inner.board.learn(remote.into());
+        }
     }
 
     /// What happens to the link's paths from now on. A listener that is more than 64 events behind loses the oldest.

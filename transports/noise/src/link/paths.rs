@@ -19,6 +19,7 @@ use wayside_path::{Action, Kind, PathKey, Paths, Sample};
 
 use super::{
     board::{Board, LinkEvent, kind_and_remote, view},
+    keep_alive,
     opening::{Opened, open},
 };
 use crate::{
@@ -117,8 +118,10 @@ impl Keeper {
     pub(super) async fn run(mut self) {
         let mut events = self.connection.path_events();
         let mut hints = self.shared.hints();
+        // It may have changed before anybody listened.
+        self.hinted(Hint::Pace);
         let closed = self.connection.on_closed();
-        let prober = Arc::clone(&self.prober);
+        let (prober, board) = (Arc::clone(&self.prober), Arc::clone(&self.board));
         tokio::pin!(closed);
         loop {
             self.carry_out();
@@ -139,10 +142,14 @@ impl Keeper {
                     self.decide.stir(now);
                 }
                 from = prober.stray() => self.peer_is_at(from),
+                remote = board.learnt() => self.learnt(remote),
                 Some((candidate, remote, opened)) = self.opening.next() => self.tried(candidate, remote, opened),
                 hint = hints.recv() => match hint {
                     Ok(hint) => self.hinted(hint),
-                    Err(broadcast::error::RecvError::Lagged(_)) => self.hinted(Hint::NetworkChanged),
+                    Err(broadcast::error::RecvError::Lagged(_)) => {
+                        self.hinted(Hint::Pace);
+                        self.hinted(Hint::NetworkChanged);
+                    }
                     Err(broadcast::error::RecvError::Closed) => return,
                 },
             }
@@ -245,11 +252,21 @@ impl Keeper {
             // Fails where it was closed just now.
             let _ = open.path.set_status(status);
         }
+        self.keep_pace();
         let Some(Open { path, address, .. }) = self.open.get(&key) else { return };
         let Some((kind, remote)) = self.known(*address) else { return };
         if self.board.moved(path.id(), kind, remote) {
             tracing::debug!(?kind, %remote, "a link moved to another path");
             self.board.tell(|| LinkEvent::Moved(view(path, kind, remote, true)));
+        }
+    }
+
+    /// Has QUIC keep the path in use alive, and no other.
+    fn keep_pace(&self) {
+        let (in_use, pace) = (self.decide.preferred(), self.shared.pace());
+        for (key, open) in &self.open {
+            let pace = pace.filter(|_| in_use == Some(*key));
+            keep_alive::keep(&open.path, pace, self.connection.side().is_server());
         }
     }
 
@@ -338,6 +355,7 @@ impl Keeper {
             Some(candidate) => self.decide.opened_to(now, key, candidate, rtt),
             None => self.decide.opened(now, key, kind, rtt),
         }
+        self.keep_pace();
     }
 
     fn add_candidate(&mut self, remote: Remote) -> Option<usize> {
@@ -391,6 +409,10 @@ impl Keeper {
         let now = self.now();
         match hint {
             Hint::NetworkChanged => self.decide.network_changed(now),
+            Hint::Pace => {
+                self.decide.set_longest_silence(now, self.shared.longest_silence());
+                self.keep_pace();
+            }
             Hint::Gone(address) => {
                 let lost: Vec<_> = self
                     .open
@@ -412,9 +434,14 @@ impl Keeper {
         if self.connection.side().is_server() {
             return self.follow_addresses();
         }
-        let (now, remote) = (self.now(), Remote::Udp(remote));
         // Where it was it is no more, perhaps.
-        self.decide.peer_moved(now);
+        self.decide.peer_moved(self.now());
+        self.learnt(Remote::Udp(remote));
+    }
+
+    /// The peer may be reached there as well, or again.
+    fn learnt(&mut self, remote: Remote) {
+        let now = self.now();
         if let Some(candidate) = self.candidates.iter().position(|it| *it == remote) {
             return self.decide.renew(now, candidate);
         }

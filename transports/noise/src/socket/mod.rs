@@ -9,8 +9,12 @@
 //! ```
 
 mod hops;
+pub(crate) mod lone;
 mod meetings;
 pub(crate) mod memory;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
+pub(crate) mod nat;
 pub(crate) mod probes;
 pub(crate) mod route;
 mod sender;
@@ -18,8 +22,11 @@ mod shared;
 mod source;
 mod spares;
 mod strangers;
+pub(crate) mod stun;
 pub(crate) mod talk;
 pub(crate) mod tcp;
+#[cfg(test)]
+mod tests;
 pub(crate) mod tunnel;
 mod udp;
 
@@ -93,6 +100,9 @@ impl VirtualSocket {
         let socket =
             Self { sockets, bound, inbox, turn: 0, sieve: Sieve::new(gate), shared: Arc::clone(&shared) };
         shared.send_by(socket.create_sender());
+        for (number, bound) in socket.sockets.iter().enumerate() {
+            shared.stun.add_own(number, bound.inner.create_sender());
+        }
         Ok(socket)
     }
 
@@ -153,6 +163,9 @@ impl VirtualSocket {
         let mut kept = 0;
         for (buffer, meta) in buffers.iter_mut().zip(metas.iter_mut()).take(received) {
             let route = Route::Udp { socket, remote: canonical(meta.addr) };
+            if socket < self.sockets.len() {
+                stun::take_out(&self.shared.stun, stun::own(socket), buffer, meta);
+            }
             self.take_probes(route, buffer, meta);
             meta.addr = mapped(meta.addr);
             self.sieve.keep_admitted(buffer, meta);

@@ -3,7 +3,7 @@
 use std::{
     net::{IpAddr, SocketAddr},
     pin::Pin,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Waker},
     time::Duration,
 };
@@ -18,10 +18,11 @@ use super::{
     route::{Route, Routes, TunnelId, canonical, mapped},
     source::Hand,
     spares::Spares,
+    stun::Stun,
     talk::Talk,
     tunnel::{Tunnel, Tunnels},
 };
-use crate::EndpointConfig;
+use crate::{EndpointConfig, link::keep_alive::KeepAlive};
 
 /// What may concern any link of the endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +31,8 @@ pub(crate) enum Hint {
     NetworkChanged,
     /// Nothing goes to or comes from this address any more.
     Gone(SocketAddr),
+    /// Links are kept alive at another pace.
+    Pace,
 }
 
 /// Hints that a busy link may be behind.
@@ -39,13 +42,14 @@ const HINTS: usize = 16;
 pub(crate) struct Shared {
     pub(crate) routes: Arc<Routes>,
     pub(super) tunnels: Arc<Tunnels>,
+    pub(crate) stun: Stun,
     hints: broadcast::Sender<Hint>,
     probers: Probers,
+    keep_alive: Mutex<KeepAlive>,
     pub(crate) meetings: Meetings,
     pub(super) spares: Arc<Spares>,
     /// What the endpoint's own sockets are bound to, and what sends over them beside QUIC.
     own: Vec<(SocketAddr, Hand)>,
-    longest_silence: Option<Duration>,
     idle_timeout: Duration,
     /// A link that was cut off is back.
     revived: Notify,
@@ -59,12 +63,13 @@ impl Shared {
         Self {
             routes: Arc::new(Routes::new(&bound)),
             tunnels: Arc::new(tunnels),
+            stun: Stun::new(),
             hints: broadcast::channel(HINTS).0,
             probers: Probers::default(),
+            keep_alive: Mutex::new(KeepAlive::new(config.keep_alive)),
             meetings: Meetings::default(),
             spares: Arc::new(Spares::new(own.len(), config.network.clone())),
             own,
-            longest_silence: config.longest_silence(),
             idle_timeout: config.idle_timeout,
             revived: Notify::new(),
             aside: Mutex::default(),
@@ -106,7 +111,28 @@ impl Shared {
 
     /// After how long a silence a path is asked whether it lives.
     pub(crate) fn longest_silence(&self) -> Option<Duration> {
-        self.longest_silence
+        self.keep_alive().longest_silence()
+    }
+
+    /// How often the path in use is to have a packet.
+    pub(crate) fn pace(&self) -> Option<Duration> {
+        self.keep_alive().pace()
+    }
+
+    /// More has become known of how long NAT mappings live.
+    pub(crate) fn learn_lifetime(&self, learn: impl FnOnce(&mut KeepAlive)) {
+        let mut keep_alive = self.keep_alive();
+        let before = *keep_alive;
+        learn(&mut keep_alive);
+        let has_changed = *keep_alive != before;
+        drop(keep_alive);
+        if has_changed {
+            self.hint(Hint::Pace);
+        }
+    }
+
+    fn keep_alive(&self) -> MutexGuard<'_, KeepAlive> {
+        self.keep_alive.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// How long questions may go unanswered before a link is given up.
@@ -172,7 +198,12 @@ impl Shared {
         }
     }
 
-    /// A meeting is over: its spare sockets close, but for those over which paths lead.
+    /// Whatever meets somebody looks whether it still may.
+    pub(crate) fn closing(&self) {
+        self.meetings.stir();
+    }
+
+    /// A meeting is over: its spare sockets close, but for those that led to the peer.
     pub(crate) fn end_meeting(&self, number: u64, talk: &Talk) {
         self.meetings.remove(number);
         talk.end(self);
@@ -239,6 +270,15 @@ impl Shared {
         {
             self.tunnels.close(tunnel);
         }
+    }
+}
+
+#[cfg(feature = "fuzzing")]
+impl Shared {
+    /// What sends over one socket on a network within the process, and receives nothing.
+    pub(crate) fn over(network: &super::memory::MemoryNetwork, address: SocketAddr) -> Self {
+        let own = vec![(address, Hand::Memory(network.clone(), address))];
+        Self::new(own, Tunnels::new().0, &EndpointConfig::default())
     }
 }
 

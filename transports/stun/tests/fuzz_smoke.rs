@@ -1,0 +1,30 @@
+//! The fuzz targets of STUN on stable Rust; how, is in `tests/fuzz/src/smoke.rs`.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test that panics has failed"
+)]
+#![allow(unsafe_code, reason = "an allocator that counts")]
+
+#[path = "../../../tests/fuzz/src/smoke.rs"]
+#[allow(missing_docs, unreachable_pub, reason = "shared with other crates' tests")]
+mod smoke;
+#[path = "../../../tests/fuzz/src/stun.rs"]
+#[allow(dead_code, missing_docs, unreachable_pub, reason = "shared with a crate where they are public")]
+mod stun;
+
+#[test]
+fn every_target_has_a_corpus_and_every_corpus_a_target() {
+    smoke::every_target_has_a_corpus(stun::ALL, |name| name.starts_with("stun_"));
+}
+
+#[test]
+fn the_corpora_and_their_mutations_do_no_harm() {
+    smoke::corpora_and_mutations_do_no_harm(stun::ALL);
+}
+
+#[test]
+fn the_allocator_sees_what_is_held() {
+    smoke::the_allocator_sees_what_is_held();
+}
