@@ -12,6 +12,7 @@ pub const ALL: &[(&str, Target)] = &[
     ("link_header", fuzzing::header),
     ("link_held", fuzzing::held),
     ("link_initial", fuzzing::initial),
+    ("link_meeting", fuzzing::meeting),
     ("link_message_1", fuzzing::message_1),
     ("link_message_2", fuzzing::message_2),
     ("link_parameters", fuzzing::parameters),

@@ -17,6 +17,8 @@
 //! - An [`Endpoint`] is a device's sockets. It may serve and dial at once.
 //! - An [`Expectation`] is whom we link with, under which secrets: one device, or as a server also [any device](Whom::Anyone) that has the
 //!   secrets, or [guests](Whom::Guests) who have them and stay nameless. As a server it opens a *gate* until it is [forgotten](Endpoint::forget).
+//! - A [`Meeting`] is for two that are behind NATs and have told each other where they may be: both [ask each other](Endpoint::meet) for answers, with sealed probes, until
+//!   they get through; then one [links](Meet::link) over what was reached. What is asked where and when is `wayside-path`'s [`traversal`].
 //! - A [`Link`] carries [streams](Stream) that name the protocol they speak, and datagrams. It has several [paths](Link::paths) at a time and leaves
 //!   a dead one for one that answers; `wayside-path` decides.
 //!
@@ -92,7 +94,7 @@
 //!
 //! # Not here
 //!
-//! - Finding addresses, opening NATs, relaying: a link is dialled, and moves between the paths that came of it.
+//! - Finding addresses, relaying: candidates and tunnels are told to it.
 //! - Which side dials: the caller decides. Where both dial a session that both expect, one link survives.
 //! - Where the secrets come from, and how long they live.
 //! - Hiding that this protocol is spoken: the version number is in the clear.
@@ -121,7 +123,7 @@ mod stream;
 
 pub use config::{Congestion, EndpointConfig};
 pub use core::cipher::Ciphers;
-pub use endpoint::{Endpoint, Measured, Meet, Meeting, StunPolicy, StunServer};
+pub use endpoint::{Endpoint, Measured, Meet, Meeting, Renewal, StunPolicy, StunServer};
 pub use error::{Attempt, CloseReason, LinkError};
 pub use expectation::{Expectation, Kem, Whom};
 pub use link::{Link, LinkEvent, LinkStats, MAX_PROTOCOL_NAME, PathView};

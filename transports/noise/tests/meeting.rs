@@ -16,7 +16,7 @@ use tokio::{
 };
 use wayside_noise::{
     Candidate, CandidateKind, Endpoint, EndpointConfig, Expectation, Kind, Link, LinkError, Mapping, Meet,
-    MeetEvent, Meeting, MemoryNetwork, Nat, Network, Remote,
+    MeetEvent, Meeting, MemoryNetwork, Nat, Network, Remote, Renewal, SessionId, StaticKey, Tunnel,
     traversal::{Reached, Role, Socket, Why, guard::Surroundings},
 };
 
@@ -171,6 +171,84 @@ async fn a_peer_is_found_where_it_did_not_say_that_it_is() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn several_meet_at_once() {
+    let pair = Pair::new().await;
+    let config =
+        EndpointConfig { network: Network::Memory(pair.network.clone()), ..EndpointConfig::default() };
+    let (mut dialling, mut meetings) = (Vec::new(), Vec::new());
+    for number in 10..20_u8 {
+        // All behind one address, so that it does not tell them apart.
+        let address = SocketAddr::new(at(DIALLER).ip(), 5000 + u16::from(number));
+        let agreed = Agreed {
+            client: StaticKey::from_bytes([number; 32]),
+            gate: [number; 32].into(),
+            psk: [100 + number; 32].into(),
+            ..Agreed::default()
+        };
+        let session = SessionId([number; 16]);
+        let of_client = Expectation { session, ..agreed.of_client() };
+        pair.waiter.expect(of_client.clone());
+        let dialler = Endpoint::bind(&[address], agreed.client.clone(), config.clone()).await.unwrap();
+        meetings.push(pair.waiter.meet(meeting(&pair.waiter, of_client, Role::Waits, &[at(DIALLER)])));
+        let dials = dialler.meet(meeting(&dialler, agreed.of_server(), Role::Dials, &[at(WAITER)]));
+        dialling.push((dialler, dials));
+    }
+    let all = dialling.iter().map(|(_, (meet, _))| meet.link(PATIENCE));
+    for dialled in futures::future::join_all(all).await {
+        assert_eq!(dialled.unwrap().remote(), at(WAITER));
+    }
+}
+
+/// Both expect and dial one session, as friends do that have one of old.
+#[tokio::test(start_paused = true)]
+async fn where_both_dial_one_link_survives() {
+    let pair = Pair::new().await;
+    pair.dialler.expect(pair.agreed.of_server());
+    let (one, _events) = pair.dialler.meet(pair.dials(&[at(WAITER)]));
+    let (other, _events) = pair.waiter.meet(pair.waits(&[at(DIALLER)]));
+    let (one, other) = tokio::join!(one.link(PATIENCE), other.link(PATIENCE));
+    let (one, other) = (one.unwrap(), other.unwrap());
+    assert_ne!(one.is_initiator(), other.is_initiator());
+    carries(&one, &other).await;
+}
+
+/// A relay is there at once, and the direct way takes longer: the link comes up over the one and moves to the other, though the meeting is over by then.
+#[tokio::test(start_paused = true)]
+async fn a_link_over_a_relay_moves_to_what_is_reached_later() {
+    let pair = Pair::new().await;
+    let (near, far) = (pair.dialler.relayed_tunnel(), pair.waiter.relayed_tunnel());
+    let through = Remote::Tunnel(near.id());
+    let relay = tokio::spawn(carry(near, far));
+    let (waits, _events) = pair.waiter.meet(pair.waits(&[at(DIALLER)]));
+    pair.network.cut(true);
+    let dials = Meeting { others: vec![through], ..pair.dials(&[at(WAITER)]) };
+    let (dials, _events) = pair.dialler.meet(dials);
+    let (dialled, accepted) = links(&dials, &pair.waiter).await;
+    assert_eq!(dialled.kind(), Kind::Relayed);
+    drop((waits, dials));
+    pair.network.cut(false);
+    let moved = async {
+        while dialled.kind() == Kind::Relayed || accepted.kind() == Kind::Relayed {
+            sleep(Duration::from_millis(100)).await;
+        }
+    };
+    timeout(PATIENCE, moved).await.expect("moves");
+    carries(&dialled, &accepted).await;
+    relay.abort();
+}
+
+/// What a friend does that forwards.
+async fn carry(mut one: Tunnel, mut other: Tunnel) {
+    loop {
+        tokio::select! {
+            Some(datagram) = one.outgoing() => { other.arrived(datagram).await; }
+            Some(datagram) = other.outgoing() => { one.arrived(datagram).await; }
+            else => return,
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn it_is_said_why_nobody_was_reached() {
     let pair = Pair::new().await;
     let (dials, mut events) = pair.dialler.meet(pair.dials(&[at(WAITER)]));
@@ -232,4 +310,39 @@ async fn ports_are_guessed_until_a_spare_socket_is_hit() {
     carries(&dialled, &accepted).await;
     assert_eq!(accepted.remote(), at(DIALLER));
     assert_ne!(dialled.remote().port(), at(WAITER).port());
+}
+
+/// What one side of a link knows when it looks for a better way.
+fn renewal(of: &Endpoint, number: u64, peer: &[SocketAddr]) -> Renewal {
+    let Meeting { candidates, surroundings, .. } =
+        meeting(of, Agreed::default().of_client(), Role::Waits, peer);
+    let (mapping, nat) = (Mapping::Unknown, Nat::default());
+    Renewal { number, candidates, mapping, surroundings, nat, may_guess: false }
+}
+
+#[tokio::test]
+async fn a_link_finds_a_better_way_by_what_is_told_over_it() {
+    let agreed = Agreed::default();
+    let (dialler, waiter) = agreed.endpoints().await;
+    let tcp = waiter.listen_tcp(loopback()).await.unwrap();
+    waiter.expect(agreed.of_client());
+    let (dialled, accepted) =
+        tokio::join!(dialler.connect(agreed.of_server(), [Remote::Tcp(tcp)], PATIENCE), waiter.accept());
+    let (dialled, accepted) = (dialled.unwrap(), accepted.unwrap());
+    assert_eq!(dialled.kind(), Kind::Tcp);
+    let (to_dialler, to_waiter) = (dialler.local_addresses(), waiter.local_addresses());
+    // Numbers differ: the secrets do, and nothing is understood.
+    let (_one, mut nothing) = dialler.renew(&dialled, renewal(&dialler, 1, &to_waiter));
+    let (_other, _) = waiter.renew(&accepted, renewal(&waiter, 2, &to_dialler));
+    assert!(timeout(Duration::from_millis(300), nothing.recv()).await.is_err());
+    let (_one, mut found) = dialler.renew(&dialled, renewal(&dialler, 3, &to_waiter));
+    let (_other, _) = waiter.renew(&accepted, renewal(&waiter, 3, &to_dialler));
+    dialled.learn(reached(&mut found).await.remote);
+    let moved = async {
+        while [&dialled, &accepted].iter().any(|link| link.kind() != (Kind::Udp { v6: false })) {
+            sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(PATIENCE, moved).await.expect("the link moves to UDP");
+    carries(&dialled, &accepted).await;
 }

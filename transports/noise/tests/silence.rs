@@ -14,7 +14,10 @@ use tokio::{
     net::UdpSocket,
     time::{sleep, timeout},
 };
-use wayside_noise::{Endpoint, EndpointConfig, Kem, Link};
+use wayside_noise::{
+    Endpoint, EndpointConfig, Kem, Link, Mapping, Meeting, Nat,
+    traversal::{Role, guard::Surroundings},
+};
 
 /// Longer than three retransmissions of a handshake would take.
 const LISTENING: Duration = Duration::from_millis(1500);
@@ -165,6 +168,38 @@ async fn an_endpoint_that_only_dials_is_as_silent() {
     let mut short = noise.bytes(100);
     short[0] = 0x40;
     stranger.send(address, &short).await;
+    stranger.hears_nothing().await;
+}
+
+#[tokio::test]
+async fn an_endpoint_that_meets_somebody_is_as_silent() {
+    let (endpoint, address) = endpoint().await;
+    let (stranger, mut noise) = (Stranger::new().await, Noise(5));
+    let mut meetings = Vec::new();
+    for (role, secret) in [(Role::Dials, 7), (Role::Waits, 8), (Role::Waits, 9)] {
+        let agreed = Agreed { gate: [secret; 32].into(), psk: [secret; 32].into(), ..Agreed::default() };
+        meetings.push(endpoint.meet(Meeting {
+            expectation: agreed.of_client(),
+            role,
+            candidates: Vec::new(),
+            others: Vec::new(),
+            mapping: Mapping::Random,
+            surroundings: Surroundings { ourselves: vec![address], ..Surroundings::default() },
+            nat: Nat::default(),
+            latency: Duration::ZERO,
+            may_guess: true,
+        }));
+    }
+    for length in [38, 63, 64, 65, 128] {
+        for _ in 0..500 {
+            let mut datagram = noise.bytes(length);
+            datagram[0] &= 0xbf;
+            stranger.send(address, &datagram).await;
+        }
+    }
+    for datagram in bait::bait(&mut noise) {
+        stranger.send(address, &datagram).await;
+    }
     stranger.hears_nothing().await;
 }
 

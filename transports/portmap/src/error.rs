@@ -94,8 +94,10 @@ impl From<io::Error> for Cause {
     fn from(error: io::Error) -> Self {
         use io::ErrorKind::*;
         match error.kind() {
-            // A closed port; nobody there; a route that ends.
-            ConnectionRefused | HostUnreachable | NetworkUnreachable | TimedOut => Self::NoAnswer,
+            // A closed port (which Windows calls a reset); nobody there; a route that ends.
+            ConnectionRefused | ConnectionReset | HostUnreachable | NetworkUnreachable | TimedOut => {
+                Self::NoAnswer
+            }
             _ => Self::Io(error.to_string()),
         }
     }

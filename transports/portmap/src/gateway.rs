@@ -58,12 +58,13 @@ fn default_gateway() -> Option<Ipv4Addr> {
     netdev::get_default_gateway().ok()?.ipv4.first().copied()
 }
 
-/// Of the default routes that are up and have a gateway, the one with the least metric. The kernel prints addresses as numbers in its own byte order
-/// (`fib_route_seq_show` in net/ipv4/fib_trie.c).
+/// The gateway of the default route that the kernel takes: the one that is up and has the least metric. Where that one has no gateway (a tunnel, say), there
+/// is nobody to ask, for what we send does not go by another one. The kernel prints addresses as numbers in its own byte order (`fib_route_seq_show` in
+/// net/ipv4/fib_trie.c).
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn parse_routes(table: &str) -> Option<Ipv4Addr> {
-    /// RTF_UP and RTF_GATEWAY.
-    const FLAGS: u32 = 0x1 | 0x2;
+    /// RTF_UP of linux/route.h.
+    const UP: u32 = 0x1;
     let route = |line: &str| {
         let hex = |field: Option<&str>| u32::from_str_radix(field?, 16).ok();
         // Interface, destination, gateway, flags, two counters, metric, mask.
@@ -73,10 +74,11 @@ fn parse_routes(table: &str) -> Option<Ipv4Addr> {
         let flags = hex(fields.next())?;
         let metric: u32 = fields.nth(2)?.parse().ok()?;
         let mask = hex(fields.next())?;
-        (destination == 0 && mask == 0 && flags & FLAGS == FLAGS && gateway != 0)
-            .then(|| (metric, Ipv4Addr::from(gateway.to_ne_bytes())))
+        (destination == 0 && mask == 0 && flags & UP != 0)
+            .then_some((metric, Ipv4Addr::from(gateway.to_ne_bytes())))
     };
-    table.lines().skip(1).filter_map(route).min_by_key(|(metric, _)| *metric).map(|(_, gateway)| gateway)
+    let (_, gateway) = table.lines().skip(1).filter_map(route).min_by_key(|(metric, _)| *metric)?;
+    (!gateway.is_unspecified()).then_some(gateway)
 }
 
 #[cfg(all(test, target_os = "linux", target_endian = "little"))]
@@ -99,6 +101,12 @@ mod tests {
     fn without_a_gateway_there_is_none() {
         // A point-to-point link has a default route, and no gateway.
         let table = format!("{HEAD}ppp0\t00000000\t00000000\t0001\t0\t0\t0\t00000000\t0\t0\t0\n");
+        assert_eq!(parse_routes(&table), None);
+        // Nor is the one of another default route asked, that has not the least metric.
+        let table = format!(
+            "{HEAD}tun0\t00000000\t00000000\t0001\t0\t0\t50\t00000000\t0\t0\t0\n\
+             eth0\t00000000\t01004D0A\t0003\t0\t0\t100\t00000000\t0\t0\t0\n"
+        );
         assert_eq!(parse_routes(&table), None);
         for table in ["", HEAD, "x\ny z\n\n", "h\neth0\t00000000\tzz\t0003\n"] {
             assert_eq!(parse_routes(table), None);

@@ -45,7 +45,8 @@ impl Keeper {
                 outcome = self.asker.obtain(gateway) => outcome,
             };
             let remaining = self.asker.remaining();
-            failures = if remaining.is_zero() { failures.saturating_add(1) } else { 0 };
+            let asked_in_vain = remaining.is_zero() && outcome != Err(Error::NoGateway);
+            failures = if asked_in_vain { failures.saturating_add(1) } else { 0 };
             let pause = pause(&outcome.as_ref().map(|mapping| mapping.lease), failures, remaining);
             self.publish(outcome);
             tokio::select! {
@@ -111,6 +112,8 @@ impl Keeper {
 fn pause(lease: &Result<Duration, &Error>, failures: u32, remaining: Duration) -> Duration {
     let pause = match lease {
         Ok(lease) => (*lease / 2).min(SELDOM),
+        // Looking for one costs nobody anything.
+        Err(Error::NoGateway) => FIRST_PAUSE,
         // RFC 6887, section 11.2.1: each time at half of what is left.
         Err(_) if !remaining.is_zero() => (remaining / 2).min(SELDOM),
         Err(_) => FIRST_PAUSE.saturating_mul(1 << failures.saturating_sub(1).min(16)).min(LAST_PAUSE),
@@ -122,7 +125,8 @@ fn pause(lease: &Result<Duration, &Error>, failures: u32, remaining: Duration) -
 mod tests {
     use super::*;
 
-    const FAILED: Result<Duration, &Error> = Err(&Error::NoGateway);
+    const FAILED: Result<Duration, &Error> =
+        Err(&Error::NoAnswer { gateway: std::net::Ipv4Addr::LOCALHOST, protocols: vec![] });
 
     fn seconds(seconds: u64) -> Duration {
         Duration::from_secs(seconds)
@@ -142,6 +146,7 @@ mod tests {
             (1..=9).map(|failures| pause(&FAILED, failures, Duration::ZERO).as_secs()).collect();
         assert_eq!(pauses, [30, 60, 120, 240, 480, 960, 1800, 1800, 1800]);
         assert_eq!(pause(&FAILED, u32::MAX, Duration::ZERO), LAST_PAUSE);
+        assert_eq!(pause(&Err(&Error::NoGateway), 0, seconds(3600)), FIRST_PAUSE);
     }
 
     #[test]

@@ -18,8 +18,8 @@
 //!
 //! The gateway of the IPv4 default route, and nobody else: nothing is scanned. [PCP](Protocol::Pcp) and [NAT-PMP](Protocol::NatPmp) are datagrams to its port 5351.
 //! [UPnP](Protocol::Upnp), only where it is named, begins with a multicast that the local network hears; only an answer of the default gateway that leads to
-//! the default gateway is followed. One round of asking is at most 11 datagrams and a few requests over HTTP, takes at most some 25 s (with a gateway that
-//! says nothing: 7 s), and never begins within 5 s of the one before.
+//! the default gateway is followed. One round of asking is one to three datagrams, or a multicast and some three requests over HTTP. With a gateway that says
+//! nothing it is 8 datagrams in 7 s, with one that does its worst 17 datagrams and 11 requests in 45 s. It never begins within 5 s of the one before.
 //!
 //! # What is believed
 //!

@@ -139,6 +139,17 @@ mod tests {
         assert_eq!(read_address(&MAPPED), None);
     }
 
+    proptest::proptest! {
+        #[test]
+        fn whatever_comes_is_read_or_not(bytes: Vec<u8>, at in 0_usize..16, byte: u8) {
+            let mut bent = MAPPED;
+            bent[at] = byte;
+            for bytes in [&bytes[..], &bent] {
+                let _ = (read_address(bytes), read_mapping(bytes, 4242));
+            }
+        }
+    }
+
     #[test]
     fn refusals_are_told_apart() {
         assert_eq!(read_mapping(&[0, 129, 0, 2, 0, 0, 0, 9], 4242), Some(Err(refusal(2))));

@@ -175,6 +175,16 @@ mod tests {
         assert_eq!(read(&announce, &NONCE, 4242), None);
     }
 
+    proptest::proptest! {
+        #[test]
+        fn whatever_comes_is_read_or_not(bytes: Vec<u8>, at in 0_usize..60, byte: u8) {
+            let _ = read(&bytes, &NONCE, 4242);
+            let mut bent = answer(0, 4242, EXTERNAL.ip().to_ipv6_mapped());
+            bent[at] = byte;
+            let _ = read(&bent, &NONCE, 4242);
+        }
+    }
+
     #[test]
     fn refusals_are_told_apart() {
         let refused = answer(2, 4242, Ipv6Addr::UNSPECIFIED);

@@ -18,6 +18,7 @@ use super::{
     initial::Header,
     kem::FixedKem,
     packet::{HeaderKey, PacketKey},
+    punch::{self, Punch},
     schedule::{Directions, LinkSecrets, expand},
     suite::{Kem, Pattern, Suite},
 };
@@ -53,6 +54,7 @@ fn vectors() -> Value {
         "kem": kem_vector(),
         "handshakes": handshakes,
         "packets": packets.concat(),
+        "meeting": meeting(),
     })
 }
 
@@ -195,6 +197,34 @@ fn packet(cipher: PacketCipher, path: u32, number: u64) -> Value {
         "header": hex(&header),
         "payload": hex(plain),
         "protected": hex(&packet),
+    })
+}
+
+/// A question of who dials, and answers of who waits.
+fn meeting() -> Value {
+    let (gate, psk) = (secret(0x30), secret(0x40));
+    let keys = punch::keys(&gate, &psk);
+    let nonce: [u8; 12] = std::array::from_fn(|i| 0xb0 + i as u8);
+    let probe = |key: &Secret32, punch: Punch| {
+        let datagram = punch.seal_with(key, [0xff], nonce);
+        assert_eq!(Punch::open(key, &datagram), Some(punch));
+        hex(&datagram)
+    };
+    let answer =
+        |seen: &str| probe(&keys.responder, Punch::Answer(0x0102_0304_0506_0708, seen.parse().unwrap()));
+    json!({
+        "gate": hex(gate.as_bytes()),
+        "psk": hex(psk.as_bytes()),
+        "initiator": hex(keys.initiator.as_bytes()),
+        "responder": hex(keys.responder.as_bytes()),
+        "first": hex(&[0xff]),
+        "nonce": hex(&nonce),
+        "number": hex(&0x0102_0304_0506_0708_u64.to_be_bytes()),
+        "ask": probe(&keys.initiator, Punch::Ask(0x0102_0304_0506_0708)),
+        "seen_v4": "192.0.2.7:4660",
+        "answer_v4": answer("192.0.2.7:4660"),
+        "seen_v6": "[2001:db8::7]:4660",
+        "answer_v6": answer("[2001:db8::7]:4660"),
     })
 }
 

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::{sync::mpsc, task::AbortHandle, time::sleep};
+use tokio::{sync::mpsc, time::sleep};
 use wayside_path::{
     Candidate, Mapping, Nat,
     traversal::{Role, Setup, Why, guard::Surroundings},
@@ -46,14 +46,15 @@ pub struct Meeting {
     pub may_guess: bool,
 }
 
-/// A meeting under way. Dropping it ends it: nothing more is asked or answered, and spare sockets over which no path leads are closed.
+/// A meeting under way. Dropping it ends it: nothing more is asked or answered, and spare sockets are closed; those that have led to the peer ten seconds
+/// later, unless a path leads over them.
 pub struct Meet {
     expectation: Expectation,
     others: Vec<Remote>,
     linker: Linker,
     talk: Arc<Talk>,
-    /// `None` where there are too many meetings, and this one asks nothing.
-    under_way: Option<(u64, AbortHandle)>,
+    /// What the endpoint knows it by; `None` where there are too many meetings, and this one asks nothing.
+    number: Option<u64>,
 }
 
 /// Addresses of a peer, since it may have named them. A record carries six.
@@ -95,12 +96,12 @@ impl Endpoint {
         };
         let keys = punch::keys(&expectation.gate, &expectation.psk);
         let talk = Arc::new(Talk::new(keys, setup, &candidates, meeting.mapping, events));
-        let under_way = self.shared.meetings.add(Arc::clone(&talk)).map(|number| {
+        let number = self.shared.meetings.add(Arc::clone(&talk));
+        if number.is_some() {
             let gate = Arc::clone(&self.gate);
-            let driving = Arc::clone(&talk).drive(Arc::clone(&self.shared), move || gate.is_closed());
-            (number, tokio::spawn(driving).abort_handle())
-        });
-        (Meet { expectation, others, linker: self.linker(), talk, under_way }, happened)
+            tokio::spawn(Arc::clone(&talk).drive(Arc::clone(&self.shared), move || gate.is_closed()));
+        }
+        (Meet { expectation, others, linker: self.linker(), talk, number }, happened)
     }
 }
 
@@ -109,14 +110,19 @@ impl Meet {
     /// that it is there now.
     pub fn peer(&self, candidates: &[Candidate], mapping: Mapping) {
         self.talk.peer(candidates.get(..MAX_CANDIDATES).unwrap_or(candidates), mapping);
-        if let Some((number, _)) = &self.under_way {
-            self.linker.shared.meetings.renamed(*number);
+        if let Some(number) = self.number {
+            self.linker.shared.meetings.renamed(number);
         }
     }
 
     /// The NAT in front of this machine was measured anew.
     pub fn ours(&self, nat: Nat) {
         self.talk.ours(nat);
+    }
+
+    /// This machine is elsewhere now, or its router has begun anew.
+    pub fn moved(&self, surroundings: Surroundings) {
+        self.talk.moved(surroundings);
     }
 
     /// Somebody whom we trust knows that the peer is at this address.
@@ -144,7 +150,7 @@ impl Meet {
 
     /// The addresses that did not answer, and why.
     fn unreached(&self) -> Vec<Attempt> {
-        let (Some(why), true) = (self.talk.why(), self.under_way.is_some()) else { return Vec::new() };
+        let (Some(why), true) = (self.talk.why(), self.number.is_some()) else { return Vec::new() };
         let candidates = self.talk.named().into_iter().map(Remote::Udp);
         candidates.map(|candidate| Attempt { candidate, failure: in_words(why).to_owned() }).collect()
     }
@@ -152,7 +158,7 @@ impl Meet {
 
 impl Ways for Meet {
     fn first(&self) -> Vec<Remote> {
-        let plainly = if self.under_way.is_some() { Vec::new() } else { self.talk.named() };
+        let plainly = if self.number.is_some() { Vec::new() } else { self.talk.named() };
         plainly.into_iter().map(Remote::Udp).chain(self.others.iter().copied()).collect()
     }
 
@@ -161,7 +167,7 @@ impl Ways for Meet {
             let before = self.talk.reached().get(place - 1).map(|(_, way)| way.rtt).unwrap_or_default();
             sleep((before * ROUND_TRIPS).clamp(LEAST_AHEAD, MOST_AHEAD)).await;
         }
-        self.under_way.as_ref()?;
+        self.number?;
         self.talk.way(place).await.map(|(socket, way)| (socket, way.remote))
     }
 
@@ -180,9 +186,8 @@ impl Ways for Meet {
 
 impl Drop for Meet {
     fn drop(&mut self) {
-        if let Some((number, driving)) = &self.under_way {
-            driving.abort();
-            self.linker.shared.end_meeting(*number, &self.talk);
+        if let Some(number) = self.number {
+            self.linker.shared.end_meeting(number, &self.talk);
         }
     }
 }

@@ -8,12 +8,14 @@ mod glare;
 mod linker;
 mod measure;
 mod meet;
+mod renew;
 mod stun;
 mod transports;
 
 pub use self::{
     measure::Measured,
     meet::{Meet, Meeting},
+    renew::Renewal,
     stun::{StunPolicy, StunServer},
 };
 
@@ -216,6 +218,7 @@ impl Endpoint {
     /// three seconds at most.
     pub async fn close(&self, reason: &str) {
         self.gate.close();
+        self.shared.closing();
         self.respond_stun(None);
         let reason = reason.as_bytes();
         self.quic.close(VarInt::from_u32(0), reason.get(..MAX_REASON).unwrap_or(reason));
@@ -271,6 +274,7 @@ impl noq::NetworkChangeHint for KeepAll {
 impl Drop for Endpoint {
     fn drop(&mut self) {
         self.gate.close();
+        self.shared.closing();
         self.respond_stun(None);
     }
 }

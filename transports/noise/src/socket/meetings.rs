@@ -80,6 +80,11 @@ impl Meetings {
         }
     }
 
+    /// Has all of them look what is to be done.
+    pub(super) fn stir(&self) {
+        self.lock().talks.values().for_each(|talk| talk.stir());
+    }
+
     /// A meeting is over.
     pub(super) fn remove(&self, number: u64) -> Option<Arc<Talk>> {
         let mut table = self.lock();
@@ -88,7 +93,7 @@ impl Meetings {
     }
 
     /// Takes a probe, if it is of a meeting; whether it is.
-    pub(super) fn arrived(&self, shared: &Shared, socket: usize, from: SocketAddr, datagram: &[u8]) -> bool {
+    pub(crate) fn arrived(&self, shared: &Shared, socket: usize, from: SocketAddr, datagram: &[u8]) -> bool {
         let is_spare = shared.is_spare(socket);
         let found = self.lock().whose(is_spare.then_some(socket), from, datagram);
         let Some((number, talk, said)) = found else { return false };

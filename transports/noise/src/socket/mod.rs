@@ -25,6 +25,8 @@ mod strangers;
 pub(crate) mod stun;
 pub(crate) mod talk;
 pub(crate) mod tcp;
+#[cfg(test)]
+mod tests;
 pub(crate) mod tunnel;
 mod udp;
 

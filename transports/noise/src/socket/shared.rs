@@ -198,7 +198,12 @@ impl Shared {
         }
     }
 
-    /// A meeting is over: its spare sockets close, but for those over which paths lead.
+    /// Whatever meets somebody looks whether it still may.
+    pub(crate) fn closing(&self) {
+        self.meetings.stir();
+    }
+
+    /// A meeting is over: its spare sockets close, but for those that led to the peer.
     pub(crate) fn end_meeting(&self, number: u64, talk: &Talk) {
         self.meetings.remove(number);
         talk.end(self);
@@ -265,6 +270,15 @@ impl Shared {
         {
             self.tunnels.close(tunnel);
         }
+    }
+}
+
+#[cfg(feature = "fuzzing")]
+impl Shared {
+    /// What sends over one socket on a network within the process, and receives nothing.
+    pub(crate) fn over(network: &super::memory::MemoryNetwork, address: SocketAddr) -> Self {
+        let own = vec![(address, Hand::Memory(network.clone(), address))];
+        Self::new(own, Tunnels::new().0, &EndpointConfig::default())
     }
 }
 

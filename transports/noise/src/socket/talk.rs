@@ -12,11 +12,11 @@ use std::{
 
 use tokio::{
     sync::{Notify, mpsc},
-    time::{Instant, sleep_until},
+    time::{Instant, sleep, sleep_until},
 };
 use wayside_path::{
     Candidate, Mapping, Nat, Traversal,
-    traversal::{Heard, MANY, Output, Reached, Role, Setup, Socket, Transmit, Why},
+    traversal::{Heard, MANY, Output, Reached, Role, Setup, Socket, Transmit, Why, guard::Surroundings},
 };
 
 use super::{Shared, route::canonical};
@@ -46,6 +46,9 @@ pub enum MeetEvent {
 const MOST_LEARNT: usize = 32;
 /// Ways to one peer.
 const MOST_REACHED: usize = 64;
+/// A way that was reached over a spare socket stays open for so long after its meeting, since the link may have come up another way first, and opens a
+/// path there next.
+const LINGER: Duration = Duration::from_secs(10);
 /// What is due is looked for so often at most.
 const TICK: Duration = Duration::from_millis(1);
 
@@ -117,17 +120,20 @@ impl Talk {
         }
     }
 
-    /// Does what is due, until `is_over` or the task ends.
-    pub(crate) async fn drive(self: Arc<Self>, shared: Arc<Shared>, is_over: impl Fn() -> bool) {
-        while !is_over() {
+    /// Does what is due, until it [ends](Self::end) or the endpoint does.
+    pub(crate) async fn drive(self: Arc<Self>, shared: Arc<Shared>, is_closed: impl Fn() -> bool) {
+        while !self.lock().is_over && !is_closed() {
             let due = self.tick(&shared);
             tokio::select! {
                 () = sleep_until(due) => {}
                 () = self.stirred.notified() => {}
             }
         }
-        self.lock().is_over = true;
-        self.news.notify_waiters();
+        let kept = self.end(&shared);
+        if !kept.is_empty() {
+            sleep(LINGER).await;
+            shared.close_spares(kept);
+        }
     }
 
     /// Where the peer said that it may be reached.
@@ -154,8 +160,13 @@ impl Talk {
         self.stirred.notify_one();
     }
 
+    pub(crate) fn moved(&self, surroundings: Surroundings) {
+        self.lock().traversal.moved(self.now(), surroundings);
+        self.stirred.notify_one();
+    }
+
     pub(crate) fn attested(&self, ip: IpAddr) {
-        self.lock().traversal.attested(ip);
+        self.lock().traversal.attested(self.now(), ip);
         self.stirred.notify_one();
     }
 
@@ -186,6 +197,11 @@ impl Talk {
         }
     }
 
+    /// Has its task look what is to be done.
+    pub(super) fn stir(&self) {
+        self.stirred.notify_one();
+    }
+
     /// Whether a spare socket is this meeting's.
     pub(super) fn has_spare(&self, number: usize) -> bool {
         self.lock().spares.contains(&number)
@@ -213,10 +229,16 @@ impl Talk {
         state.learnt.len() < MOST_LEARNT && !state.named.contains(&from) && state.learnt.insert(from)
     }
 
-    /// Closes its spare sockets, but for those over which paths lead.
-    pub(super) fn end(&self, shared: &Shared) {
-        let spares = std::mem::take(&mut self.lock().spares);
-        shared.close_spares(spares);
+    /// It is over: nothing more is asked. The spare sockets that led nowhere close; returns those that did lead to the peer.
+    pub(super) fn end(&self, shared: &Shared) -> Vec<usize> {
+        let mut state = self.lock();
+        state.is_over = true;
+        let (kept, surplus) = state.used_and_surplus(self.own);
+        drop(state);
+        shared.close_spares(surplus);
+        self.news.notify_waiters();
+        self.stirred.notify_one();
+        kept
     }
 
     /// Does what is due now; when to look again.
@@ -226,7 +248,7 @@ impl Talk {
             state.traversal.handle_timeout(self.now());
             self.carry_out(&mut state, shared);
             if std::mem::take(&mut state.has_surplus) {
-                shared.close_spares(state.surplus(self.own));
+                shared.close_spares(state.used_and_surplus(self.own).1);
             }
             state.wanted.take()
         };
@@ -234,6 +256,11 @@ impl Talk {
             // Takes some milliseconds, in which answers go on.
             let opened = shared.open_spares(count.min(MANY));
             let mut state = self.lock();
+            if state.is_over {
+                // Meanwhile.
+                shared.close_spares(opened);
+                return Instant::now();
+            }
             let count = u16::try_from(opened.len()).unwrap_or(u16::MAX);
             state.spares = opened;
             state.traversal.spares_opened(self.now(), count);
@@ -324,10 +351,10 @@ impl State {
         Some(Socket::Spare(u16::try_from(at).ok()?))
     }
 
-    /// The spare sockets over which nothing was reached.
-    fn surplus(&self, own: usize) -> Vec<usize> {
+    /// The spare sockets over which something was reached, and the others.
+    fn used_and_surplus(&self, own: usize) -> (Vec<usize>, Vec<usize>) {
         let used: BTreeSet<_> = self.reached.iter().filter_map(|way| self.number(own, way.socket)).collect();
-        self.spares.iter().copied().filter(|number| !used.contains(number)).collect()
+        self.spares.iter().partition(|number| used.contains(number))
     }
 }
 

@@ -3,6 +3,7 @@
 
 import hashlib
 import hmac
+import ipaddress
 import json
 import pathlib
 import struct
@@ -203,6 +204,29 @@ def packet(given):
     return dict(given, protected=protect(given["cipher"], secret, given["path"], given["number"], header, 13, payload).hex())
 
 
+def meeting(given):
+    get = lambda name: bytes.fromhex(given[name])
+    keys = directions(mac(get("gate"), get("psk")), "punch")
+    first = bytes([get("first")[0] & 0xBF])
+
+    def probe(side, kind, seen=None):
+        address = bytes(18)
+        if seen:
+            ip, port = seen.rsplit(":", 1)
+            ip = ipaddress.ip_address(ip.strip("[]"))
+            address = (bytes(10) + b"\xff\xff" if ip.version == 4 else b"") + ip.packed + struct.pack(">H", int(port))
+        body = bytes([kind]) + get("number") + address + bytes(8)
+        return (first + get("nonce") + ChaCha20Poly1305(keys[side]).encrypt(get("nonce"), body, first)).hex()
+
+    return dict(
+        given,
+        **{side: key.hex() for side, key in keys.items()},
+        ask=probe("initiator", 0),
+        answer_v4=probe("responder", 1, given["seen_v4"]),
+        answer_v6=probe("responder", 1, given["seen_v6"]),
+    )
+
+
 def main():
     given = json.loads((pathlib.Path(__file__).parent / "link.json").read_text())
     shakes = [handshake(shake, given["kem"]) for shake in given["handshakes"]]
@@ -213,6 +237,7 @@ def main():
         handshakes=shakes,
         gate=gate(given["gate"], bytes.fromhex(shakes[0]["message_1"])),
         packets=[packet(p) for p in given["packets"]],
+        meeting=meeting(given["meeting"]),
     )
     for part in given:
         print("ok  " if computed[part] == given[part] else "DIFF", part)

@@ -22,8 +22,10 @@ pub(super) struct Run {
     pub(super) ip: IpAddr,
     ports: Ports,
     due: Duration,
+    /// When the last one was made.
+    last: Duration,
     /// Whether somebody whom we trust has said that the peer is at this address.
-    pub(super) attested: bool,
+    attested: bool,
     made: u32,
     /// How many may be made before the peer is known to have begun.
     first_window: u32,
@@ -32,7 +34,14 @@ pub(super) struct Run {
 }
 
 impl Run {
-    pub(super) fn new(ip: IpAddr, mapping: Mapping, begins: Duration, begins_late: bool, seed: u64) -> Self {
+    /// `uncertain`: the peer may begin so much later than then, and half of all guesses are kept for that.
+    pub(super) fn new(
+        ip: IpAddr,
+        mapping: Mapping,
+        begins: Duration,
+        uncertain: Option<Duration>,
+        seed: u64,
+    ) -> Self {
         let ports = match mapping {
             Mapping::Sequential { last, step } => Ports::sequential(last, step),
             _ => Ports::random(seed),
@@ -41,10 +50,11 @@ impl Run {
             ip,
             ports,
             due: begins,
+            last: Duration::ZERO,
             attested: false,
             made: 0,
-            first_window: if begins_late { MOST / 2 } else { MOST },
-            second_window: begins.saturating_add(Duration::from_secs(60)),
+            first_window: if uncertain.is_some() { MOST / 2 } else { MOST },
+            second_window: begins.saturating_add(uncertain.unwrap_or_default()),
         }
     }
 
@@ -59,6 +69,17 @@ impl Run {
         }
     }
 
+    /// Somebody whom we trust says that the peer is there; what could not be asked until now is not made up for.
+    pub(super) fn attest(&mut self, now: Duration) {
+        if !std::mem::replace(&mut self.attested, true) {
+            self.due = self.due.max(now);
+        }
+    }
+
+    pub(super) fn is_attested(&self) -> bool {
+        self.attested
+    }
+
     /// Whether all guesses were made.
     pub(super) fn is_over(&self) -> bool {
         self.made >= if self.attested { MOST } else { UNATTESTED }
@@ -67,7 +88,7 @@ impl Run {
     /// The peer is known to be at it now.
     pub(super) fn peer_is_there(&mut self, now: Duration, mapping: Mapping) {
         self.first_window = MOST;
-        self.due = self.due.min(now);
+        self.due = now.max(self.last.saturating_add(PAUSE));
         if let Mapping::Sequential { last, step } = mapping {
             self.ports = Ports::sequential(last, step);
         }
@@ -78,7 +99,11 @@ impl Run {
         if self.due()? > now {
             return None;
         }
+        if self.made == self.first_window {
+            self.due = now;
+        }
         self.due = self.due.max(now.saturating_sub(MOST_LATE)).saturating_add(PAUSE);
+        self.last = now;
         self.made += 1;
         Some(self.ports.next())
     }
@@ -157,13 +182,14 @@ mod tests {
     fn a_run_is_slow_and_ends() {
         let ip = "5.5.5.5".parse().unwrap();
         let secs = Duration::from_secs;
-        let mut run = Run::new(ip, Mapping::Random, secs(1), false, 1);
+        let mut run = Run::new(ip, Mapping::Random, secs(1), None, 1);
         assert_eq!(run.next(Duration::ZERO), None);
         let made = |run: &mut Run, until: u64| {
             (0..until * 100).filter(|tick| run.next(Duration::from_millis(tick * 10)).is_some()).count()
         };
         assert_eq!(made(&mut run, 10), UNATTESTED as usize);
-        run.attested = true;
+        run.attest(secs(10));
+        assert_eq!(run.due(), Some(secs(10)), "nothing is made up for");
         let mut count = UNATTESTED;
         let mut now = secs(10);
         while let Some(due) = run.due() {
@@ -177,15 +203,16 @@ mod tests {
     #[test]
     fn half_of_a_run_waits_for_a_peer_that_may_begin_late() {
         let secs = Duration::from_secs;
-        let mut run = Run::new("5.5.5.5".parse().unwrap(), Mapping::Random, secs(10), true, 1);
-        run.attested = true;
+        let mut run = Run::new("5.5.5.5".parse().unwrap(), Mapping::Random, secs(10), Some(secs(30)), 1);
+        run.attest(secs(0));
         let mut now = secs(10);
         while run.due().is_some_and(|due| due < secs(40)) {
             now = now.max(run.due().unwrap());
             run.next(now);
         }
         assert_eq!(run.made, MOST / 2);
+        assert_eq!(run.due(), Some(secs(40)));
         run.peer_is_there(secs(30), Mapping::Random);
-        assert_eq!(run.due(), Some(run.due.max(now)));
+        assert_eq!(run.due(), Some(secs(30)));
     }
 }

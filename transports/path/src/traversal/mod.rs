@@ -40,14 +40,14 @@ use self::{
     guess::Run,
     numbers::Taken,
     spares::{Spares, Step},
-    target::{Near, Pace, Target},
+    target::{Near, Pace, Target, handful},
 };
 pub use self::{
     guess::UNATTESTED,
     spares::{FEW, MANY},
-    target::{FEW_HOPS, HANDFUL, PRIVATE_HANDFUL},
+    target::{FEW_HOPS, HANDFUL, NEAR_HANDFUL, PRIVATE_HANDFUL},
 };
-use crate::{Candidate, CandidateKind, Mapping, Nat};
+use crate::{Candidate, CandidateKind, Filtering, Mapping, Nat};
 
 /// Who begins when.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -172,16 +172,22 @@ const APART: Duration = Duration::from_millis(5);
 const PLAIN_FIRST: Duration = Duration::from_millis(600);
 /// The side that waits holds doors open so often, where nothing shorter was measured.
 const HOLD: Duration = Duration::from_secs(15);
-/// After that the side that waits sends some questions all the way, in case that its NATs are deeper than it thinks.
-const DEEP_AFTER: Duration = Duration::from_secs(60);
+/// So long after the other side has probably begun, the side that waits sends some questions all the way: its NATs may be deeper than it thinks, or give another port towards
+/// each address after all. What that may spoil has not worked by then.
+const DEEP_AFTER: Duration = Duration::from_secs(4);
+/// Where only the questions of the side that waits can arrive, it asks so often while the other is probably at it.
+const KNOCK: Duration = Duration::from_secs(2);
+/// The plain way is given so long where one side has no NAT: most likely it needs no more.
+const NO_NAT_FIRST: Duration = Duration::from_secs(5);
 /// For so long others are still asked once one has answered, since a better one may.
 const BETTER: Duration = Duration::from_secs(1);
 /// When a person is told that it does not work so far, after both have begun.
 const STUCK_AFTER: Duration = Duration::from_secs(10);
 /// How long the side that dials uses spare sockets: a run of guesses, and what it may begin later.
 const SPARES_FOR: Duration = Duration::from_secs(40);
-/// A bridge that takes longer than this makes it uncertain when the other side begins.
+/// A bridge that takes longer than this makes it uncertain when the other side begins, by half of it and this.
 const SLOW: Duration = Duration::from_secs(3);
+const UNCERTAIN: Duration = Duration::from_secs(15);
 /// Pairs of sockets and addresses that are asked by turns.
 const MOST_TARGETS: usize = 64;
 /// Of those, addresses from which the peer spoke without having named them.
@@ -192,7 +198,7 @@ const MOST_ASKED: usize = 4_096;
 const MOST_PROVEN: usize = 32;
 /// At so many addresses of one peer ports are guessed, and so many of its addresses spare sockets write to.
 const MOST_GUESSED: usize = 2;
-/// How often a peer's new word starts everything anew.
+/// How often a peer's new word starts everything anew, and how often our own moving does.
 const MOST_RENEWALS: u32 = 4;
 
 /// One side of one meeting.
@@ -205,6 +211,8 @@ pub struct Traversal {
     targets: Vec<Target>,
     last_number: u64,
     asked: BTreeMap<u64, Asked>,
+    /// Questions that went all the way to machines that have not spoken.
+    unproven: BTreeMap<IpAddr, u32>,
     taken: Taken,
     proven: BTreeSet<IpAddr>,
     attested: BTreeSet<IpAddr>,
@@ -215,6 +223,7 @@ pub struct Traversal {
     runs: Vec<Run>,
     spares: Option<Spares>,
     renewals: u32,
+    moves: u32,
     guessing: bool,
     stuck_at: Option<Duration>,
     told: Option<Why>,
@@ -242,6 +251,7 @@ impl Traversal {
             targets: Vec::new(),
             last_number: 0,
             asked: BTreeMap::new(),
+            unproven: BTreeMap::new(),
             taken: Taken::default(),
             proven: BTreeSet::new(),
             attested: BTreeSet::new(),
@@ -250,6 +260,7 @@ impl Traversal {
             runs: Vec::new(),
             spares: None,
             renewals: 0,
+            moves: 0,
             guessing: false,
             stuck_at: Some(both_begun.saturating_add(STUCK_AFTER)),
             told: None,
@@ -296,12 +307,29 @@ impl Traversal {
         }
     }
 
+    /// We are elsewhere now, or our router has forgotten everything: doors are opened anew.
+    pub fn moved(&mut self, now: Duration, surroundings: Surroundings) {
+        self.setup.surroundings = surroundings;
+        let around = &self.setup.surroundings;
+        self.targets.retain(|it| it.kind.is_none() || around.place(it.address).is_ok());
+        if self.moves < MOST_RENEWALS {
+            self.moves += 1;
+            for target in self.targets.iter_mut().filter(|it| it.answered.is_none()) {
+                target.restart(now);
+            }
+        }
+        // A candidate that was out of reach may not be now.
+        let mut fresh = self.fresh_targets(now);
+        fresh.truncate(MOST_TARGETS.saturating_sub(self.targets.len()));
+        self.targets.append(&mut fresh);
+    }
+
     /// Somebody whom we trust knows that the peer is at this address.
-    pub fn attested(&mut self, ip: IpAddr) {
+    pub fn attested(&mut self, now: Duration, ip: IpAddr) {
         if self.attested.len() < MOST_PROVEN {
             self.attested.insert(ip.to_canonical());
         }
-        self.trust();
+        self.trust(now);
     }
 
     /// So many spare sockets are open, numbered from zero; fewer than were asked for where the system gives no more.
@@ -358,7 +386,7 @@ impl Traversal {
             Why::BothUnpredictable
         } else if unpredictable(self.mapping) && !self.setup.may_guess {
             Why::GuessedLately
-        } else if !self.runs.is_empty() && self.runs.iter().all(|run| run.is_over() && !run.attested) {
+        } else if !self.runs.is_empty() && self.runs.iter().all(|run| run.is_over() && !run.is_attested()) {
             Why::NotAttested
         } else if !self.runs.is_empty() && self.runs.iter().all(Run::is_over) {
             Why::NotGuessed
@@ -403,30 +431,36 @@ impl Traversal {
     /// Sets up what goes beyond plain questions, as the two NATs want it.
     fn plan(&mut self, now: Duration, is_first: bool) {
         let (ours, theirs) = (self.setup.nat.mapping, self.mapping);
+        let plain_first =
+            if ours == Mapping::None || theirs == Mapping::None { NO_NAT_FIRST } else { PLAIN_FIRST };
         let begins = match self.setup.role {
             _ if !is_first => now,
-            Role::Dials => now.saturating_add(PLAIN_FIRST),
-            Role::Waits => now.saturating_add(self.setup.latency).saturating_add(PLAIN_FIRST),
+            Role::Dials => now.saturating_add(plain_first),
+            Role::Waits => now.saturating_add(self.setup.latency).saturating_add(plain_first),
         };
-        if ours.is_predictable() && !theirs.is_predictable() && self.setup.may_guess {
+        // Whoever lets everybody in needs to know nobody's port.
+        let lets_all_in = ours == Mapping::None && self.setup.nat.filtering == Filtering::EndpointIndependent;
+        if ours.is_predictable() && !theirs.is_predictable() && self.setup.may_guess && !lets_all_in {
             for run in &mut self.runs {
                 run.peer_is_there(now, theirs);
             }
-            let begins_late = is_first && self.setup.role == Role::Waits && self.setup.latency > SLOW;
+            let is_slow = is_first && self.setup.role == Role::Waits && self.setup.latency > SLOW;
+            let uncertain = is_slow.then(|| UNCERTAIN.saturating_add(self.setup.latency / 2));
             for ip in self.public_v4().map(|it| it.address.ip()).collect::<BTreeSet<_>>() {
                 if self.runs.len() < MOST_GUESSED && self.runs.iter().all(|run| run.ip != ip) {
                     self.outputs.push_back(Output::Verify(ip));
-                    self.runs.push(Run::new(ip, theirs, begins, begins_late, self.setup.seed));
+                    self.runs.push(Run::new(ip, theirs, begins, uncertain, self.setup.seed));
                 }
             }
-            self.trust();
+            self.trust(now);
         }
-        if !ours.is_predictable() && theirs.is_predictable() && theirs != Mapping::None {
-            let ends = now.saturating_add(self.setup.latency).saturating_add(SPARES_FOR);
+        if !ours.is_predictable() && theirs.is_predictable() {
+            let ends = now.saturating_add(self.setup.latency.saturating_mul(2)).saturating_add(SPARES_FOR);
             if let Some(spares) = &mut self.spares {
                 spares.prolong(ends);
             } else {
-                let begins = if self.setup.role == Role::Dials { begins } else { now };
+                let is_certain = self.setup.role == Role::Waits && theirs != Mapping::None;
+                let begins = if is_certain { now } else { begins };
                 let to: Vec<_> = self.public_v4().map(|it| it.address).take(MOST_GUESSED).collect();
                 if !to.is_empty() {
                     self.spares = Spares::new(ours, to, begins, ends, self.setup.nat.lifetime);
@@ -453,9 +487,11 @@ impl Traversal {
         found.into_iter()
     }
 
-    fn trust(&mut self) {
+    fn trust(&mut self, now: Duration) {
         for run in &mut self.runs {
-            run.attested |= self.proven.contains(&run.ip) || self.attested.contains(&run.ip);
+            if self.proven.contains(&run.ip) || self.attested.contains(&run.ip) {
+                run.attest(now);
+            }
         }
     }
 
@@ -472,7 +508,7 @@ impl Traversal {
         }));
         let is_first = self.heard.is_none();
         self.heard.get_or_insert(now);
-        self.prove(from.ip());
+        self.prove(now, from.ip());
         let known = self.targets.iter_mut().find(|it| it.socket == socket && it.address == from);
         match known {
             Some(target) => {
@@ -519,7 +555,7 @@ impl Traversal {
         }
         let Some(asked) = self.asked.remove(&number) else { return };
         let rtt = now.saturating_sub(asked.at);
-        self.prove(from.ip());
+        self.prove(now, from.ip());
         if self.targets.iter().all(|it| it.socket != socket || it.address != from) {
             self.learn(now, socket, from);
         }
@@ -538,11 +574,11 @@ impl Traversal {
         }
     }
 
-    fn prove(&mut self, ip: IpAddr) {
+    fn prove(&mut self, now: Duration, ip: IpAddr) {
         if self.proven.len() < MOST_PROVEN {
             self.proven.insert(ip);
         }
-        self.trust();
+        self.trust(now);
     }
 
     fn ask_targets(&mut self, now: Duration) {
@@ -552,10 +588,26 @@ impl Traversal {
             if self.due(target, pace).is_none_or(|due| due > now) {
                 continue;
             }
-            let (socket, to) = (target.socket, target.address);
-            let hops = self.targets.get_mut(at).and_then(|target| target.ask(pace));
-            self.ask(now, socket, to, hops);
+            let (socket, to, hops) = (target.socket, target.address, target.hops(pace));
+            let is_free = target.proven || hops.is_some();
+            let left = handful(target.place);
+            if let Some(target) = self.targets.get_mut(at) {
+                target.asked(now);
+            }
+            if is_free || self.spend(to.ip(), left) {
+                self.ask(now, socket, to, hops);
+            }
         }
+    }
+
+    /// Takes one of the questions that a machine may get before it has spoken.
+    fn spend(&mut self, ip: IpAddr, most: u32) -> bool {
+        if self.proven.contains(&ip) {
+            return true;
+        }
+        let spent = self.unproven.entry(ip).or_default();
+        *spent += 1;
+        *spent <= most
     }
 
     /// When a target is due; not at all once others have answered and it has had its time.
@@ -566,16 +618,24 @@ impl Traversal {
     }
 
     fn pace(&self, now: Duration) -> Pace {
-        let hold = self.setup.nat.lifetime.map_or(HOLD, |it| (it / 2).min(HOLD));
         let mapping = self.setup.nat.mapping;
-        let deep_after =
-            self.started.saturating_add(self.setup.latency.saturating_mul(2)).saturating_add(DEEP_AFTER);
-        let near = if mapping == Mapping::Unknown || mapping.is_predictable() && now >= deep_after {
+        let after = |latency: Duration, pause: Duration| {
+            now >= self.started.saturating_add(latency).saturating_add(pause)
+        };
+        let latency = self.setup.latency;
+        let near = if mapping == Mapping::Unknown || mapping.is_predictable() && after(latency, DEEP_AFTER) {
             Near::Mostly
         } else if mapping.is_predictable() {
             Near::Always
         } else {
             Near::Never
+        };
+        let is_its_time =
+            after(latency / 2, Duration::ZERO) && !after(latency.saturating_mul(2), STUCK_AFTER * 2);
+        let hold = if near == Near::Never && is_its_time && self.mapping.is_predictable() {
+            KNOCK
+        } else {
+            self.setup.nat.lifetime.map_or(HOLD, |it| (it / 2).min(HOLD))
         };
         Pace { hold, near }
     }

@@ -16,15 +16,27 @@ const LATER: Duration = Duration::from_secs(15);
 /// From when on it is asked rarely.
 const LATE: Duration = Duration::from_secs(30);
 
-/// Questions that travel all the way to an address from which nothing has ever come: it may be a third party's.
-pub const HANDFUL: u32 = 24;
-/// The same, in private networks: at home nobody is to be searched for.
+/// Questions that travel all the way to one machine on the internet from which nothing has ever come: it may be a third party. In one meeting, to all ports that the
+/// peer named of it and whatever it names later.
+pub const HANDFUL: u32 = 32;
+/// The same, in a network that we are in: two homes often number their machines alike.
+pub const NEAR_HANDFUL: u32 = 12;
+/// The same, in other private networks: nobody is to be searched for there.
 pub const PRIVATE_HANDFUL: u32 = 6;
 /// Questions of any kind to one address.
 const MOST: u32 = 96;
 /// So many routers a question passes that is to open our own NAT and not to reach the peer's: one's own, and three of the provider's, which may translate addresses too. On
 /// the internet two homes are farther apart.
 pub const FEW_HOPS: u8 = 4;
+
+/// So many questions may go all the way to an address that has not spoken yet.
+pub(super) fn handful(place: Place) -> u32 {
+    match place {
+        Place::Near => NEAR_HANDFUL,
+        Place::Public => HANDFUL,
+        Place::Private => PRIVATE_HANDFUL,
+    }
+}
 
 #[derive(Debug)]
 pub(super) struct Target {
@@ -39,9 +51,10 @@ pub(super) struct Target {
     pub(super) proven: bool,
     role: Role,
     begun: Duration,
+    /// When it was asked last.
+    last: Duration,
     round: u32,
     asked: u32,
-    asked_far: u32,
 }
 
 /// Between two questions of the side that waits, and when they may go far.
@@ -81,15 +94,20 @@ impl Target {
             proven: false,
             role,
             begun: begins,
+            last: begins,
             round: 0,
             asked: 0,
-            asked_far: 0,
         }
     }
 
     /// Asks from then on.
     pub(super) fn begin(&mut self, begins: Duration) {
         self.begun = begins;
+    }
+
+    /// Asks from the beginning again: what was opened before is not open any more.
+    pub(super) fn restart(&mut self, now: Duration) {
+        (self.begun, self.round) = (now, 0);
     }
 
     /// Asks from the beginning again, as the side that dials does: the peer is known to be at it.
@@ -99,35 +117,25 @@ impl Target {
 
     /// When it is to be asked next.
     pub(super) fn due(&self, pace: Pace) -> Option<Duration> {
-        let far = self.place == Place::Near || self.proven;
-        let most = if self.place == Place::Private { PRIVATE_HANDFUL } else { HANDFUL };
-        if self.asked >= MOST || !far && self.asked_far >= most {
+        if self.asked >= MOST {
             return None;
         }
-        let at = |ms: u64| Duration::from_millis(ms);
-        let (table, pause): (&[u64], _) = match self.role {
-            Role::Dials => (&DIAL, THEN),
-            Role::Waits => (&WAIT, pace.hold),
+        let table: &[u64] = match self.role {
+            Role::Dials => &DIAL,
+            Role::Waits => &WAIT,
         };
-        let after = match table.get(self.round as usize) {
-            Some(ms) => at(*ms),
-            None => {
-                let beyond = self.round - table.len() as u32 + 1;
-                let last = at(table.last().copied().unwrap_or_default());
-                let due = last + pause * beyond;
-                if self.role == Role::Waits || due <= LATE {
-                    due
-                } else {
-                    let soon = (LATE.saturating_sub(last)).as_secs() / THEN.as_secs();
-                    LATE + LATER * (beyond - u32::try_from(soon).unwrap_or(beyond))
-                }
+        Some(match (table.get(self.round as usize), self.role) {
+            (Some(ms), _) => self.begun.saturating_add(Duration::from_millis(*ms)),
+            (None, Role::Waits) => self.last.saturating_add(pace.hold),
+            (None, Role::Dials) if self.last < self.begun.saturating_add(LATE) => {
+                self.last.saturating_add(THEN)
             }
-        };
-        Some(self.begun.saturating_add(after))
+            (None, Role::Dials) => self.last.saturating_add(LATER),
+        })
     }
 
-    /// It is asked now; how many hops the question may go.
-    pub(super) fn ask(&mut self, pace: Pace) -> Option<u8> {
+    /// How many hops the next question may go; `None` for all the way.
+    pub(super) fn hops(&self, pace: Pace) -> Option<u8> {
         let stays_near = self.role == Role::Waits
             && !self.proven
             && self.place != Place::Near
@@ -136,13 +144,14 @@ impl Target {
                 Near::Mostly => self.round < 2 || self.round % 2 == 1,
                 Near::Always => true,
             };
+        stays_near.then_some(FEW_HOPS)
+    }
+
+    /// It is asked now, or would be if there were questions left for it.
+    pub(super) fn asked(&mut self, now: Duration) {
         self.round += 1;
         self.asked += 1;
-        if stays_near {
-            return Some(FEW_HOPS);
-        }
-        self.asked_far += 1;
-        None
+        self.last = now;
     }
 }
 
@@ -151,42 +160,35 @@ impl Target {
 mod tests {
     use super::*;
 
-    fn asks(role: Role, place: Place, near: Near, until: Duration) -> Vec<(u64, bool)> {
+    fn asks(role: Role, near: Near, until: Duration) -> Vec<(u64, bool)> {
         let pace = Pace { hold: Duration::from_secs(15), near };
-        let mut target =
-            Target::new(Socket::Own(0), "5.5.5.5:5".parse().unwrap(), place, None, role, Duration::ZERO);
+        let at = "5.5.5.5:5".parse().unwrap();
+        let mut target = Target::new(Socket::Own(0), at, Place::Public, None, role, Duration::ZERO);
         let mut asks = Vec::new();
         while let Some(due) = target.due(pace).filter(|due| *due <= until) {
-            asks.push((u64::try_from(due.as_millis()).unwrap(), target.ask(pace).is_none()));
+            asks.push((u64::try_from(due.as_millis()).unwrap(), target.hops(pace).is_none()));
+            target.asked(due);
         }
         asks
     }
 
     #[test]
     fn who_dials_asks_at_once_and_then_ever_more_rarely() {
-        let all = asks(Role::Dials, Place::Public, Near::Never, Duration::from_secs(600));
-        assert_eq!(all.len(), HANDFUL as usize, "{all:?}");
+        let all = asks(Role::Dials, Near::Never, Duration::from_secs(600));
         assert_eq!(all.iter().filter(|(ms, _)| *ms < 1_000).count(), 4);
         let late: Vec<u64> = all.iter().map(|(ms, _)| *ms / 1_000).filter(|s| *s >= 9).collect();
-        assert_eq!(late.get(..7).unwrap(), [9, 14, 19, 24, 29, 45, 60]);
+        assert_eq!(late.get(..8).unwrap(), [9, 14, 19, 24, 29, 34, 49, 64]);
         assert!(all.windows(2).all(|pair| pair[0].0 < pair[1].0));
+        assert_eq!(asks(Role::Dials, Near::Never, Duration::from_secs(86_400)).len(), MOST as usize);
     }
 
     #[test]
     fn who_waits_holds_its_door_open_without_knocking() {
-        let all = asks(Role::Waits, Place::Public, Near::Always, Duration::from_secs(600));
+        let all = asks(Role::Waits, Near::Always, Duration::from_secs(600));
         assert!(all.iter().all(|(_, far)| !far));
         assert!(all.windows(2).all(|pair| pair[1].0 - pair[0].0 <= 15_000));
         assert_eq!(all.len(), 44);
-        let unknown = asks(Role::Waits, Place::Public, Near::Mostly, Duration::from_secs(600));
+        let unknown = asks(Role::Waits, Near::Mostly, Duration::from_secs(600));
         assert_eq!(unknown.iter().filter(|(_, far)| *far).count(), 21);
-    }
-
-    #[test]
-    fn nobody_searches_a_private_network() {
-        for role in [Role::Dials, Role::Waits] {
-            let all = asks(role, Place::Private, Near::Never, Duration::from_secs(600));
-            assert_eq!(all.len(), PRIVATE_HANDFUL as usize);
-        }
     }
 }

@@ -133,7 +133,7 @@ fn ports_are_guessed_slowly_where_somebody_vouches() {
     let mut it = Traversal::new(ms(0), setup(Role::Dials, Mapping::Independent));
     it.peer(ms(0), &[named(CandidateKind::Reflexive, "6.6.6.6:6")], Mapping::Random);
     assert_eq!(it.poll_output(), Some(Output::Verify("6.6.6.6".parse().unwrap())));
-    it.attested("6.6.6.6".parse().unwrap());
+    it.attested(ms(0), "6.6.6.6".parse().unwrap());
     let (sent, said) = run(&mut it, ms(0), ms(600_000));
     let guesses: Vec<_> = sent.iter().filter(|(_, send)| send.to != at("6.6.6.6:6")).collect();
     assert_eq!(guesses.len(), 2_000);
@@ -199,4 +199,34 @@ fn a_new_word_starts_anew_a_few_times_only() {
         sent += run(&mut it, ms(word * 1_000), ms(word * 1_000 + 999)).0.len();
     }
     assert!(sent <= 5 * 6 * 20, "{sent}");
+}
+
+#[test]
+fn a_machine_gets_a_handful_whatever_ports_a_peer_names() {
+    let mut it = Traversal::new(ms(0), setup(Role::Dials, Mapping::Independent));
+    let mut sent = Vec::new();
+    for word in 0..6_u64 {
+        let named: Vec<_> = (0..6)
+            .map(|port| named(CandidateKind::Reflexive, &format!("8.8.8.8:{}", 100 * word + port + 1)))
+            .collect();
+        it.peer(ms(word * 60_000), &named, Mapping::Random);
+        sent.extend(run(&mut it, ms(word * 60_000), ms(word * 60_000 + 59_000)).0);
+    }
+    assert_eq!(sent.len(), (HANDFUL + UNATTESTED) as usize);
+    let mut it = Traversal::new(ms(0), setup(Role::Waits, Mapping::Unknown));
+    it.peer(ms(0), &[named(CandidateKind::Host, "192.168.1.9:22")], Mapping::Unknown);
+    assert_eq!(run(&mut it, ms(0), ms(600_000)).0.len(), NEAR_HANDFUL as usize);
+}
+
+#[test]
+fn doors_are_opened_anew_where_we_have_moved() {
+    let mut it = Traversal::new(ms(0), setup(Role::Waits, Mapping::Independent));
+    it.peer(ms(0), &[named(CandidateKind::Reflexive, "6.6.6.6:6")], Mapping::Independent);
+    run(&mut it, ms(0), ms(30_000));
+    let mut elsewhere = setup(Role::Waits, Mapping::Independent).surroundings;
+    elsewhere.ourselves = vec![at("10.0.0.7:4000")];
+    it.moved(ms(31_000), elsewhere);
+    let (sent, _) = run(&mut it, ms(31_000), ms(31_300));
+    assert_eq!(sent.len(), 2, "{sent:?}");
+    assert!(sent.iter().all(|(_, send)| send.hops == Some(FEW_HOPS) && !send.is_answer));
 }

@@ -97,6 +97,17 @@ mod tests {
         assert_eq!(location.path, "/rootDesc.xml");
     }
 
+    proptest::proptest! {
+        #[test]
+        fn whatever_comes_leads_to_the_gateway_or_nowhere(text in "[hHTtp/1. 20KLlocation:\r\n@0-9é-]{0,120}") {
+            for answer in [text.clone(), format!("HTTP/1.1 200 OK\r\nLOCATION:{text}"), format!("HTTP/1.1 200\nlocation:http://{text}")] {
+                if let Some(location) = read(answer.as_bytes(), SocketAddr::from((GATEWAY, 1900)), GATEWAY) {
+                    assert_eq!(*location.address.ip(), GATEWAY);
+                }
+            }
+        }
+    }
+
     #[test]
     fn others_say_nothing() {
         assert_eq!(answered([10, 77, 0, 9], "http://10.77.0.1:5000/rootDesc.xml"), None);

@@ -80,6 +80,23 @@ mod tests {
         assert_eq!(all(document, "service").collect::<Vec<_>>(), ["<serviceType>x</serviceType>", "y"]);
     }
 
+    proptest::proptest! {
+        #[test]
+        fn whatever_comes_is_read_or_not(document in "[<>/ab: &;x=é!?-]{0,80}") {
+            let _ = (text(&document, "a"), all(&document, "b").count());
+        }
+    }
+
+    #[test]
+    fn a_long_document_is_read_soon() {
+        for piece in ["<a>", "<a></ab>", "<", "<b/>", "</a"] {
+            let document = format!("<a>{}", piece.repeat(64 * 1024 / piece.len()));
+            let began = std::time::Instant::now();
+            let _ = (text(&document, "a"), all(&document, "a").count(), all(&document, "b").count());
+            assert!(began.elapsed() < std::time::Duration::from_secs(2), "{piece}");
+        }
+    }
+
     #[test]
     fn broken_documents_have_nothing_in_them() {
         for document in

