@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use iroh::endpoint::{Connection, PortmapperConfig, presets};
 use iroh::{Endpoint, EndpointAddr, EndpointId, RelayMode};
 use serde::{Deserialize, Serialize};
+use tokio::sync::mpsc::{Sender, channel};
 
 use crate::Failure;
 
@@ -50,19 +51,11 @@ pub(crate) async fn run(patience: Duration) -> Result<(), Failure> {
         address = address.with_ip_addr(ip);
     }
     let began = Instant::now();
-    // Both dial and both listen: whichever comes about first.
-    let linked = tokio::time::timeout(patience, async {
-        tokio::select! {
-            connection = dial(&endpoint, address) => connection,
-            connection = accept(&endpoint) => connection,
-        }
-    });
-    let connection = linked.await.map_err(|_| "no link came up in time")??;
-    let mut stream = connection.open_uni().await?;
-    stream.write_all(&vec![0; BULK]).await?;
-    stream.finish()?;
-    let mut other = connection.accept_uni().await?;
-    other.read_to_end(BULK).await?;
+    // Both dial and both listen. Whatever comes about is used, since the other end may have got only that.
+    let (sender, mut done) = channel(1);
+    tokio::spawn(dial(endpoint.clone(), address, sender.clone()));
+    tokio::spawn(accept(endpoint.clone(), sender));
+    tokio::time::timeout(patience, done.recv()).await.map_err(|_| "no link came up in time")?;
     say(&Linked { took_ms: began.elapsed().as_millis() })?;
     // The other end may still be reading.
     tokio::time::sleep(LOOK).await;
@@ -70,23 +63,38 @@ pub(crate) async fn run(patience: Duration) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn dial(endpoint: &Endpoint, address: EndpointAddr) -> Result<Connection, Failure> {
+async fn dial(endpoint: Endpoint, address: EndpointAddr, done: Sender<()>) {
     loop {
         match endpoint.connect(address.clone(), ALPN).await {
-            Ok(connection) => return Ok(connection),
+            Ok(connection) => return exchange(connection, done).await,
             // Until whoever waits for this has waited long enough.
             Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
         }
     }
 }
 
-async fn accept(endpoint: &Endpoint) -> Result<Connection, Failure> {
-    loop {
-        let incoming = endpoint.accept().await.ok_or("the endpoint has ended")?;
+async fn accept(endpoint: Endpoint, done: Sender<()>) {
+    while let Some(incoming) = endpoint.accept().await {
         if let Ok(connection) = incoming.await {
-            return Ok(connection);
+            tokio::spawn(exchange(connection, done.clone()));
         }
     }
+}
+
+/// Sends all, reads all, and says so.
+async fn exchange(connection: Connection, done: Sender<()>) {
+    let both = async {
+        let mut stream = connection.open_uni().await?;
+        stream.write_all(&vec![0; BULK]).await?;
+        stream.finish()?;
+        connection.accept_uni().await?.read_to_end(BULK).await?;
+        Ok::<_, Failure>(())
+    };
+    // A connection that breaks is as none; of a second that is whole nobody needs to know.
+    if both.await.is_ok() {
+        let _ = done.try_send(());
+    }
+    connection.closed().await;
 }
 
 fn say(what: &impl Serialize) -> Result<(), Failure> {

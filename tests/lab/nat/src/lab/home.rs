@@ -254,8 +254,9 @@ impl Home {
         let Some(old) = host.v4 else { return Ok(()) };
         let new = self.inside(0, old.octets()[3].wrapping_add(100));
         host.space.ip(&[
-            format!("address add {new}/24 dev eth0"),
+            // The network's route goes with its only address.
             format!("address del {old}/24 dev eth0"),
+            format!("address add {new}/24 dev eth0"),
             format!("route replace default via {}", self.gateway()),
         ])?;
         host.v4 = Some(new);
@@ -268,9 +269,9 @@ impl Home {
         let old = customers(self.external_host);
         self.external_host = self.external_host.wrapping_add(1);
         self.router.ip(&[
-            format!("address add {} dev wan", customers(self.external_host)),
+            // The network's route goes with its only address.
             format!("address del {old} dev wan"),
-            // The address that went was the first, and its network's route went with it.
+            format!("address add {} dev wan", customers(self.external_host)),
             format!("route replace default via {}", address(&customers(1))),
         ])?;
         self.load()
