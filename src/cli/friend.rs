@@ -32,7 +32,7 @@ pub(super) enum Friend {
     Unblock(Whom),
     /// Be friends no more; messages that still wait for them are dropped
     Remove(Whom),
-    /// Let a friend use this machine: as a relay, or as a mailbox
+    /// Let a friend use this machine: as a relay, as a mailbox, or to see how it is seen
     Allow(Grant),
     /// Take that back
     Deny(Grant),
@@ -62,6 +62,8 @@ enum What {
     Relay,
     /// Have messages kept on this machine
     Mailbox,
+    /// Ask this machine how it sees them, and name it to newcomers for the same (where `network.stun` is on)
+    Reflect,
 }
 
 impl What {
@@ -69,6 +71,7 @@ impl What {
         match self {
             Self::Relay => "relay".to_owned(),
             Self::Mailbox => "mailbox".to_owned(),
+            Self::Reflect => "reflect".to_owned(),
         }
     }
 }

@@ -18,6 +18,7 @@ mod log;
 mod output;
 mod ping;
 mod places;
+mod reach;
 mod send;
 mod session;
 mod signals;

@@ -7,9 +7,10 @@ use super::Context;
 use super::exit::{Exit, Outcome};
 use super::friends::way;
 use super::output::one_line;
+use super::reach;
 use super::words::{count, list, moment};
 
-/// Show how things are: bridges, links, messages on their way
+/// Show how things are: bridges, links, how this machine is reached, messages on their way
 #[derive(Debug, Args)]
 pub(super) struct Status {}
 
@@ -33,6 +34,7 @@ fn in_words(status: &StatusView) -> String {
     lines.extend(status.clock.as_ref().map(|clock| format!("clock: {}", one_line(clock))));
     section(&mut lines, "bridges", status.bridges.iter().map(bridge_line));
     section(&mut lines, "links", status.links.iter().map(link_line));
+    section(&mut lines, "how this machine is reached", reach::lines(&status.reach).into_iter());
     section(&mut lines, "on their way", status.queues.iter().map(queue_line));
     lines.push(format!("unread: {}", count(status.unread, "message")));
     if status.pending_accepts > 0 {

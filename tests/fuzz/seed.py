@@ -29,6 +29,8 @@ def head(major, n):
 def cbor(value):
     if isinstance(value, bool) or value is None:
         return {False: b"\xf4", True: b"\xf5", None: b"\xf6"}[value]
+    if isinstance(value, int) and value < 0:
+        return head(1, -1 - value)
     if isinstance(value, int):
         return head(0, value) if value < 1 << 32 else b"\x1b" + value.to_bytes(8, "big")
     if isinstance(value, str):
@@ -42,7 +44,12 @@ for i, v in enumerate(check.vectors("payloads")):
     data = bytes.fromhex(v["bytes"])
     seed(v["kind"], f"vector-{i}", data)
     if v["kind"] == "update":
-        seed("candidates", "vector", data[1:])
+        seed("candidates", "vector", cbor(check.whole(data)[0]))
+        seed("nat", f"vector-{i}", cbor((*check.whole(data)[1:], None)[0]))
+    if v["kind"] == "welcome" and len(check.whole(data)[1]) > 7:
+        seed("reflectors", f"vector-{i}", cbor(check.whole(data)[1][7]))
+seed("nat", "sequential", cbor([[3, 40_123, -2], []]))
+seed("nat", "of-the-future", cbor([[9, b"x", 1], [], 7]))
 
 for i, v in enumerate(check.vectors("identity")):
     card = bytes.fromhex(v["card"])

@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESSIV, ChaCha20Poly1305
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 HERE = pathlib.Path(__file__).parent
+FILES = sorted(file.stem for file in HERE.glob("*.json"))
 un = bytes.fromhex
 
 
@@ -88,8 +89,8 @@ def cbor(data, at=0):
     if n >= 24:
         size = 1 << (n - 24)
         n, at = int.from_bytes(data[at : at + size], "big"), at + size
-    if major == 0:
-        return n, at
+    if major in (0, 1):
+        return n if major == 0 else -1 - n, at
     if major in (2, 3):
         return (data[at : at + n] if major == 2 else data[at : at + n].decode()), at + n
     assert major == 4
@@ -183,28 +184,56 @@ def check_candidates(candidates):
         assert kind <= 3 and by_tcp <= 1 and port != 0
 
 
+def check_address(address):
+    assert len(address) in (6, 18) and int.from_bytes(address[-2:], "big") != 0
+
+
+def check_nat(nat):
+    if nat is None:
+        return
+    mapping, attestations = nat
+    if isinstance(mapping, list):
+        number, last, step = mapping
+        assert number == 3 and 0 <= last < 1 << 16 and -(1 << 15) <= step < 1 << 15 and step != 0
+    else:
+        assert mapping in (0, 1, 2, 4)
+    assert len(attestations) <= 2
+    for attestation in attestations:
+        check_address(attestation[8:])
+
+
+def check_reflectors(reflectors):
+    assert 1 <= len(reflectors) <= 2
+    for token, addresses in reflectors:
+        assert len(token) == 8 and 1 <= len(addresses) <= 2
+        for address in addresses:
+            check_address(address)
+
+
 def check_payloads():
     for v in vectors("payloads"):
         fields = whole(un(v["bytes"]))
         if v["kind"] == "join":
-            card, candidates, sent = fields
+            card, candidates, sent, *later = fields
             check_card(card)
-            check_candidates(candidates)
         elif v["kind"] == "welcome" and fields[0] == 0:
-            card, noise, proof, candidates, epoch, sent = fields[1]
+            card, noise, proof, candidates, epoch, sent, *later = fields[1]
             check_card(card)
-            check_candidates(candidates)
             assert len(noise) == 32 and len(proof) == 64
+            for reflectors in later[1:]:
+                check_reflectors(reflectors)
         elif v["kind"] == "welcome":
             assert fields[0] == 1 and fields[1][0] in (0, 1, 2)
+            continue
         elif v["kind"] == "offer":
-            no, lifetime, candidates, roster_seq, status_seq = fields
-            check_candidates(candidates)
+            no, lifetime, candidates, roster_seq, status_seq, *later = fields
         elif v["kind"] == "answer":
-            lifetime, candidates, roster_seq, status_seq, sent = fields
-            check_candidates(candidates)
+            lifetime, candidates, roster_seq, status_seq, sent, *later = fields
         else:
-            check_candidates(fields[0])
+            candidates, *later = fields
+        check_candidates(candidates)
+        for nat in later[:1]:
+            check_nat(nat)
 
 
 class Symmetric:
@@ -285,6 +314,6 @@ def check_noise():
 
 if __name__ == "__main__":
     for name, check in list(globals().items()):
-        if name.startswith("check_") and name not in ("check_card", "check_candidates"):
+        if name.startswith("check_") and name.removeprefix("check_") in FILES:
             check()
             print(f"{name.removeprefix('check_')}: {len(vectors(name.removeprefix('check_')))} vectors agree")

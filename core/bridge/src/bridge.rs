@@ -1,6 +1,7 @@
 //! The trait that a plugin implements, and the one that its users call.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -161,6 +162,8 @@ pub struct Probe {
     pub service_time: Option<Timestamp>,
     /// Something a person should know, in one sentence (read-only, almost full).
     pub note: Option<String>,
+    /// The public address that the service sees us come from, where it tells: a hint, for a guess at how we are reached.
+    pub public_address: Option<IpAddr>,
 }
 
 /// Conveniences for whoever uses a bridge; implemented for all of them.

@@ -8,6 +8,7 @@ pub mod invite;
 pub mod meet;
 pub mod message;
 pub mod place;
+pub mod reach;
 mod time;
 
 pub use codec::Malformed;

@@ -7,6 +7,7 @@ use crate::crypto::envelope::Bucket;
 use crate::crypto::noise::Pattern;
 use crate::identity::Card;
 use crate::place::Candidates;
+use crate::reach::{NatReport, Reach, Reflectors};
 use crate::time::{Epoch, UnixMillis};
 
 /// What joins, welcomes and refusals, offers, answers and updates have in common.
@@ -39,6 +40,9 @@ pub struct Join {
     /// The joiner's clock.
     #[n(2)]
     pub sent: UnixMillis,
+    /// What is in front of the joiner.
+    #[n(3)]
+    pub nat: NatReport,
 }
 
 /// First contact, message 2.
@@ -66,6 +70,12 @@ pub enum Welcome {
         /// The inviter's clock.
         #[n(5)]
         sent: UnixMillis,
+        /// What is in front of the inviter.
+        #[n(6)]
+        nat: NatReport,
+        /// Who tells the joiner how it is seen from outside, where it has nobody else to ask.
+        #[n(7)]
+        reflectors: Reflectors,
     },
     /// You are not, and why.
     #[n(1)]
@@ -105,6 +115,9 @@ pub struct Offer {
     /// See `roster_seq`.
     #[n(4)]
     pub status_seq: u64,
+    /// What is in front of the offerer.
+    #[n(5)]
+    pub nat: NatReport,
 }
 
 /// Friends meet, message 2.
@@ -125,14 +138,40 @@ pub struct Answer {
     /// The answerer's clock.
     #[n(4)]
     pub sent: UnixMillis,
+    /// What is in front of the answerer.
+    #[n(5)]
+    pub nat: NatReport,
 }
 
-/// After a meeting, once a side: candidates found meanwhile. Sealed under the meeting's secret.
+/// After a meeting, once a side: what was found out meanwhile of how it is reached. Sealed under the meeting's secret.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct Update {
     /// All candidates that hold now.
     #[n(0)]
     pub candidates: Candidates,
+    /// What is in front of the sender.
+    #[n(1)]
+    pub nat: NatReport,
+}
+
+impl Join {
+    /// How the joiner is reached.
+    pub fn reach(&self) -> Reach {
+        Reach { candidates: self.candidates.clone(), nat: self.nat.clone() }
+    }
+}
+
+impl Offer {
+    /// How the offerer is reached.
+    pub fn reach(&self) -> Reach {
+        Reach { candidates: self.candidates.clone(), nat: self.nat.clone() }
+    }
+}
+
+impl From<Reach> for Update {
+    fn from(Reach { candidates, nat }: Reach) -> Self {
+        Self { candidates, nat }
+    }
 }
 
 impl Payload for Join {

@@ -88,6 +88,13 @@ pub(crate) fn is_deceptive(c: char) -> bool {
 #[cbor(transparent)]
 pub struct PlaceTag(#[cbor(n(0), with = "minicbor::bytes")] pub [u8; 8]);
 
+impl PlaceTag {
+    /// What stands for a tag in a first contact, where the two have agreed on none yet: which of the invite's points it is.
+    pub(crate) const fn of_point(point: u8) -> Self {
+        Self([0, 0, 0, 0, 0, 0, 0, point])
+    }
+}
+
 /// A place where its owner can be met: a line of a device's status.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct MeetingPoint {
@@ -220,13 +227,7 @@ impl Candidate {
             Transport::Udp => 0,
             Transport::Tcp => Self::TCP,
         };
-        let mut bytes = vec![transport | kind];
-        match self.address.ip() {
-            IpAddr::V4(ip) => bytes.extend(ip.octets()),
-            IpAddr::V6(ip) => bytes.extend(ip.octets()),
-        }
-        bytes.extend(self.address.port().to_be_bytes());
-        bytes
+        [&[transport | kind][..], &address_bytes(self.address)].concat()
     }
 
     /// `Ok(None)` for a kind that this version does not know, whatever follows it.
@@ -241,24 +242,42 @@ impl Candidate {
             3 => CandidateKind::Guessed,
             _ => return Ok(None),
         };
-        let (ip, port) = rest.split_last_chunk::<2>().ok_or(wrong.clone())?;
-        let ip = if let Ok(v4) = <[u8; 4]>::try_from(ip) {
-            IpAddr::from(v4)
-        } else if let Ok(v6) = <[u8; 16]>::try_from(ip) {
-            IpAddr::from(v6)
-        } else {
-            return Err(wrong);
-        };
-        let candidate = Self { kind, transport, address: SocketAddr::new(ip, u16::from_be_bytes(*port)) };
-        if candidate.canonical() == Some(candidate) { Ok(Some(candidate)) } else { Err(wrong) }
+        let address = address_from(rest).ok_or(wrong)?;
+        Ok(Some(Self { kind, transport, address }))
     }
 
-    /// The one form of it: an IPv4 address is not dressed up as IPv6, a scope means nothing to others. `None` where nothing can be reached.
+    /// The one form of it; `None` where nothing can be reached.
     fn canonical(self) -> Option<Self> {
-        let (ip, port) = (self.address.ip().to_canonical(), self.address.port());
-        let nowhere = ip.is_unspecified() || ip.is_multicast() || ip == IpAddr::V4(Ipv4Addr::BROADCAST);
-        (port != 0 && !nowhere).then(|| Self { address: SocketAddr::new(ip, port), ..self })
+        Some(Self { address: reachable(self.address)?, ..self })
     }
+}
+
+/// The one form of an address: an IPv4 address is not dressed up as IPv6, a scope means nothing to others. `None` where nothing can be reached.
+pub(crate) fn reachable(address: SocketAddr) -> Option<SocketAddr> {
+    let (ip, port) = (address.ip().to_canonical(), address.port());
+    let nowhere = ip.is_unspecified() || ip.is_multicast() || ip == IpAddr::V4(Ipv4Addr::BROADCAST);
+    (port != 0 && !nowhere).then(|| SocketAddr::new(ip, port))
+}
+
+/// Address 4 or 16 ‖ port 2.
+pub(crate) fn address_bytes(address: SocketAddr) -> Vec<u8> {
+    let mut bytes = match address.ip() {
+        IpAddr::V4(ip) => ip.octets().to_vec(),
+        IpAddr::V6(ip) => ip.octets().to_vec(),
+    };
+    bytes.extend(address.port().to_be_bytes());
+    bytes
+}
+
+/// The address of these bytes, where somebody may be at it and this is its one form.
+pub(crate) fn address_from(bytes: &[u8]) -> Option<SocketAddr> {
+    let (ip, port) = bytes.split_last_chunk::<2>()?;
+    let ip = match <[u8; 4]>::try_from(ip) {
+        Ok(v4) => IpAddr::from(v4),
+        Err(_) => IpAddr::from(<[u8; 16]>::try_from(ip).ok()?),
+    };
+    let address = SocketAddr::new(ip, u16::from_be_bytes(*port));
+    reachable(address).filter(|canonical| *canonical == address)
 }
 
 /// Up to [`Candidate::MOST`] candidates, in the order to try them.

@@ -16,6 +16,8 @@ mod commands;
 mod contacts;
 #[path = "sim/departures.rs"]
 mod departures;
+#[path = "sim/reach.rs"]
+mod reach;
 #[path = "sim/scenes.rs"]
 mod scenes;
 #[path = "sim/world.rs"]

@@ -199,6 +199,8 @@ impl Bridge for ExecBridge {
             latency: answer.latency_ms.map_or(measured, Duration::from_millis),
             service_time: answer.service_time.map(Timestamp::from_secs),
             note: answer.note.map(|note| clip(&note, MAX_TEXT)),
+            // Optional: what is no address is as good as nothing.
+            public_address: answer.public_address.and_then(|text| text.parse().ok()),
         })
     }
 }

@@ -185,6 +185,9 @@ pub struct Answer {
     /// Of a `probe`: something that a person should know.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
+    /// Of a `probe`: the public IP address that the service sees the child come from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub public_address: Option<String>,
 }
 
 /// `records`
@@ -249,6 +252,7 @@ impl Answer {
             latency_ms: Some(u64::try_from(probe.latency.as_millis()).unwrap_or(u64::MAX)),
             service_time: probe.service_time.map(Timestamp::as_secs),
             note: probe.note.clone(),
+            public_address: probe.public_address.map(|ip| ip.to_string()),
             ..Self::default()
         }
     }

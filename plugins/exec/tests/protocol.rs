@@ -266,8 +266,9 @@ fn from_child() -> impl Strategy<Value = FromChild> {
             .prop_map(|(id, batch)| FromChild::Answer(Box::new(Answer::fetched(id, batch)))),
         (any::<u64>(), ".{0,9}")
             .prop_map(|(id, text)| FromChild::Answer(Box::new(Answer::published(id, text)))),
-        (any::<u64>(), any::<u32>()).prop_map(|(id, latency)| {
-            let probe = Probe { latency: Duration::from_millis(latency.into()), ..Probe::default() };
+        (any::<u64>(), any::<u32>(), any::<Option<std::net::IpAddr>>()).prop_map(|(id, latency, ip)| {
+            let latency = Duration::from_millis(latency.into());
+            let probe = Probe { latency, public_address: ip, ..Probe::default() };
             FromChild::Answer(Box::new(Answer::probed(id, &probe)))
         }),
         (any::<u64>(), batch()).prop_map(|(id, batch)| FromChild::Records(Found::new(id, batch))),

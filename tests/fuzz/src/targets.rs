@@ -13,6 +13,7 @@ use wayside_proto::invite::Invite;
 use wayside_proto::meet::pair::PairSecret;
 use wayside_proto::message::{Answer, Join, Offer, Payload, Update, Welcome};
 use wayside_proto::place::{Candidate, Candidates, Locator, MeetingPoint};
+use wayside_proto::reach::{NatReport, Reflector, Reflectors};
 
 /// A function that takes anything, and says whether it was what it should be: at least one file of each corpus is.
 pub type Target = fn(&[u8]) -> bool;
@@ -29,6 +30,7 @@ pub const ALL: &[(&str, Target)] = &[
     ("invite_text", invite_text),
     ("join", payload::<Join>),
     ("locator", locator),
+    ("nat", nat),
     ("noise_contact_1", noise_contact_1),
     ("noise_contact_2", noise_contact_2),
     ("noise_meeting_1", noise_meeting_1),
@@ -36,6 +38,7 @@ pub const ALL: &[(&str, Target)] = &[
     ("offer", payload::<Offer>),
     ("pair_secret", pair_secret),
     ("point", point),
+    ("reflectors", reflectors),
     ("roster_entries", roster_entries),
     ("roster_signed", roster_signed),
     ("status_signed", status_signed),
@@ -192,6 +195,28 @@ fn candidates(data: &[u8]) -> bool {
             assert!(candidate.address.port() != 0 && !candidate.address.ip().is_unspecified());
         }
         again(&candidates);
+        return true;
+    }
+    false
+}
+
+fn nat(data: &[u8]) -> bool {
+    if let Ok(report) = minicbor::decode::<NatReport>(data) {
+        assert!(report.attestations.len() <= NatReport::MOST_ATTESTATIONS);
+        assert!(report.attestations.iter().all(|attestation| attestation.by.port() != 0));
+        again(&report);
+        return true;
+    }
+    false
+}
+
+fn reflectors(data: &[u8]) -> bool {
+    if let Ok(reflectors) = minicbor::decode::<Reflectors>(data) {
+        assert!(reflectors.len() <= Reflector::MOST);
+        again(&reflectors);
+        for Reflector { addresses, .. } in reflectors.into_vec() {
+            assert!((1..=Reflector::MOST_ADDRESSES).contains(&addresses.len()));
+        }
         return true;
     }
     false

@@ -123,7 +123,7 @@ mod stream;
 
 pub use config::{Congestion, EndpointConfig};
 pub use core::cipher::Ciphers;
-pub use endpoint::{Endpoint, Measured, Meet, Meeting, StunPolicy, StunServer};
+pub use endpoint::{Endpoint, Measured, Meet, Meeting, Renewal, StunPolicy, StunServer};
 pub use error::{Attempt, CloseReason, LinkError};
 pub use expectation::{Expectation, Kem, Whom};
 pub use link::{Link, LinkEvent, LinkStats, MAX_PROTOCOL_NAME, PathView};

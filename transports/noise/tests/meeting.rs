@@ -16,7 +16,7 @@ use tokio::{
 };
 use wayside_noise::{
     Candidate, CandidateKind, Endpoint, EndpointConfig, Expectation, Kind, Link, LinkError, Mapping, Meet,
-    MeetEvent, Meeting, MemoryNetwork, Nat, Network, Remote, SessionId, StaticKey, Tunnel,
+    MeetEvent, Meeting, MemoryNetwork, Nat, Network, Remote, Renewal, SessionId, StaticKey, Tunnel,
     traversal::{Reached, Role, Socket, Why, guard::Surroundings},
 };
 
@@ -310,4 +310,76 @@ async fn ports_are_guessed_until_a_spare_socket_is_hit() {
     carries(&dialled, &accepted).await;
     assert_eq!(accepted.remote(), at(DIALLER));
     assert_ne!(dialled.remote().port(), at(WAITER).port());
+}
+
+/// What one side of a link knows when it looks for a better way.
+fn renewal(of: &Endpoint, number: u64, peer: &[SocketAddr]) -> Renewal {
+    let Meeting { candidates, surroundings, .. } =
+        meeting(of, Agreed::default().of_client(), Role::Waits, peer);
+    let (mapping, nat) = (Mapping::Unknown, Nat::default());
+    Renewal { number, candidates, mapping, surroundings, nat, may_guess: false }
+}
+
+#[tokio::test]
+async fn a_link_finds_a_better_way_by_what_is_told_over_it() {
+    let agreed = Agreed::default();
+    let (dialler, waiter) = agreed.endpoints().await;
+    let tcp = waiter.listen_tcp(loopback()).await.unwrap();
+    waiter.expect(agreed.of_client());
+    let (dialled, accepted) =
+        tokio::join!(dialler.connect(agreed.of_server(), [Remote::Tcp(tcp)], PATIENCE), waiter.accept());
+    let (dialled, accepted) = (dialled.unwrap(), accepted.unwrap());
+    assert_eq!(dialled.kind(), Kind::Tcp);
+    let (to_dialler, to_waiter) = (dialler.local_addresses(), waiter.local_addresses());
+    // Numbers differ: the secrets do, and nothing is understood.
+    let (_one, mut nothing) = dialler.renew(&dialled, renewal(&dialler, 1, &to_waiter));
+    let (_other, _) = waiter.renew(&accepted, renewal(&waiter, 2, &to_dialler));
+    assert!(timeout(Duration::from_millis(300), nothing.recv()).await.is_err());
+    let (_one, mut found) = dialler.renew(&dialled, renewal(&dialler, 3, &to_waiter));
+    let (_other, _) = waiter.renew(&accepted, renewal(&waiter, 3, &to_dialler));
+    dialled.learn(reached(&mut found).await.remote);
+    let moved = async {
+        while [&dialled, &accepted].iter().any(|link| link.kind() != (Kind::Udp { v6: false })) {
+            sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(PATIENCE, moved).await.expect("the link moves to UDP");
+    carries(&dialled, &accepted).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_side_that_dials_may_do_so_over_a_spare_socket() {
+    let pair = Pair::new().await;
+    let random = Nat { mapping: Mapping::Random, ..Nat::default() };
+    let (to_dialler, to_waiter) = (at("198.51.100.1:9"), at("203.0.113.1:9"));
+    let waits = Meeting { mapping: Mapping::Random, ..pair.waits(&[to_dialler]) };
+    let (waits, mut of_waiter) = pair.waiter.meet(waits);
+    let ip = to_dialler.ip();
+    assert_eq!(of_waiter.recv().await, Some(MeetEvent::Verify(ip)));
+    waits.attested(ip);
+    sleep(Duration::from_secs(3)).await;
+    let (dials, mut of_dialler) = pair.dialler.meet(Meeting { nat: random, ..pair.dials(&[to_waiter]) });
+    let (dialled, accepted) = links(&dials, &pair.waiter).await;
+    let way = reached(&mut of_dialler).await;
+    assert!(matches!(way.socket, Socket::Spare(_)), "{way:?}");
+    // It lives on without the meeting, also where nothing goes through for a while.
+    drop((waits, dials));
+    sleep(Duration::from_secs(30)).await;
+    assert_eq!(pair.network.sockets(), 3, "both sides' own, and the one that is used");
+    pair.network.cut(true);
+    let speaks = async {
+        sleep(Duration::from_millis(100)).await;
+        carries(&dialled, &accepted).await;
+    };
+    let heals = async {
+        sleep(Duration::from_secs(5)).await;
+        pair.network.cut(false);
+    };
+    tokio::join!(speaks, heals);
+    assert_eq!(accepted.remote(), way.seen);
+    assert_eq!(dialled.remote(), at(WAITER));
+    // With the link it closes.
+    drop((dialled, accepted));
+    sleep(Duration::from_secs(10)).await;
+    assert_eq!(pair.network.sockets(), 2);
 }

@@ -134,7 +134,7 @@ impl Bridge for MemoryBridge {
 
     async fn probe(&self) -> Result<Probe, BridgeError> {
         drop(self.enter()?);
-        Ok(Probe { latency: Duration::ZERO, service_time: Some(self.service.0.clock.now()), note: None })
+        Ok(Probe { service_time: Some(self.service.0.clock.now()), ..Probe::default() })
     }
 }
 

@@ -35,7 +35,10 @@ pub(crate) async fn capability_makes_sense(scene: &Scene<'_>) -> Step {
 
 pub(crate) async fn probe_answers(scene: &Scene<'_>) -> Step {
     let alice = scene.handle(0).await?;
-    alice.probe().await.map_err(said("probing"))?;
+    let probe = alice.probe().await.map_err(said("probing"))?;
+    if let Some(ip) = probe.public_address {
+        ensure!(!ip.is_unspecified() && !ip.is_multicast(), "no machine comes from {ip}");
+    }
     Ok(())
 }
 

@@ -190,7 +190,7 @@ pub struct FriendView {
     pub remote: Option<String>,
     /// The link's smoothed round-trip time in milliseconds.
     pub rtt_ms: Option<f64>,
-    /// What I grant: `relay`, `mailbox`.
+    /// What I grant: `relay`, `mailbox`, `reflect`.
     pub allows: Vec<String>,
     /// What they grant me.
     pub granted: Vec<String>,
@@ -235,7 +235,7 @@ pub struct ChangeFriend {
     pub rename: Option<String>,
     /// Blocks or unblocks.
     pub blocked: Option<bool>,
-    /// Grants to add: `relay`, `mailbox`.
+    /// Grants to add: `relay`, `mailbox`, `reflect`.
     #[serde(default)]
     pub allow: Vec<String>,
     /// Grants to take back.
@@ -366,6 +366,8 @@ pub struct StatusView {
     pub bridges: Vec<BridgeView>,
     /// The links that are up.
     pub links: Vec<LinkView>,
+    /// How this machine is reached, as far as it knows.
+    pub reach: ReachView,
     /// Messages on their way, by recipient.
     pub queues: Vec<QueueView>,
     /// Messages here that were not shown yet.
@@ -405,6 +407,107 @@ pub struct LinkView {
     pub since: Time,
 }
 
+/// How a machine is reached, as far as it knows.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReachView {
+    /// What friends are told, in that order.
+    pub addresses: Vec<AddressView>,
+    /// Which ports the routers in between give.
+    pub mapping: MappingKind,
+    /// For how long they keep one without traffic, in seconds, where that was measured.
+    pub mapping_lifetime_secs: Option<u64>,
+    /// Asking the router for a port.
+    pub portmap: PortmapView,
+    /// Whose questions how they are seen this machine answers.
+    pub answers: AnswersKind,
+    /// The STUN servers that the user listed: `HOST:PORT`.
+    pub stun_servers: Vec<String>,
+}
+
+/// An address of this machine, as friends are told it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AddressView {
+    /// `ADDRESS:PORT`.
+    pub address: String,
+    /// By what it is reached.
+    pub transport: Transport,
+    /// How it became known.
+    pub kind: AddressKind,
+    /// Friends who see this machine there, by name.
+    pub seen_by: Vec<String>,
+    /// STUN servers that do, by IP address.
+    pub servers: Vec<String>,
+}
+
+/// How an address became known (RFC 8445, section 5.1.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AddressKind {
+    /// One of this machine's interfaces has it.
+    Host,
+    /// The router was asked for it.
+    Mapped,
+    /// Others see this machine there.
+    Reflexive,
+    /// A service shows the address; the port is a guess.
+    Guessed,
+}
+
+/// Which ports the routers in between give (RFC 4787, section 4.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MappingKind {
+    /// Nobody has told.
+    Unknown,
+    /// None: this machine has a public address.
+    None,
+    /// The same one towards everybody.
+    Independent,
+    /// Another one towards each destination, one after the other.
+    Sequential,
+    /// Another one towards each destination, and nobody can tell which.
+    Random,
+}
+
+/// Asking the router for a port.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PortmapView {
+    /// Whether it is off, under way, done or not done.
+    pub state: PortmapState,
+    /// Where the router lets others in to us.
+    pub external: Option<String>,
+    /// How it was asked, where it does: `PCP`, `NAT-PMP`, `UPnP`.
+    pub by: Option<String>,
+    /// Why it does not, one sentence.
+    pub error: Option<String>,
+}
+
+/// How asking the router for a port stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PortmapState {
+    /// Nobody asked for it.
+    Off,
+    /// It has not answered yet.
+    Asking,
+    /// It lets others in.
+    Mapped,
+    /// It does not; it is asked again.
+    Failed,
+}
+
+/// Whose questions how they are seen are answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AnswersKind {
+    /// Nobody's.
+    Off,
+    /// Those of friends who may, and of newcomers whom they invite.
+    Friends,
+    /// Everybody's.
+    Anyone,
+}
+
 /// Messages on their way to one friend.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct QueueView {
@@ -434,8 +537,10 @@ pub struct Explanation {
 /// A step of a meeting.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StepView {
-    /// When.
+    /// When, to the millisecond.
     pub at: Time,
+    /// What sort of thing, in a word that stays: [`StepKind::word`](wayside_proto::engine::StepKind::word).
+    pub kind: String,
     /// What, in plain words.
     pub what: String,
 }

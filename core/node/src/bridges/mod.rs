@@ -28,6 +28,7 @@ pub(crate) use runner::open;
 use crate::api::types::BridgeView;
 use crate::clock::NodeClock;
 use crate::home::BridgeConfig;
+use crate::reach::Reach;
 
 /// Slots to watch, by space.
 pub(crate) type Slots = BTreeMap<Space, BTreeSet<SlotId>>;
@@ -39,6 +40,8 @@ pub(crate) struct BridgeEnvironment {
     pub(crate) home: PathBuf,
     pub(crate) clock: NodeClock,
     pub(crate) tasks: TaskTracker,
+    /// Where it goes that a service shows our address.
+    pub(crate) reach: Reach,
     /// Where it says what it found.
     pub(crate) found: mpsc::Sender<Report>,
 }

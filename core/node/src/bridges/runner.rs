@@ -159,6 +159,7 @@ impl Runner {
             let time = UnixMillis::from_secs(time.as_secs());
             self.reporter.input(Input::ServiceTime { bridge: name.clone(), time }).await;
         }
+        self.environment.reach.service_shows(&name.0, probe.public_address);
         let profile = profile::of(&**bridge);
         self.reporter.input(Input::BridgeUp { bridge: name.clone(), profile }).await;
         self.reporter.say(What::Up).await;

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -12,13 +11,13 @@ use wayside_noise::{Endpoint, Link};
 use wayside_proto::Now;
 use wayside_proto::crypto::keys::AccountId;
 use wayside_proto::engine::{BridgeName, Engine, Input, Output, SessionId};
-use wayside_proto::place::Candidates;
 
-use super::{Answer, Driver, News, Work, candidates};
+use super::{Answer, Driver, News, Work};
 use crate::api::types::{BridgeView, NodeEvent};
 use crate::bridges::{BridgeEnvironment, BridgeHandle, Report, What};
-use crate::home::{BridgeConfig, Listen};
+use crate::home::BridgeConfig;
 use crate::links::Protocols;
+use crate::reach::Told;
 
 /// The end of a driver that the task takes.
 pub(crate) struct Mailbox {
@@ -31,8 +30,6 @@ pub(crate) struct Parts {
     pub(crate) engine: Engine,
     pub(crate) driver: Driver,
     pub(crate) endpoint: Arc<Endpoint>,
-    /// What the endpoint listens at.
-    pub(crate) listen: Listen,
     pub(crate) bridges: BridgeEnvironment,
     pub(crate) reports: mpsc::Receiver<Report>,
     pub(crate) protocols: Arc<Protocols>,
@@ -61,12 +58,7 @@ pub(crate) struct Actor {
     pub(super) dials: BTreeMap<SessionId, CancellationToken>,
     /// Numbers links and runs of bridges, so that what is said of an earlier one is not taken for a later one.
     pub(super) numbered: u64,
-    /// What friends are told; `None` before the first look.
-    known_candidates: Option<Candidates>,
 }
-
-/// How often the machine's addresses are looked at.
-const LOOK_AROUND: Duration = Duration::from_secs(20);
 
 impl Actor {
     pub(crate) fn new(parts: Parts, bridges: Vec<BridgeConfig>) -> Self {
@@ -81,7 +73,6 @@ impl Actor {
             arrived: BTreeMap::new(),
             dials: BTreeMap::new(),
             numbered: 0,
-            known_candidates: None,
         };
         for bridge in bridges {
             actor.add_bridge(bridge);
@@ -91,9 +82,9 @@ impl Actor {
 
     /// Runs until `stop` says so.
     pub(crate) async fn run(mut self, mut mailbox: Mailbox, stop: CancellationToken) {
-        self.look_around();
+        let mut told = self.parts.driver.reach().told();
+        self.tell_engine(&told.borrow_and_update());
         self.say_if_ready();
-        let mut look_around = tokio::time::interval(LOOK_AROUND);
         loop {
             self.carry_out().await;
             let engine_due =
@@ -124,7 +115,7 @@ impl Actor {
                     let now = self.now();
                     self.parts.engine.handle_timeout(now);
                 }
-                _ = look_around.tick(), if stuck.is_none() => self.look_around(),
+                Ok(()) = told.changed(), if stuck.is_none() => self.tell_engine(&told.borrow_and_update()),
             }
         }
         self.stuck = None;
@@ -176,6 +167,7 @@ impl Actor {
         let name = BridgeName(name.to_owned());
         let was_there = self.bridges.remove(&name).is_some();
         self.untried.remove(&name);
+        self.parts.driver.reach().service_shows(&name.0, None);
         self.say_if_ready();
         let now = self.now();
         self.parts.engine.handle(now, Input::BridgeDown { bridge: name });
@@ -218,18 +210,11 @@ impl Actor {
         }
     }
 
-    /// Tells the engine our addresses where they have changed, and the endpoint that they have, so that links look for other paths at once.
-    fn look_around(&mut self) {
-        let candidates = candidates::of(&self.parts.listen);
-        if self.known_candidates.as_ref() == Some(&candidates) {
-            return;
-        }
-        if self.known_candidates.replace(candidates.clone()).is_some() {
-            tracing::debug!(?candidates, "this machine's addresses have changed");
-            self.parts.endpoint.network_changed();
-        }
+    /// Tells the engine how we are reached, and whom newcomers may ask how they are.
+    fn tell_engine(&mut self, told: &Told) {
         let now = self.now();
-        self.parts.engine.handle(now, Input::Candidates(candidates));
+        self.parts.engine.handle(now, Input::Reflectors(told.reflectors.clone()));
+        self.parts.engine.handle(now, Input::Reach(told.reach.clone()));
     }
 }
 

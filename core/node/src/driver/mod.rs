@@ -4,7 +4,6 @@
 //! before that change is on disk. Whoever asked for something is answered after that.
 
 mod actor;
-mod candidates;
 mod linking;
 mod outputs;
 mod wants;
@@ -15,7 +14,7 @@ use std::time::Duration;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use wayside_proto::Now;
 use wayside_proto::crypto::keys::AccountId;
-use wayside_proto::engine::{BridgeName, Engine};
+use wayside_proto::engine::{BridgeName, Engine, Friend};
 
 pub(crate) use actor::{Actor, Parts};
 pub(crate) use wants::Want;
@@ -24,6 +23,7 @@ use crate::api::types::{ApiError, BridgeView, ErrorCode, MessageState, NodeEvent
 use crate::clock::NodeClock;
 use crate::home::{BridgeConfig, Limits};
 use crate::links::Links;
+use crate::reach::Reach;
 use crate::store::Store;
 
 /// Asks the task that owns the engine.
@@ -37,6 +37,7 @@ struct Shared {
     store: Arc<Store>,
     clock: NodeClock,
     limits: Limits,
+    reach: Reach,
     links: Links,
     events: broadcast::Sender<NodeEvent>,
     settled: broadcast::Sender<([u8; 16], MessageState)>,
@@ -74,7 +75,12 @@ const LOOK: Duration = Duration::from_millis(20);
 
 impl Driver {
     /// A driver and the end of it that the task takes.
-    pub(crate) fn new(store: Arc<Store>, clock: NodeClock, limits: Limits) -> (Self, actor::Mailbox) {
+    pub(crate) fn new(
+        store: Arc<Store>,
+        clock: NodeClock,
+        limits: Limits,
+        reach: Reach,
+    ) -> (Self, actor::Mailbox) {
         let (work, asked) = mpsc::channel(QUEUE);
         let (news, happened) = mpsc::channel(QUEUE);
         let shared = Shared {
@@ -83,6 +89,7 @@ impl Driver {
             store,
             clock,
             limits,
+            reach,
             links: Links::default(),
             events: broadcast::channel(EVENTS).0,
             settled: broadcast::channel(EVENTS).0,
@@ -269,8 +276,15 @@ impl Driver {
     }
 
     /// A friend was blocked or removed.
-    pub(crate) fn friends_have_changed(&self) {
+    pub(crate) async fn friends_have_changed(&self) {
         self.0.friends_changed.send_replace(());
+        let heard = |friend: &&Friend| !friend.blocked();
+        let friends =
+            self.look(move |engine, _| engine.friends().filter(heard).map(Friend::account).collect());
+        // The node is ending otherwise.
+        if let Ok(friends) = friends.await {
+            self.reach().keep_only(&friends);
+        }
     }
 
     /// Whether it listens and every bridge was tried.
@@ -293,6 +307,11 @@ impl Driver {
 
     pub(crate) fn limits(&self) -> Limits {
         self.0.limits
+    }
+
+    /// What is known of how this machine is reached.
+    pub(crate) fn reach(&self) -> &Reach {
+        &self.0.reach
     }
 
     pub(crate) fn links(&self) -> &Links {

@@ -7,8 +7,9 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use wayside_noise::{Expectation, Kem, Remote, Whom};
 use wayside_proto::crypto::keys::AccountId;
-use wayside_proto::engine::{BridgeName, Event, Input, Output, Session as Secrets};
+use wayside_proto::engine::{BridgeName, Event, Input, Output, Session as Secrets, SessionId};
 use wayside_proto::place::{Candidate, Candidates, Transport};
+use wayside_proto::reach::Reflector;
 
 use super::actor::Actor;
 use crate::api::types::{ApiError, ErrorCode, NodeEvent};
@@ -18,6 +19,8 @@ use crate::store::StoreError;
 
 /// How often a store that does not take things is tried again.
 const RETRY_STORE: Duration = Duration::from_secs(2);
+/// How long a newcomer asks how it is seen before it says what it knows.
+const MEASURE: Duration = Duration::from_secs(4);
 
 impl Actor {
     /// Carries out what the engine says, and answers those who asked. Stops where the store does not take something, to go on there later.
@@ -74,10 +77,11 @@ impl Actor {
                     bridge.watch(slots);
                 }
             }
-            Output::Expect(session) => self.parts.endpoint.expect(expectation(&session)),
-            Output::Dial { session, candidates, patience } => self.dial(session, candidates, patience),
+            Output::Expect { session, .. } => self.parts.endpoint.expect(expectation(&session)),
+            Output::Dial { session, reach, patience, .. } => self.dial(session, reach.candidates, patience),
             // Dials try each candidate for as long as they last; more of them come with traversal.
             Output::MoreCandidates { .. } => {}
+            Output::Reflectors { session, reflectors } => self.ask_reflectors(session, reflectors),
             Output::Forget(session) => self.forget_session(session),
             Output::CloseLink { session, reason } => self.close_link(session, reason),
             Output::CheckLink { session } => self.check_link(session),
@@ -97,6 +101,20 @@ impl Actor {
         if let Some(bridge) = self.bridges.get(bridge) {
             bridge.submit(job);
         }
+    }
+
+    /// Asks those whom a welcome named how we are seen; the engine waits for what comes of it.
+    fn ask_reflectors(&self, session: SessionId, reflectors: Vec<Reflector>) {
+        let driver = self.parts.driver.clone();
+        self.parts.tasks.spawn(async move {
+            driver.reach().ask_named(reflectors, MEASURE).await;
+            let measured = move |actor: &mut Self| {
+                let (now, reach) = (actor.now(), actor.parts.driver.reach().told().borrow().reach.clone());
+                actor.engine().handle(now, Input::Reach(reach));
+                actor.engine().handle(now, Input::Measured { session });
+            };
+            driver.happened(measured).await;
+        });
     }
 
     fn dial(&mut self, session: Secrets, candidates: Candidates, patience: Duration) {
@@ -138,7 +156,8 @@ impl Actor {
             Event::JoinRefused { why, .. } => {
                 driver.tell(NodeEvent::JoinRefused { why: words::join_refused(why).to_owned() });
             }
-            Event::Meeting { .. } => {}
+            // Somebody is being met: what was seen of us should be fresh. Where it has changed one update follows.
+            Event::Meeting { .. } => driver.reach().freshen(),
             Event::MeetingFailed { account, why, .. } => {
                 self.keep_steps(account);
                 driver.tell(NodeEvent::MeetingFailed { friend: self.name_of(&account), why });

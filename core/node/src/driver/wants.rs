@@ -2,11 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
 
 use wayside_proto::crypto::keys::AccountId;
 
 use super::{Driver, Shared};
 use crate::store::StoreError;
+
+/// How long an offer waits for what others see of us to be fresh, where somebody can be asked.
+const MEASURE: Duration = Duration::from_secs(2);
 
 /// How many want whom, and those that are wanted because messages wait for them.
 #[derive(Debug, Default)]
@@ -79,7 +83,12 @@ impl Want {
     /// Has the engine told what holds when it hears of it, whatever came in between.
     fn tell(&self, driver: Driver) {
         let account = self.account;
-        self.runtime.spawn(async move { driver.happened(move |actor| actor.want_or_not(&account)).await });
+        self.runtime.spawn(async move {
+            if driver.wanted(&account) && driver.links().of(&account).is_none() {
+                driver.reach().fresh(MEASURE).await;
+            }
+            driver.happened(move |actor| actor.want_or_not(&account)).await;
+        });
     }
 }
 

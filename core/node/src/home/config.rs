@@ -3,70 +3,23 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fs;
-use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
 use serde::Deserialize;
 use toml_edit::{DocumentMut, Item, Table, value};
 
-use super::{HomeError, files};
+use super::{HomeError, files, network::Network};
 
 /// What the user configured.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Config {
-    /// Where and how to listen.
+    /// Where and how to listen, and how to find out how one is reached.
     pub network: Network,
     /// The bridges, by name.
     pub bridges: Vec<BridgeConfig>,
     /// What things may cost.
     pub limits: Limits,
-}
-
-/// Where and how to listen.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Network {
-    /// `udp://ADDRESS:PORT` or `tcp://ADDRESS:PORT`, port 0 for any free one. Without any of the one kind nothing is listened to in it.
-    pub listen: Vec<String>,
-}
-
-impl Default for Network {
-    fn default() -> Self {
-        Self { listen: vec!["udp://0.0.0.0:0".into(), "udp://[::]:0".into()] }
-    }
-}
-
-/// Addresses to listen at, or listened at.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Listen {
-    pub(crate) udp: Vec<SocketAddr>,
-    pub(crate) tcp: Vec<SocketAddr>,
-}
-
-impl Listen {
-    /// The addresses of these URLs.
-    pub(crate) fn parse(urls: &[String]) -> Result<Self, String> {
-        let mut listen = Self::default();
-        for url in urls {
-            let parsed = url.split_once("://").and_then(|(scheme, address)| match scheme {
-                "udp" => Some((&mut listen.udp, address.parse().ok()?)),
-                "tcp" => Some((&mut listen.tcp, address.parse().ok()?)),
-                _ => None,
-            });
-            let (addresses, address) = parsed.ok_or_else(|| {
-                format!("`{url}` is no address to listen at: write udp://0.0.0.0:4040, udp://[::]:0 or tcp://0.0.0.0:443")
-            })?;
-            addresses.push(address);
-        }
-        Ok(listen)
-    }
-
-    /// As URLs.
-    pub(crate) fn urls(&self) -> Vec<String> {
-        let udp = self.udp.iter().map(|address| format!("udp://{address}"));
-        udp.chain(self.tcp.iter().map(|address| format!("tcp://{address}"))).collect()
-    }
 }
 
 /// A bridge that the user configured.
@@ -227,6 +180,15 @@ const TEMPLATE: &str = r#"# wayside's configuration. Commands change it and keep
 # Where to listen: UDP over IPv4 and IPv6, port 0 for any free one. For friends whose network blocks UDP add a TCP port that can be
 # reached from there, for example "tcp://0.0.0.0:443".
 listen = ["udp://0.0.0.0:0", "udp://[::]:0"]
+# How this machine finds out how it is seen from outside, which it needs to know behind a router. Friends over a link tell it in any case;
+# for more than that nobody is asked unless it stands here.
+# Whose questions this machine answers, on its own UDP port and a second one: "off", "friends" (those whom `wayside friend allow reflect NAME`
+# lets, and newcomers whom they invite), or "anyone". Useful where it has a public address.
+stun = "off"
+# STUN servers to ask, for example ["stun:stun.example.org:3478"]. They learn this machine's address, and when it asks.
+stun_servers = []
+# How to ask the router to let others in: any of "pcp", "nat-pmp", "upnp".
+portmap = []
 
 [limits]
 # After how many days a message that nobody fetched is given up.

@@ -13,14 +13,17 @@
 mod config;
 mod files;
 mod keys;
+mod network;
 
 use std::fs::{File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 
-pub use config::{BridgeConfig, Config, Limits, Network};
-pub(crate) use config::{Listen, add_bridge, check_bridge_name, remove_bridge};
+pub use config::{BridgeConfig, Config, Limits};
+pub(crate) use config::{add_bridge, check_bridge_name, remove_bridge};
 pub(crate) use files::{private_file, sync_dir};
+pub(crate) use network::Listen;
+pub use network::{Network, Portmap, Stun, StunServer};
 use wayside_proto::crypto::keys::{AccountKey, DeviceKeys};
 use wayside_proto::engine::Identity;
 

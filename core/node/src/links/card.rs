@@ -21,7 +21,7 @@ pub(crate) const NAME: &str = "wayside/card/1";
 struct Given {
     #[cbor(n(0), with = "minicbor::bytes")]
     card: Vec<u8>,
-    /// Words, so that later ones do no harm: `relay`, `mailbox`.
+    /// Words, so that later ones do no harm: `relay`, `mailbox`, `reflect`.
     #[n(1)]
     grants: Vec<String>,
 }
@@ -96,7 +96,8 @@ pub(crate) async fn give(driver: &Driver, peer: &Peer) -> io::Result<()> {
 }
 
 /// What is allowed, in the words of the protocol and of people.
-pub(crate) const GRANTS: [(Grant, &str); 2] = [(Grant::Relay, "relay"), (Grant::Mailbox, "mailbox")];
+pub(crate) const GRANTS: [(Grant, &str); 3] =
+    [(Grant::Relay, "relay"), (Grant::Mailbox, "mailbox"), (Grant::Reflect, "reflect")];
 
 /// What a word allows.
 pub(crate) fn grant(word: &str) -> Option<Grant> {

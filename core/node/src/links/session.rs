@@ -8,7 +8,7 @@ use tokio::sync::{Semaphore, broadcast, watch};
 use tokio_util::task::TaskTracker;
 use wayside_noise::LinkEvent;
 
-use super::{LiveLink, Protocols, card};
+use super::{LiveLink, Protocols, address, card};
 use crate::api::types::NodeEvent;
 use crate::driver::Driver;
 use crate::messages;
@@ -42,10 +42,15 @@ impl Session {
             () = self.serve_streams(&entitled) => "no more streams",
             () = self.tell_moves(moves) => "the paths are not kept any more",
             () = self.give_card() => "the card cannot be given",
+            () = self.tell_address(entitled.clone()) => "the node is ending",
             () = self.send_messages(entitled.clone()) => "the node is ending",
         };
         // Whatever it was: nobody serves the link any more.
         link.close(why);
+        let account = &self.link.peer.account;
+        if self.driver.links().of(account).is_none_or(|live| live.number == self.link.number) {
+            self.driver.reach().left(account);
+        }
         self.driver.link_down(&self.link).await;
     }
 
@@ -138,6 +143,16 @@ impl Session {
                 // One that takes no card may still be talked with.
                 std::future::pending().await
             }
+        }
+    }
+
+    async fn tell_address(&self, mut entitled: watch::Receiver<bool>) {
+        if entitled.wait_for(|it| *it).await.is_ok()
+            && let Err(error) = address::tell(&self.driver, &self.link.peer).await
+        {
+            tracing::debug!(%error, "a friend is not told how it is seen");
+            // One that does not want to know may still be talked with, and so may one whose link is just ending.
+            std::future::pending().await
         }
     }
 

@@ -18,8 +18,9 @@ use crate::bridges::BridgeEnvironment;
 use crate::clock::{NodeClock, SystemEntropy};
 use crate::driver::{Actor, Driver, Parts};
 use crate::home::{Home, HomeError, Listen};
-use crate::links::{Peer, Protocol, Protocols, Served, card, ping, serving};
+use crate::links::{Peer, Protocol, Protocols, Served, address, card, ping, serving};
 use crate::messages;
+use crate::reach::{Reach, measure, portmap};
 use crate::requests::Requests;
 use crate::store::Store;
 
@@ -163,7 +164,7 @@ impl NodeBuilder {
         home.prepare()?;
         let lock = home.lock()?;
         let config = home.config()?;
-        let listen = if listen.is_empty() { config.network.listen } else { listen };
+        let listen = if listen.is_empty() { config.network.listen.clone() } else { listen };
         let listen = Listen::parse(&listen).map_err(|why| ApiError::new(ErrorCode::Usage, why))?;
 
         let store_path = home.store_path();
@@ -181,14 +182,20 @@ impl NodeBuilder {
             .await?;
         let (_, noise) = home.identity().device.secrets();
         let key = StaticKey::from_bytes(*noise.expose());
+        let is_simulated = !matches!(network, wayside_noise::Network::System);
         let (endpoint, listen) = bind(&listen, key, network).await?;
+        let mappable = if is_simulated { None } else { portmap::port_of(&listen) };
 
         let tasks = TaskTracker::new();
         let stop = CancellationToken::new();
-        let (driver, mailbox) = Driver::new(store, clock, config.limits);
-        let own: [(&str, Arc<dyn Protocol>); 3] = [
+        let listed = config.network.stun_servers.clone();
+        let reach = Reach::new(listen.clone(), &endpoint, !listed.is_empty(), is_simulated);
+        reach.answer(config.network.stun);
+        let (driver, mailbox) = Driver::new(store, clock, config.limits, reach.clone());
+        let own: [(&str, Arc<dyn Protocol>); 4] = [
             (ping::NAME, Arc::new(ping::Echo)),
             (card::NAME, Arc::new(card::Receiver(driver.clone()))),
+            (address::NAME, Arc::new(address::Receiver::new(reach.clone()))),
             (messages::NAME, Arc::new(messages::Inbox(driver.clone()))),
         ];
         for (name, protocol) in own {
@@ -203,6 +210,7 @@ impl NodeBuilder {
             home: home.path().to_owned(),
             clock,
             tasks: tasks.clone(),
+            reach: reach.clone(),
             found,
         };
         let actor = Actor::new(
@@ -210,7 +218,6 @@ impl NodeBuilder {
                 engine,
                 driver: driver.clone(),
                 endpoint: Arc::clone(&endpoint),
-                listen: listen.clone(),
                 bridges,
                 reports,
                 protocols: Arc::new(protocols),
@@ -220,6 +227,9 @@ impl NodeBuilder {
         );
         let actor = tokio::spawn(actor.run(mailbox, stop.clone()));
         spawn_until(&tasks, &stop, accept_links(driver.clone(), Arc::clone(&endpoint)));
+        spawn_until(&tasks, &stop, reach.clone().keep(Arc::clone(&endpoint)));
+        spawn_until(&tasks, &stop, measure::keep(reach.clone(), Arc::clone(&endpoint), listed));
+        portmap::start(&reach, mappable, &config.network.portmap, &tasks, &stop)?;
         spawn_until(&tasks, &stop, expire_messages(driver.clone()));
         // From here on what fails ends all of it.
         let stop = stop.drop_guard();
@@ -230,6 +240,7 @@ impl NodeBuilder {
             registry,
             kind,
             listening: Arc::new(listening),
+            network: Arc::new(config.network),
             driver,
             changing_bridges: Arc::default(),
         };

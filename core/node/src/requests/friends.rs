@@ -2,7 +2,7 @@
 
 use wayside_proto::Now;
 use wayside_proto::crypto::keys::AccountId;
-use wayside_proto::engine::{CommandError, Engine, Friend, Grant};
+use wayside_proto::engine::{CommandError, Engine, Friend, Grant, Step};
 
 use super::Requests;
 use crate::api::types::{
@@ -53,7 +53,7 @@ impl Requests {
             self.driver.friend_is_back(account).await;
         }
         self.driver.grants_may_have_changed();
-        self.driver.friends_have_changed();
+        self.driver.friends_have_changed().await;
         self.view_of(account).await
     }
 
@@ -72,7 +72,7 @@ impl Requests {
             driver.settle(entry.id, MessageState::Expired);
         }
         driver.want_recipients().await?;
-        driver.friends_have_changed();
+        driver.friends_have_changed().await;
         Ok(())
     }
 
@@ -83,8 +83,12 @@ impl Requests {
         let steps = self.driver.look(move |engine, _| engine.explain(&account)).await?;
         let steps = self.driver.store().run(move |store| store.steps(&account, steps)).await?;
         let because = because(&view, self.driver.links().of(&account).as_ref(), steps.is_empty());
-        let steps =
-            steps.into_iter().map(|step| StepView { at: times::time(step.at), what: step.what }).collect();
+        let shown = |step: Step| StepView {
+            at: times::time(step.at),
+            kind: step.kind.word().to_owned(),
+            what: step.what,
+        };
+        let steps = steps.into_iter().map(shown).collect();
         Ok(Explanation { friend: view.name, path: view.path, because, steps })
     }
 
@@ -125,7 +129,10 @@ fn apply(
 
 fn known_grant(word: &str) -> Result<Grant, ApiError> {
     grant(word).ok_or_else(|| {
-        ApiError::new(ErrorCode::Usage, format!("`{word}` cannot be allowed: it is relay or mailbox"))
+        ApiError::new(
+            ErrorCode::Usage,
+            format!("`{word}` cannot be allowed: it is relay, mailbox or reflect"),
+        )
     })
 }
 

@@ -4,6 +4,7 @@ mod bridges;
 mod contacts;
 mod friends;
 mod messages;
+mod reach;
 mod status;
 
 use std::sync::Arc;
@@ -16,7 +17,7 @@ use wayside_proto::crypto::keys::AccountId;
 use crate::api::types::{ApiError, NodeKind};
 use crate::api::words;
 use crate::driver::Driver;
-use crate::home::Home;
+use crate::home::{Home, Network};
 
 /// What it takes to answer. Clones ask the same node.
 #[derive(Clone, Debug)]
@@ -25,6 +26,8 @@ pub(crate) struct Requests {
     pub(crate) registry: Registry,
     pub(crate) kind: NodeKind,
     pub(crate) listening: Arc<Vec<String>>,
+    /// What the user configured of the network.
+    pub(crate) network: Arc<Network>,
     pub(crate) driver: Driver,
     /// Held while the list of bridges changes.
     pub(crate) changing_bridges: Arc<tokio::sync::Mutex<()>>,

@@ -42,6 +42,7 @@ impl Requests {
             listen: self.listening.to_vec(),
             bridges: driver.bridges().await?,
             links,
+            reach: self.reach().await,
             queues,
             unread: driver.store().run(|store| store.unread()).await?,
             pending_accepts,

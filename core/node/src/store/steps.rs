@@ -6,7 +6,7 @@ use minicbor::{Decode, Encode};
 use redb::{ReadableTable, TableDefinition, WriteTransaction};
 use wayside_proto::UnixMillis;
 use wayside_proto::crypto::keys::AccountId;
-use wayside_proto::engine::Step;
+use wayside_proto::engine::{Step, StepKind};
 
 use super::{Store, StoreError};
 
@@ -28,6 +28,9 @@ struct Kept {
     at: UnixMillis,
     #[n(1)]
     what: String,
+    /// Its word; what an earlier version kept has none.
+    #[n(2)]
+    kind: Option<String>,
 }
 
 impl Store {
@@ -41,10 +44,10 @@ impl Store {
             };
             let kept: Vec<Kept> = merge(earlier, steps.to_vec())
                 .into_iter()
-                .map(|Step { at, mut what }| {
+                .map(|Step { at, kind, mut what }| {
                     let end = (0..=LONGEST).rev().find(|end| what.is_char_boundary(*end));
                     what.truncate(end.unwrap_or_default());
-                    Kept { at, what }
+                    Kept { at, what, kind: Some(kind.word().to_owned()) }
                 })
                 .collect();
             let bytes = minicbor::to_vec(kept).map_err(|error| StoreError::Damaged(error.to_string()))?;
@@ -88,5 +91,9 @@ fn merge(earlier: Vec<Step>, later: Vec<Step>) -> Vec<Step> {
 fn decode(bytes: &[u8]) -> Result<Vec<Step>, StoreError> {
     let kept: Vec<Kept> = minicbor::decode(bytes)
         .map_err(|_| StoreError::Damaged("the steps of a meeting cannot be read".into()))?;
-    Ok(kept.into_iter().map(|Kept { at, what }| Step { at, what }).collect())
+    let step = |Kept { at, what, kind }: Kept| {
+        let kind = kind.map_or(StepKind::Other, |word| StepKind::of_word(&word));
+        Step { at, kind, what }
+    };
+    Ok(kept.into_iter().map(step).collect())
 }

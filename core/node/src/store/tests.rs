@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use wayside_proto::UnixMillis;
 use wayside_proto::crypto::keys::{AccountId, DeviceId};
-use wayside_proto::engine::{Change, Step};
+use wayside_proto::engine::{Change, Step, StepKind};
 
 use super::*;
 
@@ -99,7 +99,8 @@ fn a_clock_that_jumps_expires_nothing_before_its_time() {
 #[test]
 fn the_steps_of_a_meeting_outlive_the_process_within_bounds() {
     let disk = Disk::default();
-    let step = |at: u64, what: &str| Step { at: UnixMillis(at), what: what.to_owned() };
+    let step =
+        |at: u64, what: &str| Step { at: UnixMillis(at), kind: StepKind::Offered, what: what.to_owned() };
     let first = [step(1, "offered"), step(2, "linked")];
     disk.store().keep_steps(&ANN, &first).unwrap();
     let store = disk.store();

@@ -9,6 +9,7 @@ mod cards;
 mod disk;
 mod hostile;
 mod links;
+mod reach;
 mod secrets;
 
 use support::{Person, service, until};

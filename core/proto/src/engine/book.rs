@@ -22,6 +22,9 @@ pub enum Grant {
     /// To keep sealed messages.
     #[n(1)]
     Mailbox,
+    /// To be told how it is seen, and to name us to newcomers for the same.
+    #[n(2)]
+    Reflect,
 }
 
 /// Somebody whom we have met and can meet again.

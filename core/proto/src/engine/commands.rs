@@ -35,6 +35,7 @@ impl Engine {
 
     /// A friend's card came over its link.
     pub(super) fn card_came(&mut self, account: AccountId, bytes: &[u8]) {
+        self.link_used(account);
         let merged = match Card::from_bytes(bytes) {
             Ok(card) if card.account() == account => self.merge_card(&card),
             Ok(_) => Err(CardError::OtherAccount),

@@ -10,7 +10,8 @@ use crate::crypto::Secret;
 use crate::crypto::keys::AccountId;
 use crate::meet::slot::SlotId;
 use crate::message::Refusal;
-use crate::place::{Candidates, Locator};
+use crate::place::Locator;
+use crate::reach::{Reach, Reflector};
 use crate::time::UnixMillis;
 
 /// What the user calls a configured bridge.
@@ -127,8 +128,16 @@ pub enum Input {
         /// What it said.
         time: UnixMillis,
     },
-    /// Our own candidates, all that hold now.
-    Candidates(Candidates),
+    /// How we are reached, all that holds now.
+    Reach(Reach),
+    /// Who may be named to newcomers in our welcomes, so that they learn how they are seen from outside: the best first; a welcome has room for
+    /// [`Reflector::MOST`] at most.
+    Reflectors(Vec<Reflector>),
+    /// Whoever a welcome named ([`Output::Reflectors`]) was asked, and what came of it was said before ([`Input::Reach`]), if anything.
+    Measured {
+        /// Whose welcome it was.
+        session: SessionId,
+    },
     /// A link of this session is up and both sides have proved their keys.
     LinkUp {
         /// Which session.
@@ -187,24 +196,43 @@ pub enum Output {
         /// Slots by space.
         slots: BTreeMap<Space, BTreeSet<SlotId>>,
     },
-    /// To be let in when it knocks, until [`Output::Forget`].
-    Expect(Session),
+    /// To be let in when it knocks, until [`Output::Forget`]; and probes are to be sent to it, so that its packets come through. It dials; it is not
+    /// dialled.
+    Expect {
+        /// Whom, under which secrets.
+        session: Session,
+        /// How it is reached, as it said.
+        reach: Reach,
+        /// About how long our word takes to it: it does not begin before.
+        latency: Duration,
+    },
     /// To be dialled.
     Dial {
         /// Whom, under which secrets.
         session: Session,
-        /// Where.
-        candidates: Candidates,
+        /// How it is reached, as it said.
+        reach: Reach,
+        /// About how long word takes between the two: it began so long ago, and hears of a change so much later.
+        latency: Duration,
         /// For how long at most.
         patience: Duration,
     },
-    /// Candidates of the peer of a session that is under way: for a dialled one better ones than before, for an expected one where to send probes to,
-    /// so that its packets come through (the peer dials; it is not dialled).
+    /// The peer of a session that is under way said anew how it is reached; what it said before holds no more.
     MoreCandidates {
         /// Which session.
         session: SessionId,
-        /// Where.
-        candidates: Candidates,
+        /// How it is reached.
+        reach: Reach,
+        /// About how long its word was under way.
+        latency: Duration,
+    },
+    /// A welcome named these: they are to be asked how we are seen from outside, and then [`Input::Measured`] is due, after [`Input::Reach`] if that
+    /// has changed. Comes after the session's [`Output::Dial`].
+    Reflectors {
+        /// The session that the welcome began.
+        session: SessionId,
+        /// Whom to ask, the best first.
+        reflectors: Vec<Reflector>,
     },
     /// A session is over: its gate is to be closed and its dials given up. A link that is up stays up, unless another output closes it.
     Forget(SessionId),

@@ -29,14 +29,15 @@ use rand_chacha::ChaCha20Rng;
 
 pub use book::{Friend, Grant};
 pub use config::{CommandError, Config, FindError, Identity, InviteOptions, RestoreError};
-pub use explain::Step;
+pub use explain::{Step, StepKind};
 pub use io::*;
 
 use crate::crypto::keys::{AccountId, DeviceId, DevicePublic};
 use crate::identity::Card;
 use crate::invite::Invite;
 use crate::message::Refusal;
-use crate::place::{Candidates, PlaceTag};
+use crate::place::PlaceTag;
+use crate::reach::{Reach, Reflectors};
 use crate::time::{Epoch, Now, UnixMillis};
 
 /// Names an invite that we accepted: its inviter's one-time key.
@@ -80,7 +81,8 @@ pub struct Engine {
     bridges: BTreeMap<BridgeName, places::Bridge>,
     places: BTreeMap<PlaceTag, places::Place>,
     card: Option<card::StoredCard>,
-    candidates: Candidates,
+    reach: Reach,
+    reflectors: Reflectors,
     book: book::Book,
     invites: BTreeMap<[u8; 32], contact::StoredInvite>,
     elsewhere: Vec<contact::Elsewhere>,
@@ -101,7 +103,7 @@ impl Engine {
     /// An engine that goes on where it was: `stored` is everything that was ever persisted and not deleted; unknown areas are ignored.
     ///
     /// `seed` must be fresh from the system at every start: with the old one, ephemeral keys would be drawn twice. After this the driver says
-    /// which bridges are up and what our candidates are. Records are looked for from the beginning at every start (no stored cursor), since what
+    /// which bridges are up and how we are reached. Records are looked for from the beginning at every start (no stored cursor), since what
     /// the engine had in memory only is gone; and so they are for every slot that is newly watched.
     pub fn restore(
         identity: Identity,
@@ -145,6 +147,7 @@ impl Engine {
         let up = |bridge: &BridgeName| self.bridges.contains_key(bridge);
         let tomorrow = self.epoch().plus(1).begin().since(self.time_now());
         sessions
+            .chain(self.next_update())
             .chain(wants)
             .chain(deferred)
             .chain(self.publications.next_due(&up))
@@ -361,6 +364,7 @@ impl Engine {
         }
         self.run_wants();
         self.run_deferred();
+        self.update_peers();
         self.tell_watches();
         let cut = self.watches_are_cut();
         self.rotate_at = match self.rotate_at {
@@ -384,10 +388,9 @@ impl Engine {
                     self.out.event(wrong);
                 }
             }
-            Input::Candidates(candidates) => {
-                self.candidates = candidates;
-                self.update_peers();
-            }
+            Input::Reach(reach) => self.reach = reach.bounded(),
+            Input::Reflectors(reflectors) => self.reflectors = Reflectors::new(reflectors),
+            Input::Measured { session } => self.measured(session),
             Input::LinkUp { session } => self.link_up(session),
             Input::LinkDown { session } => self.link_down(session),
             Input::DialFailed { session, why } => self.dial_failed(session, &why),
@@ -401,10 +404,5 @@ impl Engine {
 
     fn epoch(&self) -> Epoch {
         Epoch::of(self.time_now())
-    }
-
-    fn note(&mut self, account: AccountId, what: String) {
-        let at = self.time_now();
-        self.log.add(account, at, what);
     }
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use minicbor::{Decode, Encode};
 use rand_core::RngCore;
 
+use super::StepKind;
 use super::io::{BridgeName, Output, PublicationId};
 use super::{Engine, store};
 use crate::crypto::keys::{AccountId, DeviceId};
@@ -249,7 +250,7 @@ impl Engine {
         let gone = publication.done && publication.state.absent;
         let (purpose, bridge) = (publication.purpose, publication.bridge.clone());
         if let Some(account) = purpose.account() {
-            self.note(account, format!("{} did not take our record: {why}", bridge.0));
+            self.note(account, StepKind::NotTaken, format!("{} did not take our record: {why}", bridge.0));
         }
         if gone {
             self.drop_publication(id);

@@ -9,7 +9,6 @@ use super::publications::Purpose;
 use super::sessions::Live;
 use super::{Engine, store};
 use crate::crypto::keys::{AccountId, DeviceId};
-use crate::place::Candidates;
 use crate::time::Now;
 
 pub(super) fn restore(
@@ -32,7 +31,8 @@ pub(super) fn restore(
         bridges: Default::default(),
         places: Default::default(),
         card: None,
-        candidates: Candidates::default(),
+        reach: Default::default(),
+        reflectors: Default::default(),
         book: Default::default(),
         invites: Default::default(),
         elsewhere: Vec::new(),

@@ -7,13 +7,14 @@ use minicbor::{Decode, Encode};
 use super::io::{Event, Output, Session, SessionId};
 use super::publications::{Draft, Purpose};
 use super::watch::{Owner, Special};
-use super::{Engine, store};
+use super::{Engine, StepKind, store};
 use crate::crypto::envelope::{self, Bucket};
 use crate::crypto::keys::{AccountId, DeviceId};
 use crate::crypto::{Secret, derive};
 use crate::meet::slot;
 use crate::message::{Payload, Update};
 use crate::place::{Candidates, PlaceTag};
+use crate::reach::{NatReport, Reach};
 use crate::time::{Epoch, UnixMillis};
 
 /// A session from the moment its secrets exist. Persisted until its link is up or it is over.
@@ -42,7 +43,7 @@ pub(super) struct Live {
     pub(super) no: u64,
     /// The peer's.
     #[n(8)]
-    pub(super) candidates: Candidates,
+    candidates: Candidates,
     #[n(9)]
     pub(super) expires: UnixMillis,
     /// Where an update would be left, and looked for.
@@ -50,18 +51,33 @@ pub(super) struct Live {
     pub(super) via: Option<Via>,
     /// What we told the peer; an update is made when it has changed, once.
     #[n(11)]
-    pub(super) told: Candidates,
+    told: Candidates,
     #[n(12)]
-    pub(super) updated: bool,
+    updated: bool,
+    /// What the peer said of its NAT.
+    #[n(13)]
+    nat: NatReport,
+    /// What we said of ours.
+    #[n(14)]
+    told_nat: NatReport,
+    /// Over what else the meeting went: where the peer may have read our word, and so leave its update.
+    #[n(15)]
+    elsewhere: Option<Vec<Via>>,
     /// By the monotonic clock, as the next ones.
     #[cbor(skip)]
     pub(super) deadline: Duration,
     /// When its secrets came to be, here.
     #[cbor(skip)]
     begun: Duration,
+    /// An update waits so long, since better is about to be known.
+    #[cbor(skip)]
+    update_from: Duration,
     /// Since when its link is up.
     #[cbor(skip)]
     pub(super) up: Option<Duration>,
+    /// Whether anything came over its link yet.
+    #[cbor(skip)]
+    used: bool,
     #[cbor(skip)]
     shown: Option<Session>,
 }
@@ -88,7 +104,10 @@ pub(super) struct Met {
     pub(super) epoch: Epoch,
     pub(super) client: bool,
     pub(super) no: u64,
-    pub(super) candidates: Candidates,
+    /// What the peer said of how it is reached.
+    pub(super) reach: Reach,
+    /// What we said of ourselves.
+    pub(super) told: Reach,
     pub(super) lifetime: Duration,
     pub(super) via: Option<Via>,
 }
@@ -101,6 +120,15 @@ const GRACE: Duration = Duration::from_secs(10);
 
 /// How long after our answer was read the link should be there, where it comes at all: a handful of round trips.
 const DIALLED: Duration = Duration::from_secs(5);
+
+/// How long it may take to ask those whom a welcome named how we are seen from outside. There is one update a side: it waits for the answer, and no longer.
+const MEASURED: Duration = Duration::from_secs(5);
+
+/// How long it takes two sides that know of each other to get through, guessing included.
+const TRAVERSED: Duration = Duration::from_secs(30);
+
+/// Places beyond the first that one meeting went over.
+const MOST_ELSEWHERE: usize = 4;
 
 impl Live {
     pub(super) fn id(&self) -> SessionId {
@@ -121,6 +149,20 @@ impl Live {
     pub(super) const fn shown(&self) -> Option<&Session> {
         self.shown.as_ref()
     }
+
+    /// How the peer is reached.
+    fn reach(&self) -> Reach {
+        Reach { candidates: self.candidates.clone(), nat: self.nat.clone() }
+    }
+
+    fn told(&self, reach: &Reach) -> bool {
+        self.told == reach.candidates && self.told_nat == reach.nat
+    }
+
+    /// Everything that the meeting went over.
+    fn ways(&self) -> impl Iterator<Item = &Via> {
+        self.via.iter().chain(self.elsewhere.iter().flatten())
+    }
 }
 
 impl Engine {
@@ -135,14 +177,19 @@ impl Engine {
             epoch: met.epoch,
             client: met.client,
             no: met.no,
-            candidates: met.candidates,
+            candidates: met.reach.candidates,
             expires: self.time_now().after(met.lifetime),
             via: met.via,
-            told: self.candidates.clone(),
+            told: met.told.candidates,
             updated: false,
+            nat: met.reach.nat,
+            told_nat: met.told.nat,
+            elsewhere: None,
             deadline: self.now.mono.saturating_add(met.lifetime),
             begun: self.now.mono,
+            update_from: self.now.mono,
             up: None,
+            used: false,
             shown: None,
         };
         let id = live.id();
@@ -169,24 +216,62 @@ impl Engine {
         let session = live.session();
         let id = session.id;
         live.shown = Some(session.clone());
-        if live.client {
-            self.out.act(Output::Dial {
-                session,
-                candidates: live.candidates.clone(),
-                patience: live.deadline.saturating_sub(self.now.mono),
-            });
+        let (reach, latency) = (live.reach(), self.latency_of(&live));
+        let patience = live.deadline.saturating_sub(self.now.mono);
+        self.out.act(if live.client {
+            Output::Dial { session, reach, latency, patience }
         } else {
-            self.out.act(Output::Expect(session));
-            self.out.act(Output::MoreCandidates { session: id, candidates: live.candidates.clone() });
-        }
-        if let Some(via) = &live.via {
-            let found = slot::update(&live.meeting, via.tag, !live.client);
-            let space = via.theirs.clone().map_or(super::Space::Own, super::Space::Of);
-            let special =
-                Special { bridge: via.bridge.clone(), space, siv: found.siv, point: 0, tag: via.tag };
-            self.expect_records(Owner::Session(id), vec![(found.id, special)]);
-        }
+            Output::Expect { session, reach, latency }
+        });
         self.sessions.insert(id, live);
+        self.expect_update(id);
+    }
+
+    /// For how long a link is dialled after a meeting over this bridge: there is time for what we say anew to get there, and for what that leads to.
+    pub(super) fn dial_patience(&self, bridge: &super::BridgeName) -> Duration {
+        let updated = MEASURED + self.latency(bridge).saturating_mul(2) + TRAVERSED;
+        self.config.dial_patience.max(updated)
+    }
+
+    /// About how long word takes between the two sides of a session.
+    fn latency_of(&self, live: &Live) -> Duration {
+        live.ways().map(|via| self.latency(&via.bridge)).max().unwrap_or_default()
+    }
+
+    /// Looks for the peer's update wherever it may have read our word.
+    fn expect_update(&mut self, id: SessionId) {
+        let Some(live) = self.sessions.get(&id) else { return };
+        let slots: Vec<_> = live
+            .ways()
+            .map(|via| {
+                let found = slot::update(&live.meeting, via.tag, !live.client);
+                let space = via.theirs.clone().map_or(super::Space::Own, super::Space::Of);
+                let (bridge, tag) = (via.bridge.clone(), via.tag);
+                (found.id, Special { bridge, space, siv: found.siv, point: 0, tag })
+            })
+            .collect();
+        if !slots.is_empty() {
+            self.expect_records(Owner::Session(id), slots);
+        }
+    }
+
+    /// Our answer to the offer of this number (0: our welcome) goes over something else too: that is where its update may come.
+    pub(super) fn meets_elsewhere(&mut self, account: &AccountId, no: u64, via: Via) {
+        let of_meeting =
+            |live: &&mut Live| live.account == *account && live.no == no && !live.client && live.up.is_none();
+        let mut ids = Vec::new();
+        for live in self.sessions.values_mut().filter(of_meeting) {
+            let known = live.ways().any(|known| (&known.bridge, known.tag) == (&via.bridge, via.tag));
+            let elsewhere = live.elsewhere.get_or_insert_default();
+            if !known && elsewhere.len() < MOST_ELSEWHERE {
+                elsewhere.push(via.clone());
+                self.out.put(store::session(&live.id().0), store::encode(live));
+                ids.push(live.id());
+            }
+        }
+        for id in ids {
+            self.expect_update(id);
+        }
     }
 
     pub(super) fn link_up(&mut self, id: SessionId) {
@@ -224,11 +309,24 @@ impl Engine {
         }
         self.out.event(Event::LinkUp { account, session: id });
         let over = via.map_or(String::new(), |via| format!(" by way of {}", via.bridge.0));
-        self.note(account, format!("linked{over}"));
+        self.note(account, StepKind::Linked, format!("linked{over}"));
         self.proven(&account, &device, &pair, epoch, true);
         self.supersede_sessions(&account, id);
         self.contact_linked(&account);
         self.meeting_over(&account);
+    }
+
+    /// Something came over the link with this account.
+    pub(super) fn link_used(&mut self, account: AccountId) {
+        let link = self.book.friend(&account).and_then(super::Friend::link);
+        let Some(live) = link.and_then(|id| self.sessions.get_mut(&id)) else { return };
+        if !std::mem::replace(&mut live.used, true) {
+            self.note(
+                account,
+                StepKind::FirstData,
+                "the first data came over the link: the friend's card".to_owned(),
+            );
+        }
     }
 
     pub(super) fn link_down(&mut self, id: SessionId) {
@@ -242,7 +340,7 @@ impl Engine {
         if let Some(friend) = self.book.friend_mut(&account) {
             friend.link = None;
         }
-        self.note(account, "the link is gone".to_owned());
+        self.note(account, StepKind::LinkGone, "the link is gone".to_owned());
         self.out.event(Event::LinkDown { account });
         self.want_again(&account);
     }
@@ -251,7 +349,7 @@ impl Engine {
         let Some(live) = self.sessions.get(&id).filter(|live| live.up.is_none()) else { return };
         let account = live.account;
         self.end_session(id);
-        self.note(account, format!("dialling came to nothing: {why}"));
+        self.note(account, StepKind::DialFailed, format!("dialling came to nothing: {why}"));
         self.meeting_failed(&account, why);
     }
 
@@ -322,8 +420,10 @@ impl Engine {
             if live.client {
                 return live.deadline;
             }
-            let latency = live.via.as_ref().map_or(Duration::ZERO, |via| self.latency(&via.bridge));
-            live.begun.saturating_add(latency.saturating_mul(2)).saturating_add(DIALLED).min(live.deadline)
+            live.begun
+                .saturating_add(self.latency_of(live).saturating_mul(2))
+                .saturating_add(DIALLED)
+                .min(live.deadline)
         };
         pending.map(patience).max()
     }
@@ -343,45 +443,85 @@ impl Engine {
                 // What was said for it serves nobody any more.
                 self.done(|purpose| purpose.account() == Some(account));
             } else if !linked {
-                self.note(account, "no link came".to_owned());
+                self.note(account, StepKind::NoLink, "no link came".to_owned());
                 self.meeting_failed(&account, "no link came");
             }
         }
     }
 
+    /// A welcome named whom to ask how we are seen: what we say anew waits for that.
+    pub(super) fn measure_first(&mut self, id: SessionId) {
+        let until = self.now.mono.saturating_add(MEASURED);
+        let Some(live) = self.sessions.get_mut(&id) else { return };
+        live.update_from = until;
+        let account = live.account;
+        let what = "asking whom the welcome named how this machine is seen from outside".to_owned();
+        self.note(account, StepKind::Measuring, what);
+    }
+
+    /// They were asked.
+    pub(super) fn measured(&mut self, id: SessionId) {
+        let now = self.now.mono;
+        let Some(live) = self.sessions.get_mut(&id) else { return };
+        live.update_from = live.update_from.min(now);
+        let account = live.account;
+        self.note(account, StepKind::Measured, "those whom the welcome named were asked".to_owned());
+    }
+
+    /// Whether its peer is to be told something. Where we are not reached at all, as far as we know, there is nothing to tell.
+    fn is_to_update(&self, live: &Live) -> bool {
+        let under_way = live.up.is_none() && !live.updated && live.via.is_some();
+        under_way && !self.reach.candidates.is_empty() && !live.told(&self.reach)
+    }
+
+    pub(super) fn next_update(&self) -> Option<Duration> {
+        self.sessions.values().filter(|live| self.is_to_update(live)).map(|live| live.update_from).min()
+    }
+
     /// Tells peers of meetings under way what has changed; once each.
     pub(super) fn update_peers(&mut self) {
-        let fresh = self.candidates.clone();
-        let changed = |live: &&mut Live| live.up.is_none() && !live.updated && live.told != fresh;
-        let mut drafts = Vec::new();
-        for live in self.sessions.values_mut().filter(changed) {
-            let Some(via) = &live.via else { continue };
-            let payload = Update { candidates: fresh.clone() }.to_bytes();
-            let Some(message) = Bucket::Small.pad(&payload, 0) else { continue };
-            let place = slot::update(&live.meeting, via.tag, live.client);
+        let now = self.now.mono;
+        let due = |live: &&Live| live.update_from <= now && self.is_to_update(live);
+        let ids: Vec<_> = self.sessions.values().filter(due).map(Live::id).collect();
+        let payload = Update::from(self.reach.clone()).to_bytes();
+        let Some(message) = Bucket::Small.pad(&payload, 0) else { return };
+        for id in ids {
+            let Some(live) = self.sessions.get_mut(&id) else { continue };
             live.updated = true;
-            drafts.push(Draft {
-                bridge: via.bridge.clone(),
-                slot: place.id,
-                inner: None,
-                bytes: envelope::seal(&place.siv, &message),
-                purpose: Purpose::Update(live.account),
-            });
-            self.out.put(store::session(&live.id().0), store::encode(live));
-        }
-        for draft in drafts {
-            self.publish(draft);
+            let live = live.clone();
+            self.note(live.account, StepKind::UpdateLeft, "told anew how this machine is reached".to_owned());
+            self.out.put(store::session(&id.0), store::encode(&live));
+            for via in live.ways() {
+                let place = slot::update(&live.meeting, via.tag, live.client);
+                self.publish(Draft {
+                    bridge: via.bridge.clone(),
+                    slot: place.id,
+                    inner: None,
+                    bytes: envelope::seal(&place.siv, &message),
+                    purpose: Purpose::Update(live.account),
+                });
+            }
         }
     }
 
     /// The peer's update was found.
     pub(super) fn found_update(&mut self, id: SessionId, message: &[u8]) {
         let update = envelope::unpad(message).and_then(|payload| Update::from_bytes(payload).ok());
-        let (Some(update), Some(live)) = (update, self.sessions.get_mut(&id)) else { return };
-        if live.up.is_none() && live.candidates != update.candidates {
-            live.candidates = update.candidates.clone();
-            self.out.put(store::session(&id.0), store::encode(live));
-            self.out.act(Output::MoreCandidates { session: id, candidates: update.candidates });
+        let (Some(Update { candidates, nat }), Some(live)) = (update, self.sessions.get_mut(&id)) else {
+            return;
+        };
+        let reach = Reach { candidates, nat };
+        if live.up.is_none() && live.reach() != reach {
+            (live.candidates, live.nat) = (reach.candidates.clone(), reach.nat.clone());
+            let live = live.clone();
+            self.out.put(store::session(&id.0), store::encode(&live));
+            let latency = self.latency_of(&live);
+            self.note(
+                live.account,
+                StepKind::UpdateRead,
+                "the other side told anew how it is reached".to_owned(),
+            );
+            self.out.act(Output::MoreCandidates { session: id, reach, latency });
         }
     }
 

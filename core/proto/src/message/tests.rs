@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::identity::testing::{NOW, Person, points};
 use crate::place::{Candidate, CandidateKind, Transport};
+use crate::reach::{Attestation, Mapping, Reflector};
 
 fn candidates() -> Candidates {
     let address = |i: u8| match i % 2 {
@@ -20,13 +21,32 @@ fn candidates() -> Candidates {
     }))
 }
 
+/// The longest report whose witnesses have IPv4 addresses.
+fn nat() -> NatReport {
+    let by = |i| Attestation { by: SocketAddr::from(([192, 0, 2, i], 65_535)), mac: [i; 8] };
+    NatReport {
+        mapping: Mapping::Sequential { last: u16::MAX, step: i16::MIN },
+        attestations: vec![by(1), by(2)],
+    }
+}
+
+/// Two that answer over IPv4.
+fn reflectors() -> Reflectors {
+    Reflectors::new(
+        (1..=2).map(|i| Reflector {
+            addresses: vec![SocketAddr::from(([192, 0, 2, i], 65_535))],
+            token: [i; 8],
+        }),
+    )
+}
+
 /// The card that a first contact takes, with numbers that are times, as engines give them out.
 fn brief(person: &Person) -> CardBytes {
     CardBytes(person.card_of(1_790_000_000, 0).brief(&person.device.public().id()).unwrap())
 }
 
 fn join(person: &Person) -> Join {
-    Join { card: brief(person), candidates: candidates(), sent: NOW }
+    Join { card: brief(person), candidates: candidates(), sent: NOW, nat: NatReport::default() }
 }
 
 fn welcome(person: &Person) -> Welcome {
@@ -39,15 +59,31 @@ fn welcome(person: &Person) -> Welcome {
         candidates: candidates(),
         epoch,
         sent: NOW,
+        nat: NatReport::default(),
+        reflectors: Reflectors::default(),
     }
 }
 
 fn offer() -> Offer {
-    Offer { no: NOW.0, lifetime: 600, candidates: candidates(), roster_seq: u64::MAX, status_seq: u64::MAX }
+    Offer {
+        no: NOW.0,
+        lifetime: 600,
+        candidates: candidates(),
+        roster_seq: u64::MAX,
+        status_seq: u64::MAX,
+        nat: nat(),
+    }
 }
 
 fn answer() -> Answer {
-    Answer { lifetime: 600, candidates: candidates(), roster_seq: u64::MAX, status_seq: u64::MAX, sent: NOW }
+    Answer {
+        lifetime: 600,
+        candidates: candidates(),
+        roster_seq: u64::MAX,
+        status_seq: u64::MAX,
+        sent: NOW,
+        nat: nat(),
+    }
 }
 
 #[test]
@@ -60,7 +96,10 @@ fn offers_and_answers_fit_the_smaller_record() {
         transport: Transport::Tcp,
         address: SocketAddr::from(([0x2001, 0xdb8, 0, 0, 0, 0, 0, i], 65_535)),
     }));
-    let offer = Offer { no: u64::MAX, lifetime: u32::MAX, candidates: worst, ..offer() };
+    let by =
+        |i| Attestation { by: SocketAddr::from(([0x2001, 0xdb8, 0, 0, 0, 0, 0, i], 65_535)), mac: [7; 8] };
+    let nat = NatReport { attestations: vec![by(1), by(2)], ..nat() };
+    let offer = Offer { no: u64::MAX, lifetime: u32::MAX, candidates: worst, nat, ..offer() };
     assert!(offer.to_bytes().len() <= Bucket::Small.payload(Pattern::Meeting.overhead1()));
 }
 
@@ -85,6 +124,45 @@ fn first_contact_fits_the_larger_record() {
     // An account of eight devices has room for one point, or for two and four candidates.
     assert_eq!(left(8, 1, 40), (89, 32));
     assert_eq!(left(8, 2, 40), (28, -29));
+}
+
+/// What is said of a NAT costs a first contact so much of what is left: a mapping little, everything a place or some candidates.
+#[test]
+fn what_a_nat_and_reflectors_take_of_a_first_contact() {
+    let person = Person::new(1);
+    let (plain, welcome) = (join(&person).to_bytes().len(), welcome(&person));
+    let with = |nat: NatReport| Join { nat, ..join(&person) }.to_bytes().len() - plain;
+    assert_eq!(with(NatReport::default()), 0);
+    assert_eq!(with(NatReport { mapping: Mapping::Random, ..NatReport::default() }), 3);
+    assert_eq!(with(nat().with_attestations(0)), 10);
+    assert_eq!(with(nat()), 40);
+    let plain = welcome.to_bytes().len();
+    let more = |said: NatReport, named: Reflectors| {
+        let mut welcome = welcome.clone();
+        if let Welcome::Accepted { nat, reflectors, .. } = &mut welcome {
+            (*nat, *reflectors) = (said, named);
+        }
+        welcome.to_bytes().len() - plain
+    };
+    assert_eq!(more(NatReport::default(), Reflectors::default()), 0);
+    assert_eq!(more(NatReport::default(), reflectors()), 38);
+    assert_eq!(more(nat(), reflectors()), 77);
+}
+
+#[test]
+fn what_an_older_version_says_is_read_and_it_reads_what_we_say() {
+    #[derive(Encode, Decode, Debug, PartialEq)]
+    struct OldUpdate {
+        #[n(0)]
+        candidates: Candidates,
+    }
+    let old = OldUpdate { candidates: candidates() };
+    let new = Update { candidates: candidates(), nat: nat() };
+    assert_eq!(codec::decode::<OldUpdate>("an update", &new.to_bytes(), 900).as_ref(), Ok(&old));
+    let read = Update::from_bytes(&codec::encode(&old)).unwrap();
+    assert_eq!(read, Update { candidates: candidates(), nat: NatReport::default() });
+    // Where nothing is known, the bytes are the older version's too.
+    assert_eq!(read.to_bytes(), codec::encode(&old));
 }
 
 #[test]
@@ -121,7 +199,13 @@ fn payloads_come_back_and_cut_ones_do_not() {
     }
     spoils(&offer());
     spoils(&answer());
-    spoils(&Update { candidates: candidates() });
+    spoils(&Update { candidates: candidates(), nat: nat() });
+    spoils(&Join { nat: nat(), ..join(&person) });
+    let mut told = welcome(&person);
+    if let Welcome::Accepted { nat: said, reflectors: named, .. } = &mut told {
+        (*said, *named) = (nat(), reflectors());
+    }
+    spoils(&told);
 }
 
 proptest! {
@@ -136,7 +220,7 @@ proptest! {
 
     #[test]
     fn offers_of_any_values_come_back(no in any::<u64>(), lifetime in any::<u32>(), roster_seq in any::<u64>(), status_seq in any::<u64>()) {
-        let offer = Offer { no, lifetime, roster_seq, status_seq, candidates: candidates() };
+        let offer = Offer { no, lifetime, roster_seq, status_seq, candidates: candidates(), nat: nat() };
         prop_assert_eq!(Offer::from_bytes(&offer.to_bytes()), Ok(offer));
     }
 }

@@ -120,9 +120,22 @@ impl Two {
                 .unwrap();
         let sent = UnixMillis(epoch.begin().0 + u64::from(rng.next_u32() % 86_400_000));
         let [ours, theirs] = [&self.addresses[offerer], &self.addresses[1 - offerer]];
-        let offer =
-            Offer { no: sent.0, lifetime: 600, candidates: ours.clone(), roster_seq: 3, status_seq: 9 };
-        let answer = Answer { lifetime: 600, candidates: theirs.clone(), roster_seq: 3, status_seq: 9, sent };
+        let offer = Offer {
+            no: sent.0,
+            lifetime: 600,
+            candidates: ours.clone(),
+            roster_seq: 3,
+            status_seq: 9,
+            nat: Default::default(),
+        };
+        let answer = Answer {
+            lifetime: 600,
+            candidates: theirs.clone(),
+            roster_seq: 3,
+            status_seq: 9,
+            sent,
+            nat: Default::default(),
+        };
         let pad = |payload: Vec<u8>| Bucket::Small.pad(&payload, 48).unwrap();
         let message1 = initiator.write(&pad(offer.to_bytes())).unwrap();
         responder.read(&message1).unwrap();

@@ -7,6 +7,7 @@ use wayside_proto::crypto::keys::{AccountKey, DeviceKeys};
 use wayside_proto::engine::*;
 use wayside_proto::invite::Invite;
 use wayside_proto::place::{Candidate, CandidateKind, Candidates, Transport};
+use wayside_proto::reach::Reach;
 
 use crate::scenes::*;
 use crate::seeds;
@@ -139,7 +140,7 @@ fn candidates_found_late_go_in_one_update() {
             transport: Transport::Udp,
             address,
         }]);
-        world.input(ann, Input::Candidates(found));
+        world.input(ann, Input::Reach(Reach::of(found)));
     }
     world.pass(5 * SECOND);
     assert_eq!(world.published(), before + 1, "one update a side");
@@ -180,7 +181,10 @@ fn a_bridge_that_comes_up_later_serves_at_once() {
     world.until("linked", 10 * SECOND, |world| world.linked(ann, bob));
     let steps = world.nodes[ann].engine.as_ref().unwrap().explain(&world.nodes[bob].account);
     assert!(steps.len() <= 64 && steps.iter().any(|step| step.what.contains("no bridge")));
-    assert!(steps.iter().any(|step| step.what.contains("answered over b0")), "{steps:?}");
+    assert!(
+        steps.iter().any(|step| step.kind == StepKind::AnswerRead && step.what.contains("b0")),
+        "{steps:?}"
+    );
 }
 
 #[test]

@@ -17,6 +17,7 @@ use wayside_proto::crypto::keys::{AccountId, AccountKey, DeviceKeys};
 use wayside_proto::engine::*;
 use wayside_proto::meet::slot::SlotId;
 use wayside_proto::place::{Candidate, CandidateKind, Candidates, Locator, Transport};
+use wayside_proto::reach::{Reach, Reflector};
 use wayside_proto::{Now, UnixMillis};
 
 pub use bridges::*;
@@ -52,6 +53,13 @@ pub struct Node {
     pub published: usize,
     pub invited: Option<wayside_proto::invite::Invite>,
     pub accepting: Option<wayside_proto::invite::Invite>,
+    /// How it is reached, where a test says so.
+    pub reach: Option<Reach>,
+    pub reflectors: Vec<Reflector>,
+    /// What peers said of how they are reached, in order.
+    pub heard: Vec<(SessionId, Reach)>,
+    /// Whom welcomes named.
+    pub named: Vec<(SessionId, Vec<Reflector>)>,
 }
 
 #[derive(Clone, Debug)]
@@ -153,6 +161,10 @@ impl World {
             published: 0,
             invited: None,
             accepting: None,
+            reach: None,
+            reflectors: Vec::new(),
+            heard: Vec::new(),
+            named: Vec::new(),
         });
         self.start(node);
         node

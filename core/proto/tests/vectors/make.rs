@@ -16,6 +16,7 @@ use wayside_proto::message::{Answer, CardBytes, Join, Offer, Payload, Refusal, U
 use wayside_proto::place::{
     Candidate, CandidateKind, Candidates, Locator, MeetingPoint, PlaceTag, Transport,
 };
+use wayside_proto::reach::{Attestation, Mapping, NatReport, Reflector, Reflectors};
 use wayside_proto::{Epoch, UnixMillis};
 
 /// Every file, by its name without `.json`.
@@ -258,11 +259,29 @@ fn candidates() -> Candidates {
     ])
 }
 
+fn attested(mapping: Mapping) -> NatReport {
+    let by = |address: &str, name| Attestation { by: address.parse().unwrap(), mac: first(name) };
+    let attestations =
+        vec![by("198.51.100.7:3478", "one witness"), by("[2001:db8::77]:3478", "another witness")];
+    NatReport { mapping, attestations }
+}
+
+fn reflectors() -> Reflectors {
+    let reflector = |addresses: &[&str], name| Reflector {
+        addresses: addresses.iter().map(|address| address.parse().unwrap()).collect(),
+        token: first(name),
+    };
+    Reflectors::new([
+        reflector(&["198.51.100.7:3478", "[2001:db8::77]:3478"], "one token"),
+        reflector(&["198.51.100.8:40000"], "another token"),
+    ])
+}
+
 fn payloads() -> Vec<Value> {
     let (_, laptop, _, _, card) = card();
     let sent = NOW;
     let brief = || CardBytes(card.brief(&laptop.public().id()).unwrap());
-    let join = Join { card: brief(), candidates: candidates(), sent };
+    let join = Join { card: brief(), candidates: candidates(), sent, nat: NatReport::default() };
     let welcome = Welcome::Accepted {
         card: brief(),
         device: laptop.public().noise,
@@ -270,9 +289,37 @@ fn payloads() -> Vec<Value> {
         candidates: candidates(),
         epoch: Epoch(20_717),
         sent,
+        nat: NatReport::default(),
+        reflectors: Reflectors::default(),
     };
-    let offer = Offer { no: NOW.0, lifetime: 600, candidates: candidates(), roster_seq: 2, status_seq: 7 };
-    let answer = Answer { lifetime: 600, candidates: candidates(), roster_seq: 2, status_seq: 7, sent };
+    let mut naming = welcome.clone();
+    if let Welcome::Accepted { reflectors: named, .. } = &mut naming {
+        *named = reflectors();
+    }
+    let mut attesting = naming.clone();
+    if let Welcome::Accepted { candidates, nat, .. } = &mut attesting {
+        *candidates = Candidates::new(candidates.iter().take(2).copied());
+        *nat = attested(Mapping::Independent);
+    }
+    let nat = NatReport::default();
+    let offer = Offer {
+        no: NOW.0,
+        lifetime: 600,
+        candidates: candidates(),
+        roster_seq: 2,
+        status_seq: 7,
+        nat: nat.clone(),
+    };
+    let answer = Answer {
+        lifetime: 600,
+        candidates: candidates(),
+        roster_seq: 2,
+        status_seq: 7,
+        sent,
+        nat: nat.clone(),
+    };
+    let plain = |mapping| NatReport { mapping, ..NatReport::default() };
+    let sequential = Mapping::Sequential { last: 40_123, step: -2 };
     let refused = |why| ("welcome", Welcome::Refused(why).to_bytes());
     let made = [
         ("join", join.to_bytes()),
@@ -281,9 +328,15 @@ fn payloads() -> Vec<Value> {
         refused(Refusal::Expired),
         refused(Refusal::Unwelcome),
         ("offer", offer.to_bytes()),
-        ("offer", Offer { candidates: Candidates::default(), ..offer }.to_bytes()),
+        ("offer", Offer { candidates: Candidates::default(), ..offer.clone() }.to_bytes()),
         ("answer", answer.to_bytes()),
-        ("update", Update { candidates: candidates() }.to_bytes()),
+        ("update", Update { candidates: candidates(), nat }.to_bytes()),
+        ("join", Join { nat: plain(Mapping::Random), ..join }.to_bytes()),
+        ("welcome", naming.to_bytes()),
+        ("welcome", attesting.to_bytes()),
+        ("offer", Offer { nat: attested(sequential), ..offer }.to_bytes()),
+        ("answer", Answer { nat: plain(Mapping::None), ..answer }.to_bytes()),
+        ("update", Update { candidates: candidates(), nat: attested(Mapping::Random) }.to_bytes()),
     ];
     made.map(|(kind, bytes)| json!({ "kind": kind, "bytes": hex(bytes) })).to_vec()
 }

@@ -8,12 +8,14 @@ mod glare;
 mod linker;
 mod measure;
 mod meet;
+mod renew;
 mod stun;
 mod transports;
 
 pub use self::{
     measure::Measured,
     meet::{Meet, Meeting},
+    renew::Renewal,
     stun::{StunPolicy, StunServer},
 };
 
@@ -216,8 +218,8 @@ impl Endpoint {
     /// three seconds at most.
     pub async fn close(&self, reason: &str) {
         self.gate.close();
-        self.respond_stun(None);
         self.shared.closing();
+        self.respond_stun(None);
         let reason = reason.as_bytes();
         self.quic.close(VarInt::from_u32(0), reason.get(..MAX_REASON).unwrap_or(reason));
         if timeout(DRAIN_TIMEOUT, self.quic.wait_idle()).await.is_err() {
@@ -272,8 +274,8 @@ impl noq::NetworkChangeHint for KeepAll {
 impl Drop for Endpoint {
     fn drop(&mut self) {
         self.gate.close();
-        self.respond_stun(None);
         self.shared.closing();
+        self.respond_stun(None);
     }
 }
 

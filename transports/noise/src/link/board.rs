@@ -1,6 +1,7 @@
 //! What is known of a link's paths: shown to whoever holds the link, written by whoever keeps the paths.
 
 use std::{
+    collections::VecDeque,
     net::SocketAddr,
     sync::{
         Mutex, MutexGuard, PoisonError,
@@ -13,7 +14,10 @@ use noq::{Path, PathId};
 use tokio::sync::{Notify, broadcast};
 use wayside_path::Kind;
 
-use crate::socket::{Shared, route::Route};
+use crate::{
+    Remote,
+    socket::{Shared, route::Route},
+};
 
 /// What happened to a link's paths.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,6 +61,9 @@ pub(super) struct Board {
     /// The link was closed since nobody answered.
     given_up: AtomicBool,
     in_use: Mutex<(PathId, Kind, SocketAddr)>,
+    /// Where the peer may be reached as well, as whoever holds the link has learnt.
+    learnt: Mutex<VecDeque<Remote>>,
+    told: Notify,
     /// Above all numbers of paths so far.
     numbers: AtomicU32,
     /// Made when somebody first asks.
@@ -65,6 +72,8 @@ pub(super) struct Board {
 
 /// Events that a slow listener may be behind; beyond it the oldest are lost to it.
 const EVENTS: usize = 64;
+/// Addresses that the keeper has not looked at yet.
+const LEARNT: usize = 16;
 
 impl Board {
     pub(super) fn new(kind: Kind, remote: SocketAddr) -> Self {
@@ -73,6 +82,8 @@ impl Board {
             stirred: Notify::new(),
             given_up: AtomicBool::new(false),
             in_use: Mutex::new((PathId::ZERO, kind, remote)),
+            learnt: Mutex::default(),
+            told: Notify::new(),
             numbers: AtomicU32::new(1),
             events: Mutex::default(),
         }
@@ -93,6 +104,26 @@ impl Board {
     /// Waits until somebody wakes the keeper.
     pub(super) async fn stirred(&self) {
         self.stirred.notified().await;
+    }
+
+    /// The peer may be reached there as well.
+    pub(super) fn learn(&self, remote: Remote) {
+        let mut learnt = lock(&self.learnt);
+        if learnt.len() >= LEARNT {
+            learnt.pop_front();
+        }
+        learnt.push_back(remote);
+        self.told.notify_one();
+    }
+
+    /// Waits for the next thing that was learnt.
+    pub(super) async fn learnt(&self) -> Remote {
+        loop {
+            if let Some(remote) = lock(&self.learnt).pop_front() {
+                return remote;
+            }
+            self.told.notified().await;
+        }
     }
 
     /// The link is closed since nobody answers.

@@ -168,6 +168,14 @@ impl Link {
             .collect()
     }
 
+    /// Says where the peer may be reached as well: the side that dialled tries to open a path to there, if one more or a better one is wanted. The other
+    /// side learns of it by that.
+    pub fn learn(&self, remote: impl Into<Remote>) {
+        if self.is_initiator() {
+            self.inner.board.learn(remote.into());
+        }
+    }
+
     /// What happens to the link's paths from now on. A listener that is more than 64 events behind loses the oldest.
     pub fn events(&self) -> broadcast::Receiver<LinkEvent> {
         self.inner.board.events()

@@ -121,7 +121,7 @@ impl Keeper {
         // It may have changed before anybody listened.
         self.hinted(Hint::Pace);
         let closed = self.connection.on_closed();
-        let prober = Arc::clone(&self.prober);
+        let (prober, board) = (Arc::clone(&self.prober), Arc::clone(&self.board));
         tokio::pin!(closed);
         loop {
             self.carry_out();
@@ -142,6 +142,7 @@ impl Keeper {
                     self.decide.stir(now);
                 }
                 from = prober.stray() => self.peer_is_at(from),
+                remote = board.learnt() => self.learnt(remote),
                 Some((candidate, remote, opened)) = self.opening.next() => self.tried(candidate, remote, opened),
                 hint = hints.recv() => match hint {
                     Ok(hint) => self.hinted(hint),
@@ -433,9 +434,14 @@ impl Keeper {
         if self.connection.side().is_server() {
             return self.follow_addresses();
         }
-        let (now, remote) = (self.now(), Remote::Udp(remote));
         // Where it was it is no more, perhaps.
-        self.decide.peer_moved(now);
+        self.decide.peer_moved(self.now());
+        self.learnt(Remote::Udp(remote));
+    }
+
+    /// The peer may be reached there as well, or again.
+    fn learnt(&mut self, remote: Remote) {
+        let now = self.now();
         if let Some(candidate) = self.candidates.iter().position(|it| *it == remote) {
             return self.decide.renew(now, candidate);
         }

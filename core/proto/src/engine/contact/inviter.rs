@@ -14,6 +14,7 @@ use super::super::io::{BridgeName, Space};
 use super::super::publications::Purpose;
 use super::super::watch::{Owner, Special};
 use super::super::{Engine, InviteState, store};
+use super::room::Room;
 use super::{AFTERWARDS, lanes};
 use crate::crypto::Secret;
 use crate::crypto::envelope::Bucket;
@@ -23,6 +24,7 @@ use crate::invite::Invite;
 use crate::meet::slot::{self, SlotId};
 use crate::message::{CardBytes, Payload, Welcome};
 use crate::place::{Locator, PlaceTag};
+use crate::reach::{Reach, Reflectors};
 use crate::time::{Epoch, UnixMillis};
 
 pub(in crate::engine) use joins::Elsewhere;
@@ -199,7 +201,7 @@ impl Engine {
                         space: Space::Own,
                         siv: slot.siv,
                         point,
-                        tag: PlaceTag([0; 8]),
+                        tag: PlaceTag::of_point(point),
                     };
                     slots.push((slot.id, special));
                 }
@@ -230,15 +232,22 @@ impl Engine {
             },
             crate::place::Candidate::MOST,
         ));
+        let nat = crate::reach::NatReport {
+            mapping: crate::reach::Mapping::Sequential { last: u16::MAX, step: i16::MAX },
+            attestations: Vec::new(),
+        };
+        let reach = Room::LEAST.for_reach(&Reach { candidates, nat });
         let sent = self.time_now();
         self.fitting_card(&places, |card| {
             let welcome = Welcome::Accepted {
                 card: CardBytes(card.clone()),
                 device: [0xff; 32],
                 proof: [0xff; 64],
-                candidates: candidates.clone(),
+                candidates: reach.candidates.clone(),
                 epoch: Epoch(u32::MAX),
                 sent,
+                nat: reach.nat.clone(),
+                reflectors: Reflectors::default(),
             };
             Bucket::Large.pad(&welcome.to_bytes(), Pattern::Contact.overhead2()).is_some()
         })

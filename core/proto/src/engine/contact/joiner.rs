@@ -13,6 +13,7 @@ use super::super::io::Event;
 use super::super::publications::{Draft, Purpose};
 use super::super::watch::Owner;
 use super::super::{ContactId, ContactState, Engine, store};
+use super::room::Room;
 use super::{AFTERWARDS, lanes};
 use crate::crypto::Secret;
 use crate::crypto::envelope::{self, Bucket};
@@ -21,7 +22,8 @@ use crate::crypto::noise::Pattern;
 use crate::invite::Invite;
 use crate::meet::slot;
 use crate::message::{CardBytes, Join, Payload, Refusal};
-use crate::place::{Candidates, PlaceTag};
+use crate::place::PlaceTag;
+use crate::reach::Reach;
 use crate::time::{Epoch, UnixMillis};
 
 /// An invite that we accepted.
@@ -141,18 +143,17 @@ impl Engine {
         self.contacts.iter().map(|(key, contact)| (ContactId(*key), contact.state.shown()))
     }
 
-    /// Card and candidates, the latter fewer where they do not all fit.
+    /// Our card and how we are reached, less of it where it does not all fit.
     fn join_payload(&mut self, places: &[PlaceTag], sent: UnixMillis) -> Option<Vec<u8>> {
-        let all: Vec<_> = self.candidates.iter().copied().collect();
-        let pad = |card: &crate::identity::Card, count: usize| {
-            let candidates = Candidates::new(all.iter().take(count).copied());
-            let join = Join { card: CardBytes(card.clone()), candidates, sent };
+        let reach = self.reach.clone();
+        let pad = |card: &crate::identity::Card, room: Room| {
+            let Reach { candidates, nat } = room.for_reach(&reach);
+            let join = Join { card: CardBytes(card.clone()), candidates, sent, nat };
             Bucket::Large.pad(&join.to_bytes(), Pattern::Contact.overhead1())
         };
-        // A place more is worth more than the last candidates.
-        let least = all.len().min(2);
-        let card = self.fitting_card(places, |card| pad(card, least).is_some())?;
-        (0..=all.len()).rev().find_map(|count| pad(&card, count))
+        // A place more is worth more than the last of what else is said.
+        let card = self.fitting_card(places, |card| pad(card, Room::LEAST).is_some())?;
+        Room::less_and_less().find_map(|room| pad(&card, room))
     }
 
     /// After a restart.
@@ -286,6 +287,12 @@ impl Engine {
 impl StoredContact {
     fn invite(&self) -> Option<Invite> {
         self.link.parse().ok()
+    }
+
+    /// What our join says of how we are reached.
+    fn told(&self) -> Reach {
+        let join = envelope::unpad(&self.payload).and_then(|payload| Join::from_bytes(payload).ok());
+        join.map(|join| join.reach()).unwrap_or_default()
     }
 
     /// Whether there is a lane left today.

@@ -2,6 +2,7 @@
 
 mod inviter;
 mod joiner;
+mod room;
 
 pub(super) use inviter::{Elsewhere, StoredInvite};
 pub(super) use joiner::StoredContact;

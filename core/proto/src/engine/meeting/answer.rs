@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::super::StepKind;
 use super::super::io::Space;
 use super::super::publications::Purpose;
 use super::super::sessions::{Met, Via};
@@ -26,7 +27,11 @@ impl Engine {
     /// A record in the slot of a friend's offer opened.
     pub(in crate::engine) fn offer_arrived(&mut self, arrived: Arrived) {
         if let Some(read) = self.news_of(&arrived) {
-            self.note(arrived.account, format!("an offer came over {}", arrived.arrival.bridge.0));
+            self.note(
+                arrived.account,
+                StepKind::OfferRead,
+                format!("an offer came over {}", arrived.arrival.bridge.0),
+            );
             self.proven(&arrived.account, &arrived.device, &arrived.pair, arrived.epoch, false);
             self.weigh(arrived, read);
         }
@@ -76,10 +81,11 @@ impl Engine {
             self.config.answer_lifetime.max(self.latency(&arrived.arrival.bridge).saturating_mul(4));
         let answer = Answer {
             lifetime: u32::try_from(lifetime.as_secs()).unwrap_or(u32::MAX),
-            candidates: self.candidates.clone(),
+            candidates: self.reach.candidates.clone(),
             roster_seq,
             status_seq,
             sent: self.time_now(),
+            nat: self.reach.nat.clone(),
         };
         let padded = Bucket::Small.pad(&answer.to_bytes(), Pattern::Meeting.overhead2());
         let Some(message) = padded.and_then(|payload| read.handshake.write(&payload).ok()) else { return };
@@ -110,7 +116,8 @@ impl Engine {
             epoch: arrived.epoch,
             client: false,
             no: read.offer.no,
-            candidates: read.offer.candidates,
+            reach: read.offer.reach(),
+            told: self.reach.clone(),
             lifetime,
             via: self.via_for_answer(&arrived.arrival, &account, &device),
         });
@@ -132,11 +139,16 @@ impl Engine {
         answered.over.push(arrival.bridge.clone());
         let message = answered.message.clone();
         self.keep_meeting(account, device);
-        self.note(*account, format!("answered it over {}", arrival.bridge.0));
+        self.note(*account, StepKind::Answered, format!("answered it over {}", arrival.bridge.0));
         self.leave(arrival.bridge.clone(), &slot, None, &message, Purpose::Answer(*account, *device, no));
     }
 
-    fn via_for_answer(&self, arrival: &Arrival, account: &AccountId, device: &DeviceId) -> Option<Via> {
+    pub(super) fn via_for_answer(
+        &self,
+        arrival: &Arrival,
+        account: &AccountId,
+        device: &DeviceId,
+    ) -> Option<Via> {
         let theirs = match &arrival.space {
             Space::Own => None,
             Space::Of(locator) => Some(locator.clone()),

@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use super::super::StepKind;
 use super::super::io::{Output, SessionId};
 use super::super::publications::Purpose;
 use super::answer::Read;
@@ -48,11 +49,11 @@ impl Engine {
             self.sessions.values().any(|live| live.account == account && live.up.is_none() && live.client);
         if (out || dialling) && own < peer {
             let wait = if dialling { FRESH } else { self.patience_for(&account) };
-            self.note(account, "both offered: ours counts, theirs waits".to_owned());
+            self.note(account, StepKind::BothOffered, "both offered: ours counts, theirs waits".to_owned());
             return self.defer(arrived, wait, None);
         }
         if out {
-            self.note(account, "both offered: theirs counts".to_owned());
+            self.note(account, StepKind::BothOffered, "both offered: theirs counts".to_owned());
             self.done(|purpose| matches!(purpose, Purpose::Offer(of, to, _) if (*of, *to) == key));
         }
         self.answer(&arrived, read);
@@ -99,7 +100,12 @@ impl Engine {
             return;
         }
         match answered {
-            Some(no) => self.send_answer(&arrived.account, &arrived.device, no, &arrived.arrival),
+            Some(no) => {
+                if let Some(via) = self.via_for_answer(&arrived.arrival, &arrived.account, &arrived.device) {
+                    self.meets_elsewhere(&arrived.account, no, via);
+                }
+                self.send_answer(&arrived.account, &arrived.device, no, &arrived.arrival);
+            }
             // Read again: meanwhile it may have been answered over another bridge.
             None => {
                 if let Some(read) = self.news_of(&arrived) {

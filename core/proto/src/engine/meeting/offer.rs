@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::super::StepKind;
 use super::super::io::{BridgeName, Space};
 use super::super::publications::Purpose;
 use super::super::sessions::{Met, Via};
@@ -13,6 +14,7 @@ use crate::crypto::keys::{AccountId, DeviceId};
 use crate::crypto::noise::{Handshake, Pattern};
 use crate::meet::slot::{self, SlotId};
 use crate::message::{Answer, Offer, Payload};
+use crate::reach::Reach;
 use crate::time::Epoch;
 
 /// Offers that may still be answered: the one that is out and the one before it, whose answer may be on its way.
@@ -28,20 +30,28 @@ impl Engine {
         failed: u32,
     ) -> bool {
         let Some((peer, pair, epoch, secret)) = self.offer_secrets(account, device) else {
-            self.note(*account, "the clock is wrong: no secret is shared for this day".to_owned());
+            self.note(
+                *account,
+                StepKind::ClockWrong,
+                "the clock is wrong: no secret is shared for this day".to_owned(),
+            );
             return false;
         };
         let mut meeting = self.meetings.get(&(*account, *device)).cloned().unwrap_or_default();
         let at = self.offer_spots(account, device, epoch, &mut meeting, failed);
         if at.is_empty() {
-            self.note(*account, "no bridge that is up reaches any of the friend's places".to_owned());
+            self.note(
+                *account,
+                StepKind::NoBridge,
+                "no bridge that is up reaches any of the friend's places".to_owned(),
+            );
             return false;
         }
         let (roster_seq, status_seq) = self.card_seqs();
         let no = meeting.last_no.saturating_add(1).max(self.time_now().0);
-        let candidates = self.candidates.clone();
+        let Reach { candidates, nat } = self.reach.clone();
         let seconds = u32::try_from(lifetime.as_secs()).unwrap_or(u32::MAX);
-        let said = Offer { no, lifetime: seconds, candidates, roster_seq, status_seq };
+        let said = Offer { no, lifetime: seconds, candidates, roster_seq, status_seq, nat };
         let Some(payload) = Bucket::Small.pad(&said.to_bytes(), Pattern::Meeting.overhead1()) else {
             return false;
         };
@@ -111,7 +121,7 @@ impl Engine {
         message: &[u8],
     ) {
         let slot = slot::offer(secret, route.tag, &self.device_id, device, index);
-        self.note(*account, format!("offered over {}", route.bridge.0));
+        self.note(*account, StepKind::Offered, format!("offered over {}", route.bridge.0));
         let purpose = Purpose::Offer(*account, *device, no);
         self.leave(route.bridge.clone(), &slot, Some((route, epoch)), message, purpose);
     }
@@ -239,7 +249,7 @@ impl Engine {
         let answer =
             read.as_deref().and_then(envelope::unpad).and_then(|payload| Answer::from_bytes(payload).ok());
         let (Some(answer), Some(meeting)) = (answer, handshake.secret("meeting")) else { return };
-        self.note(*account, format!("answered over {}", arrival.bridge.0));
+        self.note(*account, StepKind::AnswerRead, format!("the answer was read, over {}", arrival.bridge.0));
         self.proven(account, device, &offer.pair, offer.epoch, false);
         let lifetime = Duration::from_secs(u64::from(answer.lifetime));
         self.begin_session(Met {
@@ -251,8 +261,9 @@ impl Engine {
             epoch: offer.epoch,
             client: true,
             no,
-            candidates: answer.candidates,
-            lifetime: lifetime.min(self.config.dial_patience).max(Duration::from_secs(5)),
+            reach: Reach { candidates: answer.candidates, nat: answer.nat },
+            told: offer.told(),
+            lifetime: lifetime.min(self.dial_patience(&arrival.bridge)).max(Duration::from_secs(5)),
             via: Some(Via {
                 bridge: arrival.bridge.clone(),
                 tag: arrival.tag,
@@ -270,6 +281,14 @@ impl Engine {
         self.keep_meeting(account, device);
         let (account, device) = (*account, *device);
         self.done(|purpose| *purpose == Purpose::Offer(account, device, no));
+    }
+}
+
+impl super::MyOffer {
+    /// What it says of how we are reached.
+    fn told(&self) -> Reach {
+        let offer = envelope::unpad(&self.payload).and_then(|payload| Offer::from_bytes(payload).ok());
+        offer.map(|offer| offer.reach()).unwrap_or_default()
     }
 }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use rand_core::RngCore;
 
+use super::super::StepKind;
 use super::super::io::Event;
 use super::super::publications::Purpose;
 use super::super::watch::Owner;
@@ -179,7 +180,7 @@ impl Engine {
         let more = !want.left.is_empty();
         let begun = want.round_end;
         if unanswered.is_some() {
-            self.note(*account, "nobody answered so far; offered anew".to_owned());
+            self.note(*account, StepKind::OfferedAnew, "nobody answered so far; offered anew".to_owned());
             let why = "nobody answered so far".to_owned();
             self.out.event(Event::MeetingFailed { account: *account, why, retry: Some(Duration::ZERO) });
         }

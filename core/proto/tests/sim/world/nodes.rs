@@ -34,7 +34,10 @@ impl World {
             transport: Transport::Udp,
             address: address.parse().unwrap(),
         }]);
-        self.input(node, Input::Candidates(candidates));
+        let reach = self.nodes[node].reach.clone().unwrap_or_else(|| Reach::of(candidates));
+        self.input(node, Input::Reach(reach));
+        let reflectors = self.nodes[node].reflectors.clone();
+        self.input(node, Input::Reflectors(reflectors));
         for bridge in self.nodes[node].bridges.clone() {
             self.bridge_up(node, bridge);
         }
@@ -192,18 +195,21 @@ impl World {
                 let wait = 1 + self.below(self.bridges[bridge].weather.latency);
                 self.push(wait, Ev::Poll(node, incarnation, bridge));
             }
-            Output::Expect(session) => {
+            Output::Expect { session, reach, .. } => {
                 self.check_session(node, &session);
+                self.nodes[node].heard.push((session.id, reach));
                 self.nodes[node].expecting.insert(session.id, session);
             }
-            Output::Dial { session, patience, candidates } => {
-                assert!(!candidates.is_empty(), "seed {}: a dial without candidates", self.seed);
+            Output::Dial { session, patience, reach, .. } => {
+                assert!(!reach.candidates.is_empty(), "seed {}: a dial without candidates", self.seed);
                 self.check_session(node, &session);
+                self.nodes[node].heard.push((session.id, reach));
                 let deadline = self.now + u64::try_from(patience.as_millis()).unwrap();
                 let wait = 50 + self.below(200);
                 self.push(wait, Ev::Dial(node, incarnation, session, deadline));
             }
-            Output::MoreCandidates { .. } => {}
+            Output::MoreCandidates { session, reach, .. } => self.nodes[node].heard.push((session, reach)),
+            Output::Reflectors { session, reflectors } => self.nodes[node].named.push((session, reflectors)),
             Output::Forget(id) => {
                 self.nodes[node].expecting.remove(&id);
             }

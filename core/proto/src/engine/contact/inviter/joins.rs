@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use super::super::super::StepKind;
 use super::super::super::book::Pair;
 use super::super::super::io::{BridgeName, Event};
 use super::super::super::publications::{Draft, Purpose};
-use super::super::super::sessions::Met;
+use super::super::super::sessions::{Met, Via};
 use super::super::super::watch::Arrival;
+use super::super::room::Room;
 use super::super::{PROOF, proof_of, psk};
 use super::{Bound, Engine, Sent, StoredInvite};
 use crate::crypto::envelope::{self, Bucket};
@@ -16,6 +18,7 @@ use crate::crypto::{Secret, sha256};
 use crate::meet::pair::PairSecret;
 use crate::meet::slot::{self, SlotId};
 use crate::message::{CardBytes, Join, Payload, Refusal, Welcome};
+use crate::place::PlaceTag;
 
 /// A join that came again: over a second bridge, where it is answered too unless a link comes first, or repeated because the answer was lost.
 #[derive(Debug)]
@@ -113,16 +116,25 @@ impl Engine {
         let Some(card) = self.welcome_card(stored) else { return };
         // Two days of room, for the other side's clock and for ours.
         let epoch = self.epoch().minus(2);
-        let welcome = Welcome::Accepted {
-            card: CardBytes(card),
-            device: self.identity.device.public().noise,
-            proof: self.identity.device.sign(PROOF, &proof_of(&reply.key, &h1)),
-            candidates: self.candidates.clone(),
-            epoch,
-            sent: self.time_now(),
-        };
-        let padded = Bucket::Large.pad(&welcome.to_bytes(), Pattern::Contact.overhead2());
-        let Some(message) = padded.and_then(|payload| handshake.write(&payload).ok()) else { return };
+        let device = self.identity.device.public().noise;
+        let proof = self.identity.device.sign(PROOF, &proof_of(&reply.key, &h1));
+        let sent = self.time_now();
+        let fitting = Room::less_and_less().find_map(|room| {
+            let told = room.for_reach(&self.reach);
+            let welcome = Welcome::Accepted {
+                card: CardBytes(card.clone()),
+                device,
+                proof,
+                candidates: told.candidates.clone(),
+                epoch,
+                sent,
+                nat: told.nat.clone(),
+                reflectors: room.for_reflectors(&self.reflectors),
+            };
+            Some((told, Bucket::Large.pad(&welcome.to_bytes(), Pattern::Contact.overhead2())?))
+        });
+        let Some((told, padded)) = fitting else { return };
+        let Ok(message) = handshake.write(&padded) else { return };
         let (Some(root), Some(meeting)) = (handshake.secret("pair"), handshake.secret("meeting")) else {
             return;
         };
@@ -146,7 +158,11 @@ impl Engine {
             }
         }
         self.keep_invite(&reply.key);
-        self.note(reply.account, format!("came with our invite over {}", reply.arrival.bridge.0));
+        self.note(
+            reply.account,
+            StepKind::JoinRead,
+            format!("came with our invite over {}", reply.arrival.bridge.0),
+        );
         let lifetime = self.config.answer_lifetime.max(self.latency(&reply.arrival.bridge).saturating_mul(4));
         self.begin_session(Met {
             account: reply.account,
@@ -157,10 +173,12 @@ impl Engine {
             epoch,
             client: false,
             no: 0,
-            candidates: join.candidates.clone(),
+            reach: join.reach(),
+            told,
             lifetime,
-            via: None,
+            via: Some(reply.via()),
         });
+        self.note(reply.account, StepKind::Answered, format!("welcomed over {}", reply.arrival.bridge.0));
         self.send_welcome(
             &stored.secret,
             reply.point,
@@ -225,6 +243,9 @@ impl Engine {
         sent.slots.extend(elsewhere.slot.0);
         let (h1, message) = (sent.h1, sent.message.clone());
         self.keep_invite(&elsewhere.key);
+        let (bridge, tag) = (elsewhere.bridge.clone(), PlaceTag::of_point(elsewhere.point));
+        self.meets_elsewhere(&account, 0, Via { bridge, tag, theirs: None });
+        self.note(account, StepKind::Answered, format!("welcomed over {}", elsewhere.bridge.0));
         let purpose = Purpose::Welcome(elsewhere.key, account);
         self.send_welcome(&secret, elsewhere.point, &h1, &elsewhere.bridge, &message, purpose);
     }
@@ -257,4 +278,10 @@ struct Reply<'a> {
     arrival: &'a Arrival,
     point: u8,
     slot: SlotId,
+}
+
+impl Reply<'_> {
+    fn via(&self) -> Via {
+        Via { bridge: self.arrival.bridge.clone(), tag: self.arrival.tag, theirs: None }
+    }
 }

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use super::super::super::StepKind;
 use super::super::super::book::Pair;
-use super::super::super::io::{Event, Space};
-use super::super::super::sessions::Met;
+use super::super::super::io::{Event, Output, Space};
+use super::super::super::sessions::{Met, Via};
 use super::super::super::watch::{Arrival, Owner, Special};
 use super::super::{PROOF, proof_of, psk};
 use super::{Engine, State, StoredContact, WANTED};
@@ -16,6 +17,7 @@ use crate::meet::pair::PairSecret;
 use crate::meet::slot::{self, SlotId};
 use crate::message::{Payload, Welcome};
 use crate::place::PlaceTag;
+use crate::reach::Reach;
 
 /// How long the first link is dialled.
 const PATIENCE_LEAST: Duration = Duration::from_secs(5);
@@ -34,7 +36,7 @@ impl Engine {
             let slot = slot::welcome(&invite.secret, point, &h1);
             slots.push((
                 slot.id,
-                Special { bridge, space: Space::Own, siv: slot.siv, point, tag: PlaceTag([0; 8]) },
+                Special { bridge, space: Space::Own, siv: slot.siv, point, tag: PlaceTag::of_point(point) },
             ));
         }
         self.expect_records(Owner::Contact(*key), slots);
@@ -67,13 +69,13 @@ impl Engine {
         let Ok(padded) = handshake.read(message) else { return };
         let welcome = envelope::unpad(&padded).and_then(|payload| Welcome::from_bytes(payload).ok());
         let Some(welcome) = welcome else { return };
-        let (card, device, proof, candidates, epoch) = match welcome {
+        let (card, device, proof, epoch, reach, reflectors) = match welcome {
             Welcome::Refused(why) => {
                 self.end_contact(key, State::Refused(why));
                 return self.out.event(Event::InviteRefused { invite: *key, why });
             }
-            Welcome::Accepted { card, device, proof, candidates, epoch, .. } => {
-                (card.0, device, proof, candidates, epoch)
+            Welcome::Accepted { card, device, proof, candidates, epoch, nat, reflectors, .. } => {
+                (card.0, device, proof, epoch, Reach { candidates, nat }, reflectors.into_vec())
             }
         };
         let account = card.account();
@@ -90,7 +92,7 @@ impl Engine {
         let pair =
             Pair { id: handshake.hash(), secret: PairSecret::new(epoch, root.clone()), born: self.epoch() };
         let id = pair.id;
-        if !self.befriend(&card, contact.alias, pair, false) {
+        if !self.befriend(&card, contact.alias.clone(), pair, false) {
             return;
         }
         // Whoever accepts somebody's invite wants to hear of them again.
@@ -100,9 +102,9 @@ impl Engine {
             self.rewatch_friend(&account);
         }
         self.end_contact(key, State::Done(account, false));
-        self.note(account, format!("welcomed over {}", arrival.bridge.0));
+        self.note(account, StepKind::WelcomeRead, format!("the welcome was read, over {}", arrival.bridge.0));
         self.add_want(&account, Some(self.now.mono.saturating_add(WANTED)), true);
-        self.begin_session(Met {
+        let session = self.begin_session(Met {
             account,
             peer: device,
             meeting,
@@ -111,10 +113,15 @@ impl Engine {
             epoch,
             client: true,
             no: 0,
-            candidates,
-            lifetime: self.config.dial_patience.max(PATIENCE_LEAST),
-            via: None,
+            reach,
+            told: contact.told(),
+            lifetime: self.dial_patience(&arrival.bridge).max(PATIENCE_LEAST),
+            via: Some(Via { bridge: arrival.bridge.clone(), tag: arrival.tag, theirs: None }),
         });
+        if !reflectors.is_empty() {
+            self.measure_first(session);
+            self.out.act(Output::Reflectors { session, reflectors });
+        }
     }
 
     /// The first link with somebody whose invite we accepted is up.
