@@ -142,6 +142,9 @@ fn in_words(event: &NodeEvent) -> String {
         NodeEvent::MeetingFailed { friend, why } => {
             format!("could not meet {} for now: {}", one_line(friend), one_line(why))
         }
+        NodeEvent::NoWay { friend, why } => {
+            format!("still trying to reach {}: {}", one_line(friend), one_line(why))
+        }
         NodeEvent::MessageReceived { from, .. } => format!("a message from {}", one_line(from)),
         NodeEvent::MessageDelivered { to, .. } => format!("a message reached {}", one_line(to)),
         NodeEvent::Warning { what } => one_line(what),

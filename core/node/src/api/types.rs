@@ -537,8 +537,10 @@ pub struct Explanation {
 /// A step of a meeting.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StepView {
-    /// When, to the millisecond.
+    /// When, as the node estimates the time; the estimate may change by seconds from one step to the next.
     pub at: Time,
+    /// Milliseconds by the clock of the run that it happened in, which only goes forward: how long it took from one step to another.
+    pub ms: u64,
     /// What sort of thing, in a word that stays: [`StepKind::word`](wayside_proto::engine::StepKind::word).
     pub kind: String,
     /// What, in plain words.
@@ -629,6 +631,13 @@ pub enum NodeEvent {
         /// With whom.
         friend: String,
         /// One sentence.
+        why: String,
+    },
+    /// Both sides of a meeting have told each other where they are, and no way leads from one to the other so far. It is tried on.
+    NoWay {
+        /// With whom.
+        friend: String,
+        /// Why, and what would help, in one or two sentences.
         why: String,
     },
     /// A message came.

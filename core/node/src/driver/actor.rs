@@ -12,12 +12,12 @@ use wayside_proto::Now;
 use wayside_proto::crypto::keys::AccountId;
 use wayside_proto::engine::{BridgeName, Engine, Input, Output, SessionId};
 
+use super::meeting::Meetings;
 use super::{Answer, Driver, News, Work};
 use crate::api::types::{BridgeView, NodeEvent};
 use crate::bridges::{BridgeEnvironment, BridgeHandle, Report, What};
 use crate::home::BridgeConfig;
 use crate::links::Protocols;
-use crate::reach::Told;
 
 /// The end of a driver that the task takes.
 pub(crate) struct Mailbox {
@@ -55,7 +55,7 @@ pub(crate) struct Actor {
     pub(super) complained: bool,
     /// Links that the engine was told of and has not judged yet.
     pub(super) arrived: BTreeMap<SessionId, Link>,
-    pub(super) dials: BTreeMap<SessionId, CancellationToken>,
+    pub(super) meetings: Meetings,
     /// Numbers links and runs of bridges, so that what is said of an earlier one is not taken for a later one.
     pub(super) numbered: u64,
 }
@@ -71,7 +71,7 @@ impl Actor {
             stuck: None,
             complained: false,
             arrived: BTreeMap::new(),
-            dials: BTreeMap::new(),
+            meetings: Meetings::default(),
             numbered: 0,
         };
         for bridge in bridges {
@@ -83,7 +83,7 @@ impl Actor {
     /// Runs until `stop` says so.
     pub(crate) async fn run(mut self, mut mailbox: Mailbox, stop: CancellationToken) {
         let mut told = self.parts.driver.reach().told();
-        self.tell_engine(&told.borrow_and_update());
+        self.tell_engine();
         self.say_if_ready();
         loop {
             self.carry_out().await;
@@ -115,7 +115,7 @@ impl Actor {
                     let now = self.now();
                     self.parts.engine.handle_timeout(now);
                 }
-                Ok(()) = told.changed(), if stuck.is_none() => self.tell_engine(&told.borrow_and_update()),
+                Ok(()) = told.changed(), if stuck.is_none() => self.tell_engine(),
             }
         }
         self.stuck = None;
@@ -210,11 +210,13 @@ impl Actor {
         }
     }
 
-    /// Tells the engine how we are reached, and whom newcomers may ask how they are.
-    fn tell_engine(&mut self, told: &Told) {
+    /// Tells the engine how we are reached, and whom newcomers may ask how they are; and meetings what is in front of us.
+    pub(super) fn tell_engine(&mut self) {
+        let told = self.parts.driver.reach().told().borrow().clone();
         let now = self.now();
-        self.parts.engine.handle(now, Input::Reflectors(told.reflectors.clone()));
-        self.parts.engine.handle(now, Input::Reach(told.reach.clone()));
+        self.parts.engine.handle(now, Input::Reflectors(told.reflectors));
+        self.parts.engine.handle(now, Input::Reach(told.reach));
+        self.nat_measured(told.nat);
     }
 }
 

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use wayside_noise::Link;
 use wayside_proto::crypto::keys::AccountId;
-use wayside_proto::engine::{Input, SessionId};
+use wayside_proto::engine::{Input, SessionId, StepKind};
 
-use super::Driver;
 use super::actor::Actor;
+use super::{Driver, steps};
 use crate::api::types::NodeEvent;
 use crate::links::{LiveLink, Peer, Session, ping};
 
@@ -43,7 +43,7 @@ impl Actor {
 
     /// The engine wants this link.
     pub(super) fn link_up(&mut self, account: AccountId, session: SessionId) {
-        self.dials.remove(&session);
+        self.end_meeting(session);
         let arrived = self.arrived.remove(&session);
         let device = arrived.as_ref().and_then(|link| {
             let friend = self.parts.engine.friend(&account)?;
@@ -74,6 +74,8 @@ impl Actor {
         if let Some(earlier) = driver.links().insert(live.clone()) {
             earlier.peer.link.close("another link survives");
         }
+        let now = self.now();
+        self.parts.engine.observed(now, &live.session, StepKind::Path, steps::linked(&live));
         driver.0.links_changed.send_replace(());
         driver.tell(event);
         let (protocols, tasks) = (Arc::clone(&self.parts.protocols), self.parts.tasks.clone());
@@ -115,12 +117,10 @@ impl Actor {
         });
     }
 
-    /// Shuts the session's gate and gives up dialling. A link that is up stays up.
+    /// Shuts the session's gate and ends its meeting. A link that is up stays up.
     pub(super) fn forget_session(&mut self, session: SessionId) {
         self.parts.endpoint.forget(wayside_noise::SessionId(session.0));
-        if let Some(dial) = self.dials.remove(&session) {
-            dial.cancel();
-        }
+        self.end_meeting(session);
     }
 
     /// Takes a link off the list, and its session's gate with it: one that stayed open for every link that ever was would leave no room for new ones.

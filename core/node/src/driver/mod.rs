@@ -5,7 +5,9 @@
 
 mod actor;
 mod linking;
+mod meeting;
 mod outputs;
+mod steps;
 mod wants;
 
 use std::sync::Arc;

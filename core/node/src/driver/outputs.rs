@@ -4,11 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
-use wayside_noise::{Expectation, Kem, Remote, Whom};
+use wayside_noise::{Expectation, Kem, Whom};
 use wayside_proto::crypto::keys::AccountId;
 use wayside_proto::engine::{BridgeName, Event, Input, Output, Session as Secrets, SessionId};
-use wayside_proto::place::{Candidate, Candidates, Transport};
 use wayside_proto::reach::Reflector;
 
 use super::actor::Actor;
@@ -77,10 +75,11 @@ impl Actor {
                     bridge.watch(slots);
                 }
             }
-            Output::Expect { session, .. } => self.parts.endpoint.expect(expectation(&session)),
-            Output::Dial { session, reach, patience, .. } => self.dial(session, reach.candidates, patience),
-            // Dials try each candidate for as long as they last; more of them come with traversal.
-            Output::MoreCandidates { .. } => {}
+            Output::Expect { session, reach, latency } => self.expect(session, reach, latency),
+            Output::Dial { session, reach, latency, patience } => {
+                self.dial(session, reach, latency, patience);
+            }
+            Output::MoreCandidates { session, reach, .. } => self.peer_moved(session, reach),
             Output::Reflectors { session, reflectors } => self.ask_reflectors(session, reflectors),
             Output::Forget(session) => self.forget_session(session),
             Output::CloseLink { session, reason } => self.close_link(session, reason),
@@ -109,36 +108,12 @@ impl Actor {
         self.parts.tasks.spawn(async move {
             driver.reach().ask_named(reflectors, MEASURE).await;
             let measured = move |actor: &mut Self| {
-                let (now, reach) = (actor.now(), actor.parts.driver.reach().told().borrow().reach.clone());
-                actor.engine().handle(now, Input::Reach(reach));
+                // What came of it goes first: the one update that waits for this takes it along.
+                actor.tell_engine();
+                let now = actor.now();
                 actor.engine().handle(now, Input::Measured { session });
             };
             driver.happened(measured).await;
-        });
-    }
-
-    fn dial(&mut self, session: Secrets, candidates: Candidates, patience: Duration) {
-        let give_up = CancellationToken::new();
-        if let Some(earlier) = self.dials.insert(session.id, give_up.clone()) {
-            earlier.cancel();
-        }
-        let (driver, endpoint) = (self.parts.driver.clone(), Arc::clone(&self.parts.endpoint));
-        let remotes: Vec<Remote> = candidates.iter().map(remote).collect();
-        self.parts.tasks.spawn(async move {
-            let id = session.id;
-            let dialling = endpoint.connect(expectation(&session), &remotes, patience);
-            match give_up.run_until_cancelled(dialling).await {
-                Some(Ok(link)) => driver.arrived(link).await,
-                Some(Err(error)) => {
-                    let why = error.to_string();
-                    let failed = move |actor: &mut Self| {
-                        let now = actor.now();
-                        actor.engine().handle(now, Input::DialFailed { session: id, why });
-                    };
-                    driver.happened(failed).await;
-                }
-                None => {}
-            }
         });
     }
 
@@ -163,9 +138,10 @@ impl Actor {
                 driver.tell(NodeEvent::MeetingFailed { friend: self.name_of(&account), why });
             }
             Event::LinkUp { account, session } => {
-                self.keep_steps(account);
                 self.link_up(account, session);
+                self.keep_steps(account);
             }
+            Event::LinkUsed { account } => self.keep_steps(account),
             Event::LinkDown { account } => {
                 self.keep_steps(account);
                 let friend = self.name_of(&account);
@@ -182,7 +158,7 @@ impl Actor {
     }
 
     /// Keeps the steps of the last meeting, so that a later process can tell them too. They are told, not acted upon: nothing waits for the disk.
-    fn keep_steps(&self, account: AccountId) {
+    pub(super) fn keep_steps(&self, account: AccountId) {
         let steps = self.parts.engine.explain(&account);
         let store = Arc::clone(self.parts.driver.store());
         self.parts.tasks.spawn(async move {
@@ -206,14 +182,7 @@ pub(super) fn refused() -> ApiError {
     )
 }
 
-fn remote(candidate: &Candidate) -> Remote {
-    match candidate.transport {
-        Transport::Udp => Remote::Udp(candidate.address),
-        Transport::Tcp => Remote::Tcp(candidate.address),
-    }
-}
-
-fn expectation(session: &Secrets) -> Expectation {
+pub(super) fn expectation(session: &Secrets) -> Expectation {
     Expectation {
         session: wayside_noise::SessionId(session.id.0),
         whom: Whom::Device(session.peer),

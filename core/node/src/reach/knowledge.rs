@@ -124,7 +124,10 @@ impl Knowledge {
         let before = self.sightings.standing(&who, address.is_ipv4());
         match (before, self.sightings.saw(now, who, from, address, true)) {
             (_, false) => News::Nothing,
-            (Some(before), true) if before.ip() == address.ip() && !self.around.has(address.ip()) => {
+            // Towards another address of the friend's it may be another mapping altogether.
+            (Some((before, before_from)), true)
+                if before.ip() == address.ip() && before_from == from && !self.around.has(address.ip()) =>
+            {
                 News::AnotherPort
             }
             (_, true) => News::Address,

@@ -17,7 +17,7 @@ use super::sightings::Witness;
 use crate::home;
 
 /// Between the end of one round of questions and the beginning of the next.
-const PAUSE: Duration = Duration::from_secs(5);
+const PAUSE: Duration = Duration::from_secs(2);
 /// A round that is younger need not be repeated before somebody is met.
 pub(super) const FRESH: Duration = Duration::from_secs(60);
 /// How long a name may take to be resolved.

@@ -165,7 +165,7 @@ impl Reach {
     }
 
     /// How asking the router for a port stands.
-    #[cfg(any(feature = "portmap", test))]
+    #[cfg(feature = "portmap")]
     pub(crate) fn maps(&self, port_mapping: PortMapping) {
         self.change(|knowledge| knowledge.maps(port_mapping));
         self.respond();
@@ -215,6 +215,12 @@ impl Reach {
         let token = StunPolicy::new(*whom, secret.clone()).token(&account.0);
         let addresses = self.lock().own_responder();
         (!addresses.is_empty()).then_some(Responder { addresses, token })
+    }
+
+    /// Whom to ask at this address whether a peer is where it says: only somebody whom we know ourselves, whoever names it.
+    pub(crate) fn witness(&self, address: SocketAddr) -> Option<StunServer> {
+        let Responder { addresses, token } = self.lock().responders.at(address)?;
+        Some(StunServer { addresses, token: Some(token) })
     }
 
     /// Changes when [`responder_for`](Self::responder_for) may.

@@ -87,6 +87,14 @@ impl Responders {
         allowed.take(MOST_ASKED).collect()
     }
 
+    /// Who answers at this address, as a friend or an inviter told us; asked there alone.
+    pub(super) fn at(&self, address: SocketAddr) -> Option<Responder> {
+        let friends = self.friends.values().map(|(responder, _)| responder);
+        let mut known = friends.chain(&self.named);
+        let token = known.find(|responder| responder.addresses.contains(&address))?.token;
+        Some(Responder { addresses: vec![address], token })
+    }
+
     /// Those to name to newcomers: friends of ours who let us, the latest heard of first.
     pub(super) fn to_pass_on(&self) -> Vec<Reflector> {
         let mut friends: Vec<_> = self.friends.values().collect();

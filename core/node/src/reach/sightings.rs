@@ -87,10 +87,10 @@ impl Sightings {
             .is_none_or(|before| before.address != address || before.network != self.network)
     }
 
-    /// What this witness goes on saying in this network, its link being up.
-    pub(super) fn standing(&self, witness: &Witness, is_v4: bool) -> Option<SocketAddr> {
+    /// What this witness goes on saying in this network, its link being up, and where it is itself.
+    pub(super) fn standing(&self, witness: &Witness, is_v4: bool) -> Option<(SocketAddr, SocketAddr)> {
         let seen = self.seen.get(&(*witness, is_v4))?;
-        (seen.live && seen.network == self.network).then_some(seen.address)
+        (seen.live && seen.network == self.network).then_some((seen.address, seen.from))
     }
 
     /// The friend's link is gone: what it said last counts for a while.

@@ -85,6 +85,7 @@ impl Requests {
         let because = because(&view, self.driver.links().of(&account).as_ref(), steps.is_empty());
         let shown = |step: Step| StepView {
             at: times::time(step.at),
+            ms: u64::try_from(step.mono.as_millis()).unwrap_or(u64::MAX),
             kind: step.kind.word().to_owned(),
             what: step.what,
         };

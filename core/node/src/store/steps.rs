@@ -1,6 +1,7 @@
 //! The steps of the last meeting with each friend, for a later process to tell.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use minicbor::{Decode, Encode};
 use redb::{ReadableTable, TableDefinition, WriteTransaction};
@@ -31,6 +32,9 @@ struct Kept {
     /// Its word; what an earlier version kept has none.
     #[n(2)]
     kind: Option<String>,
+    /// Milliseconds by the clock of the run that it happened in.
+    #[n(3)]
+    mono: Option<u64>,
 }
 
 impl Store {
@@ -44,10 +48,11 @@ impl Store {
             };
             let kept: Vec<Kept> = merge(earlier, steps.to_vec())
                 .into_iter()
-                .map(|Step { at, kind, mut what }| {
+                .map(|Step { at, mono, kind, mut what }| {
                     let end = (0..=LONGEST).rev().find(|end| what.is_char_boundary(*end));
                     what.truncate(end.unwrap_or_default());
-                    Kept { at, what, kind: Some(kind.word().to_owned()) }
+                    let mono = u64::try_from(mono.as_millis()).ok();
+                    Kept { at, what, kind: Some(kind.word().to_owned()), mono }
                 })
                 .collect();
             let bytes = minicbor::to_vec(kept).map_err(|error| StoreError::Damaged(error.to_string()))?;
@@ -91,9 +96,9 @@ fn merge(earlier: Vec<Step>, later: Vec<Step>) -> Vec<Step> {
 fn decode(bytes: &[u8]) -> Result<Vec<Step>, StoreError> {
     let kept: Vec<Kept> = minicbor::decode(bytes)
         .map_err(|_| StoreError::Damaged("the steps of a meeting cannot be read".into()))?;
-    let step = |Kept { at, what, kind }: Kept| {
+    let step = |Kept { at, what, kind, mono }: Kept| {
         let kind = kind.map_or(StepKind::Other, |word| StepKind::of_word(&word));
-        Step { at, kind, what }
+        Step { at, mono: Duration::from_millis(mono.unwrap_or_default()), kind, what }
     };
     Ok(kept.into_iter().map(step).collect())
 }

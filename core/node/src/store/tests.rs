@@ -99,8 +99,12 @@ fn a_clock_that_jumps_expires_nothing_before_its_time() {
 #[test]
 fn the_steps_of_a_meeting_outlive_the_process_within_bounds() {
     let disk = Disk::default();
-    let step =
-        |at: u64, what: &str| Step { at: UnixMillis(at), kind: StepKind::Offered, what: what.to_owned() };
+    let step = |at: u64, what: &str| Step {
+        at: UnixMillis(at),
+        mono: Duration::from_millis(at),
+        kind: StepKind::Offered,
+        what: what.to_owned(),
+    };
     let first = [step(1, "offered"), step(2, "linked")];
     disk.store().keep_steps(&ANN, &first).unwrap();
     let store = disk.store();

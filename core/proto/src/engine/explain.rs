@@ -1,6 +1,7 @@
 //! The last meeting with a friend, in plain words.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
 
 use super::Engine;
 use super::io::SessionId;
@@ -10,8 +11,10 @@ use crate::time::{Now, UnixMillis};
 /// One thing that happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Step {
-    /// When, as we estimate the time.
+    /// When, as we estimate the time: the estimate may change by seconds from one step to the next.
     pub at: UnixMillis,
+    /// The same by the monotonic clock of this run: how long it took from one step to another.
+    pub mono: Duration,
     /// What sort of thing.
     pub kind: StepKind,
     /// A short sentence for a person.
@@ -76,6 +79,10 @@ kinds! {
     Reached = "reached",
     /// Ports are being guessed at.
     Guessing = "guessing",
+    /// Somebody known confirms where the friend's machine is.
+    Attested = "attested",
+    /// Nobody known does.
+    NotAttested = "not-attested",
     /// There is no way so far.
     NoWay = "no-way",
     /// Dialling was given up.
@@ -130,7 +137,7 @@ impl Engine {
 
     pub(super) fn note(&mut self, account: AccountId, kind: StepKind, what: String) {
         let at = self.time_now();
-        self.log.add(account, Step { at, kind, what });
+        self.log.add(account, Step { at, mono: self.now.mono, kind, what });
     }
 }
 

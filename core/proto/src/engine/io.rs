@@ -339,6 +339,11 @@ pub enum Event {
         /// Which session.
         session: SessionId,
     },
+    /// The first data came over the link with a friend.
+    LinkUsed {
+        /// Whose.
+        account: AccountId,
+    },
     /// The link with a friend is gone.
     LinkDown {
         /// Whose.

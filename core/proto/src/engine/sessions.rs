@@ -326,6 +326,7 @@ impl Engine {
                 StepKind::FirstData,
                 "the first data came over the link: the friend's card".to_owned(),
             );
+            self.out.event(Event::LinkUsed { account });
         }
     }
 

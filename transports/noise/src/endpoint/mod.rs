@@ -218,8 +218,8 @@ impl Endpoint {
     /// three seconds at most.
     pub async fn close(&self, reason: &str) {
         self.gate.close();
-        self.shared.closing();
         self.respond_stun(None);
+        self.shared.closing();
         let reason = reason.as_bytes();
         self.quic.close(VarInt::from_u32(0), reason.get(..MAX_REASON).unwrap_or(reason));
         if timeout(DRAIN_TIMEOUT, self.quic.wait_idle()).await.is_err() {
@@ -274,8 +274,8 @@ impl noq::NetworkChangeHint for KeepAll {
 impl Drop for Endpoint {
     fn drop(&mut self) {
         self.gate.close();
-        self.shared.closing();
         self.respond_stun(None);
+        self.shared.closing();
     }
 }
 

@@ -172,7 +172,7 @@ const APART: Duration = Duration::from_millis(5);
 const PLAIN_FIRST: Duration = Duration::from_millis(600);
 /// The side that waits holds doors open so often, where nothing shorter was measured.
 const HOLD: Duration = Duration::from_secs(15);
-/// So long after the other side has probably begun, the side that waits sends some questions all the way: its NATs may be deeper than it thinks, or give another port towards
+/// So long after the other side has begun, as far as can be told, the side that waits sends some questions all the way: its NATs may be deeper than it thinks, or give another port towards
 /// each address after all. What that may spoil has not worked by then.
 const DEEP_AFTER: Duration = Duration::from_secs(4);
 /// Where only the questions of the side that waits can arrive, it asks so often while the other is probably at it.
@@ -623,7 +623,9 @@ impl Traversal {
             now >= self.started.saturating_add(latency).saturating_add(pause)
         };
         let latency = self.setup.latency;
-        let near = if mapping == Mapping::Unknown || mapping.is_predictable() && after(latency, DEEP_AFTER) {
+        let near = if mapping == Mapping::Unknown
+            || mapping.is_predictable() && after(latency.saturating_mul(2), DEEP_AFTER)
+        {
             Near::Mostly
         } else if mapping.is_predictable() {
             Near::Always

@@ -1,0 +1,261 @@
+//! Meetings under way: each side asks for the other wherever it may be, until a link is up or the engine gives the session up.
+//!
+//! Who dials also makes the link. Who waits asks and answers only, so that the other side's packets come through, and the link arrives as any other.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+use tokio_util::sync::{CancellationToken, DropGuard};
+use wayside_noise::traversal::{Role, Why, guard::is_public};
+use wayside_noise::{Budget, Meet, MeetEvent, Meeting, Remote};
+use wayside_proto::crypto::keys::AccountId;
+use wayside_proto::engine::{Input, Session as Secrets, SessionId, StepKind};
+use wayside_proto::place::{Candidate, CandidateKind, Transport};
+use wayside_proto::reach::{Attestation, Mapping, Reach};
+
+use super::actor::Actor;
+use super::outputs::expectation;
+use super::steps;
+use crate::api::types::NodeEvent;
+use crate::reach::Told;
+
+/// All meetings under way, and whose ports were guessed at lately.
+#[derive(Debug, Default)]
+pub(super) struct Meetings {
+    under_way: BTreeMap<SessionId, UnderWay>,
+    guessed: Budget<AccountId>,
+    /// Numbers them, so that what is said of an earlier one is not taken for a later one of the same session.
+    last: u64,
+}
+
+/// Dropping it ends it.
+#[derive(Debug)]
+struct UnderWay {
+    number: u64,
+    account: AccountId,
+    meet: Arc<Meet>,
+    /// What the peer said last.
+    reach: Reach,
+    began: Instant,
+    /// How many ways were told of.
+    ways: u32,
+    /// Ends its tasks.
+    _end: DropGuard,
+}
+
+/// Ways of one meeting that a person is told of: enough to see what happened.
+const MOST_WAYS: u32 = 4;
+
+impl Actor {
+    /// Dials a peer, wherever it may be, for so long.
+    pub(super) fn dial(&mut self, session: Secrets, reach: Reach, latency: Duration, patience: Duration) {
+        let end = CancellationToken::new();
+        let (id, driver) = (session.id, self.parts.driver.clone());
+        let meet = self.meet(session, Role::Dials, reach, latency, &end);
+        self.parts.tasks.spawn(async move {
+            match end.run_until_cancelled(meet.link(patience)).await {
+                Some(Ok(link)) => driver.arrived(link).await,
+                Some(Err(error)) => {
+                    let why = error.to_string();
+                    let failed = move |actor: &mut Self| {
+                        let now = actor.now();
+                        actor.engine().handle(now, Input::DialFailed { session: id, why });
+                    };
+                    driver.happened(failed).await;
+                }
+                None => {}
+            }
+        });
+    }
+
+    /// Lets a peer in, and opens the way for its packets.
+    pub(super) fn expect(&mut self, session: Secrets, reach: Reach, latency: Duration) {
+        self.parts.endpoint.expect(expectation(&session));
+        self.meet(session, Role::Waits, reach, latency, &CancellationToken::new());
+    }
+
+    fn meet(
+        &mut self,
+        session: Secrets,
+        role: Role,
+        reach: Reach,
+        latency: Duration,
+        end: &CancellationToken,
+    ) -> Arc<Meet> {
+        // No two meetings may have the same secrets.
+        self.end_meeting(session.id);
+        let Told { nat, surroundings, .. } = self.parts.driver.reach().told().borrow().clone();
+        let now = self.now().mono;
+        let (meet, events) = self.parts.endpoint.meet(Meeting {
+            expectation: expectation(&session),
+            role,
+            candidates: udp(&reach),
+            others: if role == Role::Dials { tcp(&reach) } else { Vec::new() },
+            mapping: mapping(reach.nat.mapping),
+            surroundings,
+            nat,
+            latency,
+            may_guess: self.meetings.guessed.allows(now, &session.account),
+        });
+        let meet = Arc::new(meet);
+        self.meetings.last = self.meetings.last.saturating_add(1);
+        let number = self.meetings.last;
+        self.parts.tasks.spawn(told(self.parts.driver.clone(), session.id, number, events, end.clone()));
+        let under_way = UnderWay {
+            number,
+            account: session.account,
+            meet: Arc::clone(&meet),
+            reach,
+            began: Instant::now(),
+            ways: 0,
+            _end: end.clone().drop_guard(),
+        };
+        self.meetings.under_way.insert(session.id, under_way);
+        meet
+    }
+
+    /// The peer said anew how it is reached.
+    pub(super) fn peer_moved(&mut self, session: SessionId, reach: Reach) {
+        if let Some(under_way) = self.meetings.under_way.get_mut(&session) {
+            under_way.meet.peer(&udp(&reach), mapping(reach.nat.mapping));
+            under_way.reach = reach;
+        }
+    }
+
+    /// What is in front of this machine is known better than before.
+    pub(super) fn nat_measured(&self, nat: wayside_noise::Nat) {
+        for under_way in self.meetings.under_way.values() {
+            under_way.meet.ours(nat);
+        }
+    }
+
+    /// The link is up, or the session was given up.
+    pub(super) fn end_meeting(&mut self, session: SessionId) {
+        self.meetings.under_way.remove(&session);
+    }
+
+    fn met(&mut self, session: SessionId, number: u64, event: MeetEvent) {
+        let now = self.now();
+        let Some(under_way) = self.meetings.under_way.get_mut(&session).filter(|it| it.number == number)
+        else {
+            return;
+        };
+        let account = under_way.account;
+        let (kind, what) = match event {
+            MeetEvent::Reached(way) => {
+                under_way.ways = under_way.ways.saturating_add(1);
+                if under_way.ways > MOST_WAYS {
+                    return;
+                }
+                (StepKind::Reached, steps::reached(&way, under_way.began.elapsed()))
+            }
+            MeetEvent::GuessingBegan => {
+                let at = under_way.reach.candidates.iter().map(|it| it.address.ip());
+                let at: BTreeSet<_> = at.filter(|ip| ip.is_ipv4() && is_public(*ip)).collect();
+                self.meetings.guessed.began(now.mono, &account);
+                (StepKind::Guessing, steps::guessing(&at.into_iter().collect::<Vec<_>>()))
+            }
+            MeetEvent::Verify(ip) => return self.verify(session, number, ip),
+            MeetEvent::Stuck(why) => return self.no_way(session, account, why),
+            // Of a later version of the endpoint.
+            _ => return,
+        };
+        self.parts.engine.observed(now, &session, kind, what);
+    }
+
+    fn no_way(&mut self, session: SessionId, account: AccountId, why: Why) {
+        let what = steps::no_way(why, self.is_seen_from_outside());
+        let now = self.now();
+        self.parts.engine.observed(now, &session, StepKind::NoWay, what.clone());
+        self.keep_steps(account);
+        let friend = self.name_of(&account);
+        self.parts.driver.tell(NodeEvent::NoWay { friend, why: what });
+    }
+
+    /// Whether anything that peers are told of this machine is on the internet.
+    fn is_seen_from_outside(&self) -> bool {
+        let told = self.parts.driver.reach().told();
+        let told = told.borrow();
+        told.reach.candidates.iter().any(|candidate| is_public(candidate.address.ip()))
+    }
+
+    /// Asks those whom the peer named and whom we know ourselves whether it is there. Nothing is sent to an address because a peer names it.
+    fn verify(&mut self, session: SessionId, number: u64, ip: IpAddr) {
+        let Some(under_way) = self.meetings.under_way.get(&session) else { return };
+        let reach = self.parts.driver.reach().clone();
+        let known = under_way.reach.nat.attestations.iter();
+        let known: Vec<_> =
+            known.filter_map(|Attestation { by, mac }| Some((reach.witness(*by)?, *mac))).collect();
+        let (driver, endpoint) = (self.parts.driver.clone(), Arc::clone(&self.parts.endpoint));
+        self.parts.tasks.spawn(async move {
+            let mut attested = false;
+            for (witness, mac) in known {
+                attested = attested || endpoint.attests(&witness, ip, mac).await;
+            }
+            driver.happened(move |actor| actor.verified(session, number, ip, attested)).await;
+        });
+    }
+
+    fn verified(&mut self, session: SessionId, number: u64, ip: IpAddr, attested: bool) {
+        let now = self.now();
+        let under_way = self.meetings.under_way.get(&session).filter(|it| it.number == number);
+        let Some(under_way) = under_way else { return };
+        let (kind, what) = if attested {
+            under_way.meet.attested(ip);
+            (StepKind::Attested, steps::attested(ip))
+        } else {
+            (StepKind::NotAttested, steps::not_attested(ip))
+        };
+        self.parts.engine.observed(now, &session, kind, what);
+    }
+}
+
+/// Tells the actor what happens in a meeting, until it ends.
+async fn told(
+    driver: super::Driver,
+    session: SessionId,
+    number: u64,
+    mut events: mpsc::Receiver<MeetEvent>,
+    end: CancellationToken,
+) {
+    while let Some(Some(event)) = end.run_until_cancelled(events.recv()).await {
+        driver.happened(move |actor| actor.met(session, number, event)).await;
+    }
+}
+
+fn udp(reach: &Reach) -> Vec<wayside_noise::Candidate> {
+    let udp = reach.candidates.iter().filter(|candidate| candidate.transport == Transport::Udp);
+    udp.map(|Candidate { kind, address, .. }| wayside_noise::Candidate {
+        kind: kind_of(*kind),
+        address: *address,
+    })
+    .collect()
+}
+
+fn tcp(reach: &Reach) -> Vec<Remote> {
+    let tcp = reach.candidates.iter().filter(|candidate| candidate.transport == Transport::Tcp);
+    tcp.map(|candidate| Remote::Tcp(candidate.address)).collect()
+}
+
+const fn kind_of(kind: CandidateKind) -> wayside_noise::CandidateKind {
+    match kind {
+        CandidateKind::Host => wayside_noise::CandidateKind::Host,
+        CandidateKind::Mapped => wayside_noise::CandidateKind::Mapped,
+        CandidateKind::Reflexive => wayside_noise::CandidateKind::Reflexive,
+        CandidateKind::Guessed => wayside_noise::CandidateKind::Guessed,
+    }
+}
+
+const fn mapping(mapping: Mapping) -> wayside_noise::Mapping {
+    match mapping {
+        Mapping::Unknown => wayside_noise::Mapping::Unknown,
+        Mapping::None => wayside_noise::Mapping::None,
+        Mapping::Independent => wayside_noise::Mapping::Independent,
+        Mapping::Sequential { last, step } => wayside_noise::Mapping::Sequential { last, step },
+        Mapping::Random => wayside_noise::Mapping::Random,
+    }
+}
