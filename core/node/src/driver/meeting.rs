@@ -117,7 +117,7 @@ impl Actor {
             expectation: expectation(&session),
             role,
             candidates: udp(&reach),
-            others: if role == Role::Dials { tcp(&reach) } else { Vec::new() },
+            others: tcp(&reach),
             mapping: mapping(reach.nat.mapping),
             surroundings,
             nat,

@@ -348,6 +348,17 @@ impl Traversal {
         }
     }
 
+    /// A number for a question that does not go over a socket but through whatever else leads to the peer.
+    pub fn number(&mut self) -> u64 {
+        self.last_number += 1;
+        self.last_number
+    }
+
+    /// Whether a question of the peer's that came in such a way is new, and not a copy: then it is to be answered.
+    pub fn is_new(&mut self, number: u64) -> bool {
+        self.taken.take(number)
+    }
+
     /// Does what is due.
     pub fn handle_timeout(&mut self, now: Duration) {
         self.ask_targets(now);
@@ -667,8 +678,7 @@ impl Traversal {
     }
 
     fn ask(&mut self, now: Duration, socket: Socket, to: SocketAddr, hops: Option<u8>) {
-        self.last_number += 1;
-        let number = self.last_number;
+        let number = self.number();
         if self.asked.len() >= MOST_ASKED {
             self.asked.pop_first();
         }
