@@ -50,6 +50,15 @@ struct UnderWay {
 /// Ways of one meeting that a person is told of: enough to see what happened.
 const MOST_WAYS: u32 = 4;
 
+#[cfg(test)]
+impl super::Driver {
+    /// What the peers of all meetings under way said last of how they are reached.
+    pub(crate) async fn peers_of_meetings(&self) -> Vec<Reach> {
+        let peers = |actor: &Actor| actor.meetings.under_way.values().map(|it| it.reach.clone()).collect();
+        self.look_at(peers).await.unwrap_or_default()
+    }
+}
+
 impl Actor {
     /// Dials a peer, wherever it may be, for so long.
     pub(super) fn dial(&mut self, session: Secrets, reach: Reach, latency: Duration, patience: Duration) {
