@@ -73,6 +73,15 @@ impl Driver {
     }
 }
 
+#[cfg(test)]
+impl Driver {
+    /// What the peers of all meetings under way said last of how they are reached.
+    pub(crate) async fn peers_of_meetings(&self) -> Vec<Reach> {
+        let peers = |actor: &Actor| actor.meetings.under_way.values().map(|it| it.reach.clone()).collect();
+        self.look_at(peers).await.unwrap_or_default()
+    }
+}
+
 impl Actor {
     /// Dials a peer, wherever it may be, for so long.
     pub(super) fn dial(&mut self, session: Secrets, reach: Reach, latency: Duration, patience: Duration) {

@@ -9,6 +9,7 @@ mod cards;
 mod disk;
 mod hostile;
 mod links;
+mod meeting;
 mod reach;
 mod renew;
 mod secrets;
