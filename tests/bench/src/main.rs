@@ -7,6 +7,7 @@ mod assignment;
 mod compare;
 mod failover;
 mod machine;
+mod nat_peer;
 mod netns;
 mod place;
 mod processes;
@@ -59,6 +60,12 @@ enum Command {
         /// Which, as JSON.
         end: String,
     },
+    /// One end of iroh behind a NAT; started by `wayside-nat-lab`.
+    #[command(hide = true)]
+    NatPeer {
+        /// How long to try, in seconds.
+        patience: u64,
+    },
     /// What is between them; started by both.
     #[command(hide = true)]
     Wire {
@@ -89,6 +96,9 @@ async fn main() -> ExitCode {
         Command::Serve { assignment } => worker::serve(&assignment).await.map(|()| ExitCode::SUCCESS),
         Command::Dial { assignment, ticket } => {
             worker::dial(&assignment, &ticket).await.map(|()| ExitCode::SUCCESS)
+        }
+        Command::NatPeer { patience } => {
+            nat_peer::run(std::time::Duration::from_secs(patience)).await.map(|()| ExitCode::SUCCESS)
         }
         Command::Wire { wire, ends } => worker::told(wire::run(&wire, &ends)).map(|()| ExitCode::SUCCESS),
     };

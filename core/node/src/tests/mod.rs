@@ -10,6 +10,7 @@ mod disk;
 mod hostile;
 mod links;
 mod reach;
+mod renew;
 mod secrets;
 
 use support::{Person, service, until};

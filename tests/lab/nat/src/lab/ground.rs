@@ -1,0 +1,150 @@
+//! An internet with two homes (or one with two hosts) and a friend in public, in namespaces of its own.
+
+use std::net::{IpAddr, UdpSocket};
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use super::Failure;
+use super::home::{Home, Host, Lan};
+use super::kind::Kind;
+use super::space::Space;
+use super::watch;
+use super::wire::Wire;
+
+/// Who lives where.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Layout {
+    /// Each in a home of this kind.
+    Homes(Kind, Kind),
+    /// Both in one network of one home.
+    SameLan(Kind),
+    /// Both behind one router that hairpins, in networks that reach each other no other way.
+    Hairpin(Kind),
+}
+
+/// The address of the friend in public.
+pub(crate) const FRIEND: [u8; 4] = [11, 9, 0, 2];
+/// The core's own, beside the friend.
+pub(crate) const CORE: [u8; 4] = [11, 9, 0, 1];
+
+#[derive(Debug)]
+pub(crate) struct Ground {
+    pub(crate) core: Space,
+    /// A public host at the core, with nothing between.
+    pub(crate) friend: Host,
+    pub(crate) homes: Vec<Home>,
+    pub(crate) hosts: [Host; 2],
+}
+
+impl Ground {
+    /// Makes it. `folder` is for the files of what runs in it.
+    pub(crate) fn new(layout: Layout, seed: u64, wire: Option<Wire>, folder: &Path) -> Result<Self, Failure> {
+        static MADE: AtomicUsize = AtomicUsize::new(0);
+        let ground = MADE.fetch_add(1, Ordering::Relaxed);
+        let core = Space::new(ground, "core")?;
+        core.set("ipv4/ip_forward", "1")?;
+        core.set("ipv6/conf/all/forwarding", "1")?;
+        let friend = friend(ground, &core)?;
+        let homes = match layout {
+            Layout::Homes(one, other) => {
+                let home = |number, kind| {
+                    // One wire is enough for all that goes from one to the other.
+                    Home::new(ground, number, kind, Lan::Shared, &core, seed, wire.filter(|_| number == 1))
+                };
+                vec![home(1, one)?, home(2, other)?]
+            }
+            Layout::SameLan(kind) => vec![Home::new(ground, 1, kind, Lan::Shared, &core, seed, wire)?],
+            Layout::Hairpin(kind) => vec![Home::new(ground, 1, kind, Lan::Apart, &core, seed, wire)?],
+        };
+        let hosts = match homes.as_slice() {
+            [one, other, ..] => [one.host(ground, 0)?, other.host(ground, 0)?],
+            [one] => [one.host(ground, 0)?, one.host(ground, 1)?],
+            [] => return Err("nobody lives here".into()),
+        };
+        let mut made = Self { core, friend, homes, hosts };
+        for home in &mut made.homes {
+            home.start_upnp(folder)?;
+        }
+        made.wait()?;
+        Ok(made)
+    }
+
+    /// Waits until packets of each host come to the friend in public: a device takes its time, and who asked for a neighbour before asks
+    /// again after a second.
+    fn wait(&self) -> Result<(), Failure> {
+        let until = Instant::now() + Duration::from_secs(5);
+        for (number, host) in self.hosts.iter().enumerate() {
+            let kind = self.home(number).kind;
+            let v4 = self.friend.v4.filter(|_| kind.v4().is_some()).map(IpAddr::V4);
+            let v6 = self.friend.v6.filter(|_| kind.v6().is_some()).map(IpAddr::V6);
+            for friend in v4.into_iter().chain(v6) {
+                let at_friend = self.friend.space.enter(|| UdpSocket::bind((friend, 0)))??;
+                at_friend.set_read_timeout(Some(Duration::from_millis(50)))?;
+                let any: IpAddr = if friend.is_ipv4() { [0; 4].into() } else { [0; 16].into() };
+                let at_host = host.space.enter(|| UdpSocket::bind((any, 0)))??;
+                let target = at_friend.local_addr()?;
+                // What is not sent now is sent next time.
+                while at_host.send_to(b"up?", target).is_err() || at_friend.recv(&mut [0; 8]).is_err() {
+                    if Instant::now() > until {
+                        return Err(format!("{} does not reach {friend}", kind.name()).into());
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The home of a host.
+    pub(crate) fn home(&self, host: usize) -> &Home {
+        self.homes.get(host).unwrap_or(&self.homes[0])
+    }
+
+    /// Where packets of a host may come from: its own addresses, and those its routers translate to.
+    pub(crate) fn sources(&self, host: usize) -> Vec<IpAddr> {
+        let home = self.home(host);
+        let own = self.hosts.get(host).into_iter().flat_map(Host::addresses);
+        own.chain([home.public().into(), home.external().into()]).collect()
+    }
+
+    /// All routers start anew, and everything is counted from nothing.
+    pub(crate) fn refresh(&mut self, seed: u64) -> Result<(), Failure> {
+        for (home, salt) in self.homes.iter_mut().zip([17, 40_503]) {
+            home.restart(
+                10_000 + u16::try_from((seed.wrapping_mul(2_654_435_761) >> 7).wrapping_add(salt) % 40_000)?,
+            )?;
+        }
+        self.count_anew()
+    }
+
+    pub(crate) fn count_anew(&self) -> Result<(), Failure> {
+        self.hosts.iter().try_for_each(|host| watch::reset(&host.space))
+    }
+
+    /// Has the core carry nothing between the homes and the rest, or all again. Nobody is told.
+    pub(crate) fn cut(&self, is_cut: bool) -> Result<(), Failure> {
+        let chains = "chain in { type filter hook prerouting priority -300; drop; }
+chain out { type filter hook postrouting priority 400; drop; }\n";
+        let chains = if is_cut { chains } else { "" };
+        self.core.nft(&format!("table inet cut\ndelete table inet cut\ntable inet cut {{\n{chains}}}\n"))
+    }
+}
+
+fn friend(ground: usize, core: &Space) -> Result<Host, Failure> {
+    let space = Space::new(ground, "friend")?;
+    let (own, gateway) = (FRIEND.into(), std::net::Ipv4Addr::from(CORE));
+    core.ip(&[
+        format!("link add friend type veth peer name eth0 netns {}", space.name()),
+        format!("address add {gateway}/24 dev friend"),
+        "address add 2a0a:9::1/64 dev friend nodad".to_owned(),
+        "link set friend up".to_owned(),
+    ])?;
+    space.ip(&[
+        format!("address add {own}/24 dev eth0"),
+        "address add 2a0a:9::2/64 dev eth0 nodad".to_owned(),
+        "link set eth0 up".to_owned(),
+        format!("route add default via {gateway}"),
+        "route add ::/0 via 2a0a:9::1".to_owned(),
+    ])?;
+    Ok(Host { space, v4: Some(own), v6: Some(std::net::Ipv6Addr::new(0x2a0a, 9, 0, 0, 0, 0, 0, 2)) })
+}

@@ -1,0 +1,211 @@
+//! Which runs are made.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use super::arguments::{Arguments, Pairs};
+use super::dice::Dice;
+use super::ground::Layout;
+use super::hardships::{self, Hardship};
+use super::kind::Kind;
+use super::oracle::{Way, way};
+use super::pair::{Meeting, Options};
+use super::report::{PairRuns, Report, Series};
+use super::trio::Abilities;
+use super::wire::Wire;
+use super::{Failure, iroh, lanes, say};
+
+/// A pair, and how often.
+#[derive(Clone, Copy, Debug)]
+struct Work {
+    series: Series,
+    layout: Layout,
+    runs: usize,
+}
+
+/// Makes all runs that were asked for.
+pub(crate) fn run(arguments: &Arguments, folder: &Path) -> Result<Report, Failure> {
+    let began = Instant::now();
+    let options = Options {
+        abilities: Abilities::find(folder)?,
+        patience: arguments.patience,
+        settle: Duration::from_millis(600),
+        log: arguments.keep,
+        seed: arguments.seed,
+        wire: arguments.wire.map(|(delay, lost_per_million)| wire(delay, lost_per_million, arguments.seed)),
+    };
+    say::remark(&format!("seed {}, {:?}", arguments.seed, options.abilities));
+    let mut work = pairs(arguments);
+    if arguments.special {
+        work.extend(special());
+    }
+    if arguments.iroh.is_some() {
+        let same = work.iter().filter(|work| work.series == Series::Pairs);
+        work.extend(same.map(|work| Work { series: Series::Iroh, ..*work }).collect::<Vec<_>>());
+    }
+    work.retain(|work| work.runs > 0);
+    let pairs = lanes::run(arguments.lanes, work, |number, work| {
+        let seed = options.seed.wrapping_add(number as u64 * 1000);
+        let wire = match work.series {
+            Series::Wire => Some(wire(Duration::from_millis(50), 10_000, seed)),
+            _ => options.wire,
+        };
+        let folder = folder.join(format!("pair{number}"));
+        let result = match &arguments.iroh {
+            Some(program) if work.series == Series::Iroh => pair_of_iroh(work, program, seed, &folder),
+            _ => pair(work, Options { seed, wire, ..options }, &folder),
+        };
+        say::remark(&result.line());
+        if arguments.json
+            && let Ok(line) = serde_json::to_string(&result)
+        {
+            say::result(&line);
+        }
+        result
+    });
+    let mut report = Report { pairs, ..Report::default() };
+    if arguments.special || arguments.hardships {
+        endure(arguments, options, folder, &mut report);
+    }
+    say::remark(&format!("{:.0} s", began.elapsed().as_secs_f64()));
+    Ok(report)
+}
+
+fn wire(delay: Duration, lost_per_million: u32, seed: u64) -> Wire {
+    Wire { delay, jitter: delay / 10, lost_per_million, seed }
+}
+
+fn pairs(arguments: &Arguments) -> Vec<Work> {
+    let plain = |layout, runs| Work { series: Series::Pairs, layout, runs };
+    let Pairs::All = &arguments.pairs else {
+        let Pairs::These(pairs) = &arguments.pairs else { return Vec::new() };
+        return pairs.iter().map(|(one, other)| plain(Layout::Homes(*one, *other), arguments.runs)).collect();
+    };
+    let mut work = Vec::new();
+    let mut dice = Dice(arguments.seed);
+    for (number, one) in Kind::ALL.into_iter().enumerate() {
+        for other in Kind::ALL.into_iter().skip(number) {
+            // Half of several runs each way, else by lot.
+            let (there, back) = match arguments.runs {
+                1 if dice.below(2) == 0 => (1, 0),
+                1 => (0, 1),
+                runs => (runs.div_ceil(2), runs / 2),
+            };
+            if one == other {
+                work.push(plain(Layout::Homes(one, one), there + back));
+            } else {
+                work.push(plain(Layout::Homes(one, other), there));
+                work.push(plain(Layout::Homes(other, one), back));
+            }
+        }
+    }
+    work.push(plain(Layout::SameLan(Kind::PortRestricted), arguments.runs));
+    work.push(plain(Layout::SameLan(Kind::SymmetricRandom), arguments.runs));
+    work.push(plain(Layout::Hairpin(Kind::PortRestricted), arguments.runs));
+    work
+}
+
+/// What takes many runs to be known: in pieces, so that several go side by side.
+fn special() -> Vec<Work> {
+    use Kind::{Cgnat, FullCone, PortRestricted, SymmetricRandom, SymmetricSequential};
+    let mut work = Vec::new();
+    let mut both = |series, one, other, pieces, runs| {
+        for _ in 0..pieces {
+            work.push(Work { series, layout: Layout::Homes(one, other), runs });
+            work.push(Work { series, layout: Layout::Homes(other, one), runs });
+        }
+    };
+    both(Series::Birthday, SymmetricRandom, PortRestricted, 2, 25);
+    both(Series::Prediction, SymmetricSequential, PortRestricted, 3, 50);
+    for (one, other) in [
+        (PortRestricted, FullCone),
+        (PortRestricted, Cgnat),
+        (SymmetricRandom, FullCone),
+        (SymmetricRandom, PortRestricted),
+        (SymmetricSequential, PortRestricted),
+    ] {
+        both(Series::Wire, one, other, 1, 5);
+    }
+    work
+}
+
+impl Work {
+    /// No runs yet.
+    fn result(&self) -> PairRuns {
+        let (dials, waits, expected) = match self.layout {
+            Layout::Homes(one, other) => (one.name(), other.name(), way(one, other)),
+            Layout::SameLan(kind) => (kind.name(), "same network", Way::Asking),
+            Layout::Hairpin(kind) => (kind.name(), "hairpin", Way::Asking),
+        };
+        PairRuns { series: self.series, dials, waits, expected, runs: Vec::new(), failures: Vec::new() }
+    }
+}
+
+fn pair_of_iroh(work: Work, program: &Path, seed: u64, folder: &Path) -> PairRuns {
+    let mut result = work.result();
+    for number in 0..work.runs {
+        match iroh::run(program, work.layout, seed.wrapping_add(number as u64), folder) {
+            Ok(run) => result.runs.push(run),
+            Err(failure) => result.failures.push(failure.to_string()),
+        }
+    }
+    result
+}
+
+fn pair(work: Work, options: Options, folder: &Path) -> PairRuns {
+    let (layout, mut result) = (work.layout, work.result());
+    let expected = result.expected;
+    let mut meeting = None;
+    for number in 0..work.runs {
+        let run = match meeting.take().map_or_else(|| Meeting::new(layout, options, folder), Ok) {
+            Ok(mut made) => made.run(number as u64, expected).inspect(|_| meeting = Some(made)),
+            Err(failure) => Err(failure),
+        };
+        match run {
+            Ok(run) => result.runs.push(run),
+            Err(failure) => {
+                result.failures.push(failure.to_string());
+                // Homes are made anew, at a place that is empty.
+                discard(options, folder);
+            }
+        }
+    }
+    drop(meeting);
+    discard(options, folder);
+    result
+}
+
+fn discard(options: Options, folder: &Path) {
+    if !options.log {
+        // What is left is removed with the folder above.
+        let _ = std::fs::remove_dir_all(folder);
+    }
+}
+
+/// Hardships, and idleness.
+fn endure(arguments: &Arguments, options: Options, folder: &Path, report: &mut Report) {
+    let homes = [
+        [Kind::PortRestricted, Kind::PortRestricted],
+        [Kind::PortRestricted, Kind::FullCone],
+        [Kind::SymmetricRandom, Kind::FullCone],
+    ];
+    let work: Vec<_> =
+        Hardship::ALL.into_iter().flat_map(|hardship| homes.map(|kinds| (hardship, kinds))).collect();
+    let place = |what: &str, number: usize| -> PathBuf { folder.join(format!("{what}{number}")) };
+    report.hardships = lanes::run(arguments.lanes, work, |number, (hardship, kinds)| {
+        let outcome = hardships::befall(hardship, kinds, options, &place("hardship", number));
+        let names = kinds.map(Kind::name);
+        match &outcome {
+            Ok(outcome) => say::remark(&outcome.line()),
+            Err(failure) => say::remark(&format!("FAILED {} {names:?}: {failure}", hardship.sentence())),
+        }
+        outcome.map_err(|failure| format!("{names:?}: {}: {failure}", hardship.sentence()))
+    });
+    report.idle = lanes::run(homes.len(), homes.to_vec(), |number, kinds| {
+        let idle = hardships::idle(kinds, options, &place("idle", number));
+        if let Ok(idle) = &idle {
+            say::remark(&format!("idle {} {}: {:?}", idle.dials, idle.waits, idle.packets));
+        }
+        idle.map_err(|failure| format!("{:?} idle: {failure}", kinds.map(Kind::name)))
+    });
+}

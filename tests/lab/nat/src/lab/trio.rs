@@ -1,0 +1,154 @@
+//! Ada and Ben, who are friends, and Fay in public, whom both know.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use super::Failure;
+use super::ground::{Ground, Layout};
+use super::kind::Kind;
+use super::person::Person;
+use super::space::Space;
+
+/// Three people who are friends, each with a home that lives as long as their folder.
+#[derive(Debug)]
+pub(crate) struct Trio {
+    /// Ada, who dials, and Ben, who waits.
+    pub(crate) pair: [Person; 2],
+    pub(crate) fay: Person,
+}
+
+/// What the program under test can do that not every version can.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Abilities {
+    /// A friend answers questions about addresses.
+    pub(crate) stun: bool,
+    /// Ports are mapped by the router.
+    pub(crate) portmap: bool,
+}
+
+impl Abilities {
+    pub(crate) fn find(folder: &Path) -> Result<Self, Failure> {
+        let nowhere = nowhere()?;
+        Ok(Self {
+            stun: Person::knows("s", folder, STUN, &nowhere)?,
+            portmap: Person::knows("p", folder, PORTMAP, &nowhere)?,
+        })
+    }
+}
+
+const STUN: &str = "stun = \"friends\"";
+const PORTMAP: &str = "portmap = [\"pcp\", \"nat-pmp\", \"upnp\"]";
+
+impl Trio {
+    /// Makes the three friends, at a place where there is no network, so that they have not met yet.
+    pub(crate) fn new(
+        layout: Layout,
+        abilities: Abilities,
+        folder: &Path,
+        log: bool,
+    ) -> Result<Self, Failure> {
+        let nowhere = &nowhere()?;
+        let kinds = match layout {
+            Layout::Homes(one, other) => [one, other],
+            Layout::SameLan(kind) | Layout::Hairpin(kind) => [kind, kind],
+        };
+        let network = |kind: Kind| network(kind == Kind::Public, kind == Kind::Upnp && abilities.portmap);
+        let [ada, ben] = kinds;
+        let mut of_fay = network_of_fay();
+        if abilities.stun {
+            of_fay.push(STUN.to_owned());
+        }
+        let (ada, ben, fay) = thread::scope(|scope| {
+            let make = |name, network: Vec<String>| {
+                scope.spawn(move || Person::new(name, folder, &network, log, nowhere))
+            };
+            let (ada, ben, fay) = (make("Ada", network(ada)), make("Ben", network(ben)), make("Fay", of_fay));
+            (ada.join(), ben.join(), fay.join())
+        });
+        let panicked = |_| Failure::from("it panicked");
+        let mut made =
+            Self { pair: [ada.map_err(panicked)??, ben.map_err(panicked)??], fay: fay.map_err(panicked)?? };
+        for person in made.pair.iter().chain([&made.fay]) {
+            person.share(folder, nowhere)?;
+        }
+        made.befriend(nowhere, abilities)?;
+        Ok(made)
+    }
+
+    /// Over loopback, where they link too: of a link that was never made they would wait for the end of the attempt.
+    fn befriend(&mut self, nowhere: &Space, abilities: Abilities) -> Result<(), Failure> {
+        let Self { pair: [ada, ben], fay } = self;
+        for person in [&mut *ada, &mut *ben, &mut *fay] {
+            person.start(nowhere, &["--listen", "udp://127.0.0.1:0"])?;
+        }
+        for person in [&mut *ada, &mut *ben, &mut *fay] {
+            person.ready()?;
+        }
+        for (inviter, joiner) in [(&*ben, &*ada), (&*fay, &*ada), (&*fay, &*ben)] {
+            let invite = inviter.run(nowhere, &["invite"], Duration::ZERO)?.object()?;
+            let invite = invite["invite"].as_str().ok_or("an invite is text")?;
+            let words = ["accept", "--yes", "--wait", "20s", invite];
+            let accepted = joiner.run(nowhere, &words, Duration::from_secs(20))?.object()?;
+            if accepted["state"] != "done" {
+                return Err(format!("{} and {} did not become friends", inviter.name, joiner.name).into());
+            }
+        }
+        if abilities.stun {
+            for friend in ["Ada", "Ben"] {
+                // Of versions where it need not be allowed.
+                let _ = fay.run(nowhere, &["friend", "allow", "reflect", friend], Duration::ZERO)?;
+            }
+        }
+        self.down();
+        Ok(())
+    }
+
+    /// Starts the nodes of Ada and Ben anew, and Fay's where it is down, where they live.
+    pub(crate) fn up(&mut self, ground: &Ground) -> Result<(), Failure> {
+        self.pair.iter().for_each(Person::stop);
+        self.pair.iter_mut().for_each(Person::down);
+        let Self { pair, fay } = self;
+        if !fay.is_up() {
+            fay.start(&ground.friend.space, &[])?;
+            fay.ready()?;
+        }
+        for (person, host) in pair.iter_mut().zip(&ground.hosts) {
+            person.start(&host.space, &[])?;
+        }
+        pair.iter_mut().try_for_each(Person::ready)
+    }
+
+    pub(crate) fn down(&mut self) {
+        let Self { pair: [ada, ben], fay } = self;
+        for person in [&*ada, &*ben, &*fay] {
+            person.stop();
+        }
+        for person in [ada, ben, fay] {
+            person.down();
+        }
+    }
+}
+
+fn network(listens_on_tcp: bool, portmap: bool) -> Vec<String> {
+    let tcp = if listens_on_tcp { ", \"tcp://0.0.0.0:443\"" } else { "" };
+    let mut lines = vec![format!("listen = [\"udp://0.0.0.0:0\", \"udp://[::]:0\"{tcp}]")];
+    if portmap {
+        lines.push(PORTMAP.to_owned());
+    }
+    lines
+}
+
+fn network_of_fay() -> Vec<String> {
+    vec![
+        "listen = [\"udp://0.0.0.0:4040\", \"udp://[::]:4040\", \"tcp://0.0.0.0:443\", \"tcp://[::]:443\"]"
+            .to_owned(),
+    ]
+}
+
+/// A place without a network.
+fn nowhere() -> Result<Space, Failure> {
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    Space::new(NEXT.fetch_add(1, Ordering::Relaxed), "nowhere")
+}
