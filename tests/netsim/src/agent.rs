@@ -78,6 +78,8 @@ pub struct Agent {
     pub verify: VecDeque<IpAddr>,
     /// Addresses at which somebody whom it trusts has said the peer to be, and when.
     pub vouched: BTreeMap<IpAddr, Duration>,
+    /// Machines from which the peer has answered, and when first.
+    pub answered: BTreeMap<IpAddr, Duration>,
     /// Addresses from which something of the peer's came, in the order of its coming.
     pub authentic: BTreeMap<SocketAddr, Duration>,
     /// The earliest that the state machine wanted to be called, seen after each call: never in the past twice.
@@ -105,10 +107,16 @@ impl Agent {
             guessing: None,
             verify: VecDeque::new(),
             vouched: BTreeMap::new(),
+            answered: BTreeMap::new(),
             authentic: BTreeMap::new(),
             spins: 0,
             last_call: Duration::ZERO,
         }
+    }
+
+    /// The key under which it sends: who has it can speak for this side.
+    pub fn key(&self) -> u64 {
+        self.keys.0
     }
 
     /// The friends' sockets that it asks, in order.
@@ -242,6 +250,9 @@ impl Agent {
         };
         if self.traversal.is_some() {
             self.authentic.entry(from).or_insert(now);
+            if let Heard::Answer { .. } = what {
+                self.answered.entry(from.ip()).or_insert(now);
+            }
         }
         if let Some(traversal) = &mut self.traversal {
             traversal.heard(now, socket, from, what);

@@ -94,9 +94,9 @@ fn aims(meeting: &Meeting, at: usize, found: &mut Vec<String>) {
         }
     }
     for (ip, times) in guesses {
-        let spoke = agent.authentic.iter().filter(|(from, _)| from.ip() == ip).map(|(_, when)| *when);
-        let sure = spoke.chain(agent.vouched.get(&ip).copied()).min();
-        let before = times.iter().filter(|when| sure.is_none_or(|sure| **when < sure)).count();
+        // Who holds the keys may write any source on a question; an answer shows where it is.
+        let sure = [agent.answered.get(&ip), agent.vouched.get(&ip)].into_iter().flatten().min();
+        let before = times.iter().filter(|when| sure.is_none_or(|sure| *when < sure)).count();
         if before > UNATTESTED as usize {
             found.push(format!("side {at} guesses {before} ports of {ip}, unattested"));
         }
