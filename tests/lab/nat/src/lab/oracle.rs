@@ -36,7 +36,7 @@ impl Way {
 pub(crate) fn way(one: Kind, other: Kind) -> Way {
     let v6 = one.v6().zip(other.v6()).map_or(Way::Never, |(one, other)| udp(one, other));
     let v4 = traits_v4(one).zip(traits_v4(other)).map_or(Way::Never, |(one, other)| udp(one, other));
-    v6.min(v4).min(tcp(one, other))
+    v6.min(v4).min(tcp(one, other).min(tcp(other, one)))
 }
 
 /// A port that is mapped takes everybody's packets.
@@ -45,6 +45,12 @@ fn traits_v4(kind: Kind) -> Option<Traits> {
         Kind::Upnp => Some(Traits { mapping: Mapping::Independent, filtering: Filtering::Independent }),
         kind => kind.v4(),
     }
+}
+
+/// Why a pair that there is a way for is known not to take it, where the one dials the other.
+pub(crate) fn shortfall(dials: Kind, waits: Kind) -> Option<&'static str> {
+    (way(dials, waits) == Way::Tcp && tcp(dials, waits) == Way::Never)
+        .then_some("who waits does not dial, and only who waits here could, over TCP")
 }
 
 fn udp(one: Traits, other: Traits) -> Way {
@@ -74,9 +80,8 @@ const fn against(way: Way, other: Traits) -> Way {
 }
 
 /// The public ones listen on a TCP port that is let out everywhere.
-fn tcp(one: Kind, other: Kind) -> Way {
-    let reaches = |from: Kind, to: Kind| to == Kind::Public && from.has_v4();
-    if reaches(one, other) || reaches(other, one) { Way::Tcp } else { Way::Never }
+fn tcp(from: Kind, to: Kind) -> Way {
+    if to == Kind::Public && from.has_v4() { Way::Tcp } else { Way::Never }
 }
 
 #[cfg(test)]
@@ -90,6 +95,13 @@ mod tests {
                 assert_eq!(way(one, other), way(other, one), "{one:?} {other:?}");
             }
         }
+    }
+
+    #[test]
+    fn who_is_blocked_has_to_dial() {
+        assert_eq!(shortfall(Kind::UdpBlocked, Kind::Public), None);
+        assert!(shortfall(Kind::Public, Kind::UdpBlocked).is_some());
+        assert_eq!(shortfall(Kind::Public, Kind::FullCone), None);
     }
 
     #[test]

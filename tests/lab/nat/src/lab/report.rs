@@ -6,7 +6,8 @@ use std::fmt::Write;
 use serde::Serialize;
 
 use super::hardships::{Idle, Outcome};
-use super::oracle::Way;
+use super::kind::Kind;
+use super::oracle::{Way, shortfall};
 use super::pair::Run;
 use super::say;
 
@@ -53,6 +54,8 @@ pub(crate) enum Verdict {
     Good,
     /// Better: shown, and no failure.
     More,
+    /// Less, for a reason that is known: shown too.
+    Known,
     /// Somebody was asked who has nothing to do with it.
     Stray,
     Failed,
@@ -70,6 +73,13 @@ impl PairRuns {
         self.runs.len() + self.failures.len()
     }
 
+    /// Why it is known not to come about.
+    pub(crate) fn shortfall(&self) -> Option<&'static str> {
+        Kind::parse(self.dials)
+            .zip(Kind::parse(self.waits))
+            .and_then(|(dials, waits)| shortfall(dials, waits))
+    }
+
     pub(crate) fn verdict(&self) -> Verdict {
         let (reached, tried) = (self.reached(), self.tried());
         if !self.failures.is_empty() {
@@ -80,6 +90,9 @@ impl PairRuns {
         }
         if self.runs.iter().any(|run| !run.stray.is_empty()) {
             return Verdict::Stray;
+        }
+        if self.shortfall().is_some() && reached < tried {
+            return Verdict::Known;
         }
         let enough = match self.expected {
             Way::Never => return if reached > 0 { Verdict::More } else { Verdict::Good },
@@ -118,6 +131,9 @@ impl PairRuns {
                 let _ = write!(line, "\n        friend in public {:?}; {}", run.knows_friend, run.because);
             }
         }
+        if let Some(why) = self.shortfall() {
+            let _ = write!(line, "\n        known: {why}");
+        }
         for failure in &self.failures {
             let _ = write!(line, "\n        {failure}");
         }
@@ -134,13 +150,14 @@ impl Verdict {
         match self {
             Self::Good => "ok",
             Self::More => "more",
+            Self::Known => "known",
             Self::Stray => "STRAY",
             Self::Failed => "FAILED",
         }
     }
 
     pub(crate) const fn is_good(self) -> bool {
-        matches!(self, Self::Good | Self::More)
+        matches!(self, Self::Good | Self::More | Self::Known)
     }
 }
 
