@@ -94,7 +94,10 @@ fn meet_and_talk(sharing: Sharing) {
     let explained = ben.run(&["explain", "Ada"]).object();
     assert_eq!(keys(&explained), ["because", "friend", "path", "steps"]);
     let steps = explained["steps"].as_array().expect("a list");
-    assert!(!steps.is_empty() && steps.iter().all(|step| keys(step) == ["at", "kind", "ms", "what"]), "{explained}");
+    assert!(
+        !steps.is_empty() && steps.iter().all(|step| keys(step) == ["at", "kind", "ms", "what"]),
+        "{explained}"
+    );
 
     world.until_tidy();
     ada.down();

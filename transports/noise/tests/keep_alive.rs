@@ -145,3 +145,36 @@ async fn lost_packets_do_not_end_an_idle_link_at_any_pace() {
         pair.packets().await;
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_path_that_stands_by_is_kept_too_and_costs_as_little() {
+    let agreed = Agreed::default();
+    let network = MemoryNetwork::new(Duration::from_millis(20));
+    let bind = |key, ports: &'static [u16]| {
+        let config =
+            EndpointConfig { network: Network::Memory(network.clone()), ..EndpointConfig::default() };
+        async move {
+            let at: Vec<_> = ports.iter().map(|port| ([127, 0, 0, 1], *port).into()).collect();
+            Endpoint::bind(&at, key, config).await.unwrap()
+        }
+    };
+    let (client, server) =
+        (bind(agreed.client.clone(), &[1001]).await, bind(agreed.server.clone(), &[2001, 2002]).await);
+    server.expect(agreed.of_client());
+    let to = server.local_addresses();
+    let (dialled, accepted) =
+        tokio::join!(client.connect(agreed.of_server(), &to, PATIENCE), server.accept());
+    let (dialled, accepted) = (dialled.unwrap(), accepted.unwrap());
+    sleep(SETTLING).await;
+    // Questions and answers of both sides over the other path come on top: every 30 s, within 12.5 s, every 90 s.
+    for (lifetime, least, most) in [(None, 100, 150), (Some(secs(15)), 280, 330), (Some(secs(600)), 30, 60)] {
+        client.set_mapping_lifetime(lifetime);
+        server.set_mapping_lifetime(lifetime);
+        sleep(SETTLING).await;
+        assert_eq!((dialled.paths().len(), accepted.paths().len()), (2, 2));
+        let before = network.sent();
+        sleep(TEN_MINUTES).await;
+        let packets = network.sent() - before;
+        assert!((least..=most).contains(&packets), "{lifetime:?}: {packets}");
+    }
+}

@@ -383,3 +383,19 @@ async fn the_side_that_dials_may_do_so_over_a_spare_socket() {
     sleep(Duration::from_secs(10)).await;
     assert_eq!(pair.network.sockets(), 2);
 }
+
+#[tokio::test]
+async fn whoever_waits_in_a_network_that_blocks_udp_connects_itself() {
+    let agreed = Agreed::default();
+    let (dialler, waiter) = agreed.endpoints().await;
+    let tcp = dialler.listen_tcp(loopback()).await.unwrap();
+    waiter.expect(agreed.of_client());
+    let others = vec![Remote::Tcp(tcp)];
+    let waits = Meeting { others, ..meeting(&waiter, agreed.of_client(), Role::Waits, &[]) };
+    let (_waits, _events) = waiter.meet(waits);
+    // It has connected, and is a stranger until its word is read.
+    sleep(Duration::from_millis(600)).await;
+    let (dials, _events) = dialler.meet(meeting(&dialler, agreed.of_server(), Role::Dials, &[]));
+    let (dialled, accepted) = links(&dials, &waiter).await;
+    assert_eq!((dialled.kind(), accepted.kind()), (Kind::Tcp, Kind::Tcp));
+}

@@ -292,6 +292,10 @@ impl Paths {
     }
 
     fn insert(&mut self, now: Duration, key: PathKey, open: Open) {
+        if !self.open.is_empty() && self.is_lost(now) {
+            // The network is back, and may be so for those that it cut off too.
+            self.revived = Some(now);
+        }
         self.open.insert(key, open);
         if self.open.len() > 1 {
             // Their round-trip times are compared, and measured alike for that.

@@ -256,3 +256,29 @@ fn an_idle_link_is_left_alone() {
     paths.stir(ms(9_000));
     assert_eq!(paths.poll_timeout(), Some(ms(9_000)));
 }
+
+#[test]
+fn a_path_that_opens_when_nothing_answered_is_a_sign_that_the_old_one_may_be_back_too() {
+    for is_back in [true, false] {
+        let mut paths = Paths::default();
+        paths.opened(ms(0), PathKey(0), V4, ms(1));
+        let mut closed_after = None;
+        for at in (0..6_000).step_by(25) {
+            if at == 4_000 {
+                paths.opened(ms(at), PathKey(1), V4, ms(1));
+            }
+            // An answer takes a moment.
+            let received = u64::from(is_back && at >= 4_050);
+            paths.observe(ms(at), PathKey(0), Sample { sent: 1 + at.min(4_040), received, rtt: ms(1) });
+            paths.observe(ms(at), PathKey(1), Sample { sent: 0, received: 0, rtt: ms(1) });
+            paths.handle_timeout(ms(at));
+            if actions(&mut paths).contains(&Action::Close(PathKey(0))) {
+                closed_after.get_or_insert(at - 4_000);
+            }
+        }
+        match closed_after {
+            Some(after) => assert!(!is_back && (100..=200).contains(&after), "{after}"),
+            None => assert!(is_back),
+        }
+    }
+}

@@ -11,12 +11,13 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use wayside_noise::traversal::{Role, Why, guard::is_public};
-use wayside_noise::{Budget, Meet, MeetEvent, Meeting, Remote};
+use wayside_noise::{Budget, Link, Meet, MeetEvent, Meeting, Remote, Renewal};
 use wayside_proto::crypto::keys::AccountId;
 use wayside_proto::engine::{Input, Session as Secrets, SessionId, StepKind};
 use wayside_proto::place::{Candidate, CandidateKind, Transport};
 use wayside_proto::reach::{Attestation, Mapping, Reach};
 
+use super::Driver;
 use super::actor::Actor;
 use super::outputs::expectation;
 use super::steps;
@@ -49,6 +50,37 @@ struct UnderWay {
 
 /// Ways of one meeting that a person is told of: enough to see what happened.
 const MOST_WAYS: u32 = 4;
+
+impl Driver {
+    /// Looks for another way to the peer of a link, as both sides do at about the same time; nothing is found any more where it is dropped. Ports are not
+    /// guessed at, since there is a link already.
+    pub(crate) fn renew(
+        &self,
+        link: &Link,
+        number: u64,
+        peer: &Reach,
+    ) -> Option<(Meet, mpsc::Receiver<MeetEvent>)> {
+        let Told { nat, surroundings, .. } = self.reach().told().borrow().clone();
+        let renewal = Renewal {
+            number,
+            candidates: udp(peer),
+            mapping: mapping(peer.nat.mapping),
+            surroundings,
+            nat,
+            may_guess: false,
+        };
+        Some(self.reach().endpoint()?.renew(link, renewal))
+    }
+}
+
+#[cfg(test)]
+impl Driver {
+    /// What the peers of all meetings under way said last of how they are reached.
+    pub(crate) async fn peers_of_meetings(&self) -> Vec<Reach> {
+        let peers = |actor: &Actor| actor.meetings.under_way.values().map(|it| it.reach.clone()).collect();
+        self.look_at(peers).await.unwrap_or_default()
+    }
+}
 
 impl Actor {
     /// Dials a peer, wherever it may be, for so long.
@@ -94,7 +126,7 @@ impl Actor {
             expectation: expectation(&session),
             role,
             candidates: udp(&reach),
-            others: if role == Role::Dials { tcp(&reach) } else { Vec::new() },
+            others: tcp(&reach),
             mapping: mapping(reach.nat.mapping),
             surroundings,
             nat,
@@ -216,7 +248,7 @@ impl Actor {
 
 /// Tells the actor what happens in a meeting, until it ends.
 async fn told(
-    driver: super::Driver,
+    driver: Driver,
     session: SessionId,
     number: u64,
     mut events: mpsc::Receiver<MeetEvent>,

@@ -1,12 +1,13 @@
 //! Links that are up, and what is spoken over them.
 //!
-//! Streams name the protocol that they speak; each protocol here is a file: [`ping`], [`card`], [`address`], [`message`](crate::messages), and whatever an
+//! Streams name the protocol that they speak; each protocol here is a file: [`ping`], [`card`], [`address`], [`renew`], [`message`](crate::messages), and whatever an
 //! application registers ([`Protocol`]).
 
 pub(crate) mod address;
 pub(crate) mod card;
 mod frame;
 pub(crate) mod ping;
+pub(crate) mod renew;
 mod serve;
 mod session;
 

@@ -8,7 +8,7 @@ use tokio::sync::{Semaphore, broadcast, watch};
 use tokio_util::task::TaskTracker;
 use wayside_noise::LinkEvent;
 
-use super::{LiveLink, Protocols, address, card};
+use super::{LiveLink, Protocols, address, card, renew};
 use crate::api::types::NodeEvent;
 use crate::driver::Driver;
 use crate::messages;
@@ -43,6 +43,7 @@ impl Session {
             () = self.tell_moves(moves) => "the paths are not kept any more",
             () = self.give_card() => "the card cannot be given",
             () = self.tell_address(entitled.clone()) => "the node is ending",
+            () = self.look_for_better(entitled.clone()) => "the node is ending",
             () = self.send_messages(entitled.clone()) => "the node is ending",
         };
         // Whatever it was: nobody serves the link any more.
@@ -152,6 +153,19 @@ impl Session {
         {
             tracing::debug!(%error, "a friend is not told how it is seen");
             // One that does not want to know may still be talked with, and so may one whose link is just ending.
+            std::future::pending().await
+        }
+    }
+
+    /// As the side that dialled.
+    async fn look_for_better(&self, mut entitled: watch::Receiver<bool>) {
+        let link = &self.link.peer.link;
+        if entitled.wait_for(|it| *it).await.is_ok() {
+            if link.is_initiator()
+                && let Err(error) = renew::propose(&self.driver, link).await
+            {
+                tracing::debug!(%error, "no better way to a friend is looked for any more");
+            }
             std::future::pending().await
         }
     }

@@ -18,7 +18,7 @@ use crate::bridges::BridgeEnvironment;
 use crate::clock::{NodeClock, SystemEntropy};
 use crate::driver::{Actor, Driver, Parts};
 use crate::home::{Home, HomeError, Listen};
-use crate::links::{Peer, Protocol, Protocols, Served, address, card, ping, serving};
+use crate::links::{Peer, Protocol, Protocols, Served, address, card, ping, renew, serving};
 use crate::messages;
 use crate::reach::{Reach, measure, portmap};
 use crate::requests::Requests;
@@ -192,10 +192,11 @@ impl NodeBuilder {
         let reach = Reach::new(listen.clone(), &endpoint, !listed.is_empty(), is_simulated);
         reach.answer(config.network.stun);
         let (driver, mailbox) = Driver::new(store, clock, config.limits, reach.clone());
-        let own: [(&str, Arc<dyn Protocol>); 4] = [
+        let own: [(&str, Arc<dyn Protocol>); 5] = [
             (ping::NAME, Arc::new(ping::Echo)),
             (card::NAME, Arc::new(card::Receiver(driver.clone()))),
             (address::NAME, Arc::new(address::Receiver::new(reach.clone()))),
+            (renew::NAME, Arc::new(renew::Replier(driver.clone()))),
             (messages::NAME, Arc::new(messages::Inbox(driver.clone()))),
         ];
         for (name, protocol) in own {

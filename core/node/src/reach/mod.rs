@@ -127,9 +127,7 @@ impl Reach {
 
     /// Tells the endpoint whom to answer, and where it is reached.
     fn respond(&self) {
-        let (Some(Policy { whom, secret }), Some(endpoint)) =
-            (self.0.policy.get(), self.0.endpoint.upgrade())
-        else {
+        let (Some(Policy { whom, secret }), Some(endpoint)) = (self.0.policy.get(), self.endpoint()) else {
             return;
         };
         let mut policy = StunPolicy::new(*whom, secret.clone());
@@ -152,6 +150,11 @@ impl Reach {
                 self.0.responder.send_replace(());
             }
         }
+    }
+
+    /// What packets go through, while the node runs.
+    pub(crate) fn endpoint(&self) -> Option<Arc<Endpoint>> {
+        self.0.endpoint.upgrade()
     }
 
     /// What peers are told, and again when it has changed.
@@ -179,7 +182,7 @@ impl Reach {
             News::Nothing => return,
             News::Address => {}
             News::AnotherPort => {
-                if let Some(endpoint) = self.0.endpoint.upgrade() {
+                if let Some(endpoint) = self.endpoint() {
                     endpoint.mapping_expired_within(KEPT_ALIVE);
                 }
             }

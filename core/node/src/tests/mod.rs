@@ -9,7 +9,9 @@ mod cards;
 mod disk;
 mod hostile;
 mod links;
+mod meeting;
 mod reach;
+mod renew;
 mod secrets;
 
 use support::{Person, service, until};

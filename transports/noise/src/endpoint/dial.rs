@@ -24,7 +24,7 @@ use crate::{
 /// Between the failure of a try and the next one, so that a candidate that fails at once is not tried in a tight loop.
 const PAUSE: Duration = Duration::from_millis(250);
 /// TCP, and relays, are tried so much later: where UDP gets through at all it mostly has by then, and no connection is made in vain.
-const AFTER_UDP: Duration = Duration::from_millis(250);
+pub(super) const AFTER_UDP: Duration = Duration::from_millis(250);
 
 /// One client's tries towards one peer.
 pub(super) struct Dial<'a> {

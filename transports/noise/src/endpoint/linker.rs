@@ -22,7 +22,7 @@ use crate::{
     core::gate_keys::GateKeys,
     gate::Gate,
     link::{self, Verdict},
-    socket::Shared,
+    socket::{Shared, route::TunnelId},
 };
 
 /// After the peer said that another link survives, and none did.
@@ -36,6 +36,9 @@ pub(super) trait Ways: Sync {
     /// What turns out to lead there, as so manieth: over which of our sockets, and to which address. `None` where no other will.
     fn found(&self, place: usize) -> impl Future<Output = Option<(usize, SocketAddr)>> + Send;
 
+    /// Through what the peer has come to us, as so manieth. `None` where it will not any more.
+    fn came(&self, place: usize) -> impl Future<Output = Option<TunnelId>> + Send;
+
     /// Everything that may lead there, as far as is known by now.
     fn all(&self) -> Vec<Remote>;
 }
@@ -46,6 +49,10 @@ impl Ways for Vec<Remote> {
     }
 
     async fn found(&self, _: usize) -> Option<(usize, SocketAddr)> {
+        None
+    }
+
+    async fn came(&self, _: usize) -> Option<TunnelId> {
         None
     }
 
@@ -160,6 +167,9 @@ impl Linker {
         let mut place = 0;
         let mut found = Box::pin(ways.found(place));
         let mut may_find = true;
+        let mut callers = 0;
+        let mut came = Box::pin(ways.came(callers));
+        let mut may_come = true;
         loop {
             tokio::select! {
                 Some(tried) = tries.next() => if let Some(answered) = tried {
@@ -172,6 +182,14 @@ impl Linker {
                         found.set(ways.found(place));
                     }
                     None => may_find = false,
+                },
+                caller = &mut came, if may_come => match caller {
+                    Some(tunnel) => {
+                        tries.push(dial.keep_trying(None, Remote::Tunnel(tunnel)));
+                        callers += 1;
+                        came.set(ways.came(callers));
+                    }
+                    None => may_come = false,
                 },
                 else => {
                     if self.gate.is_closed() {

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::{sync::mpsc, time::sleep};
+use tokio::{sync::mpsc, task::JoinSet, time::sleep};
 use wayside_path::{
     Candidate, Mapping, Nat,
     traversal::{Role, Setup, Why, guard::Surroundings},
@@ -15,12 +15,18 @@ use wayside_path::{
 
 use super::{
     Endpoint,
+    dial::AFTER_UDP,
     linker::{Linker, Ways},
 };
 use crate::{
     Attempt, Expectation, Link, LinkError, Remote,
     core::{agreement::fill_random, punch},
-    socket::talk::{MeetEvent, Talk},
+    socket::{
+        Shared,
+        route::TunnelId,
+        talk::{MeetEvent, Talk},
+        tcp,
+    },
 };
 
 /// What both sides have told each other, and what this one knows of itself.
@@ -32,7 +38,10 @@ pub struct Meeting {
     pub role: Role,
     /// Where the peer may be reached by UDP: 32 at most, further ones are left out.
     pub candidates: Vec<Candidate>,
-    /// Where else it may be reached, for the side that dials: TCP ports and tunnels. 32 at most.
+    /// Where else it may be reached: TCP ports, and tunnels for the side that dials. 32 at most; TCP ports that no peer has are left out as UDP ones are.
+    ///
+    /// The side that waits connects to TCP ports as well, since it may be the one whose network lets only that out; the other side then makes the link
+    /// through its connection.
     pub others: Vec<Remote>,
     /// Which ports the peer's NAT gives.
     pub mapping: Mapping,
@@ -55,6 +64,8 @@ pub struct Meet {
     talk: Arc<Talk>,
     /// What the endpoint knows it by; `None` where there are too many meetings, and this one asks nothing.
     number: Option<u64>,
+    /// The side that waits, connecting by TCP; aborted on drop.
+    _calls: JoinSet<()>,
 }
 
 /// Addresses of a peer, since it may have named them. A record carries six.
@@ -66,6 +77,13 @@ const ROUND_TRIPS: u32 = 3;
 /// At least, and at most, since a peer may answer late.
 const LEAST_AHEAD: Duration = Duration::from_millis(100);
 const MOST_AHEAD: Duration = Duration::from_secs(1);
+/// How often the side that waits asks through a connection that it made.
+const CALL_AGAIN: Duration = Duration::from_secs(1);
+/// Between a connection that has ended and the next one, the first time and at most: the peer, if it is one, ends a stranger's after ten seconds.
+const CALL_PAUSE: Duration = Duration::from_secs(1);
+const MOST_CALL_PAUSE: Duration = Duration::from_secs(30);
+/// Connections to one port in one meeting.
+const MOST_CALLS: u32 = 20;
 
 impl Endpoint {
     /// Begins to meet a peer: asks it for answers wherever it may be, and answers it, until the returned handle is dropped. Up to 64 events wait to be read; later
@@ -82,6 +100,10 @@ impl Endpoint {
         let Meeting { expectation, role, mut candidates, mut others, .. } = meeting;
         candidates.truncate(MAX_CANDIDATES);
         others.truncate(MAX_CANDIDATES);
+        others.retain(|other| match other {
+            Remote::Tcp(address) => meeting.surroundings.place(*address).is_ok(),
+            _ => true,
+        });
         let (events, happened) = mpsc::channel(EVENTS);
         let mut seed = [0; 8];
         fill_random(&mut seed);
@@ -101,7 +123,15 @@ impl Endpoint {
             let gate = Arc::clone(&self.gate);
             tokio::spawn(Arc::clone(&talk).drive(Arc::clone(&self.shared), move || gate.is_closed()));
         }
-        (Meet { expectation, others, linker: self.linker(), talk, number }, happened)
+        let mut calls = JoinSet::new();
+        if role == Role::Waits && number.is_some() {
+            for other in &others {
+                if let Remote::Tcp(address) = other {
+                    calls.spawn(call(Arc::clone(&self.shared), Arc::clone(&talk), *address));
+                }
+            }
+        }
+        (Meet { expectation, others, linker: self.linker(), talk, number, _calls: calls }, happened)
     }
 }
 
@@ -171,6 +201,14 @@ impl Ways for Meet {
         self.talk.way(place).await.map(|(socket, way)| (socket, way.remote))
     }
 
+    async fn came(&self, place: usize) -> Option<TunnelId> {
+        self.number?;
+        let caller = self.talk.caller(place).await?;
+        // What UDP carries at all it mostly has carried by then.
+        sleep(AFTER_UDP).await;
+        Some(caller)
+    }
+
     fn all(&self) -> Vec<Remote> {
         let mut all: Vec<Remote> = Vec::new();
         let reached = self.talk.reached().into_iter().map(|(_, way)| way.remote);
@@ -195,6 +233,25 @@ impl Drop for Meet {
 impl fmt::Debug for Meet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Meet").field("session", &self.expectation.session).finish_non_exhaustive()
+    }
+}
+
+/// Connects to a peer's TCP port, and asks for it there until it makes its link through that: not before it has read our word, and it gives a stranger little time.
+async fn call(shared: Arc<Shared>, talk: Arc<Talk>, remote: SocketAddr) {
+    sleep(AFTER_UDP).await;
+    let mut pause = CALL_PAUSE;
+    for _ in 0..MOST_CALLS {
+        match tcp::dial(&shared, remote).await {
+            Ok(dialled) => {
+                while shared.is_open(dialled.address) {
+                    shared.send_aside(dialled.address, &talk.question());
+                    sleep(CALL_AGAIN).await;
+                }
+            }
+            Err(error) => tracing::debug!(%remote, %error, "no TCP connection to a peer that is expected"),
+        }
+        sleep(pause).await;
+        pause = pause.saturating_mul(2).min(MOST_CALL_PAUSE);
     }
 }
 

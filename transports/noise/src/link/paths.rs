@@ -351,9 +351,14 @@ impl Keeper {
         }
         let (sent, seen) = (0, path.stats().sent_bytes);
         self.open.insert(key, Open { path, address, sent, seen, before: Answers::default() });
+        let was_cut_off = self.decide.lost_for(now) >= CUT_OFF;
         match candidate {
             Some(candidate) => self.decide.opened_to(now, key, candidate, rtt),
             None => self.decide.opened(now, key, kind, rtt),
+        }
+        if was_cut_off {
+            // Sooner than the old path's answer was seen.
+            self.shared.link_revived();
         }
         self.keep_pace();
     }

@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use super::{Shared, talk::Talk};
+use super::{Shared, route::TunnelId, talk::Talk};
 use crate::{
     core::punch::Punch,
     seldom::{Budget, Seldom},
@@ -101,6 +101,12 @@ impl Meetings {
             self.lock().comes_from(number, from);
         }
         true
+    }
+
+    /// Takes a probe that came through a connection, if it is of a meeting and says who is at the other end of that.
+    pub(super) fn called(&self, caller: TunnelId, at: SocketAddr, datagram: &[u8]) -> bool {
+        let found = self.lock().whose(None, at, datagram);
+        found.is_some_and(|(_, talk, said)| talk.called(caller, said))
     }
 
     fn lock(&self) -> MutexGuard<'_, Table> {

@@ -228,9 +228,16 @@ impl Shared {
 
     /// Takes a probe of a meeting.
     pub(super) fn punched(&self, from: Route, datagram: &[u8]) {
-        // Tunnels need no meeting.
-        if let Route::Udp { socket, remote } = from {
-            self.meetings.arrived(self, socket, remote, datagram);
+        match from {
+            Route::Udp { socket, remote } => {
+                self.meetings.arrived(self, socket, remote, datagram);
+            }
+            // Needs no answer: the side that dials makes its link through it.
+            Route::Tunnel(tunnel) => {
+                if self.meetings.called(tunnel, self.routes.address(from), datagram) {
+                    self.tunnels.admitted(tunnel);
+                }
+            }
         }
     }
 
@@ -255,6 +262,11 @@ impl Shared {
         if let Arrived::Taken(Some(answer)) = self.probers.arrived(known, datagram) {
             self.send_aside(self.routes.address(from), &answer);
         }
+    }
+
+    /// Whether what carries datagrams to this address has not ended.
+    pub(crate) fn is_open(&self, address: SocketAddr) -> bool {
+        self.routes.route(address).is_some_and(|route| self.routes.kind(route).is_some())
     }
 
     /// Ends a TCP connection through which no path leads.

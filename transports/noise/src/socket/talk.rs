@@ -19,7 +19,10 @@ use wayside_path::{
     traversal::{Heard, MANY, Output, Reached, Role, Setup, Socket, Transmit, Why, guard::Surroundings},
 };
 
-use super::{Shared, route::canonical};
+use super::{
+    Shared,
+    route::{TunnelId, canonical},
+};
 use crate::{
     core::{
         punch::{self, Punch},
@@ -49,6 +52,8 @@ const MOST_REACHED: usize = 64;
 /// A way that was reached over a spare socket stays open for so long after its meeting, since the link may have come up another way first, and opens a
 /// path there next.
 const LINGER: Duration = Duration::from_secs(10);
+/// Connections of one peer to this side.
+const MOST_CALLERS: usize = 8;
 /// What is due is looked for so often at most.
 const TICK: Duration = Duration::from_millis(1);
 
@@ -78,6 +83,8 @@ struct State {
     /// Those that are of no use any more are to be closed.
     has_surplus: bool,
     reached: Vec<Reached>,
+    /// Connections that the peer made to this side, the oldest first.
+    callers: Vec<TunnelId>,
     is_over: bool,
 }
 
@@ -106,6 +113,7 @@ impl Talk {
             wanted: None,
             has_surplus: false,
             reached: Vec::new(),
+            callers: Vec::new(),
             is_over: false,
         };
         Self {
@@ -200,6 +208,46 @@ impl Talk {
     /// Has its task look what is to be done.
     pub(super) fn stir(&self) {
         self.stirred.notify_one();
+    }
+
+    /// Waits for the connection that the peer makes to this side as so manieth; `None` where the meeting is over.
+    pub(crate) async fn caller(&self, place: usize) -> Option<TunnelId> {
+        loop {
+            let news = self.news.notified();
+            tokio::pin!(news);
+            news.as_mut().enable();
+            {
+                let state = self.lock();
+                if let Some(caller) = state.callers.get(place) {
+                    return Some(*caller);
+                }
+                if state.is_over {
+                    return None;
+                }
+            }
+            news.await;
+        }
+    }
+
+    /// A question that goes through a connection to the peer.
+    pub(crate) fn question(&self) -> [u8; punch::LEN] {
+        let number = self.lock().traversal.number();
+        Punch::Ask(number).seal(&self.ours)
+    }
+
+    /// Takes what came through a connection that the peer made; whether it shows who is at its other end. What comes back to a question of ours says nothing more
+    /// than that the question arrived.
+    pub(super) fn called(&self, caller: TunnelId, said: Punch) -> bool {
+        let Punch::Ask(number) = said else { return false };
+        let mut state = self.lock();
+        if state.is_over || !state.traversal.is_new(number) {
+            return false;
+        }
+        if state.callers.len() < MOST_CALLERS && !state.callers.contains(&caller) {
+            state.callers.push(caller);
+            self.news.notify_waiters();
+        }
+        true
     }
 
     /// Whether a spare socket is this meeting's.

@@ -16,7 +16,7 @@
 //!   arrives nowhere, and holds the door open; the side that dials then knocks.
 //! - **Guesses** ([`guess`], [`spares`]): where a NAT gives another port towards each destination, that side writes from many sockets, and the other tries
 //!   ports: the next ones where they are given in order, else any.
-//! - **Guard** ([`guard`]): what a peer names may be a third party's. Each address gets a handful of questions at most until the peer has spoken from it, and
+//! - **Guard** ([`guard`]): what a peer names may be a third party's. Each machine gets a handful of questions at most until the peer has answered from it, and
 //!   some get none.
 //!
 //! RFC 8445 has the reasoning for pairs and priorities; it takes a signalling channel of some milliseconds for granted, and tells both sides when to begin.
@@ -281,7 +281,7 @@ impl Traversal {
         self.candidates = candidates.to_vec();
         self.mapping = mapping;
         let named: BTreeSet<SocketAddr> = candidates.iter().map(|it| canonical(it.address)).collect();
-        self.targets.retain(|it| it.kind.is_none() || it.proven || named.contains(&it.address));
+        self.targets.retain(|it| it.kind.is_none() || it.heard || named.contains(&it.address));
         let mut fresh: Vec<Target> = self.fresh_targets(now);
         fresh.sort_by_key(|it| self.priority(it));
         for (at, mut target) in fresh.into_iter().enumerate() {
@@ -346,6 +346,17 @@ impl Traversal {
             Heard::Ask(number) => self.was_asked(now, socket, from, number),
             Heard::Answer { number, seen } => self.was_answered(now, socket, from, number, seen),
         }
+    }
+
+    /// A number for a question that does not go over a socket but through whatever else leads to the peer.
+    pub fn number(&mut self) -> u64 {
+        self.last_number += 1;
+        self.last_number
+    }
+
+    /// Whether a question of the peer's that came in such a way is new, and not a copy: then it is to be answered.
+    pub fn is_new(&mut self, number: u64) -> bool {
+        self.taken.take(number)
     }
 
     /// Does what is due.
@@ -508,20 +519,18 @@ impl Traversal {
         }));
         let is_first = self.heard.is_none();
         self.heard.get_or_insert(now);
-        self.prove(now, from.ip());
         let known = self.targets.iter_mut().find(|it| it.socket == socket && it.address == from);
         match known {
             Some(target) => {
-                if !target.proven && target.answered.is_none() {
+                if !std::mem::replace(&mut target.heard, true) && target.answered.is_none() {
                     target.hurry(now);
                 }
-                target.proven = true;
             }
             None => self.learn(now, socket, from),
         }
         if is_first && self.reached.is_none() {
             // It is at it now, and what was only to open doors may go all the way.
-            for target in self.targets.iter_mut().filter(|it| it.answered.is_none() && !it.proven) {
+            for target in self.targets.iter_mut().filter(|it| it.answered.is_none() && !it.heard) {
                 target.hurry(now);
             }
         }
@@ -534,10 +543,10 @@ impl Traversal {
         if learnt >= MOST_LEARNT || self.targets.len() >= MOST_TARGETS {
             return;
         }
-        // Whoever can write to us from there can be answered there; what it says is sealed.
+        // It may write any source on its packets: whether it is there shows when it answers.
         let place = self.setup.surroundings.place(from).unwrap_or(Place::Private);
         let mut target = Target::new(socket, from, place, None, Role::Dials, now);
-        target.proven = true;
+        target.heard = true;
         self.targets.push(target);
     }
 
@@ -561,7 +570,7 @@ impl Traversal {
         }
         let target = self.targets.iter_mut().find(|it| it.socket == socket && it.address == from);
         if let Some(target) = target {
-            target.proven = true;
+            target.heard = true;
             if target.answered.replace(rtt).is_some() {
                 return;
             }
@@ -589,7 +598,7 @@ impl Traversal {
                 continue;
             }
             let (socket, to, hops) = (target.socket, target.address, target.hops(pace));
-            let is_free = target.proven || hops.is_some();
+            let is_free = hops.is_some();
             let left = handful(target.place);
             if let Some(target) = self.targets.get_mut(at) {
                 target.asked(now);
@@ -669,8 +678,7 @@ impl Traversal {
     }
 
     fn ask(&mut self, now: Duration, socket: Socket, to: SocketAddr, hops: Option<u8>) {
-        self.last_number += 1;
-        let number = self.last_number;
+        let number = self.number();
         if self.asked.len() >= MOST_ASKED {
             self.asked.pop_first();
         }

@@ -16,7 +16,7 @@ const LATER: Duration = Duration::from_secs(15);
 /// From when on it is asked rarely.
 const LATE: Duration = Duration::from_secs(30);
 
-/// Questions that travel all the way to one machine on the internet from which nothing has ever come: it may be a third party. In one meeting, to all ports that the
+/// Questions that travel all the way to one machine on the internet that has not answered: it may be a third party. In one meeting, to all ports that the
 /// peer named of it and whatever it names later.
 pub const HANDFUL: u32 = 32;
 /// The same, in a network that we are in: two homes often number their machines alike.
@@ -29,7 +29,7 @@ const MOST: u32 = 96;
 /// the internet two homes are farther apart.
 pub const FEW_HOPS: u8 = 4;
 
-/// So many questions may go all the way to an address that has not spoken yet.
+/// So many questions may go all the way to an address that has not answered yet.
 pub(super) fn handful(place: Place) -> u32 {
     match place {
         Place::Near => NEAR_HANDFUL,
@@ -47,8 +47,8 @@ pub(super) struct Target {
     pub(super) kind: Option<CandidateKind>,
     /// How long it took, if it has answered.
     pub(super) answered: Option<Duration>,
-    /// The peer has spoken from there.
-    pub(super) proven: bool,
+    /// The peer has spoken from there, or writes that it does.
+    pub(super) heard: bool,
     role: Role,
     begun: Duration,
     /// When it was asked last.
@@ -91,7 +91,7 @@ impl Target {
             place,
             kind,
             answered: None,
-            proven: false,
+            heard: false,
             role,
             begun: begins,
             last: begins,
@@ -137,7 +137,7 @@ impl Target {
     /// How many hops the next question may go; `None` for all the way.
     pub(super) fn hops(&self, pace: Pace) -> Option<u8> {
         let stays_near = self.role == Role::Waits
-            && !self.proven
+            && !self.heard
             && self.place != Place::Near
             && match pace.near {
                 Near::Never => false,

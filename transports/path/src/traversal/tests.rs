@@ -230,3 +230,19 @@ fn doors_are_opened_anew_where_we_have_moved() {
     assert_eq!(sent.len(), 2, "{sent:?}");
     assert!(sent.iter().all(|(_, send)| send.hops == Some(FEW_HOPS) && !send.is_answer));
 }
+
+#[test]
+fn a_source_that_is_made_up_vouches_for_nobody() {
+    let mut it = Traversal::new(ms(0), setup(Role::Dials, Mapping::Independent));
+    it.peer(ms(0), &[named(CandidateKind::Reflexive, "8.8.8.8:53")], Mapping::Random);
+    let mut sent = Vec::new();
+    for number in 1..=100_u64 {
+        it.heard(ms(number), Socket::Own(0), at(&format!("8.8.8.8:{}", 100 + number)), Heard::Ask(number));
+        sent.extend(run(&mut it, ms(number), ms(number)).0);
+    }
+    sent.extend(run(&mut it, ms(101), ms(600_000)).0);
+    let answers = sent.iter().filter(|(_, send)| send.is_answer).count();
+    assert_eq!(answers, 100, "as much as came");
+    let questions = sent.len() - answers;
+    assert!(questions <= (HANDFUL + UNATTESTED) as usize, "{questions}");
+}
