@@ -47,12 +47,6 @@ fn traits_v4(kind: Kind) -> Option<Traits> {
     }
 }
 
-/// Why a pair that there is a way for is known not to take it, where the one dials the other.
-pub(crate) fn shortfall(dials: Kind, waits: Kind) -> Option<&'static str> {
-    (way(dials, waits) == Way::Tcp && tcp(dials, waits) == Way::Never)
-        .then_some("who waits does not dial, and only who waits here could, over TCP")
-}
-
 fn udp(one: Traits, other: Traits) -> Way {
     match (unpredictable(one), unpredictable(other)) {
         (None, None) => Way::Asking,
@@ -95,13 +89,6 @@ mod tests {
                 assert_eq!(way(one, other), way(other, one), "{one:?} {other:?}");
             }
         }
-    }
-
-    #[test]
-    fn who_is_blocked_has_to_dial() {
-        assert_eq!(shortfall(Kind::UdpBlocked, Kind::Public), None);
-        assert!(shortfall(Kind::Public, Kind::UdpBlocked).is_some());
-        assert_eq!(shortfall(Kind::Public, Kind::FullCone), None);
     }
 
     #[test]

@@ -6,8 +6,7 @@ use std::fmt::Write;
 use serde::Serialize;
 
 use super::hardships::{Idle, Outcome};
-use super::kind::Kind;
-use super::oracle::{Way, shortfall};
+use super::oracle::Way;
 use super::pair::Run;
 use super::say;
 
@@ -54,8 +53,6 @@ pub(crate) enum Verdict {
     Good,
     /// Better: shown, and no failure.
     More,
-    /// Less, for a reason that is known: shown too.
-    Known,
     /// Somebody was asked who has nothing to do with it.
     Stray,
     Failed,
@@ -73,13 +70,6 @@ impl PairRuns {
         self.runs.len() + self.failures.len()
     }
 
-    /// Why it is known not to come about.
-    pub(crate) fn shortfall(&self) -> Option<&'static str> {
-        Kind::parse(self.dials)
-            .zip(Kind::parse(self.waits))
-            .and_then(|(dials, waits)| shortfall(dials, waits))
-    }
-
     pub(crate) fn verdict(&self) -> Verdict {
         let (reached, tried) = (self.reached(), self.tried());
         if !self.failures.is_empty() {
@@ -90,9 +80,6 @@ impl PairRuns {
         }
         if self.runs.iter().any(|run| !run.stray.is_empty()) {
             return Verdict::Stray;
-        }
-        if self.shortfall().is_some() && reached < tried {
-            return Verdict::Known;
         }
         let enough = match self.expected {
             Way::Never => return if reached > 0 { Verdict::More } else { Verdict::Good },
@@ -131,9 +118,6 @@ impl PairRuns {
                 let _ = write!(line, "\n        friend in public {:?}; {}", run.knows_friend, run.because);
             }
         }
-        if let Some(why) = self.shortfall() {
-            let _ = write!(line, "\n        known: {why}");
-        }
         for failure in &self.failures {
             let _ = write!(line, "\n        {failure}");
         }
@@ -150,14 +134,13 @@ impl Verdict {
         match self {
             Self::Good => "ok",
             Self::More => "more",
-            Self::Known => "known",
             Self::Stray => "STRAY",
             Self::Failed => "FAILED",
         }
     }
 
     pub(crate) const fn is_good(self) -> bool {
-        matches!(self, Self::Good | Self::More | Self::Known)
+        matches!(self, Self::Good | Self::More)
     }
 }
 

@@ -19,11 +19,7 @@ pub(crate) fn write(report: &Report, file: &Path) -> Result<(), Failure> {
     let text = fs::read_to_string(file)?;
     let (before, rest) = text.split_once(BEGIN).ok_or("the file has no mark where the tables begin")?;
     let (_, after) = rest.split_once(END).ok_or("the file has no mark where the tables end")?;
-    let mut tables = vec![
-        every_pair(&report.pairs, Series::Pairs, WAYSIDE),
-        others(&report.pairs),
-        shortfalls(&report.pairs),
-    ];
+    let mut tables = vec![every_pair(&report.pairs, Series::Pairs, WAYSIDE), others(&report.pairs)];
     if report.pairs.iter().any(|pair| pair.series == Series::Iroh) {
         tables.push(every_pair(&report.pairs, Series::Iroh, IROH));
     }
@@ -73,17 +69,6 @@ fn others(pairs: &[PairRuns]) -> String {
     {
         let cell = cell(std::slice::from_ref(pair), |_| true, pair.expected);
         let _ = writeln!(text, "- Two hosts behind one {} router, {}: {cell}", pair.dials, pair.waits);
-    }
-    text
-}
-
-/// What is known to be less than theory has, and why.
-fn shortfalls(pairs: &[PairRuns]) -> String {
-    let mut text = String::new();
-    for pair in pairs.iter().filter(|pair| pair.series == Series::Pairs) {
-        if let Some(why) = pair.shortfall() {
-            let _ = writeln!(text, "- Where {} dials {}: {why}.", pair.dials, pair.waits);
-        }
     }
     text
 }
