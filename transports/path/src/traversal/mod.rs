@@ -40,7 +40,7 @@ use self::{
     guess::Run,
     numbers::Taken,
     spares::{Spares, Step},
-    target::{Near, Pace, Target, handful},
+    target::{MOST_KNOCKS, Near, Pace, Target, handful},
 };
 pub use self::{
     guess::UNATTESTED,
@@ -175,8 +175,9 @@ const HOLD: Duration = Duration::from_secs(15);
 /// So long after the other side has begun, as far as can be told, the side that waits sends some questions all the way: its NATs may be deeper than it thinks, or give another port towards
 /// each address after all. What that may spoil has not worked by then.
 const DEEP_AFTER: Duration = Duration::from_secs(4);
-/// Where only the questions of the side that waits can arrive, it asks so often while the other is probably at it.
+/// Where only the questions of the side that waits can arrive, it asks so often for a while when the other is probably at it, and else so rarely.
 const KNOCK: Duration = Duration::from_secs(2);
+const LONG_HOLD: Duration = Duration::from_secs(15);
 /// The plain way is given so long where one side has no NAT: most likely it needs no more.
 const NO_NAT_FIRST: Duration = Duration::from_secs(5);
 /// For so long others are still asked once one has answered, since a better one may.
@@ -598,10 +599,11 @@ impl Traversal {
                 continue;
             }
             let (socket, to, hops) = (target.socket, target.address, target.hops(pace));
-            let is_free = hops.is_some();
-            let left = handful(target.place);
+            // In private networks the other side may be as near as a door is.
+            let is_free = hops.is_some() && target.place == Place::Public;
+            let left = handful(target.place, target.heard);
             if let Some(target) = self.targets.get_mut(at) {
-                target.asked(now);
+                target.asked(now, pace);
             }
             if is_free || self.spend(to.ip(), left) {
                 self.ask(now, socket, to, hops);
@@ -615,8 +617,9 @@ impl Traversal {
             return true;
         }
         let spent = self.unproven.entry(ip).or_default();
-        *spent += 1;
-        *spent <= most
+        let is_left = *spent < most;
+        *spent += u32::from(is_left);
+        is_left
     }
 
     /// When a target is due; not at all once others have answered and it has had its time.
@@ -632,7 +635,10 @@ impl Traversal {
             now >= self.started.saturating_add(latency).saturating_add(pause)
         };
         let latency = self.setup.latency;
-        let near = if mapping == Mapping::Unknown
+        let near = if !after(latency / 2, Duration::ZERO) {
+            // Nobody can have begun to listen: what arrives now is answered by nobody, and may spoil the other side's NAT.
+            Near::Always
+        } else if mapping == Mapping::Unknown
             || mapping.is_predictable() && after(latency.saturating_mul(2), DEEP_AFTER)
         {
             Near::Mostly
@@ -641,14 +647,21 @@ impl Traversal {
         } else {
             Near::Never
         };
+        // Who has an unpredictable mapping holds no door open by asking again, and others cannot knock at it.
+        let must_knock = !mapping.is_predictable() && self.mapping.is_predictable();
         let is_its_time =
             after(latency / 2, Duration::ZERO) && !after(latency.saturating_mul(2), STUCK_AFTER * 2);
-        let hold = if near == Near::Never && is_its_time && self.mapping.is_predictable() {
-            KNOCK
-        } else {
-            self.setup.nat.lifetime.map_or(HOLD, |it| (it / 2).min(HOLD))
-        };
-        Pace { hold, near }
+        Pace {
+            near,
+            hold: if must_knock {
+                LONG_HOLD
+            } else {
+                self.setup.nat.lifetime.map_or(HOLD, |it| (it / 2).min(HOLD))
+            },
+            // Spread over all of that time.
+            knock: (must_knock && is_its_time)
+                .then(|| KNOCK.max((latency / 2 * 3 + STUCK_AFTER * 2) / MOST_KNOCKS)),
+        }
     }
 
     fn guess(&mut self, now: Duration) {

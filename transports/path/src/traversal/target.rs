@@ -23,19 +23,22 @@ pub const HANDFUL: u32 = 32;
 pub const NEAR_HANDFUL: u32 = 12;
 /// The same, in other private networks: nobody is to be searched for there.
 pub const PRIVATE_HANDFUL: u32 = 6;
+/// Questions in quick succession of the side that waits.
+pub(super) const MOST_KNOCKS: u32 = 16;
 /// Questions of any kind to one address.
 const MOST: u32 = 96;
 /// So many routers a question passes that is to open our own NAT and not to reach the peer's: one's own, and three of the provider's, which may translate addresses too. On
 /// the internet two homes are farther apart.
 pub const FEW_HOPS: u8 = 4;
 
-/// So many questions may go all the way to an address that has not answered yet.
-pub(super) fn handful(place: Place) -> u32 {
-    match place {
+/// So many questions may go all the way to a machine that has not answered yet. A quarter of them is kept for when it is heard from: then it is there now.
+pub(super) fn handful(place: Place, heard: bool) -> u32 {
+    let most = match place {
         Place::Near => NEAR_HANDFUL,
         Place::Public => HANDFUL,
         Place::Private => PRIVATE_HANDFUL,
-    }
+    };
+    if heard { most } else { most - most / 4 }
 }
 
 #[derive(Debug)]
@@ -55,6 +58,7 @@ pub(super) struct Target {
     last: Duration,
     round: u32,
     asked: u32,
+    knocks: u32,
 }
 
 /// Between two questions of the side that waits, and when they may go far.
@@ -62,6 +66,8 @@ pub(super) struct Target {
 pub(super) struct Pace {
     /// So often a NAT's door is held open.
     pub(super) hold: Duration,
+    /// So often it is asked instead for a while, since the other side is probably listening.
+    pub(super) knock: Option<Duration>,
     /// Whether questions stay near, since they have to open a door and no more.
     pub(super) near: Near,
 }
@@ -97,6 +103,7 @@ impl Target {
             last: begins,
             round: 0,
             asked: 0,
+            knocks: 0,
         }
     }
 
@@ -126,12 +133,16 @@ impl Target {
         };
         Some(match (table.get(self.round as usize), self.role) {
             (Some(ms), _) => self.begun.saturating_add(Duration::from_millis(*ms)),
-            (None, Role::Waits) => self.last.saturating_add(pace.hold),
+            (None, Role::Waits) => self.last.saturating_add(self.pause(pace)),
             (None, Role::Dials) if self.last < self.begun.saturating_add(LATE) => {
                 self.last.saturating_add(THEN)
             }
             (None, Role::Dials) => self.last.saturating_add(LATER),
         })
+    }
+
+    fn pause(&self, pace: Pace) -> Duration {
+        pace.knock.filter(|_| self.knocks < MOST_KNOCKS).unwrap_or(pace.hold)
     }
 
     /// How many hops the next question may go; `None` for all the way.
@@ -148,8 +159,9 @@ impl Target {
     }
 
     /// It is asked now, or would be if there were questions left for it.
-    pub(super) fn asked(&mut self, now: Duration) {
+    pub(super) fn asked(&mut self, now: Duration, pace: Pace) {
         self.round += 1;
+        self.knocks += u32::from(pace.knock.is_some());
         self.asked += 1;
         self.last = now;
     }
@@ -161,13 +173,13 @@ mod tests {
     use super::*;
 
     fn asks(role: Role, near: Near, until: Duration) -> Vec<(u64, bool)> {
-        let pace = Pace { hold: Duration::from_secs(15), near };
+        let pace = Pace { hold: Duration::from_secs(15), knock: None, near };
         let at = "5.5.5.5:5".parse().unwrap();
         let mut target = Target::new(Socket::Own(0), at, Place::Public, None, role, Duration::ZERO);
         let mut asks = Vec::new();
         while let Some(due) = target.due(pace).filter(|due| *due <= until) {
             asks.push((u64::try_from(due.as_millis()).unwrap(), target.hops(pace).is_none()));
-            target.asked(due);
+            target.asked(due, pace);
         }
         asks
     }
