@@ -191,7 +191,8 @@ def check_address(address):
 def check_nat(nat):
     if nat is None:
         return
-    mapping, attestations = nat
+    mapping, attestations, *filtering = nat
+    assert filtering in ([], [1], [2], [3])
     if isinstance(mapping, list):
         number, last, step = mapping
         assert number == 3 and 0 <= last < 1 << 16 and -(1 << 15) <= step < 1 << 15 and step != 0

@@ -35,6 +35,8 @@ impl Reach {
 pub struct NatReport {
     /// Which external ports it gives.
     pub mapping: Mapping,
+    /// Whom it lets in.
+    pub filtering: Filtering,
     /// Who can confirm where the machine is; of more than [`NatReport::MOST_ATTESTATIONS`] the first are said.
     pub attestations: Vec<Attestation>,
 }
@@ -46,7 +48,7 @@ impl NatReport {
     /// This with its first few attestations.
     pub(crate) fn with_attestations(&self, most: usize) -> Self {
         let attestations = self.attestations.iter().take(most).copied().collect();
-        Self { mapping: self.mapping, attestations }
+        Self { mapping: self.mapping, filtering: self.filtering, attestations }
     }
 }
 
@@ -69,6 +71,20 @@ pub enum Mapping {
     },
     /// Another one towards each destination, and nobody can tell which.
     Random,
+}
+
+/// Whose packets a mapping lets in (RFC 4787, section 5).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Filtering {
+    /// Nobody has measured it.
+    #[default]
+    Unknown,
+    /// Everybody's.
+    EndpointIndependent,
+    /// Those from addresses that something was sent to.
+    AddressDependent,
+    /// Those from addresses and ports that something was sent to.
+    AddressAndPortDependent,
 }
 
 /// Somebody's word that a machine was seen at its address lately: whoever knows `by` too can ask there whether it is true.
@@ -157,7 +173,7 @@ impl<C> Encode<C> for NatReport {
         if *self == Self::default() {
             return e.null()?.ok();
         }
-        e.array(2)?;
+        e.array(if self.filtering == Filtering::Unknown { 2 } else { 3 })?;
         match self.mapping {
             Mapping::Unknown => e.u8(0)?,
             Mapping::None => e.u8(1)?,
@@ -169,6 +185,12 @@ impl<C> Encode<C> for NatReport {
         e.array(attestations.len() as u64)?;
         for Attestation { by, mac } in attestations {
             e.bytes(&[&mac[..], &address_bytes(*by)].concat())?;
+        }
+        match self.filtering {
+            Filtering::Unknown => {}
+            Filtering::EndpointIndependent => drop(e.u8(1)?),
+            Filtering::AddressDependent => drop(e.u8(2)?),
+            Filtering::AddressAndPortDependent => drop(e.u8(3)?),
         }
         Ok(())
     }
@@ -191,6 +213,7 @@ impl<'b, C> Decode<'b, C> for NatReport {
             match field {
                 0 => report.mapping = mapping(d)?,
                 1 => report.attestations = attestations(d)?,
+                2 => report.filtering = filtering(d)?,
                 _ => d.skip()?,
             }
         }
@@ -200,6 +223,16 @@ impl<'b, C> Decode<'b, C> for NatReport {
     fn nil() -> Option<Self> {
         Some(Self::default())
     }
+}
+
+/// What this version does not know is as good as not measured.
+fn filtering(d: &mut Decoder<'_>) -> Result<Filtering, decode::Error> {
+    Ok(match d.u64()? {
+        1 => Filtering::EndpointIndependent,
+        2 => Filtering::AddressDependent,
+        3 => Filtering::AddressAndPortDependent,
+        _ => Filtering::Unknown,
+    })
 }
 
 /// What this version does not know is as good as not measured.

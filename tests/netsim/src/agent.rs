@@ -41,6 +41,15 @@ pub struct Word {
     pub candidates: Vec<Candidate>,
     /// How its NAT maps.
     pub mapping: Mapping,
+    /// Whom it lets in.
+    pub filtering: Filtering,
+}
+
+impl Word {
+    /// What it says of its NAT.
+    fn nat(&self) -> Nat {
+        Nat { mapping: self.mapping, filtering: self.filtering, lifetime: None }
+    }
 }
 
 /// How often mappings towards friends are kept, where no lifetime is known.
@@ -165,7 +174,7 @@ impl Agent {
             candidates.push(Candidate { kind: CandidateKind::Guessed, address: shown });
         }
         candidates.truncate(MOST_CANDIDATES);
-        Word { candidates, mapping: self.mapping() }
+        Word { candidates, mapping: self.mapping(), filtering: self.filtering() }
     }
 
     /// How its NAT maps, by what friends saw (RFC 5780, section 4.3, with what ports tell beyond it).
@@ -208,7 +217,7 @@ impl Agent {
             seed: self.random.any(),
         };
         let mut traversal = Traversal::new(now, setup);
-        traversal.peer(now, &peer.candidates, peer.mapping);
+        traversal.peer(now, &peer.candidates, peer.nat());
         self.traversal = Some(traversal);
         self.call(now);
     }
@@ -216,7 +225,7 @@ impl Agent {
     /// The other said something new.
     pub fn renew(&mut self, now: Duration, peer: &Word) {
         if let Some(traversal) = &mut self.traversal {
-            traversal.peer(now, &peer.candidates, peer.mapping);
+            traversal.peer(now, &peer.candidates, peer.nat());
         }
         self.call(now);
     }

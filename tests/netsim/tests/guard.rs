@@ -22,7 +22,7 @@ use wayside_netsim::{
     world::{DIALS, WAITS},
 };
 use wayside_path::{
-    Candidate, CandidateKind, Mapping,
+    Candidate, CandidateKind, Filtering, Mapping,
     traversal::{HANDFUL, NEAR_HANDFUL, PRIVATE_HANDFUL, UNATTESTED},
 };
 
@@ -33,7 +33,7 @@ fn word(addresses: &[String], mapping: Mapping) -> Word {
         let address = text.parse().unwrap_or_else(|_| panic!("not an address: {text}"));
         Candidate { kind: CandidateKind::Reflexive, address }
     };
-    Word { candidates: addresses.iter().map(candidate).collect(), mapping }
+    Word { candidates: addresses.iter().map(candidate).collect(), mapping, filtering: Filtering::Unknown }
 }
 
 /// A world without happenings, in which both have a home of the usual sort.

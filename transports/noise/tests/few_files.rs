@@ -36,7 +36,7 @@ async fn spare_sockets_leave_files_for_others() {
         role,
         candidates: named(peer),
         others: Vec::new(),
-        mapping: Mapping::Unknown,
+        theirs: Nat::default(),
         surroundings: Surroundings { ourselves: of.local_addresses(), ..Surroundings::default() },
         nat: Nat { mapping, ..Nat::default() },
         latency: Duration::ZERO,

@@ -37,7 +37,7 @@ fn meeting(of: &Endpoint, expectation: Expectation, role: Role, peer: &[SocketAd
         role,
         candidates: candidates(peer),
         others: Vec::new(),
-        mapping: Mapping::Unknown,
+        theirs: Nat::default(),
         surroundings: Surroundings { interfaces, gateways: Vec::new(), ourselves },
         nat: Nat::default(),
         latency: Duration::from_secs(5),
@@ -296,7 +296,7 @@ async fn ports_are_guessed_until_a_spare_socket_is_hit() {
     let (to_dialler, to_waiter) = (at("198.51.100.1:9"), at("203.0.113.1:9"));
     let (waits, mut of_waiter) = pair.waiter.meet(Meeting { nat: random, ..pair.waits(&[to_dialler]) });
     sleep(Duration::from_secs(2)).await;
-    let dials = Meeting { mapping: Mapping::Random, ..pair.dials(&[to_waiter]) };
+    let dials = Meeting { theirs: Mapping::Random.into(), ..pair.dials(&[to_waiter]) };
     let (dials, mut of_dialler) = pair.dialler.meet(dials);
     let ip: IpAddr = to_waiter.ip();
     assert_eq!(of_dialler.recv().await, Some(MeetEvent::Verify(ip)));
@@ -316,8 +316,8 @@ async fn ports_are_guessed_until_a_spare_socket_is_hit() {
 fn renewal(of: &Endpoint, number: u64, peer: &[SocketAddr]) -> Renewal {
     let Meeting { candidates, surroundings, .. } =
         meeting(of, Agreed::default().of_client(), Role::Waits, peer);
-    let (mapping, nat) = (Mapping::Unknown, Nat::default());
-    Renewal { number, candidates, mapping, surroundings, nat, may_guess: false }
+    let nat = Nat::default();
+    Renewal { number, candidates, theirs: nat, surroundings, nat, may_guess: false }
 }
 
 #[tokio::test]
@@ -352,7 +352,7 @@ async fn the_side_that_dials_may_do_so_over_a_spare_socket() {
     let pair = Pair::new().await;
     let random = Nat { mapping: Mapping::Random, ..Nat::default() };
     let (to_dialler, to_waiter) = (at("198.51.100.1:9"), at("203.0.113.1:9"));
-    let waits = Meeting { mapping: Mapping::Random, ..pair.waits(&[to_dialler]) };
+    let waits = Meeting { theirs: Mapping::Random.into(), ..pair.waits(&[to_dialler]) };
     let (waits, mut of_waiter) = pair.waiter.meet(waits);
     let ip = to_dialler.ip();
     assert_eq!(of_waiter.recv().await, Some(MeetEvent::Verify(ip)));

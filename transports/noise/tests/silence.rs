@@ -183,7 +183,7 @@ async fn an_endpoint_that_meets_somebody_is_as_silent() {
             role,
             candidates: Vec::new(),
             others: Vec::new(),
-            mapping: Mapping::Random,
+            theirs: Mapping::Random.into(),
             surroundings: Surroundings { ourselves: vec![address], ..Surroundings::default() },
             nat: Nat::default(),
             latency: Duration::ZERO,

@@ -13,6 +13,13 @@ pub struct Nat {
     pub lifetime: Option<Duration>,
 }
 
+impl From<Mapping> for Nat {
+    /// One of which nothing else is known.
+    fn from(mapping: Mapping) -> Self {
+        Self { mapping, ..Self::default() }
+    }
+}
+
 /// Which external port packets of one socket get (RFC 4787, section 4.1).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Mapping {

@@ -8,14 +8,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use wayside_noise::traversal::{Role, Why, guard::is_public};
-use wayside_noise::{Budget, Link, Meet, MeetEvent, Meeting, Remote, Renewal};
+use wayside_noise::{Budget, Link, Meet, MeetEvent, Meeting, Nat, Remote, Renewal};
 use wayside_proto::crypto::keys::AccountId;
 use wayside_proto::engine::{Input, Session as Secrets, SessionId, StepKind};
 use wayside_proto::place::{Candidate, CandidateKind, Transport};
-use wayside_proto::reach::{Attestation, Mapping, Reach};
+use wayside_proto::reach::{Attestation, Filtering, Mapping, NatReport, Reach};
 
 use super::Driver;
 use super::actor::Actor;
@@ -48,6 +48,9 @@ struct UnderWay {
     _end: DropGuard,
 }
 
+/// How often whether a peer is where it says is asked of those who may know, and after how long again.
+const VERIFY: u32 = 5;
+const VERIFY_AGAIN: Duration = Duration::from_secs(2);
 /// Ways of one meeting that a person is told of: enough to see what happened.
 const MOST_WAYS: u32 = 4;
 
@@ -64,7 +67,7 @@ impl Driver {
         let renewal = Renewal {
             number,
             candidates: udp(peer),
-            mapping: mapping(peer.nat.mapping),
+            theirs: nat_of(&peer.nat),
             surroundings,
             nat,
             may_guess: false,
@@ -127,7 +130,7 @@ impl Actor {
             role,
             candidates: udp(&reach),
             others: tcp(&reach),
-            mapping: mapping(reach.nat.mapping),
+            theirs: nat_of(&reach.nat),
             surroundings,
             nat,
             latency,
@@ -153,13 +156,13 @@ impl Actor {
     /// The peer said anew how it is reached.
     pub(super) fn peer_moved(&mut self, session: SessionId, reach: Reach) {
         if let Some(under_way) = self.meetings.under_way.get_mut(&session) {
-            under_way.meet.peer(&udp(&reach), mapping(reach.nat.mapping));
+            under_way.meet.peer(&udp(&reach), nat_of(&reach.nat));
             under_way.reach = reach;
         }
     }
 
     /// What is in front of this machine is known better than before.
-    pub(super) fn nat_measured(&self, nat: wayside_noise::Nat) {
+    pub(super) fn nat_measured(&self, nat: Nat) {
         for under_way in self.meetings.under_way.values() {
             under_way.meet.ours(nat);
         }
@@ -191,7 +194,7 @@ impl Actor {
                 self.meetings.guessed.began(now.mono, &account);
                 (StepKind::Guessing, steps::guessing(&at.into_iter().collect::<Vec<_>>()))
             }
-            MeetEvent::Verify(ip) => return self.verify(session, number, ip),
+            MeetEvent::Verify(ip) => return self.verify(session, number, ip, VERIFY),
             MeetEvent::Stuck(why) => return self.no_way(session, account, why),
             // Of a later version of the endpoint.
             _ => return,
@@ -216,8 +219,9 @@ impl Actor {
     }
 
     /// Asks those whom the peer named and whom we know ourselves whether it is there. Nothing is sent to an address because a peer names it.
-    fn verify(&mut self, session: SessionId, number: u64, ip: IpAddr) {
-        let Some(under_way) = self.meetings.under_way.get(&session) else { return };
+    fn verify(&mut self, session: SessionId, number: u64, ip: IpAddr, tries: u32) {
+        let under_way = self.meetings.under_way.get(&session).filter(|it| it.number == number);
+        let Some(under_way) = under_way else { return };
         let reach = self.parts.driver.reach().clone();
         let known = under_way.reach.nat.attestations.iter();
         let known: Vec<_> =
@@ -228,7 +232,12 @@ impl Actor {
             for (witness, mac) in known {
                 attested = attested || endpoint.attests(&witness, ip, mac).await;
             }
-            driver.happened(move |actor| actor.verified(session, number, ip, attested)).await;
+            if attested || tries <= 1 {
+                return driver.happened(move |actor| actor.verified(session, number, ip, attested)).await;
+            }
+            // The one who would know may be linked with in a moment, or the peer may name another one.
+            sleep(VERIFY_AGAIN).await;
+            driver.happened(move |actor| actor.verify(session, number, ip, tries - 1)).await;
         });
     }
 
@@ -280,6 +289,16 @@ const fn kind_of(kind: CandidateKind) -> wayside_noise::CandidateKind {
         CandidateKind::Reflexive => wayside_noise::CandidateKind::Reflexive,
         CandidateKind::Guessed => wayside_noise::CandidateKind::Guessed,
     }
+}
+
+fn nat_of(report: &NatReport) -> Nat {
+    let filtering = match report.filtering {
+        Filtering::Unknown => wayside_noise::Filtering::Unknown,
+        Filtering::EndpointIndependent => wayside_noise::Filtering::EndpointIndependent,
+        Filtering::AddressDependent => wayside_noise::Filtering::AddressDependent,
+        Filtering::AddressAndPortDependent => wayside_noise::Filtering::AddressAndPortDependent,
+    };
+    Nat { mapping: mapping(report.mapping), filtering, lifetime: None }
 }
 
 const fn mapping(mapping: Mapping) -> wayside_noise::Mapping {

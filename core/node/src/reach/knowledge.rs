@@ -225,8 +225,11 @@ impl Knowledge {
             ourselves: udp.iter().chain(&tcp).chain(&mapped).copied().collect(),
         };
         let known = Known { guessed: self.guessed(), udp, tcp, mapped, reflexive };
-        let report =
-            NatReport { mapping: in_words_of_peers(nat.mapping), attestations: self.attestations(now) };
+        let report = NatReport {
+            mapping: in_words_of_peers(nat.mapping),
+            filtering: filtering_in_words_of_peers(nat.filtering),
+            attestations: self.attestations(now),
+        };
         let reflectors = self.responders.to_pass_on();
         Told { reach: Reach { candidates: known.choose(), nat: report }, reflectors, nat, surroundings }
     }
@@ -296,6 +299,15 @@ fn in_words_of_peers(mapping: Mapping) -> reach::Mapping {
         Mapping::Independent => reach::Mapping::Independent,
         Mapping::Sequential { last, step } => reach::Mapping::Sequential { last, step },
         Mapping::Random => reach::Mapping::Random,
+    }
+}
+
+fn filtering_in_words_of_peers(filtering: Filtering) -> reach::Filtering {
+    match filtering {
+        Filtering::Unknown => reach::Filtering::Unknown,
+        Filtering::EndpointIndependent => reach::Filtering::EndpointIndependent,
+        Filtering::AddressDependent => reach::Filtering::AddressDependent,
+        Filtering::AddressAndPortDependent => reach::Filtering::AddressAndPortDependent,
     }
 }
 

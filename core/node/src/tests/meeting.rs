@@ -128,7 +128,10 @@ async fn what_is_said_of_a_nat_arrives() {
     let service = service();
     let (ann, bob) = (Person::new("ann", &service).await, Person::new("bob", &service).await);
     let by = Attestation { by: "198.51.100.7:3478".parse().unwrap(), mac: [7; 8] };
-    let behind = |mapping| Reach { nat: NatReport { mapping, attestations: vec![by] }, ..reach(&NOBODY) };
+    let behind = |mapping| Reach {
+        nat: NatReport { mapping, attestations: vec![by], ..NatReport::default() },
+        ..reach(&NOBODY)
+    };
     let (hers, his) = (behind(Mapping::Random), behind(Mapping::Sequential { last: 4000, step: 2 }));
     says(&ann, hers.clone()).await;
     says(&bob, his.clone()).await;

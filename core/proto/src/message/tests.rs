@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::identity::testing::{NOW, Person, points};
 use crate::place::{Candidate, CandidateKind, Transport};
-use crate::reach::{Attestation, Mapping, Reflector};
+use crate::reach::{Attestation, Filtering, Mapping, Reflector};
 
 fn candidates() -> Candidates {
     let address = |i: u8| match i % 2 {
@@ -26,6 +26,7 @@ fn nat() -> NatReport {
     let by = |i| Attestation { by: SocketAddr::from(([192, 0, 2, i], 65_535)), mac: [i; 8] };
     NatReport {
         mapping: Mapping::Sequential { last: u16::MAX, step: i16::MIN },
+        filtering: Filtering::AddressAndPortDependent,
         attestations: vec![by(1), by(2)],
     }
 }
@@ -134,8 +135,8 @@ fn what_a_nat_and_reflectors_take_of_a_first_contact() {
     let with = |nat: NatReport| Join { nat, ..join(&person) }.to_bytes().len() - plain;
     assert_eq!(with(NatReport::default()), 0);
     assert_eq!(with(NatReport { mapping: Mapping::Random, ..NatReport::default() }), 3);
-    assert_eq!(with(nat().with_attestations(0)), 10);
-    assert_eq!(with(nat()), 40);
+    assert_eq!(with(nat().with_attestations(0)), 11);
+    assert_eq!(with(nat()), 41);
     let plain = welcome.to_bytes().len();
     let more = |said: NatReport, named: Reflectors| {
         let mut welcome = welcome.clone();
@@ -146,7 +147,7 @@ fn what_a_nat_and_reflectors_take_of_a_first_contact() {
     };
     assert_eq!(more(NatReport::default(), Reflectors::default()), 0);
     assert_eq!(more(NatReport::default(), reflectors()), 38);
-    assert_eq!(more(nat(), reflectors()), 77);
+    assert_eq!(more(nat(), reflectors()), 78);
 }
 
 #[test]

@@ -21,13 +21,20 @@ fn attestation(address: &str) -> Attestation {
 
 #[test]
 fn a_report_is_short() {
-    let report =
-        |mapping, count| NatReport { mapping, attestations: vec![attestation("192.0.2.1:65535"); count] };
+    let report = |mapping, count| NatReport {
+        mapping,
+        attestations: vec![attestation("192.0.2.1:65535"); count],
+        ..NatReport::default()
+    };
     let length = |mapping, count| codec::encode(&report(mapping, count)).len();
     assert_eq!(length(Mapping::Independent, 0), 3);
     assert_eq!(length(Mapping::Random, 2), 33);
     assert_eq!(length(Mapping::Sequential { last: u16::MAX, step: i16::MIN }, 2), 40);
     assert_eq!(length(Mapping::Random, 3), 33, "no more than two are said");
+    let filtering = Filtering::AddressAndPortDependent;
+    let longest =
+        NatReport { filtering, ..report(Mapping::Sequential { last: u16::MAX, step: i16::MIN }, 2) };
+    assert_eq!(codec::encode(&longest).len(), 41);
 }
 
 #[test]
@@ -120,7 +127,8 @@ fn reflectors_are_few_and_somewhere() {
 fn what_would_not_be_said_makes_no_difference() {
     let nobody = Attestation { by: "192.0.2.1:0".parse().unwrap(), mac: [0; 8] };
     let mapped = attestation("[::ffff:192.0.2.1]:80");
-    let nat = NatReport { mapping: Mapping::None, attestations: vec![nobody, mapped, mapped, mapped] };
+    let attestations = vec![nobody, mapped, mapped, mapped];
+    let nat = NatReport { mapping: Mapping::None, attestations, ..NatReport::default() };
     let reach = Reach { candidates: Candidates::default(), nat }.bounded();
     assert_eq!(reach.nat.attestations, [attestation("192.0.2.1:80"); 2]);
 }
@@ -141,15 +149,21 @@ fn any_mapping() -> impl Strategy<Value = Mapping> {
     ]
 }
 
+fn any_filtering() -> impl Strategy<Value = Filtering> {
+    use Filtering::{AddressAndPortDependent, AddressDependent, EndpointIndependent, Unknown};
+    prop::sample::select(vec![Unknown, EndpointIndependent, AddressDependent, AddressAndPortDependent])
+}
+
 proptest! {
     #[test]
     fn whatever_we_say_the_other_side_reads(
         mapping in any_mapping(),
+        filtering in any_filtering(),
         by in prop::collection::vec((any_address(), any::<[u8; 8]>()), 0..4),
         named in prop::collection::vec((prop::collection::vec(any_address(), 0..4), any::<[u8; 8]>()), 0..4),
     ) {
         let attestations = by.into_iter().map(|(by, mac)| Attestation { by, mac }).collect();
-        let reach = Reach { nat: NatReport { mapping, attestations }, ..Reach::default() }.bounded();
+        let reach = Reach { nat: NatReport { mapping, filtering, attestations }, ..Reach::default() }.bounded();
         prop_assert_eq!(read_nat(&codec::encode(&reach.nat)), Ok(reach.nat));
         let reflectors = Reflectors::new(named.into_iter().map(|(addresses, token)| Reflector { addresses, token }));
         prop_assert_eq!(read_reflectors(&codec::encode(&reflectors)), Ok(reflectors));

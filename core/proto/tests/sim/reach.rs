@@ -2,7 +2,7 @@
 
 use wayside_proto::engine::*;
 use wayside_proto::place::{Candidate, CandidateKind, Candidates, Transport};
-use wayside_proto::reach::{Attestation, Mapping, NatReport, Reach, Reflector};
+use wayside_proto::reach::{Attestation, Filtering, Mapping, NatReport, Reach, Reflector};
 
 use crate::scenes::*;
 use crate::seeds;
@@ -15,7 +15,9 @@ fn reach(addresses: &[&str], mapping: Mapping, attested_by: &[&str]) -> Reach {
         address: address.parse().unwrap(),
     }));
     let by = |by: &&str| Attestation { by: by.parse().unwrap(), mac: *b"attested" };
-    Reach { candidates, nat: NatReport { mapping, attestations: attested_by.iter().map(by).collect() } }
+    let attestations = attested_by.iter().map(by).collect();
+    let filtering = Filtering::AddressAndPortDependent;
+    Reach { candidates, nat: NatReport { mapping, filtering, attestations } }
 }
 
 fn host(address: &str) -> Reach {

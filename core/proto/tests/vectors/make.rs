@@ -16,7 +16,7 @@ use wayside_proto::message::{Answer, CardBytes, Join, Offer, Payload, Refusal, U
 use wayside_proto::place::{
     Candidate, CandidateKind, Candidates, Locator, MeetingPoint, PlaceTag, Transport,
 };
-use wayside_proto::reach::{Attestation, Mapping, NatReport, Reflector, Reflectors};
+use wayside_proto::reach::{Attestation, Filtering, Mapping, NatReport, Reflector, Reflectors};
 use wayside_proto::{Epoch, UnixMillis};
 
 /// Every file, by its name without `.json`.
@@ -263,7 +263,7 @@ fn attested(mapping: Mapping) -> NatReport {
     let by = |address: &str, name| Attestation { by: address.parse().unwrap(), mac: first(name) };
     let attestations =
         vec![by("198.51.100.7:3478", "one witness"), by("[2001:db8::77]:3478", "another witness")];
-    NatReport { mapping, attestations }
+    NatReport { mapping, filtering: Filtering::AddressAndPortDependent, attestations }
 }
 
 fn reflectors() -> Reflectors {

@@ -2,8 +2,12 @@
 
 use std::{collections::BTreeSet, fmt, net::SocketAddr, time::Duration};
 
-use futures::future::{join, join_all};
-use tokio::time::{Instant, sleep_until};
+use futures::{
+    StreamExt,
+    future::{join, join_all},
+    stream::FuturesUnordered,
+};
+use tokio::time::{Instant, sleep_until, timeout_at};
 use wayside_path::{Filtering, Mapping, Nat, traversal::guard::Surroundings};
 use wayside_stun::{
     Allocation, Answer, Ask, Behaviour, Failure, Lifetime, Request, Seen, Token, Tried,
@@ -25,6 +29,8 @@ const MOST_SERVERS: usize = 8;
 const SERVERS: Duration = Duration::from_millis(1_500);
 /// Until then they have asked second ports.
 const SECOND_PORTS: Duration = Duration::from_millis(2_000);
+/// For so long the others are waited for once somebody has answered.
+const STRAGGLERS: Duration = Duration::from_millis(300);
 /// The end of it all.
 const AT_MOST: Duration = Duration::from_secs(3);
 /// Sockets that show how the NAT chooses ports. With two servers or two ports of one each shows two new mappings, and four make a sequence.
@@ -35,6 +41,8 @@ const PORTS_TOWARDS: usize = 4;
 const APART: Duration = Duration::from_millis(5);
 /// Servers that are asked to answer from their second port.
 const FILTERING_BY: usize = 2;
+/// How long their answers from there are waited for, several requests of 200, 400 … ms: mostly none comes, and a meeting waits for the result.
+const FILTERS: Duration = Duration::from_millis(1_000);
 /// So often it was asked for in vain before it is said to be filtered out.
 const FILTERED_AFTER: u32 = 2;
 /// How long a mapping is checked; some more requests than usual, since a loss passes for a short lifetime.
@@ -201,7 +209,16 @@ impl Endpoint {
             let sockets = self.linker().sockets_for(Remote::Udp(target.server)).into_iter().flatten();
             sockets.map(|socket| self.ask_both(socket, *target, around, began))
         });
-        join_all(each).await.into_iter().flatten().collect()
+        let mut asking: FuturesUnordered<_> = each.collect();
+        let (mut heard, mut until) = (Vec::new(), began + SECOND_PORTS);
+        // Of the others some may be out of reach from here, as over a family that this network does not have.
+        while let Ok(Some(answered)) = timeout_at(until, asking.next()).await {
+            if let Some(answered) = answered {
+                until = until.min(Instant::now() + STRAGGLERS);
+                heard.push(answered);
+            }
+        }
+        heard
     }
 
     async fn ask_both(
@@ -240,7 +257,7 @@ impl Endpoint {
                 answered.await.ok()?;
                 let change = Ask {
                     answer_from: *second,
-                    patience: patience(left(began, AT_MOST)),
+                    patience: patience(left(began, AT_MOST).min(FILTERS)),
                     ..Ask::new(lone.name(), target.server, target.request().change_port())
                 };
                 let came = match self.shared.stun.ask(change).await {

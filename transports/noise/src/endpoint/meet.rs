@@ -9,7 +9,7 @@ use std::{
 
 use tokio::{sync::mpsc, task::JoinSet, time::sleep};
 use wayside_path::{
-    Candidate, Mapping, Nat,
+    Candidate, Nat,
     traversal::{Role, Setup, Why, guard::Surroundings},
 };
 
@@ -43,8 +43,8 @@ pub struct Meeting {
     /// The side that waits connects to TCP ports as well, since it may be the one whose network lets only that out; the other side then makes the link
     /// through its connection.
     pub others: Vec<Remote>,
-    /// Which ports the peer's NAT gives.
-    pub mapping: Mapping,
+    /// What the peer knows of the NAT in front of it.
+    pub theirs: Nat,
     /// What there is around this machine.
     pub surroundings: Surroundings,
     /// The NAT in front of it.
@@ -117,7 +117,7 @@ impl Endpoint {
             seed: u64::from_le_bytes(seed),
         };
         let keys = punch::keys(&expectation.gate, &expectation.psk);
-        let talk = Arc::new(Talk::new(keys, setup, &candidates, meeting.mapping, events));
+        let talk = Arc::new(Talk::new(keys, setup, &candidates, meeting.theirs, events));
         let number = self.shared.meetings.add(Arc::clone(&talk));
         if number.is_some() {
             let gate = Arc::clone(&self.gate);
@@ -138,8 +138,8 @@ impl Endpoint {
 impl Meet {
     /// The peer has said anew where it may be reached, and which ports its NAT gives; what it said before holds no more. A later word also shows
     /// that it is there now.
-    pub fn peer(&self, candidates: &[Candidate], mapping: Mapping) {
-        self.talk.peer(candidates.get(..MAX_CANDIDATES).unwrap_or(candidates), mapping);
+    pub fn peer(&self, candidates: &[Candidate], nat: impl Into<Nat>) {
+        self.talk.peer(candidates.get(..MAX_CANDIDATES).unwrap_or(candidates), nat.into());
         if let Some(number) = self.number {
             self.linker.shared.meetings.renamed(number);
         }

@@ -2,7 +2,7 @@
 
 use tokio::sync::mpsc;
 use wayside_path::{
-    Candidate, Mapping, Nat,
+    Candidate, Nat,
     traversal::{Role, guard::Surroundings},
 };
 
@@ -16,8 +16,8 @@ pub struct Renewal {
     pub number: u64,
     /// Where the peer may be reached by UDP.
     pub candidates: Vec<Candidate>,
-    /// Which ports the peer's NAT gives.
-    pub mapping: Mapping,
+    /// What the peer knows of the NAT in front of it.
+    pub theirs: Nat,
     /// What there is around this machine.
     pub surroundings: Surroundings,
     /// The NAT in front of it.
@@ -50,7 +50,7 @@ impl Endpoint {
             role,
             candidates: renewal.candidates,
             others: Vec::new(),
-            mapping: renewal.mapping,
+            theirs: renewal.theirs,
             surroundings: renewal.surroundings,
             nat: renewal.nat,
             latency: link.rtt(),

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use wayside_path::{
-    Candidate, CandidateKind, Mapping, Nat,
+    Candidate, CandidateKind, Nat,
     traversal::{Role, Setup, guard::Surroundings},
 };
 
@@ -33,7 +33,7 @@ pub fn meeting(data: &[u8]) -> bool {
     };
     let named = [Candidate { kind: CandidateKind::Host, address: there() }];
     let (events, _happened) = tokio::sync::mpsc::channel(1);
-    let talk = Talk::new(punch::keys(&gate, &psk), setup, &named, Mapping::Unknown, events);
+    let talk = Talk::new(punch::keys(&gate, &psk), setup, &named, Nat::default(), events);
     assert!(shared.meetings.add(Arc::new(talk)).is_some());
     // Nobody's, whatever it is.
     assert!(!shared.meetings.arrived(&shared, 0, from, rest));

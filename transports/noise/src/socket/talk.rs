@@ -15,7 +15,7 @@ use tokio::{
     time::{Instant, sleep, sleep_until},
 };
 use wayside_path::{
-    Candidate, Mapping, Nat, Traversal,
+    Candidate, Nat, Traversal,
     traversal::{Heard, MANY, Output, Reached, Role, Setup, Socket, Transmit, Why, guard::Surroundings},
 };
 
@@ -94,7 +94,7 @@ impl Talk {
         keys: Directions,
         setup: Setup,
         candidates: &[Candidate],
-        mapping: Mapping,
+        theirs_nat: Nat,
         events: mpsc::Sender<MeetEvent>,
     ) -> Self {
         let Directions { initiator, responder } = keys;
@@ -104,7 +104,7 @@ impl Talk {
         };
         let own = setup.sockets.len();
         let mut traversal = Traversal::new(Duration::ZERO, setup);
-        traversal.peer(Duration::ZERO, candidates, mapping);
+        traversal.peer(Duration::ZERO, candidates, theirs_nat);
         let state = State {
             traversal,
             named: addresses(candidates),
@@ -156,10 +156,10 @@ impl Talk {
     }
 
     /// The peer has said anew where it may be reached.
-    pub(crate) fn peer(&self, candidates: &[Candidate], mapping: Mapping) {
+    pub(crate) fn peer(&self, candidates: &[Candidate], nat: Nat) {
         let mut state = self.lock();
         state.named = addresses(candidates);
-        state.traversal.peer(self.now(), candidates, mapping);
+        state.traversal.peer(self.now(), candidates, nat);
         self.stirred.notify_one();
     }
 

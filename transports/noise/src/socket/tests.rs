@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 use wayside_path::{
-    Candidate, CandidateKind, Mapping, Nat,
+    Candidate, CandidateKind, Nat,
     traversal::{Role, Setup, guard::Surroundings},
 };
 
@@ -29,7 +29,7 @@ fn meeting() -> (VirtualSocket, MemoryNetwork, Vec<u8>) {
     };
     let named = [Candidate { kind: CandidateKind::Host, address: PEER.parse().unwrap() }];
     let keys = || punch::keys(&[3; 32].into(), &[4; 32].into());
-    let talk = Talk::new(keys(), setup, &named, Mapping::Unknown, mpsc::channel(1).0);
+    let talk = Talk::new(keys(), setup, &named, Nat::default(), mpsc::channel(1).0);
     socket.shared.meetings.add(Arc::new(talk)).unwrap();
     (socket, network, Punch::Ask(1).seal(&keys().initiator).to_vec())
 }

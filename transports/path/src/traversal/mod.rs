@@ -208,7 +208,7 @@ pub struct Traversal {
     setup: Setup,
     started: Duration,
     candidates: Vec<Candidate>,
-    mapping: Mapping,
+    theirs: Nat,
     targets: Vec<Target>,
     last_number: u64,
     asked: BTreeMap<u64, Asked>,
@@ -248,7 +248,7 @@ impl Traversal {
         Self {
             started: now,
             candidates: Vec::new(),
-            mapping: Mapping::Unknown,
+            theirs: Nat::default(),
             targets: Vec::new(),
             last_number: 0,
             asked: BTreeMap::new(),
@@ -271,7 +271,7 @@ impl Traversal {
     }
 
     /// The peer has said where it may be reached and what is in front of it; what it said before holds no more. A later word also shows that it is there now.
-    pub fn peer(&mut self, now: Duration, candidates: &[Candidate], mapping: Mapping) {
+    pub fn peer(&mut self, now: Duration, candidates: &[Candidate], nat: impl Into<Nat>) {
         let is_first = self.candidates.is_empty();
         if !is_first {
             if self.renewals >= MOST_RENEWALS {
@@ -280,7 +280,7 @@ impl Traversal {
             self.renewals += 1;
         }
         self.candidates = candidates.to_vec();
-        self.mapping = mapping;
+        self.theirs = nat.into();
         let named: BTreeSet<SocketAddr> = candidates.iter().map(|it| canonical(it.address)).collect();
         self.targets.retain(|it| it.kind.is_none() || it.heard || named.contains(&it.address));
         let mut fresh: Vec<Target> = self.fresh_targets(now);
@@ -394,9 +394,9 @@ impl Traversal {
         let unpredictable = |mapping: Mapping| !mapping.is_predictable();
         Some(if self.targets.is_empty() {
             Why::NoCandidate
-        } else if unpredictable(self.mapping) && unpredictable(self.setup.nat.mapping) {
+        } else if unpredictable(self.theirs.mapping) && unpredictable(self.setup.nat.mapping) {
             Why::BothUnpredictable
-        } else if unpredictable(self.mapping) && !self.setup.may_guess {
+        } else if unpredictable(self.theirs.mapping) && !self.setup.may_guess {
             Why::GuessedLately
         } else if !self.runs.is_empty() && self.runs.iter().all(|run| run.is_over() && !run.is_attested()) {
             Why::NotAttested
@@ -442,7 +442,7 @@ impl Traversal {
 
     /// Sets up what goes beyond plain questions, as the two NATs want it.
     fn plan(&mut self, now: Duration, is_first: bool) {
-        let (ours, theirs) = (self.setup.nat.mapping, self.mapping);
+        let (ours, theirs) = (self.setup.nat.mapping, self.theirs.mapping);
         let plain_first =
             if ours == Mapping::None || theirs == Mapping::None { NO_NAT_FIRST } else { PLAIN_FIRST };
         let begins = match self.setup.role {
@@ -599,8 +599,8 @@ impl Traversal {
                 continue;
             }
             let (socket, to, hops) = (target.socket, target.address, target.hops(pace));
-            // In private networks the other side may be as near as a door is.
-            let is_free = hops.is_some() && target.place == Place::Public;
+            // In private networks the other side may be as near as a door is; and where nothing gets in, no door is worth much.
+            let is_free = hops.is_some() && target.place == Place::Public && !pace.is_futile;
             let left = handful(target.place, target.heard);
             if let Some(target) = self.targets.get_mut(at) {
                 target.asked(now, pace);
@@ -635,6 +635,13 @@ impl Traversal {
             now >= self.started.saturating_add(latency).saturating_add(pause)
         };
         let latency = self.setup.latency;
+        // Where nobody gets in at an address that the peer cannot know of, a question only takes the port there, and some NATs give everything another one then.
+        let is_futile = !mapping.is_predictable()
+            && self.theirs.filtering == Filtering::AddressAndPortDependent
+            && self.theirs.mapping != Mapping::None;
+        let may_be_futile = !mapping.is_predictable()
+            && self.theirs.filtering == Filtering::Unknown
+            && self.theirs.mapping != Mapping::None;
         let near = if !after(latency / 2, Duration::ZERO) {
             // Nobody can have begun to listen: what arrives now is answered by nobody, and may spoil the other side's NAT.
             Near::Always
@@ -648,12 +655,14 @@ impl Traversal {
             Near::Never
         };
         // Who has an unpredictable mapping holds no door open by asking again, and others cannot knock at it.
-        let must_knock = !mapping.is_predictable() && self.mapping.is_predictable();
+        let must_knock = !mapping.is_predictable() && self.theirs.mapping.is_predictable() && !is_futile;
         let is_its_time =
             after(latency / 2, Duration::ZERO) && !after(latency.saturating_mul(2), STUCK_AFTER * 2);
         Pace {
             near,
-            hold: if must_knock {
+            is_futile,
+            may_be_futile,
+            hold: if !mapping.is_predictable() {
                 LONG_HOLD
             } else {
                 self.setup.nat.lifetime.map_or(HOLD, |it| (it / 2).min(HOLD))

@@ -23,6 +23,8 @@ pub const HANDFUL: u32 = 32;
 pub const NEAR_HANDFUL: u32 = 12;
 /// The same, in other private networks: nobody is to be searched for there.
 pub const PRIVATE_HANDFUL: u32 = 6;
+/// Where a question may spoil more than it helps, the first few stay near: in the time that they take the other side may hit what they open.
+const CAUTIOUS_ROUNDS: u32 = 3;
 /// Questions in quick succession of the side that waits.
 pub(super) const MOST_KNOCKS: u32 = 16;
 /// Questions of any kind to one address.
@@ -70,6 +72,10 @@ pub(super) struct Pace {
     pub(super) knock: Option<Duration>,
     /// Whether questions stay near, since they have to open a door and no more.
     pub(super) near: Near,
+    /// Over IPv4, questions that go all the way are let in nowhere.
+    pub(super) is_futile: bool,
+    /// Over IPv4 that may be so.
+    pub(super) may_be_futile: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -147,14 +153,15 @@ impl Target {
 
     /// How many hops the next question may go; `None` for all the way.
     pub(super) fn hops(&self, pace: Pace) -> Option<u8> {
-        let stays_near = self.role == Role::Waits
-            && !self.heard
-            && self.place != Place::Near
-            && match pace.near {
-                Near::Never => false,
-                Near::Mostly => self.round < 2 || self.round % 2 == 1,
-                Near::Always => true,
-            };
+        let is_futile =
+            self.address.is_ipv4() && (pace.is_futile || pace.may_be_futile && self.round < CAUTIOUS_ROUNDS);
+        let opens_only = match pace.near {
+            Near::Never => false,
+            Near::Mostly => self.round < 2 || self.round % 2 == 1,
+            Near::Always => true,
+        };
+        let stays_near =
+            !self.heard && self.place != Place::Near && (is_futile || self.role == Role::Waits && opens_only);
         stays_near.then_some(FEW_HOPS)
     }
 
@@ -173,7 +180,8 @@ mod tests {
     use super::*;
 
     fn asks(role: Role, near: Near, until: Duration) -> Vec<(u64, bool)> {
-        let pace = Pace { hold: Duration::from_secs(15), knock: None, near };
+        let pace =
+            Pace { hold: Duration::from_secs(15), knock: None, near, is_futile: false, may_be_futile: false };
         let at = "5.5.5.5:5".parse().unwrap();
         let mut target = Target::new(Socket::Own(0), at, Place::Public, None, role, Duration::ZERO);
         let mut asks = Vec::new();

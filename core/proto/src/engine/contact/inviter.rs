@@ -234,6 +234,7 @@ impl Engine {
         ));
         let nat = crate::reach::NatReport {
             mapping: crate::reach::Mapping::Sequential { last: u16::MAX, step: i16::MAX },
+            filtering: crate::reach::Filtering::AddressAndPortDependent,
             attestations: Vec::new(),
         };
         let reach = Room::LEAST.for_reach(&Reach { candidates, nat });

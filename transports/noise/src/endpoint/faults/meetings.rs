@@ -23,7 +23,7 @@ fn meeting(of: &Endpoint, number: u8, role: Role, peer: &[SocketAddr]) -> Meetin
             .map(|address| Candidate { kind: CandidateKind::Reflexive, address: *address })
             .collect(),
         others: Vec::new(),
-        mapping: Mapping::Unknown,
+        theirs: Nat::default(),
         surroundings: Surroundings { ourselves: of.addresses.clone(), ..Surroundings::default() },
         nat: Nat::default(),
         latency: Duration::from_secs(5),
@@ -144,7 +144,7 @@ async fn third_parties_that_a_peer_names_get_a_handful() {
         victims.push(in_memory(&network, &format!("198.51.100.{number}:53")).await);
     }
     let named: Vec<_> = victims.iter().map(|victim| victim.addresses[0]).collect();
-    let random = Meeting { mapping: Mapping::Random, ..meeting(&host, 1, Role::Dials, &named) };
+    let random = Meeting { theirs: Mapping::Random.into(), ..meeting(&host, 1, Role::Dials, &named) };
     let (_meet, _events) = host.meet(random);
     let before = network.sent();
     sleep(Duration::from_secs(600)).await;
