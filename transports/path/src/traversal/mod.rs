@@ -600,8 +600,9 @@ impl Traversal {
             }
             let (socket, to, hops) = (target.socket, target.address, target.hops(pace));
             // In private networks the other side may be as near as a door is; and where nothing gets in, no door is worth much.
-            let is_free = hops.is_some() && target.place == Place::Public && !pace.is_futile;
-            let left = handful(target.place, target.heard);
+            let is_free =
+                to.ip().is_loopback() || hops.is_some() && target.place == Place::Public && !pace.is_futile;
+            let left = handful(target.place, target.heard || self.renewals > 0);
             if let Some(target) = self.targets.get_mut(at) {
                 target.asked(now, pace);
             }

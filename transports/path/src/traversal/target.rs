@@ -33,14 +33,15 @@ const MOST: u32 = 96;
 /// the internet two homes are farther apart.
 pub const FEW_HOPS: u8 = 4;
 
-/// So many questions may go all the way to a machine that has not answered yet. A quarter of them is kept for when it is heard from: then it is there now.
-pub(super) fn handful(place: Place, heard: bool) -> u32 {
+/// So many questions may go all the way to a machine that has not answered yet. A quarter of them is kept for when it is heard from, or the peer
+/// names it anew: then it is there now.
+pub(super) fn handful(place: Place, is_news: bool) -> u32 {
     let most = match place {
         Place::Near => NEAR_HANDFUL,
         Place::Public => HANDFUL,
         Place::Private => PRIVATE_HANDFUL,
     };
-    if heard { most } else { most - most / 4 }
+    if is_news { most } else { most - most / 4 }
 }
 
 #[derive(Debug)]
