@@ -131,7 +131,7 @@ const FRIEND: &[&str] = &[
     "transport",
 ];
 const STATUS: &[&str] =
-    &["bridges", "clock", "id", "links", "listen", "node", "pending_accepts", "queues", "unread"];
+    &["bridges", "clock", "id", "links", "listen", "node", "pending_accepts", "queues", "reach", "unread"];
 
 #[test]
 fn friends_meet_again_after_one_was_killed() {
