@@ -12,9 +12,9 @@
 //!                                └────────> poll_timeout: when to call handle_timeout again
 //! ```
 //!
-//! - **Doors** ([`target`]): a NAT lets in who was written to. The side that waits writes to each address of the other, with so few hops that it
+//! - **Doors** (`target.rs`): a NAT lets in who was written to. The side that waits writes to each address of the other, with so few hops that it
 //!   arrives nowhere, and holds the door open; the side that dials then knocks.
-//! - **Guesses** ([`guess`], [`spares`]): where a NAT gives another port towards each destination, that side writes from many sockets, and the other tries
+//! - **Guesses** (`guess.rs`, `spares.rs`): where a NAT gives another port towards each destination, that side writes from many sockets, and the other tries
 //!   ports: the next ones where they are given in order, else any.
 //! - **Guard** ([`guard`]): what a peer names may be a third party's. Each machine gets a handful of questions at most until the peer has answered from it, and
 //!   some get none.
