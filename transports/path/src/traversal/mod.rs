@@ -175,6 +175,8 @@ const HOLD: Duration = Duration::from_secs(15);
 /// So long after the other side has begun, as far as can be told, the side that waits sends some questions all the way: its NATs may be deeper than it thinks, or give another port towards
 /// each address after all. What that may spoil has not worked by then.
 const DEEP_AFTER: Duration = Duration::from_secs(4);
+/// The same, where nobody has measured which ports our NAT gives.
+const UNKNOWN_AFTER: Duration = Duration::from_secs(2);
 /// Where only the questions of the side that waits can arrive, it asks so often for a while when the other is probably at it, and else so rarely.
 const KNOCK: Duration = Duration::from_secs(2);
 const LONG_HOLD: Duration = Duration::from_secs(15);
@@ -643,10 +645,13 @@ impl Traversal {
         let may_be_futile = !mapping.is_predictable()
             && self.theirs.filtering == Filtering::Unknown
             && self.theirs.mapping != Mapping::None;
+        // There is nothing at the other side that it could spoil, or much that it could reach.
+        let may_help = self.theirs.mapping == Mapping::None
+            || matches!(self.theirs.filtering, Filtering::EndpointIndependent | Filtering::AddressDependent);
         let near = if !after(latency / 2, Duration::ZERO) {
             // Nobody can have begun to listen: what arrives now is answered by nobody, and may spoil the other side's NAT.
             Near::Always
-        } else if mapping == Mapping::Unknown
+        } else if mapping == Mapping::Unknown && (may_help || after(latency / 2, UNKNOWN_AFTER))
             || mapping.is_predictable() && after(latency.saturating_mul(2), DEEP_AFTER)
         {
             Near::Mostly
