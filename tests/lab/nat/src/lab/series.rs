@@ -55,6 +55,11 @@ pub(crate) fn run(arguments: &Arguments, folder: &Path) -> Result<Report, Failur
             Some(program) if work.series == Series::Iroh => pair_of_iroh(work, program, seed, &folder),
             _ => pair(work, Options { seed, wire, ..options }, &folder),
         };
+        let result = again(arguments, work, result, |result| {
+            let more = pair(work, Options { seed: seed.wrapping_add(1), wire, ..options }, &folder);
+            result.runs.extend(more.runs);
+            result.failures.extend(more.failures);
+        });
         say::remark(&result.line());
         if arguments.json
             && let Ok(line) = serde_json::to_string(&result)
@@ -137,8 +142,32 @@ impl Work {
             Layout::SameLan(kind) => (kind.name(), "same network", Way::Asking),
             Layout::Hairpin(kind) => (kind.name(), "hairpin", Way::Asking),
         };
-        PairRuns { series: self.series, dials, waits, expected, runs: Vec::new(), failures: Vec::new() }
+        PairRuns {
+            series: self.series,
+            dials,
+            waits,
+            expected,
+            runs: Vec::new(),
+            failures: Vec::new(),
+            is_second_try: false,
+        }
     }
+}
+
+/// Where each pair is tried once, one that failed is tried once more, and counts as good if that succeeds: what both came to is shown.
+fn again(
+    arguments: &Arguments,
+    work: Work,
+    mut result: PairRuns,
+    retry: impl FnOnce(&mut PairRuns),
+) -> PairRuns {
+    let once = matches!(arguments.pairs, Pairs::All) && work.runs == 1 && work.series == Series::Pairs;
+    if once && !arguments.keep && !result.verdict().is_good() {
+        say::remark(&format!("again: {}", result.line()));
+        retry(&mut result);
+        result.is_second_try = true;
+    }
+    result
 }
 
 fn pair_of_iroh(work: Work, program: &Path, seed: u64, folder: &Path) -> PairRuns {
@@ -162,7 +191,14 @@ fn pair(work: Work, options: Options, folder: &Path) -> PairRuns {
             Err(failure) => Err(failure),
         };
         match run {
-            Ok(run) => result.runs.push(run),
+            Ok(run) => {
+                // What a meeting that failed leaves in the stores would be tried on first in the next run.
+                if !run.direct && expected != Way::Never && !options.log {
+                    meeting = None;
+                    discard(options, folder);
+                }
+                result.runs.push(run);
+            }
             Err(failure) => {
                 result.failures.push(failure.to_string());
                 // Homes are made anew, at a place that is empty.
