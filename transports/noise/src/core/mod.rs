@@ -19,6 +19,7 @@ pub(crate) mod pieces;
 pub(crate) mod probe;
 pub(crate) mod punch;
 pub(crate) mod schedule;
+mod sealed;
 pub(crate) mod session;
 pub(crate) mod suite;
 #[cfg(test)]

@@ -9,18 +9,12 @@
 //! `first` is random, but for the fixed bit of QUIC, which is clear: no packet of ours looks so. All else looks random too, and no two
 //! probes have anything in common. A number is taken once, so that a copy draws no answer.
 
-use aws_lc_rs::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, Nonce, UnboundKey};
-
-use super::agreement::fill_random;
+use super::sealed;
 use crate::secret::Secret32;
 
 /// The length of every probe, in bytes.
-pub(crate) const LEN: usize = 1 + NONCE_LEN + BODY_LEN + TAG_LEN;
-const NONCE_LEN: usize = 12;
+pub(crate) const LEN: usize = BODY_LEN + sealed::OVERHEAD;
 const BODY_LEN: usize = 1 + 8;
-const TAG_LEN: usize = 16;
-/// Set in the first byte of every QUIC packet of ours (RFC 9000, section 17), and in no probe's.
-const FIXED_BIT: u8 = 0x40;
 const ASK: u8 = 0;
 const ANSWER: u8 = 1;
 
@@ -35,42 +29,27 @@ pub(crate) enum Probe {
 
 /// Whether a datagram may be a probe; what it says is known to whoever has the key.
 pub(crate) fn is_probe(datagram: &[u8]) -> bool {
-    datagram.len() == LEN && datagram.first().is_some_and(|first| first & FIXED_BIT == 0)
+    sealed::may_be::<LEN>(datagram)
 }
 
 impl Probe {
     /// Sealed for the wire.
     pub(crate) fn seal(self, key: &Secret32) -> [u8; LEN] {
-        let mut datagram = [0; LEN];
-        fill_random(&mut datagram[..1 + NONCE_LEN]);
-        datagram[0] &= !FIXED_BIT;
         let (kind, number) = match self {
             Self::Ask(number) => (ASK, number),
             Self::Answer(number) => (ANSWER, number),
         };
-        datagram[1 + NONCE_LEN] = kind;
-        datagram[2 + NONCE_LEN..1 + NONCE_LEN + BODY_LEN].copy_from_slice(&number.to_be_bytes());
-        let (first, rest) = datagram.split_at_mut(1);
-        let (nonce, rest) = rest.split_at_mut(NONCE_LEN);
-        let (body, tag_at) = rest.split_at_mut(BODY_LEN);
-        let nonce = Nonce::try_assume_unique_for_key(nonce);
-        let tag =
-            nonce.and_then(|nonce| aead(key)?.seal_in_place_separate_tag(nonce, Aad::from(first), body));
-        match tag {
-            Ok(tag) => tag_at.copy_from_slice(tag.as_ref()),
-            // Only a failing library gets here; nothing of ours is to be seen then.
-            Err(_) => body.fill(0),
-        }
-        datagram
+        let mut body = [kind; BODY_LEN];
+        body[1..].copy_from_slice(&number.to_be_bytes());
+        sealed::seal(key, &body)
     }
 
     /// Opens what came in; `None` unless it was sealed under this key.
     pub(crate) fn open(key: &Secret32, datagram: &[u8]) -> Option<Self> {
-        let mut copy: [u8; LEN] = datagram.try_into().ok()?;
-        let (first, rest) = copy.split_at_mut(1);
-        let (nonce, sealed) = rest.split_at_mut(NONCE_LEN);
-        let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
-        let body = aead(key).ok()?.open_in_place(nonce, Aad::from(first), sealed).ok()?;
+        sealed::open::<LEN, _>(key, datagram, Self::read)
+    }
+
+    fn read(body: &[u8]) -> Option<Self> {
         let (kind, number) = body.split_first()?;
         let number = u64::from_be_bytes(number.try_into().ok()?);
         match *kind {
@@ -79,10 +58,6 @@ impl Probe {
             _ => None,
         }
     }
-}
-
-fn aead(key: &Secret32) -> Result<LessSafeKey, aws_lc_rs::error::Unspecified> {
-    Ok(LessSafeKey::new(UnboundKey::new(&CHACHA20_POLY1305, key.as_bytes())?))
 }
 
 /// The numbers that were taken: the highest, and the 64 below it.

@@ -9,23 +9,17 @@
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
-use aws_lc_rs::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, Nonce, UnboundKey};
-
 use super::{
-    agreement::fill_random,
     schedule::{Directions, extract},
+    sealed,
 };
 use crate::secret::Secret32;
 
 /// The length of every probe of a meeting, in bytes.
-pub(crate) const LEN: usize = 1 + NONCE_LEN + BODY_LEN + TAG_LEN;
-const NONCE_LEN: usize = 12;
+pub(crate) const LEN: usize = BODY_LEN + sealed::OVERHEAD;
 /// Kind, number, the address of 16 bytes and its port; and zeros.
 const BODY_LEN: usize = 1 + NUMBER_LEN + 16 + 2 + 8;
 const NUMBER_LEN: usize = 8;
-const TAG_LEN: usize = 16;
-/// Set in the first byte of every QUIC packet of ours (RFC 9000, section 17), and in no probe's.
-const FIXED_BIT: u8 = 0x40;
 const ASK: u8 = 0;
 const ANSWER: u8 = 1;
 
@@ -40,7 +34,7 @@ pub(crate) enum Punch {
 
 /// Whether a datagram may be a probe of a meeting; what it says is known to whoever has the key.
 pub(crate) fn is_punch(datagram: &[u8]) -> bool {
-    datagram.len() == LEN && datagram.first().is_some_and(|first| first & FIXED_BIT == 0)
+    sealed::may_be::<LEN>(datagram)
 }
 
 /// The keys of one meeting: the initiator is who dials.
@@ -51,38 +45,26 @@ pub(crate) fn keys(gate: &Secret32, psk: &Secret32) -> Directions {
 impl Punch {
     /// Sealed for the wire.
     pub(crate) fn seal(self, key: &Secret32) -> [u8; LEN] {
-        let (mut first, mut nonce) = ([0; 1], [0; NONCE_LEN]);
-        fill_random(&mut first);
-        fill_random(&mut nonce);
-        self.seal_with(key, first, nonce)
+        sealed::seal(key, &self.body())
     }
 
     /// Sealed with a given first byte, whose fixed bit does not count, and a given nonce.
-    pub(crate) fn seal_with(self, key: &Secret32, [first]: [u8; 1], random: [u8; NONCE_LEN]) -> [u8; LEN] {
-        let mut datagram = [0; LEN];
-        let (head, rest) = datagram.split_at_mut(1);
-        let (nonce, rest) = rest.split_at_mut(NONCE_LEN);
-        let (body, tag_at) = rest.split_at_mut(BODY_LEN);
-        head.fill(first & !FIXED_BIT);
-        nonce.copy_from_slice(&random);
-        body.copy_from_slice(&self.body());
-        let nonce = Nonce::try_assume_unique_for_key(nonce);
-        let tag = nonce.and_then(|nonce| aead(key)?.seal_in_place_separate_tag(nonce, Aad::from(head), body));
-        match tag {
-            Ok(tag) => tag_at.copy_from_slice(tag.as_ref()),
-            // Only a failing library gets here; nothing of ours is to be seen then.
-            Err(_) => body.fill(0),
-        }
-        datagram
+    #[cfg(test)]
+    pub(crate) fn seal_with(
+        self,
+        key: &Secret32,
+        first: [u8; 1],
+        nonce: [u8; sealed::NONCE_LEN],
+    ) -> [u8; LEN] {
+        sealed::seal_with(key, first, nonce, &self.body())
     }
 
     /// Opens what came in; `None` unless it was sealed under this key.
     pub(crate) fn open(key: &Secret32, datagram: &[u8]) -> Option<Self> {
-        let mut copy: [u8; LEN] = datagram.try_into().ok()?;
-        let (first, rest) = copy.split_at_mut(1);
-        let (nonce, sealed) = rest.split_at_mut(NONCE_LEN);
-        let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
-        let body = aead(key).ok()?.open_in_place(nonce, Aad::from(first), sealed).ok()?;
+        sealed::open::<LEN, _>(key, datagram, Self::read)
+    }
+
+    fn read(body: &[u8]) -> Option<Self> {
         let (kind, body) = body.split_first()?;
         let (number, body) = body.split_first_chunk::<NUMBER_LEN>()?;
         let (ip, body) = body.split_first_chunk::<16>()?;
@@ -112,10 +94,6 @@ impl Punch {
         body.iter_mut().zip(said).for_each(|(to, byte)| *to = byte);
         body
     }
-}
-
-fn aead(key: &Secret32) -> Result<LessSafeKey, aws_lc_rs::error::Unspecified> {
-    Ok(LessSafeKey::new(UnboundKey::new(&CHACHA20_POLY1305, key.as_bytes())?))
 }
 
 #[cfg(test)]
