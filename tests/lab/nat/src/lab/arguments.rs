@@ -12,6 +12,7 @@ pub(crate) const USAGE: &str = "wayside-nat-lab [--check] [--quick] [--full] [--
   --check           only whether each NAT is what it claims
   --quick           each pair once, who dials drawn by lot
   --full            each pair ten times in both directions together, and the special series
+  --newcomers       who knows nobody accepts an invite behind a NAT
   --hardships       what befalls links that are up, and what idle ones cost (7 minutes)
   --pair A,B        only this pair, A dials; may be given again
   --iroh PROGRAM    the same pairs with iroh, by the program that tests/bench builds
@@ -21,6 +22,7 @@ pub(crate) const USAGE: &str = "wayside-nat-lab [--check] [--quick] [--full] [--
   --patience S      how long a meeting may take (20)
   --seed N          draws the same lots again
   --json            a line of JSON a run
+  --from FILE       adds what an earlier call printed with --json to what is written
   --write FILE      writes the table between the marks in this file
   --keep            keeps homes and logs, and says where
   --no-check        believes that each NAT is what it claims
@@ -37,6 +39,7 @@ pub(crate) struct Arguments {
     pub(crate) runs: usize,
     pub(crate) special: bool,
     pub(crate) hardships: bool,
+    pub(crate) newcomers: bool,
     pub(crate) lanes: usize,
     /// Delay, and losses of a million.
     pub(crate) wire: Option<(Duration, u32)>,
@@ -44,6 +47,8 @@ pub(crate) struct Arguments {
     pub(crate) seed: u64,
     pub(crate) json: bool,
     pub(crate) write: Option<String>,
+    /// Whose results are added.
+    pub(crate) from: Vec<PathBuf>,
     pub(crate) keep: bool,
     pub(crate) iroh: Option<PathBuf>,
     pub(crate) hold: Option<(Kind, Kind)>,
@@ -66,12 +71,14 @@ impl Arguments {
             runs: 1,
             special: false,
             hardships: false,
+            newcomers: false,
             lanes: 3,
             wire: None,
             patience: Duration::from_secs(20),
             seed: std::process::id().into(),
             json: false,
             write: None,
+            from: Vec::new(),
             keep: false,
             iroh: None,
             hold: None,
@@ -85,7 +92,9 @@ impl Arguments {
                 "--quick" => (is_given, made.pairs) = (true, Pairs::All),
                 "--full" => {
                     (is_given, made.pairs, made.runs, made.special) = (true, Pairs::All, 10, true);
+                    made.newcomers = true;
                 }
+                "--newcomers" => (is_given, made.newcomers) = (true, true),
                 "--hardships" => (is_given, made.hardships) = (true, true),
                 "--pair" => {
                     is_given = true;
@@ -101,6 +110,10 @@ impl Arguments {
                 "--patience" => made.patience = Duration::from_secs(value()?.parse()?),
                 "--seed" => made.seed = value()?.parse()?,
                 "--json" => made.json = true,
+                "--from" => {
+                    is_given = true;
+                    made.from.push(value()?.into());
+                }
                 "--write" => made.write = Some(value()?),
                 "--hold" => (is_given, made.check, made.hold) = (true, false, Some(pair(&value()?)?)),
                 "--iroh" => made.iroh = Some(value()?.into()),

@@ -10,6 +10,7 @@ mod interrupt;
 mod iroh;
 mod kind;
 mod lanes;
+mod newcomer;
 mod oracle;
 mod pair;
 mod person;

@@ -1,11 +1,11 @@
 //! What theory says of each pair of kinds.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::kind::{Filtering, Kind, Mapping, Traits};
 
 /// How two can meet with no server but a friend who says what addresses it sees, and nobody who relays.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Way {
     /// By asking addresses that are known.

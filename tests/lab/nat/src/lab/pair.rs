@@ -7,13 +7,13 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::Failure;
 use super::ground::{Ground, Layout};
 use super::oracle::Way;
-use super::trio::{Abilities, Trio};
+use super::trio::{Abilities, Acquaintance, Trio};
 use super::watch::Seen;
 use super::wire::Wire;
 
@@ -31,7 +31,7 @@ pub(crate) struct Options {
 }
 
 /// What came of a run.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
 pub(crate) struct Run {
     /// Whether bytes of the one came to the other from the one's own address.
     pub(crate) direct: bool,
@@ -58,7 +58,7 @@ pub(crate) struct Run {
 pub(crate) struct Meeting {
     pub(crate) ground: Ground,
     pub(crate) trio: Trio,
-    options: Options,
+    pub(super) options: Options,
 }
 
 /// A text that is long enough to be told from everything else that is said.
@@ -70,9 +70,18 @@ const FRIEND: &str = "6s";
 
 impl Meeting {
     pub(crate) fn new(layout: Layout, options: Options, folder: &Path) -> Result<Self, Failure> {
+        Self::among(Acquaintance::Friends, layout, options, folder)
+    }
+
+    pub(crate) fn among(
+        acquaintance: Acquaintance,
+        layout: Layout,
+        options: Options,
+        folder: &Path,
+    ) -> Result<Self, Failure> {
         std::fs::create_dir_all(folder)?;
         let ground = Ground::new(layout, options.seed, options.wire, folder)?;
-        let trio = Trio::new(layout, options.abilities, folder, options.log)?;
+        let trio = Trio::new(layout, acquaintance, options.abilities, folder, options.log)?;
         Ok(Self { ground, trio, options })
     }
 
@@ -106,7 +115,7 @@ impl Meeting {
     }
 
     /// Ada reaches Ben, and sends him something long.
-    fn meet(&self, expected: Way, knows_friend: [bool; 2]) -> Result<Run, Failure> {
+    pub(super) fn meet(&self, expected: Way, knows_friend: [bool; 2]) -> Result<Run, Failure> {
         let Self { ground, trio: Trio { pair: [ada, ben], .. }, options } = self;
         let [at, there] = &ground.hosts;
         // Where nobody expects it, it is not waited for as long.

@@ -3,15 +3,16 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
+use super::Failure;
 use super::hardships::{Idle, Outcome};
 use super::oracle::Way;
 use super::pair::Run;
 use super::say;
 
 /// Why runs were made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Series {
     /// For the table of all pairs.
@@ -22,21 +23,24 @@ pub(crate) enum Series {
     Prediction,
     /// On a wire with a delay and losses.
     Wire,
+    /// Who waits has invited who dials, and has the only friend in public.
+    Newcomer,
     /// iroh in the place of wayside. It is shown and judged by nobody.
     Iroh,
 }
 
 /// All runs of one pair.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Deserialize, Serialize)]
 pub(crate) struct PairRuns {
     pub(crate) series: Series,
-    pub(crate) dials: &'static str,
-    pub(crate) waits: &'static str,
+    pub(crate) dials: String,
+    pub(crate) waits: String,
     pub(crate) expected: Way,
     pub(crate) runs: Vec<Run>,
     /// What kept runs from being made.
     pub(crate) failures: Vec<String>,
     /// The one run that was to be made failed, and another one was made.
+    #[serde(default)]
     pub(crate) is_second_try: bool,
 }
 
@@ -166,6 +170,14 @@ impl Outcome {
 }
 
 impl Report {
+    /// Adds what was printed with `--json` before, and what else stands between.
+    pub(crate) fn add(&mut self, printed: &str) -> Result<(), Failure> {
+        for line in printed.lines().filter(|line| line.starts_with('{')) {
+            self.pairs.push(serde_json::from_str(line)?);
+        }
+        Ok(())
+    }
+
     /// Says what failed, and how many came out how; whether all is good.
     pub(crate) fn print(&self) -> bool {
         let mut counts: BTreeMap<Verdict, usize> = BTreeMap::new();

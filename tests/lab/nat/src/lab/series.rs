@@ -13,7 +13,7 @@ use super::pair::{Meeting, Options};
 use super::report::{PairRuns, Report, Series};
 use super::trio::Abilities;
 use super::wire::Wire;
-use super::{Failure, iroh, lanes, say};
+use super::{Failure, iroh, lanes, newcomer, say};
 
 /// A pair, and how often.
 #[derive(Clone, Copy, Debug)]
@@ -39,9 +39,14 @@ pub(crate) fn run(arguments: &Arguments, folder: &Path) -> Result<Report, Failur
     if arguments.special {
         work.extend(special());
     }
+    if arguments.newcomers {
+        work.extend(newcomers());
+    }
     if arguments.iroh.is_some() {
         let same = work.iter().filter(|work| work.series == Series::Pairs);
-        work.extend(same.map(|work| Work { series: Series::Iroh, ..*work }).collect::<Vec<_>>());
+        // What it can reach it reaches each time, and the rest takes long.
+        let once = same.map(|work| Work { series: Series::Iroh, runs: work.runs.min(1), ..*work });
+        work.extend(once.collect::<Vec<_>>());
     }
     work.retain(|work| work.runs > 0);
     let pairs = lanes::run(arguments.lanes, work, |number, work| {
@@ -53,6 +58,9 @@ pub(crate) fn run(arguments: &Arguments, folder: &Path) -> Result<Report, Failur
         let folder = folder.join(format!("pair{number}"));
         let result = match &arguments.iroh {
             Some(program) if work.series == Series::Iroh => pair_of_iroh(work, program, seed, &folder),
+            _ if work.series == Series::Newcomer => {
+                newcomer(work, Options { seed, wire, ..options }, &folder)
+            }
             _ => pair(work, Options { seed, wire, ..options }, &folder),
         };
         let result = again(arguments, work, result, |result| {
@@ -110,6 +118,22 @@ fn pairs(arguments: &Arguments) -> Vec<Work> {
     work
 }
 
+/// Who knows nobody but who invites it, both behind NATs.
+fn newcomers() -> Vec<Work> {
+    use Kind::{Cgnat, FullCone, PortRestricted, SymmetricRandom, SymmetricSequential};
+    let pairs = [
+        (PortRestricted, PortRestricted),
+        (Cgnat, PortRestricted),
+        (FullCone, Cgnat),
+        (SymmetricRandom, PortRestricted),
+        (PortRestricted, SymmetricRandom),
+        (SymmetricSequential, PortRestricted),
+        (PortRestricted, SymmetricSequential),
+    ];
+    let work = |(one, other)| Work { series: Series::Newcomer, layout: Layout::Homes(one, other), runs: 5 };
+    pairs.map(work).into()
+}
+
 /// What takes many runs to be known: in pieces, so that several go side by side.
 fn special() -> Vec<Work> {
     use Kind::{Cgnat, FullCone, PortRestricted, SymmetricRandom, SymmetricSequential};
@@ -144,8 +168,8 @@ impl Work {
         };
         PairRuns {
             series: self.series,
-            dials,
-            waits,
+            dials: dials.to_owned(),
+            waits: waits.to_owned(),
             expected,
             runs: Vec::new(),
             failures: Vec::new(),
@@ -177,6 +201,20 @@ fn pair_of_iroh(work: Work, program: &Path, seed: u64, folder: &Path) -> PairRun
             Ok(run) => result.runs.push(run),
             Err(failure) => result.failures.push(failure.to_string()),
         }
+    }
+    result
+}
+
+/// Each run with people who have just met.
+fn newcomer(work: Work, options: Options, folder: &Path) -> PairRuns {
+    let mut result = work.result();
+    for number in 0..work.runs {
+        let seed = options.seed.wrapping_add(number as u64);
+        match newcomer::run(work.layout, Options { seed, ..options }, folder, result.expected) {
+            Ok(run) => result.runs.push(run),
+            Err(failure) => result.failures.push(failure.to_string()),
+        }
+        discard(options, folder);
     }
     result
 }

@@ -7,6 +7,7 @@ use std::time::Instant;
 use super::arguments::{Arguments, Pairs, USAGE};
 use super::ground::{Ground, Layout};
 use super::kind::Kind;
+use super::report::Report;
 use super::{Failure, classify, interrupt, lanes, program, say, series, shell, space, table};
 
 pub(crate) fn main() -> ExitCode {
@@ -63,11 +64,15 @@ fn run(arguments: &Arguments) -> Result<bool, Failure> {
     if arguments.check {
         good = check(arguments, folder.path())?;
     }
-    if (arguments.pairs != Pairs::None || arguments.hardships) && good {
+    let has_runs = arguments.pairs != Pairs::None || arguments.hardships || arguments.newcomers;
+    if (has_runs || !arguments.from.is_empty()) && good {
         if !program().is_file() {
             return Err(format!("{} is not here: build it, or set WAYSIDE_BIN", program().display()).into());
         }
-        let report = series::run(arguments, folder.path())?;
+        let mut report = if has_runs { series::run(arguments, folder.path())? } else { Report::default() };
+        for file in &arguments.from {
+            report.add(&std::fs::read_to_string(file)?)?;
+        }
         good = report.print();
         if let Some(file) = &arguments.write {
             table::write(&report, Path::new(file))?;

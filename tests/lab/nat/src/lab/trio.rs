@@ -19,6 +19,15 @@ pub(crate) struct Trio {
     pub(crate) fay: Person,
 }
 
+/// Who knows whom beforehand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Acquaintance {
+    /// All three.
+    Friends,
+    /// Ada knows nobody; Ben knows Fay.
+    Newcomer,
+}
+
 /// What the program under test can do that not every version can.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Abilities {
@@ -45,6 +54,7 @@ impl Trio {
     /// Makes the three friends, at a place where there is no network, so that they have not met yet.
     pub(crate) fn new(
         layout: Layout,
+        acquaintance: Acquaintance,
         abilities: Abilities,
         folder: &Path,
         log: bool,
@@ -73,12 +83,17 @@ impl Trio {
         for person in made.pair.iter().chain([&made.fay]) {
             person.share(folder, nowhere)?;
         }
-        made.befriend(nowhere, abilities)?;
+        made.befriend(nowhere, acquaintance, abilities)?;
         Ok(made)
     }
 
     /// Over loopback, where they link too: of a link that was never made they would wait for the end of the attempt.
-    fn befriend(&mut self, nowhere: &Space, abilities: Abilities) -> Result<(), Failure> {
+    fn befriend(
+        &mut self,
+        nowhere: &Space,
+        acquaintance: Acquaintance,
+        abilities: Abilities,
+    ) -> Result<(), Failure> {
         let Self { pair: [ada, ben], fay } = self;
         for person in [&mut *ada, &mut *ben, &mut *fay] {
             person.start(nowhere, &["--listen", "udp://127.0.0.1:0"])?;
@@ -86,7 +101,11 @@ impl Trio {
         for person in [&mut *ada, &mut *ben, &mut *fay] {
             person.ready()?;
         }
-        for (inviter, joiner) in [(&*ben, &*ada), (&*fay, &*ada), (&*fay, &*ben)] {
+        let friends = match acquaintance {
+            Acquaintance::Friends => vec![(&*ben, &*ada), (&*fay, &*ada), (&*fay, &*ben)],
+            Acquaintance::Newcomer => vec![(&*fay, &*ben)],
+        };
+        for (inviter, joiner) in friends {
             let invite = inviter.run(nowhere, &["invite"], Duration::ZERO)?.object()?;
             let invite = invite["invite"].as_str().ok_or("an invite is text")?;
             let words = ["accept", "--yes", "--wait", "20s", invite];
@@ -97,7 +116,7 @@ impl Trio {
         }
         if abilities.stun {
             for friend in ["Ada", "Ben"] {
-                // Of versions where it need not be allowed.
+                // Of versions where it need not be allowed, and of whom Fay does not know.
                 let _ = fay.run(nowhere, &["friend", "allow", "reflect", friend], Duration::ZERO)?;
             }
         }
