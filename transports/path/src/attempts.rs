@@ -4,10 +4,23 @@ use std::time::Duration;
 
 /// The first pause after a failure.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
-/// The longest pause: a network that gets better is noticed within a minute, as Tailscale and iroh do.
+/// The longest pause while a better path is wanted: a network that gets better is noticed within a minute, as Tailscale and iroh do.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+/// The longest pause where all that is wanted is a path to spare: most of what does not answer then never will, and each try is a handful of packets.
+const LONGEST_SPARE_PAUSE: Duration = Duration::from_secs(2_048);
 /// The pause while no path of the link answers.
 const URGENT_PAUSE: Duration = Duration::from_millis(200);
+
+/// How much a path to a candidate is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Want {
+    /// No path of the link answers.
+    Urgent,
+    /// It would be better than those that are open.
+    Better,
+    /// There would be one more.
+    Spare,
+}
 
 /// What became of trying one address.
 #[derive(Clone, Copy, Debug, Default)]
@@ -18,14 +31,14 @@ pub struct Attempts {
 }
 
 impl Attempts {
-    /// Whether it is due to be tried. `urgent`: no path of the link answers.
-    pub fn is_due(&self, now: Duration, urgent: bool) -> bool {
-        !self.under_way && self.due_at(urgent) <= now
+    /// Whether it is due to be tried.
+    pub fn is_due(&self, now: Duration, want: Want) -> bool {
+        !self.under_way && self.due_at(want) <= now
     }
 
     /// When it is due next; never while it is being tried.
-    pub fn next(&self, urgent: bool) -> Option<Duration> {
-        (!self.under_way).then(|| self.due_at(urgent))
+    pub fn next(&self, want: Want) -> Option<Duration> {
+        (!self.under_way).then(|| self.due_at(want))
     }
 
     /// It is being tried.
@@ -53,14 +66,15 @@ impl Attempts {
         }
     }
 
-    fn due_at(&self, urgent: bool) -> Duration {
+    fn due_at(&self, want: Want) -> Duration {
         let Some(last) = self.last else { return Duration::ZERO };
-        let pause = if urgent {
-            URGENT_PAUSE
-        } else {
-            FIRST_PAUSE.saturating_mul(1 << self.failures.saturating_sub(1).min(6)).min(LONGEST_PAUSE)
+        let longest = match want {
+            Want::Urgent => return last.saturating_add(URGENT_PAUSE),
+            Want::Better => LONGEST_PAUSE,
+            Want::Spare => LONGEST_SPARE_PAUSE,
         };
-        last.saturating_add(pause)
+        let doublings = self.failures.saturating_sub(1).min(11);
+        last.saturating_add(FIRST_PAUSE.saturating_mul(1 << doublings).min(longest))
     }
 }
 
@@ -71,17 +85,21 @@ mod tests {
     #[test]
     fn pauses_double_up_to_a_minute_and_are_short_in_need() {
         let mut attempts = Attempts::default();
-        assert!(attempts.is_due(Duration::ZERO, false));
+        assert!(attempts.is_due(Duration::ZERO, Want::Better));
         let mut now = Duration::from_secs(10);
         for pause in [1, 2, 4, 8, 16, 32, 60, 60] {
             attempts.begun(now);
-            assert!(!attempts.is_due(now + LONGEST_PAUSE, true), "one at a time");
+            assert!(!attempts.is_due(now + LONGEST_PAUSE, Want::Urgent), "one at a time");
             attempts.failed(now);
-            assert_eq!(attempts.next(false), Some(now + Duration::from_secs(pause)));
-            assert_eq!(attempts.next(true), Some(now + URGENT_PAUSE));
+            assert_eq!(attempts.next(Want::Better), Some(now + Duration::from_secs(pause)));
+            assert_eq!(attempts.next(Want::Urgent), Some(now + URGENT_PAUSE));
             now += Duration::from_secs(pause);
         }
+        assert_eq!(
+            attempts.next(Want::Spare),
+            Some(now - Duration::from_secs(60) + Duration::from_secs(128))
+        );
         attempts.forgive();
-        assert!(attempts.is_due(Duration::ZERO, false));
+        assert!(attempts.is_due(Duration::ZERO, Want::Better));
     }
 }

@@ -7,7 +7,7 @@ use std::{
 
 use crate::{
     Kind,
-    attempts::Attempts,
+    attempts::{Attempts, Want},
     choice::{Challenger, Merit, Verdict, compare},
     liveness::Liveness,
 };
@@ -443,7 +443,7 @@ impl Paths {
     fn attempt(&mut self, now: Duration) {
         let need = self.need(now);
         for (at, candidate) in self.candidates.iter_mut().enumerate() {
-            if need.wants(candidate.kind) && candidate.attempts.is_due(now, need.urgent) {
+            if need.of(candidate.kind).is_some_and(|want| candidate.attempts.is_due(now, want)) {
                 candidate.attempts.begun(now);
                 self.actions.push_back(Action::Open(at));
             }
@@ -472,8 +472,7 @@ impl Paths {
         let attempt = self
             .candidates
             .iter()
-            .filter(|it| need.wants(it.kind))
-            .filter_map(|it| it.attempts.next(need.urgent))
+            .filter_map(|it| it.attempts.next(need.of(it.kind)?))
             .min()
             .map(|at| at.max(now.saturating_add(LOOK)));
         soon.into_iter().chain(self.afterwards()).chain(silence).chain(attempt).min()
@@ -494,8 +493,15 @@ struct Need {
 }
 
 impl Need {
-    fn wants(&self, kind: Kind) -> bool {
-        self.urgent || self.room || self.best.is_none_or(|best| kind.rank() < best)
+    /// How much a path of this kind is.
+    fn of(&self, kind: Kind) -> Option<Want> {
+        if self.urgent {
+            Some(Want::Urgent)
+        } else if self.best.is_none_or(|best| kind.rank() < best) {
+            Some(Want::Better)
+        } else {
+            self.room.then_some(Want::Spare)
+        }
     }
 }
 
