@@ -673,6 +673,7 @@ impl Traversal {
             } else {
                 self.setup.nat.lifetime.map_or(HOLD, |it| (it / 2).min(HOLD))
             },
+            must_knock,
             // Spread over all of that time.
             knock: (must_knock && is_its_time)
                 .then(|| KNOCK.max((latency / 2 * 3 + STUCK_AFTER * 2) / MOST_KNOCKS)),

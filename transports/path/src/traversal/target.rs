@@ -10,6 +10,8 @@ use crate::CandidateKind;
 const DIAL: [u64; 9] = [0, 100, 300, 700, 1_500, 2_500, 4_000, 6_000, 9_000];
 /// When the side that waits asks, so that its NAT lets the other in. The first ones may be lost, the later ones hold the door open.
 const WAIT: [u64; 5] = [0, 250, 1_000, 3_000, 8_000];
+/// The same where only its own questions can arrive, which then are not to come long after the other side has begun.
+const KNOCK: [u64; 9] = [0, 200, 400, 600, 800, 1_100, 1_500, 2_000, 3_000];
 /// After those, the side that dials asks so often, first and later.
 const THEN: Duration = Duration::from_secs(5);
 const LATER: Duration = Duration::from_secs(15);
@@ -26,7 +28,7 @@ pub const PRIVATE_HANDFUL: u32 = 6;
 /// Where a question may spoil more than it helps, the first few stay near: in the time that they take the other side may hit what they open.
 const CAUTIOUS_ROUNDS: u32 = 3;
 /// Questions in quick succession of the side that waits.
-pub(super) const MOST_KNOCKS: u32 = 16;
+pub(super) const MOST_KNOCKS: u32 = 14;
 /// Questions of any kind to one address.
 const MOST: u32 = 96;
 /// So many routers a question passes that is to open our own NAT and not to reach the peer's: one's own, and three of the provider's, which may translate addresses too. On
@@ -69,6 +71,8 @@ pub(super) struct Target {
 pub(super) struct Pace {
     /// So often a NAT's door is held open.
     pub(super) hold: Duration,
+    /// Only questions of this side can arrive.
+    pub(super) must_knock: bool,
     /// So often it is asked instead for a while, since the other side is probably listening.
     pub(super) knock: Option<Duration>,
     /// Whether questions stay near, since they have to open a door and no more.
@@ -136,6 +140,7 @@ impl Target {
         }
         let table: &[u64] = match self.role {
             Role::Dials => &DIAL,
+            Role::Waits if pace.must_knock => &KNOCK,
             Role::Waits => &WAIT,
         };
         Some(match (table.get(self.round as usize), self.role) {
@@ -181,8 +186,14 @@ mod tests {
     use super::*;
 
     fn asks(role: Role, near: Near, until: Duration) -> Vec<(u64, bool)> {
-        let pace =
-            Pace { hold: Duration::from_secs(15), knock: None, near, is_futile: false, may_be_futile: false };
+        let pace = Pace {
+            hold: Duration::from_secs(15),
+            must_knock: false,
+            knock: None,
+            near,
+            is_futile: false,
+            may_be_futile: false,
+        };
         let at = "5.5.5.5:5".parse().unwrap();
         let mut target = Target::new(Socket::Own(0), at, Place::Public, None, role, Duration::ZERO);
         let mut asks = Vec::new();
