@@ -648,7 +648,7 @@ impl Traversal {
         // There is nothing at the other side that it could spoil, or much that it could reach.
         let may_help = self.theirs.mapping == Mapping::None
             || matches!(self.theirs.filtering, Filtering::EndpointIndependent | Filtering::AddressDependent);
-        let near = if !after(latency / 2, Duration::ZERO) {
+        let near = if !(after(latency / 2, Duration::ZERO) || may_help && latency <= SLOW) {
             // Nobody can have begun to listen: what arrives now is answered by nobody, and may spoil the other side's NAT.
             Near::Always
         } else if mapping == Mapping::Unknown && (may_help || after(latency / 2, UNKNOWN_AFTER))
