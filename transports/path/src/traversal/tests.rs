@@ -1,6 +1,9 @@
 #![allow(clippy::unwrap_used)]
 
+use std::collections::BTreeSet;
+
 use super::*;
+use crate::{Candidate, CandidateKind, Mapping};
 
 const V4: &str = "0.0.0.0:4000";
 
