@@ -13,7 +13,7 @@ use futures::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered}
 use noq::{Connection, Path, PathEvent, PathId, PathStatus, VarInt};
 use tokio::{
     sync::broadcast,
-    time::{Instant, sleep_until},
+    time::{Instant, sleep, sleep_until},
 };
 use wayside_path::{Action, Kind, PathKey, Paths, Sample};
 
@@ -36,6 +36,8 @@ use crate::{
 const NO_ANSWER: VarInt = VarInt::from_u32(3);
 /// After so long without any answer QUIC has backed off too far to come back by itself.
 const CUT_OFF: Duration = Duration::from_millis(500);
+/// For so long the ways of a link that was closed stay.
+const LEAVING: Duration = Duration::from_millis(200);
 /// Sleeping no longer than this it need not be woken.
 const NAP: Duration = Duration::from_millis(100);
 /// Addresses from which the peer spoke and that are kept as candidates; a further one takes the oldest one's place.
@@ -129,7 +131,11 @@ impl Keeper {
             let awake = due.is_some_and(|due| due <= Instant::now() + NAP);
             self.board.set_dormant(!awake);
             tokio::select! {
-                _ = &mut closed => return self.ended(),
+                _ = &mut closed => {
+                    self.ended();
+                    // What takes leave of the peer is still to go out, over connections that end with their last path.
+                    return sleep(LEAVING).await;
+                }
                 event = events.next() => match event {
                     Some(Ok(event)) => self.happened(event),
                     // What was missed is seen in the counters.
