@@ -1,5 +1,6 @@
 //! How somebody may be reached: its candidates, and what is known of the NAT in front of it. What a welcome says of where to ask for that.
 
+use std::fmt;
 use std::net::SocketAddr;
 
 use minicbor::data::Type;
@@ -90,12 +91,19 @@ pub enum Filtering {
 /// Somebody's word that a machine was seen at its address lately: whoever knows `by` too can ask there whether it is true.
 ///
 /// Attack input: `by` is compared with addresses that one knows oneself, and nothing is ever sent to it because it stands here.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Attestation {
     /// Where the witness answers.
     pub by: SocketAddr,
     /// What only the witness can make and check.
     pub mac: [u8; 8],
+}
+
+impl fmt::Debug for Attestation {
+    /// Whoever has the MAC can show it as its own.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Attestation").field("by", &self.by).finish_non_exhaustive()
+    }
 }
 
 impl Attestation {
@@ -108,12 +116,19 @@ impl Attestation {
 }
 
 /// A friend of the inviter's who tells a newcomer how it is seen from outside (STUN, RFC 8489).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Reflector {
     /// Where it answers: at most [`Reflector::MOST_ADDRESSES`] are said.
     pub addresses: Vec<SocketAddr>,
     /// What it answers to.
     pub token: [u8; 8],
+}
+
+impl fmt::Debug for Reflector {
+    /// Whoever has the token is answered.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reflector").field("addresses", &self.addresses).finish_non_exhaustive()
+    }
 }
 
 impl Reflector {

@@ -24,7 +24,7 @@ use crate::reach::{Reach, Responder};
 pub(crate) const NAME: &str = "wayside/address/1";
 
 /// What is told. An address is its IP address, 4 or 16 bytes, and its port.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, PartialEq, Eq, Encode, Decode)]
 pub(crate) struct View {
     /// Where the other is seen, where the path in use is one over UDP.
     #[n(0)]
@@ -35,6 +35,13 @@ pub(crate) struct View {
     /// What it shows then.
     #[cbor(n(2), with = "minicbor::bytes")]
     pub(crate) token: Option<[u8; 8]>,
+}
+
+impl std::fmt::Debug for View {
+    /// Whoever has the token is answered.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("View").field("seen", &self.seen).field("stun", &self.stun).finish_non_exhaustive()
+    }
 }
 
 /// The largest frame, in bytes: a view with more addresses than count.

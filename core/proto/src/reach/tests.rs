@@ -20,6 +20,14 @@ fn attestation(address: &str) -> Attestation {
 }
 
 #[test]
+fn neither_tokens_nor_macs_are_shown() {
+    let reflector = Reflector { addresses: vec!["192.0.2.1:1".parse().unwrap()], token: [0xab; 8] };
+    let attestation = Attestation { by: "192.0.2.1:1".parse().unwrap(), mac: [0xab; 8] };
+    let shown = format!("{reflector:?} {attestation:?} {:?}", Reflectors::new([reflector.clone()]));
+    assert!(shown.contains("192.0.2.1:1") && !shown.contains("171"), "{shown}");
+}
+
+#[test]
 fn a_report_is_short() {
     let report = |mapping, count| NatReport {
         mapping,
