@@ -1,18 +1,17 @@
 //! Sessions: the links that meetings are to become. Which of several survives.
 
+mod updates;
+
 use std::time::Duration;
 
 use minicbor::{Decode, Encode};
 
 use super::io::{Event, Output, Session, SessionId};
-use super::publications::{Draft, Purpose};
-use super::watch::{Owner, Special};
+use super::relays::Relays;
+use super::watch::Owner;
 use super::{Engine, StepKind, store};
-use crate::crypto::envelope::{self, Bucket};
 use crate::crypto::keys::{AccountId, DeviceId};
 use crate::crypto::{Secret, derive};
-use crate::meet::slot;
-use crate::message::{Payload, Update};
 use crate::place::{Candidates, PlaceTag};
 use crate::reach::{NatReport, Reach};
 use crate::time::{Epoch, UnixMillis};
@@ -23,7 +22,7 @@ pub(super) struct Live {
     #[n(0)]
     pub(super) account: AccountId,
     #[cbor(n(1), with = "minicbor::bytes")]
-    peer: [u8; 32],
+    pub(super) peer: [u8; 32],
     /// `M`.
     #[n(2)]
     meeting: Secret,
@@ -63,6 +62,9 @@ pub(super) struct Live {
     /// Over what else the meeting went: where the peer may have read our word, and so leave its update.
     #[n(15)]
     elsewhere: Option<Vec<Via>>,
+    /// `None` in a session of an earlier version.
+    #[n(16)]
+    pub(super) relays: Option<Relays>,
     /// By the monotonic clock, as the next ones.
     #[cbor(skip)]
     pub(super) deadline: Duration,
@@ -108,6 +110,8 @@ pub(super) struct Met {
     pub(super) reach: Reach,
     /// What we said of ourselves.
     pub(super) told: Reach,
+    /// Relays that we and the peer named.
+    pub(super) relays: Relays,
     pub(super) lifetime: Duration,
     pub(super) via: Option<Via>,
 }
@@ -185,6 +189,7 @@ impl Engine {
             nat: met.reach.nat,
             told_nat: met.told.nat,
             elsewhere: None,
+            relays: Some(met.relays),
             deadline: self.now.mono.saturating_add(met.lifetime),
             begun: self.now.mono,
             update_from: self.now.mono,
@@ -216,12 +221,12 @@ impl Engine {
         let session = live.session();
         let id = session.id;
         live.shown = Some(session.clone());
-        let (reach, latency) = (live.reach(), self.latency_of(&live));
+        let (reach, relays, latency) = (live.reach(), self.relays_of(&live), self.latency_of(&live));
         let patience = live.deadline.saturating_sub(self.now.mono);
         self.out.act(if live.client {
-            Output::Dial { session, reach, latency, patience }
+            Output::Dial { session, reach, relays, latency, patience }
         } else {
-            Output::Expect { session, reach, latency }
+            Output::Expect { session, reach, relays, latency }
         });
         self.sessions.insert(id, live);
         self.expect_update(id);
@@ -236,23 +241,6 @@ impl Engine {
     /// About how long word takes between the two sides of a session.
     fn latency_of(&self, live: &Live) -> Duration {
         live.ways().map(|via| self.latency(&via.bridge)).max().unwrap_or_default()
-    }
-
-    /// Looks for the peer's update wherever it may have read our word.
-    fn expect_update(&mut self, id: SessionId) {
-        let Some(live) = self.sessions.get(&id) else { return };
-        let slots: Vec<_> = live
-            .ways()
-            .map(|via| {
-                let found = slot::update(&live.meeting, via.tag, !live.client);
-                let space = via.theirs.clone().map_or(super::Space::Own, super::Space::Of);
-                let (bridge, tag) = (via.bridge.clone(), via.tag);
-                (found.id, Special { bridge, space, siv: found.siv, point: 0, tag })
-            })
-            .collect();
-        if !slots.is_empty() {
-            self.expect_records(Owner::Session(id), slots);
-        }
     }
 
     /// Our answer to the offer of this number (0: our welcome) goes over something else too: that is where its update may come.
@@ -447,82 +435,6 @@ impl Engine {
                 self.note(account, StepKind::NoLink, "no link came".to_owned());
                 self.meeting_failed(&account, "no link came");
             }
-        }
-    }
-
-    /// A welcome named whom to ask how we are seen: what we say anew waits for that.
-    pub(super) fn measure_first(&mut self, id: SessionId) {
-        let until = self.now.mono.saturating_add(MEASURED);
-        let Some(live) = self.sessions.get_mut(&id) else { return };
-        live.update_from = until;
-        let account = live.account;
-        let what = "asking whom the welcome named how this machine is seen from outside".to_owned();
-        self.note(account, StepKind::Measuring, what);
-    }
-
-    /// They were asked.
-    pub(super) fn measured(&mut self, id: SessionId) {
-        let now = self.now.mono;
-        let Some(live) = self.sessions.get_mut(&id) else { return };
-        live.update_from = live.update_from.min(now);
-        let account = live.account;
-        self.note(account, StepKind::Measured, "those whom the welcome named were asked".to_owned());
-    }
-
-    /// Whether its peer is to be told something. Where we are not reached at all, as far as we know, there is nothing to tell.
-    fn is_to_update(&self, live: &Live) -> bool {
-        let under_way = live.up.is_none() && !live.updated && live.via.is_some();
-        under_way && !self.reach.candidates.is_empty() && !live.told(&self.reach)
-    }
-
-    pub(super) fn next_update(&self) -> Option<Duration> {
-        self.sessions.values().filter(|live| self.is_to_update(live)).map(|live| live.update_from).min()
-    }
-
-    /// Tells peers of meetings under way what has changed; once each.
-    pub(super) fn update_peers(&mut self) {
-        let now = self.now.mono;
-        let due = |live: &&Live| live.update_from <= now && self.is_to_update(live);
-        let ids: Vec<_> = self.sessions.values().filter(due).map(Live::id).collect();
-        let payload = Update::from(self.reach.clone()).to_bytes();
-        let Some(message) = Bucket::Small.pad(&payload, 0) else { return };
-        for id in ids {
-            let Some(live) = self.sessions.get_mut(&id) else { continue };
-            live.updated = true;
-            let live = live.clone();
-            self.note(live.account, StepKind::UpdateLeft, "told anew how this machine is reached".to_owned());
-            self.out.put(store::session(&id.0), store::encode(&live));
-            for via in live.ways() {
-                let place = slot::update(&live.meeting, via.tag, live.client);
-                self.publish(Draft {
-                    bridge: via.bridge.clone(),
-                    slot: place.id,
-                    inner: None,
-                    bytes: envelope::seal(&place.siv, &message),
-                    purpose: Purpose::Update(live.account),
-                });
-            }
-        }
-    }
-
-    /// The peer's update was found.
-    pub(super) fn found_update(&mut self, id: SessionId, message: &[u8]) {
-        let update = envelope::unpad(message).and_then(|payload| Update::from_bytes(payload).ok());
-        let (Some(Update { candidates, nat }), Some(live)) = (update, self.sessions.get_mut(&id)) else {
-            return;
-        };
-        let reach = Reach { candidates, nat };
-        if live.up.is_none() && live.reach() != reach {
-            (live.candidates, live.nat) = (reach.candidates.clone(), reach.nat.clone());
-            let live = live.clone();
-            self.out.put(store::session(&id.0), store::encode(&live));
-            let latency = self.latency_of(&live);
-            self.note(
-                live.account,
-                StepKind::UpdateRead,
-                "the other side told anew how it is reached".to_owned(),
-            );
-            self.out.act(Output::MoreCandidates { session: id, reach, latency });
         }
     }
 

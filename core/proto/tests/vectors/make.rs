@@ -1,5 +1,8 @@
 //! The vectors, made from fixed keys.
 
+mod relays;
+mod tokens;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
@@ -16,7 +19,7 @@ use wayside_proto::message::{Answer, CardBytes, Join, Offer, Payload, Refusal, U
 use wayside_proto::place::{
     Candidate, CandidateKind, Candidates, Locator, MeetingPoint, PlaceTag, Transport,
 };
-use wayside_proto::reach::{Attestation, Filtering, Mapping, NatReport, Reflector, Reflectors};
+use wayside_proto::reach::{Attestation, Filtering, Mapping, NatReport, Reflector, Reflectors, RelayTags};
 use wayside_proto::{Epoch, UnixMillis};
 
 /// Every file, by its name without `.json`.
@@ -38,6 +41,20 @@ pub(crate) fn all() -> BTreeMap<&'static str, Value> {
         ("pair", file("K_e: the secret of two accounts, moved on by epochs.", pairs())),
         ("identity", file("Cards: what is signed, by which seeds, and the whole.", identities())),
         ("invite", file("Links, with the SHA-256 of their bytes, or why they are none.", invites())),
+        (
+            "relays",
+            file(
+                "Relays: their tags under a key, circuits under a gate key, and what two have in common.",
+                relays::all(),
+            ),
+        ),
+        (
+            "tokens",
+            file(
+                "Tokens as one device reads them at one moment, or why they do not count; and proofs of whom they are for.",
+                tokens::all(),
+            ),
+        ),
         ("payloads", file("What the handshake messages carry, before padding.", payloads())),
         (
             "noise",
@@ -281,7 +298,13 @@ fn payloads() -> Vec<Value> {
     let (_, laptop, _, _, card) = card();
     let sent = NOW;
     let brief = || CardBytes(card.brief(&laptop.public().id()).unwrap());
-    let join = Join { card: brief(), candidates: candidates(), sent, nat: NatReport::default() };
+    let join = Join {
+        card: brief(),
+        candidates: candidates(),
+        sent,
+        nat: NatReport::default(),
+        relays: RelayTags::default(),
+    };
     let welcome = Welcome::Accepted {
         card: brief(),
         device: laptop.public().noise,
@@ -291,6 +314,7 @@ fn payloads() -> Vec<Value> {
         sent,
         nat: NatReport::default(),
         reflectors: Reflectors::default(),
+        relays: RelayTags::default(),
     };
     let mut naming = welcome.clone();
     if let Welcome::Accepted { reflectors: named, .. } = &mut naming {
@@ -301,6 +325,11 @@ fn payloads() -> Vec<Value> {
         *candidates = Candidates::new(candidates.iter().take(2).copied());
         *nat = attested(Mapping::Independent);
     }
+    let mut relaying = welcome.clone();
+    if let Welcome::Accepted { candidates, relays: named, .. } = &mut relaying {
+        *candidates = Candidates::new(candidates.iter().take(2).copied());
+        *named = relays::tags(2);
+    }
     let nat = NatReport::default();
     let offer = Offer {
         no: NOW.0,
@@ -309,6 +338,7 @@ fn payloads() -> Vec<Value> {
         roster_seq: 2,
         status_seq: 7,
         nat: nat.clone(),
+        relays: RelayTags::default(),
     };
     let answer = Answer {
         lifetime: 600,
@@ -317,7 +347,9 @@ fn payloads() -> Vec<Value> {
         status_seq: 7,
         sent,
         nat: nat.clone(),
+        relays: RelayTags::default(),
     };
+    let update = Update { candidates: candidates(), nat, relays: RelayTags::default() };
     let plain = |mapping| NatReport { mapping, ..NatReport::default() };
     let sequential = Mapping::Sequential { last: 40_123, step: -2 };
     let refused = |why| ("welcome", Welcome::Refused(why).to_bytes());
@@ -330,13 +362,21 @@ fn payloads() -> Vec<Value> {
         ("offer", offer.to_bytes()),
         ("offer", Offer { candidates: Candidates::default(), ..offer.clone() }.to_bytes()),
         ("answer", answer.to_bytes()),
-        ("update", Update { candidates: candidates(), nat }.to_bytes()),
-        ("join", Join { nat: plain(Mapping::Random), ..join }.to_bytes()),
+        ("update", update.to_bytes()),
+        ("join", Join { nat: plain(Mapping::Random), ..join.clone() }.to_bytes()),
         ("welcome", naming.to_bytes()),
         ("welcome", attesting.to_bytes()),
-        ("offer", Offer { nat: attested(sequential), ..offer }.to_bytes()),
-        ("answer", Answer { nat: plain(Mapping::None), ..answer }.to_bytes()),
-        ("update", Update { candidates: candidates(), nat: attested(Mapping::Random) }.to_bytes()),
+        ("offer", Offer { nat: attested(sequential), ..offer.clone() }.to_bytes()),
+        ("answer", Answer { nat: plain(Mapping::None), ..answer.clone() }.to_bytes()),
+        ("update", Update { nat: attested(Mapping::Random), ..update.clone() }.to_bytes()),
+        ("join", Join { relays: relays::tags(3), ..join.clone() }.to_bytes()),
+        ("welcome", relaying.to_bytes()),
+        ("offer", Offer { relays: relays::tags(3), ..offer.clone() }.to_bytes()),
+        (
+            "answer",
+            Answer { relays: relays::tags(1), nat: plain(Mapping::None), ..answer.clone() }.to_bytes(),
+        ),
+        ("update", Update { relays: relays::tags(2), ..update }.to_bytes()),
     ];
     made.map(|(kind, bytes)| json!({ "kind": kind, "bytes": hex(bytes) })).to_vec()
 }
