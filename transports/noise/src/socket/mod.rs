@@ -29,6 +29,7 @@ pub(crate) mod tcp;
 mod tests;
 pub(crate) mod tunnel;
 mod udp;
+pub(crate) mod way;
 
 use std::{
     io::{self, IoSliceMut},

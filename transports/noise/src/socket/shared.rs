@@ -145,6 +145,9 @@ impl Shared {
         self.probers.add(prober)
     }
 
+    /// A link is over: so is what needs it.
+    pub(crate) fn link_ended(&self, _link: u64) {}
+
     pub(crate) fn remove_link(&self, link: u64) {
         self.probers.remove(link);
     }
