@@ -23,13 +23,16 @@ pub(super) struct Opened {
     pub(super) _dialled: Option<tcp::Dialled>,
 }
 
-/// Opens a path to a candidate, as one that stands by. Where it fails, the address that was asked, if there was one.
+/// Where it failed, the address that was asked, if there was one.
+pub(super) type Outcome = Result<Opened, Option<SocketAddr>>;
+
+/// Opens a path to a candidate, as one that stands by.
 pub(super) async fn open(
     connection: Connection,
     shared: Arc<Shared>,
     prober: Arc<Prober>,
     remote: Remote,
-) -> Result<Opened, Option<SocketAddr>> {
+) -> Outcome {
     let (address, dialled) = match remote {
         Remote::Udp(remote) => (shared.udp_address(remote).ok_or(None)?, None),
         Remote::Tcp(remote) => {

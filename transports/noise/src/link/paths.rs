@@ -20,7 +20,7 @@ use wayside_path::{Action, Kind, PathKey, Paths, Sample};
 use super::{
     board::{Board, LinkEvent, kind_and_remote, view},
     keep_alive,
-    opening::{Opened, open},
+    opening::{Opened, Outcome, open},
 };
 use crate::{
     CloseReason, Remote, Secret32,
@@ -52,7 +52,7 @@ pub(super) struct Keeper {
     origin: Instant,
     open: BTreeMap<PathKey, Open>,
     candidates: Vec<Remote>,
-    opening: FuturesUnordered<BoxFuture<'static, (usize, Remote, Result<Opened, Option<SocketAddr>>)>>,
+    opening: FuturesUnordered<BoxFuture<'static, (usize, Remote, Outcome)>>,
     /// The only path that QUIC has, and that leads nowhere.
     stump: Option<Path>,
     prober: Arc<Prober>,
@@ -427,7 +427,7 @@ impl Keeper {
         self.opening.push(async move { (candidate, remote, opening.await) }.boxed());
     }
 
-    fn tried(&mut self, candidate: usize, remote: Remote, opened: Result<Opened, Option<SocketAddr>>) {
+    fn tried(&mut self, candidate: usize, remote: Remote, opened: Outcome) {
         // It may be another address by now.
         let candidate = (self.candidates.get(candidate) == Some(&remote)).then_some(candidate);
         match opened {
