@@ -85,6 +85,7 @@ mod links;
 mod messages;
 mod node;
 mod reach;
+mod relays;
 mod requests;
 mod store;
 mod times;

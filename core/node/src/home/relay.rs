@@ -73,7 +73,9 @@ impl Relay {
     /// One sentence that says what an amount looks like.
     pub fn parse_amount(text: &str) -> Result<Option<u64>, String> {
         let wrong = || {
-            format!("`{text}` is no amount: write 2 MB/s, 50 GB or {UNLIMITED} (kB, MB, GB, TB; KiB, MiB, GiB, TiB)")
+            format!(
+                "`{text}` is no amount: write 2 MB/s, 50 GB or {UNLIMITED} (kB, MB, GB, TB; KiB, MiB, GiB, TiB)"
+            )
         };
         let trimmed = text.trim();
         if trimmed.eq_ignore_ascii_case(UNLIMITED) {
@@ -87,7 +89,8 @@ impl Relay {
             unit => UNITS.iter().find(|(name, _)| name.eq_ignore_ascii_case(unit)).ok_or_else(wrong)?.1,
         };
         let (whole, part) = number.split_once('.').unwrap_or((number, "0"));
-        let digits = u32::try_from(part.len()).ok().filter(|digits| (1..=3).contains(digits)).ok_or_else(wrong)?;
+        let digits =
+            u32::try_from(part.len()).ok().filter(|digits| (1..=3).contains(digits)).ok_or_else(wrong)?;
         let whole: u64 = whole.parse().map_err(|_| wrong())?;
         let part: u64 = part.parse().map_err(|_| wrong())?;
         let part = unit.checked_mul(part).ok_or_else(wrong)? / 10u64.pow(digits);
@@ -118,11 +121,7 @@ impl Relay {
             ("circuits", self.circuits != before.circuits, number(self.circuits)),
             ("friend_rate", self.friend_rate != before.friend_rate, rate(self.friend_rate)),
             ("friend_month", self.friend_month != before.friend_month, month(self.friend_month)),
-            (
-                "friend_circuits",
-                self.friend_circuits != before.friend_circuits,
-                number(self.friend_circuits),
-            ),
+            ("friend_circuits", self.friend_circuits != before.friend_circuits, number(self.friend_circuits)),
             ("hand_on", self.hand_on != before.hand_on, number(u32::from(self.hand_on))),
         ];
         edit(path, |document| {
@@ -186,7 +185,9 @@ mod tests {
         }
         assert_eq!(Relay::parse_amount("Unlimited"), Ok(None));
         assert_eq!(Relay::write_amount(None), "unlimited");
-        for nonsense in ["", "MB", "-1 MB", "0", "0 GB", "1 Mb it", "1.2345 GB", "1..2 GB", "99999999999 TB", "2 MB/m"] {
+        for nonsense in
+            ["", "MB", "-1 MB", "0", "0 GB", "1 Mb it", "1.2345 GB", "1..2 GB", "99999999999 TB", "2 MB/m"]
+        {
             assert!(Relay::parse_amount(nonsense).unwrap_err().contains("is no amount"), "{nonsense}");
         }
     }
@@ -216,7 +217,9 @@ mod tests {
         assert_eq!(read("").unwrap(), Relay::default());
         assert_eq!(read("rate = 5000").unwrap().rate, Some(5000));
         assert_eq!(read("rate = 'unlimited'").unwrap().rate, None);
-        for wrong in ["rate = 'much'", "month = 0", "month = -1", "circuits = -1", "hand_on = 300", "speed = 1"] {
+        for wrong in
+            ["rate = 'much'", "month = 0", "month = -1", "circuits = -1", "hand_on = 300", "speed = 1"]
+        {
             assert!(read(wrong).is_err(), "{wrong}");
         }
     }

@@ -36,10 +36,11 @@ impl Store {
     pub(crate) fn relay_offers(&self) -> Result<Vec<(DeviceId, Vec<u8>)>, StoreError> {
         self.read(|transaction| {
             let table = transaction.open_table(OFFERS)?;
-            let offer = |entry: Result<(redb::AccessGuard<'_, [u8; 16]>, redb::AccessGuard<'_, &[u8]>), _>| {
-                let (device, bytes) = entry?;
-                Ok((DeviceId(device.value()), bytes.value().to_vec()))
-            };
+            let offer =
+                |entry: Result<(redb::AccessGuard<'_, [u8; 16]>, redb::AccessGuard<'_, &[u8]>), _>| {
+                    let (device, bytes) = entry?;
+                    Ok((DeviceId(device.value()), bytes.value().to_vec()))
+                };
             table.iter()?.map(offer).collect()
         })
     }
