@@ -164,3 +164,23 @@ fn one_datagram_waits_for_one_batch_of_a_flood_at_most() {
         assert!(bytes(&before) <= 2 * 65_536, "{}", bytes(&before));
     }
 }
+
+#[test]
+fn large_batches_with_pauses_between_get_no_more() {
+    let mut world = World::new(Limits::default());
+    let (bursts, bursts_end) = world.pair(1, 9, 0);
+    let (steady, _) = world.pair(2, 9, 1);
+    let mut got = [0, 0];
+    world.send(&bursts, 54, 1_200);
+    for _ in 0..5_000 {
+        (0..2).for_each(|_| world.send(&steady, 1, 1_200));
+        let sent = world.switch.poll_transmit(world.now).unwrap();
+        let burst = sent.via == bursts_end.via;
+        got[usize::from(burst)] += sent.contents.len();
+        if burst {
+            // Its queue is empty at this moment.
+            world.send(&bursts, 54, 1_200);
+        }
+    }
+    assert!(got[1] > 1 << 20 && got[1].abs_diff(got[0]) <= got[0] / 10 + 2 * 65_536, "{got:?}");
+}
