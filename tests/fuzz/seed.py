@@ -46,10 +46,26 @@ for i, v in enumerate(check.vectors("payloads")):
     if v["kind"] == "update":
         seed("candidates", "vector", cbor(check.whole(data)[0]))
         seed("nat", f"vector-{i}", cbor((*check.whole(data)[1:], None)[0]))
-    if v["kind"] == "welcome" and len(check.whole(data)[1]) > 7:
+        if len(check.whole(data)) > 2:
+            seed("relay_tags", f"vector-{i}", cbor(check.whole(data)[2]))
+    if v["kind"] == "welcome" and len(check.whole(data)[1]) == 8:
         seed("reflectors", f"vector-{i}", cbor(check.whole(data)[1][7]))
 seed("nat", "sequential", cbor([[3, 40_123, -2], []]))
 seed("nat", "of-the-future", cbor([[9, b"x", 1], [], 7]))
+
+seed("relay_tags", "three", cbor([bytes([n] * 6) for n in range(3)]))
+seed("relay_tags", "four", cbor([bytes([n] * 6) for n in range(4)]))
+seed("relay_tags", "long", cbor([bytes(7)]))
+
+for i, v in enumerate(check.vectors("tokens")):
+    if v["kind"] == "token":
+        token = bytes.fromhex(v["token"])
+        seed("token", f"vector-{i}", token)
+        if "error" not in v:
+            blocks = [says for says, _ in check.whole(token)]
+            seed("token_signed", f"vector-{i}", blocks[0])
+            for says in blocks[1:2]:
+                seed("token_handed_on", f"vector-{i}", says)
 
 for i, v in enumerate(check.vectors("identity")):
     card = bytes.fromhex(v["card"])
