@@ -77,6 +77,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic))]
 
 pub mod api;
+mod boards;
 mod bridges;
 mod clock;
 mod driver;
@@ -89,6 +90,7 @@ mod requests;
 mod store;
 mod times;
 
+pub use boards::own_kinds;
 pub use clock::{NodeClock, bridge_context};
 pub use home::{BridgeConfig, Config, Home, HomeError, Limits, Network, Portmap, Stun, StunServer};
 pub use links::{Peer, Protocol, Served};

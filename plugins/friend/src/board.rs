@@ -357,3 +357,7 @@ impl Board {
         if bytes.starts_with(&self.id) && number <= self.last { number } else { 0 }
     }
 }
+
+#[cfg(test)]
+#[path = "board_tests.rs"]
+mod tests;

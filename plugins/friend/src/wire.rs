@@ -287,3 +287,7 @@ fn frame<T: Encode<()>>(value: &T) -> io::Result<Vec<u8>> {
     }
     Ok(bytes)
 }
+
+#[cfg(test)]
+#[path = "wire_tests.rs"]
+mod tests;

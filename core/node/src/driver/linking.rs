@@ -77,6 +77,7 @@ impl Actor {
         let now = self.now();
         self.parts.engine.observed(now, &live.session, StepKind::Path, steps::linked(&live));
         driver.0.links_changed.send_replace(());
+        self.try_bridges_over_links();
         driver.tell(event);
         let (protocols, tasks) = (Arc::clone(&self.parts.protocols), self.parts.tasks.clone());
         let session = Session { link: live, protocols, driver, tasks };

@@ -14,6 +14,7 @@ use wayside_proto::engine::{Config as EngineConfig, Engine};
 use crate::api::types::{ApiError, ErrorCode, MessageState, NodeKind};
 #[cfg(feature = "api")]
 use crate::api::{ApiClient, Server};
+use crate::boards;
 use crate::bridges::BridgeEnvironment;
 use crate::clock::{NodeClock, SystemEntropy};
 use crate::driver::{Actor, Driver, Parts};
@@ -192,11 +193,13 @@ impl NodeBuilder {
         let reach = Reach::new(listen.clone(), &endpoint, !listed.is_empty(), is_simulated);
         reach.answer(config.network.stun);
         let (driver, mailbox) = Driver::new(store, clock, config.limits, reach.clone());
-        let own: [(&str, Arc<dyn Protocol>); 5] = [
+        let registry = boards::with_own_kinds(registry, &driver);
+        let own: [(&str, Arc<dyn Protocol>); 6] = [
             (ping::NAME, Arc::new(ping::Echo)),
             (card::NAME, Arc::new(card::Receiver(driver.clone()))),
             (address::NAME, Arc::new(address::Receiver::new(reach.clone()))),
             (renew::NAME, Arc::new(renew::Replier(driver.clone()))),
+            (boards::PROTOCOL, Arc::new(boards::Server::new(driver.clone()))),
             (messages::NAME, Arc::new(messages::Inbox(driver.clone()))),
         ];
         for (name, protocol) in own {

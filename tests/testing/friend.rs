@@ -1,0 +1,157 @@
+//! Ann and Bob, who meet through Rita: how long it takes, in simulated time, and what ends it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep, timeout};
+use wayside::api::types::{Accept, AddBridge, BridgeView, ChangeFriend, NewInvite};
+use wayside::bridge::{MemoryService, Registry, Timestamp};
+use wayside::link::Network;
+use wayside::testing::MemoryNetwork;
+use wayside::{Home, Node, NodeClock};
+
+/// One way between any two.
+const LEG: Duration = Duration::from_millis(40);
+/// What the machines may take beside the network, of which the simulation has nearly none.
+const SLACK: Duration = Duration::from_millis(50);
+/// For cards to arrive and records to be taken back.
+const SETTLE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(60);
+
+struct Circle {
+    ann: Node,
+    bob: Node,
+    rita: Node,
+    _folder: tempfile::TempDir,
+}
+
+impl Circle {
+    /// Ann and Bob are each linked with Rita, whom they met at a service that they do not use any more. She lets both.
+    async fn new() -> Self {
+        let clock = NodeClock::simulated(Timestamp::from_secs(1_767_225_600));
+        let service = MemoryService::builder().clock(Arc::new(clock)).build();
+        let network = MemoryNetwork::new(LEG);
+        let folder = tempfile::tempdir().unwrap();
+        let mut nodes = Vec::new();
+        for (name, number) in [("ann", 1), ("bob", 2), ("rita", 3)] {
+            let home = Home::init_seeded(&folder.path().join(name), name, &[number; 32]).unwrap();
+            let builder = Node::builder(home, Registry::new().with(service.clone()))
+                .clock(clock)
+                .seed([number; 32])
+                .network(Network::Memory(network.clone()))
+                .listen(vec![format!("udp://10.0.0.{number}:4040")]);
+            let node = builder.start().await.unwrap();
+            add(&node, "memory", "member", name).await;
+            nodes.push(node);
+        }
+        let [ann, bob, rita]: [Node; 3] = nodes.try_into().unwrap();
+        for friend in [&ann, &bob] {
+            befriend(&rita, friend).await;
+        }
+        for name in ["ann", "bob"] {
+            let change = ChangeFriend { allow: vec!["meet".into()], ..ChangeFriend::default() };
+            rita.change_friend(name, change).await.unwrap();
+        }
+        for friend in [&ann, &bob] {
+            let view = add(friend, "friend", "friend", "Rita").await;
+            assert_eq!(view.locators, [format!("friend:{}", rita.id().account)]);
+            friend.remove_bridge("memory").await.unwrap();
+        }
+        sleep(SETTLE).await;
+        Self { ann, bob, rita, _folder: folder }
+    }
+
+    /// Ann and Bob become friends, at Rita's.
+    async fn befriend(&self) -> Duration {
+        let began = Instant::now();
+        befriend(&self.ann, &self.bob).await;
+        began.elapsed()
+    }
+
+    /// They lose sight of each other.
+    async fn part(&self) {
+        sleep(SETTLE).await;
+        let link = timeout(PATIENCE, self.ann.connect("bob")).await.unwrap().unwrap().link;
+        link.close("the test says so");
+        sleep(SETTLE).await;
+        assert!(self.ann.linked("bob").await.unwrap().is_none());
+        assert!(self.bob.linked("ann").await.unwrap().is_none());
+    }
+}
+
+async fn add(node: &Node, kind: &str, option: &str, value: &str) -> BridgeView {
+    let options = [(option.to_owned(), value.to_owned())].into();
+    let bridge = AddBridge { kind: kind.to_owned(), name: None, options };
+    timeout(PATIENCE, node.add_bridge(bridge)).await.unwrap().unwrap()
+}
+
+async fn befriend(inviter: &Node, guest: &Node) {
+    let wanted = NewInvite { bridges: Vec::new(), uses: 1, expires_in_secs: 3600 };
+    let invite = inviter.invite(wanted).await.unwrap().invite;
+    let accepted = guest.accept_invite(Accept { invite, name: None, wait_ms: 60_000 }).await.unwrap();
+    let name = accepted.friend.unwrap();
+    timeout(PATIENCE, guest.connect(&name)).await.unwrap().unwrap();
+}
+
+async fn bridge(node: &Node) -> BridgeView {
+    node.bridges().await.unwrap().into_iter().find(|bridge| bridge.kind == "friend").unwrap()
+}
+
+/// A round trip through the friend, Ann to Rita to Bob and back, and one between the two: nothing else waits for anything.
+#[tokio::test(start_paused = true)]
+async fn meeting_through_a_friend_takes_two_round_trips() {
+    let circle = Circle::new().await;
+    let befriended = circle.befriend().await;
+    assert!(befriended <= 6 * LEG + SLACK + Duration::from_secs(1), "becoming friends took {befriended:?}");
+    for _ in 0..3 {
+        circle.part().await;
+        let wanted = Instant::now();
+        timeout(PATIENCE, circle.ann.connect("bob")).await.unwrap().unwrap();
+        let took = wanted.elapsed();
+        println!("becoming friends took {befriended:?}, meeting again {took:?}, with legs of {LEG:?}");
+        assert!(took >= 6 * LEG, "{took:?} is less than the legs take");
+        assert!(took <= 6 * LEG + SLACK, "{took:?}");
+    }
+}
+
+/// Who is let no longer meets nobody there, and who is let again does at once.
+#[tokio::test(start_paused = true)]
+async fn what_she_takes_back_ends_and_what_she_gives_begins() {
+    let circle = Circle::new().await;
+    circle.befriend().await;
+    circle.part().await;
+    let let_bob = async |allow: bool| {
+        let word = vec!["meet".to_owned()];
+        let change = match allow {
+            true => ChangeFriend { allow: word, ..ChangeFriend::default() },
+            false => ChangeFriend { deny: word, ..ChangeFriend::default() },
+        };
+        circle.rita.change_friend("bob", change).await.unwrap();
+        sleep(Duration::from_secs(2)).await;
+    };
+    let_bob(false).await;
+    let view = bridge(&circle.bob).await;
+    assert!(!view.healthy && view.error.as_ref().unwrap().contains("meet"), "{view:?}");
+    assert!(bridge(&circle.ann).await.healthy, "she still lets Ann");
+    assert!(timeout(Duration::from_secs(20), circle.ann.connect("bob")).await.is_err());
+    let_bob(true).await;
+    let view = bridge(&circle.bob).await;
+    assert!(view.healthy, "{view:?}");
+    timeout(PATIENCE, circle.bob.connect("ann")).await.unwrap().unwrap();
+}
+
+/// The bridge is there while the link is, and again as soon as it is again.
+#[tokio::test(start_paused = true)]
+async fn the_bridge_comes_and_goes_with_the_link() {
+    let Circle { ann, bob, rita, _folder } = Circle::new().await;
+    // She can be met again in another way; bridges of hers are none of theirs.
+    let link = ann.connect("rita").await.unwrap().link;
+    drop(bob);
+    link.close("the test says so");
+    sleep(Duration::from_millis(1)).await;
+    // Ann goes on wanting Rita and has no other bridge: only Rita can come to her.
+    sleep(Duration::from_secs(600)).await;
+    let view = bridge(&ann).await;
+    assert!(!view.healthy && view.error.as_ref().unwrap().contains("rita"), "{view:?}");
+    drop(rita);
+}
