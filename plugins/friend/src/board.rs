@@ -128,14 +128,14 @@ impl Board {
     /// Too many came.
     pub fn ask(&mut self, now: Now, owner: Owner) -> Result<(), Refusal> {
         let account = self.friends.entry(owner).or_default();
-        let free = account.paid_until.max(now.elapsed);
+        let paid_until = account.paid_until.max(now.elapsed).saturating_add(self.limits.every);
         let bearable = now.elapsed.saturating_add(self.limits.every.saturating_mul(self.limits.burst));
-        if free >= bearable {
+        if paid_until > bearable {
             // A second's worth, rather than one request at a time.
-            let retry = Duration::from_secs(1).max(free.saturating_sub(bearable));
+            let retry = Duration::from_secs(1).max(paid_until.saturating_sub(bearable));
             return Err(Refusal { reason: Reason::TooFast, retry: Some(retry) });
         }
-        account.paid_until = free.saturating_add(self.limits.every);
+        account.paid_until = paid_until;
         Ok(())
     }
 

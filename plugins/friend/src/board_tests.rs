@@ -90,7 +90,7 @@ fn whoever_has_the_most_makes_room() {
     board.leave(at(0), BOB, note(1, b"bob's")).unwrap();
     board.leave(at(0), ANN, note(3, b"another")).unwrap();
     assert_eq!(found(&mut board, at(0), 1), ["ann's", "bob's"]);
-    assert_eq!(found(&mut board, at(0), 2), [[2], [3], [4]], "the oldest went");
+    assert_eq!(found(&mut board, at(0), 2), ["\u{2}", "\u{3}", "\u{4}"], "the oldest went");
     // Where all have as much nobody has to go for another.
     board.leave(at(0), BOB, note(3, b"his second")).unwrap();
     assert_eq!(board.len(), 6);

@@ -46,7 +46,7 @@ fn its_form_on_the_wire_stays() {
         "82078100".to_owned(),
         format!("8207820183{id}1a6955b90043090909"),
         format!("8207840282{id}{other}{position}1840"),
-        format!("8207830382{id}{other}f6"),
+        format!("8207820382{id}{other}"),
         "8207820404".to_owned(),
         "8207820505".to_owned(),
         format!("8207820681{position}"),
@@ -60,7 +60,7 @@ fn its_form_on_the_wire_stays() {
         format!("820785028183{id}0143090909{position}f502"),
         "82078103".to_owned(),
         "820783040402".to_owned(),
-        "8207830400f6".to_owned(),
+        "8207820400".to_owned(),
     ];
     for (what, expected) in replies().into_iter().zip(expected) {
         assert_eq!(hex(Answer { number: 7, what }), expected);
