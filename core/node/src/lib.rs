@@ -71,7 +71,7 @@
 //! # Not here
 //!
 //! What a message of a meeting says, and when to meet, is `wayside-proto`'s; how packets are sealed is `wayside-noise`'s; what a service is like is its
-//! plugin's, and this crate knows none of them by name. On systems without Unix sockets the local API is not served yet, since a loopback port would be open
+//! plugin's, and this crate knows none of them by name but `friend`, which goes over its own links. On systems without Unix sockets the local API is not served yet, since a loopback port would be open
 //! to everybody on the machine: a node that is to serve it says so when it is started.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic))]

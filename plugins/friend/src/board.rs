@@ -249,6 +249,11 @@ impl Board {
         self.friends.remove(&owner);
     }
 
+    /// Whose records are held.
+    pub fn owners(&self) -> Vec<Owner> {
+        self.friends.iter().filter(|(_, account)| account.records > 0).map(|(owner, _)| *owner).collect()
+    }
+
     /// How many records are held.
     pub fn len(&self) -> usize {
         self.entries.len()

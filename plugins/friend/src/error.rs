@@ -9,7 +9,7 @@ use crate::limits::{Reason, Refusal};
 /// Why a friend did not do what was asked.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum FriendError {
-    #[error("this bridge goes over the links of a node: run `wayside up`, and try it there")]
+    #[error("a friend bridge goes over the links of a running node, and cannot be opened without one")]
     Unplugged,
     #[error("`{0}` is no account that a place could be named by")]
     Account(String),
@@ -27,7 +27,7 @@ pub(crate) enum FriendError {
 
 const fn advice(reason: Reason) -> &'static str {
     match reason {
-        Reason::NotAllowed => " (they say `wayside friend allow`, our name, `meet`)",
+        Reason::NotAllowed => " (they say so with `wayside friend allow meet`)",
         Reason::FriendFull | Reason::Full => "; it comes back as records expire",
         Reason::TooLarge | Reason::TooFast | Reason::TooMany | Reason::Other => "",
     }

@@ -39,7 +39,7 @@ impl BridgeKind for FriendKind {
         const OPTIONS: &[OptionSpec] = &[OptionSpec {
             name: "friend",
             value: "FRIEND",
-            help: "the friend, by name or account; lets you with `wayside friend allow NAME meet`",
+            help: "the friend, by name or account; they let you with `wayside friend allow meet`",
             required: true,
             path: false,
         }];

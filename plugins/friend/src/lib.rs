@@ -2,7 +2,7 @@
 //!
 //! # The model
 //!
-//! Rita, who lets them (`wayside friend allow NAME meet`), holds small sealed records for her friends in memory, and tells whoever watches a
+//! Rita, who lets them (`wayside friend allow meet`), holds small sealed records for her friends in memory, and tells whoever watches a
 //! slot at once what came under it. That is a [`Board`]; a [`Host`] serves it over streams. Her friends' bridges ask her over a stream of
 //! the protocol [`PROTOCOL`], which a [`Carrier`] opens: in a node, over the link that it has with her anyway.
 //!

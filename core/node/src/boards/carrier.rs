@@ -13,8 +13,9 @@ use super::PROTOCOL;
 use crate::api::words;
 use crate::driver::{Driver, Want};
 
-/// How long a bridge waits for a link: as long as a meeting takes where the friend is there. A link that comes later has the bridge tried again.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long one request waits for a link. It is made three times, which is as long as a meeting takes where the friend is there; a link that comes later
+/// has the bridge tried again.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Finds friends in the book of a node.
 #[derive(Debug)]

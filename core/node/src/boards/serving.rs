@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use wayside_bridge::Entropy;
-use wayside_bridge_friend::{Gate, Host, Limits, Owner, Served};
+use wayside_bridge_friend::{Gate, Host, Limits, Owner};
 use wayside_noise::Stream;
 use wayside_proto::crypto::keys::AccountId;
 use wayside_proto::engine::Grant;
@@ -14,7 +14,7 @@ use crate::driver::Driver;
 use crate::links::{Peer, Protocol};
 
 /// Serves the board of this node. It is in memory: what lies there is gone with the node, and lives for two days at most in any case.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Server {
     driver: Driver,
     host: Host,
@@ -28,6 +28,26 @@ impl Server {
         let host = Host::new(id, Limits::default(), Arc::new(*driver.clock()));
         Self { driver, host }
     }
+
+    /// Lets go of what friends left who are not let any more, or are no friends.
+    pub(crate) async fn keep(self) {
+        let (mut grants, mut friends) = (self.driver.grants_changed(), self.driver.friends_changed());
+        loop {
+            let changed = tokio::select! {
+                changed = grants.changed() => changed,
+                changed = friends.changed() => changed,
+            };
+            if changed.is_err() {
+                return;
+            }
+            let owners = self.host.board().owners();
+            for owner in owners {
+                if !allowed(&self.driver, AccountId(owner.0)).await {
+                    self.host.board().forget(owner);
+                }
+            }
+        }
+    }
 }
 
 #[async_trait]
@@ -36,14 +56,8 @@ impl Protocol for Server {
         let (account, Stream { recv, send }) = (peer.account, stream);
         let owner = Owner(account.0);
         let gate = Letting { driver: &self.driver, account };
-        match self.host.serve(owner, recv, send, &gate).await {
-            Ok(()) => {}
-            Err(why) => {
-                tracing::debug!(%account, %why, "a friend's board stream ended");
-                if matches!(why, Served::NotAllowed) {
-                    self.host.board().forget(owner);
-                }
-            }
+        if let Err(why) = self.host.serve(owner, recv, send, &gate).await {
+            tracing::debug!(%account, %why, "a stream at the board ended");
         }
     }
 }
@@ -57,11 +71,7 @@ struct Letting<'a> {
 #[async_trait]
 impl Gate for Letting<'_> {
     async fn allowed(&self) -> bool {
-        let account = self.account;
-        let allowed = self.driver.look(move |engine, _| {
-            engine.friend(&account).is_some_and(|friend| friend.allows(Grant::Meet) && !friend.blocked())
-        });
-        allowed.await.unwrap_or(false)
+        allowed(self.driver, self.account).await
     }
 
     async fn revoked(&self) {
@@ -72,4 +82,11 @@ impl Gate for Letting<'_> {
             }
         }
     }
+}
+
+async fn allowed(driver: &Driver, account: AccountId) -> bool {
+    let allowed = driver.look(move |engine, _| {
+        engine.friend(&account).is_some_and(|friend| friend.allows(Grant::Meet) && !friend.blocked())
+    });
+    allowed.await.unwrap_or(false)
 }

@@ -194,12 +194,13 @@ impl NodeBuilder {
         reach.answer(config.network.stun);
         let (driver, mailbox) = Driver::new(store, clock, config.limits, reach.clone());
         let registry = boards::with_own_kinds(registry, &driver);
+        let board = boards::Server::new(driver.clone());
         let own: [(&str, Arc<dyn Protocol>); 6] = [
             (ping::NAME, Arc::new(ping::Echo)),
             (card::NAME, Arc::new(card::Receiver(driver.clone()))),
             (address::NAME, Arc::new(address::Receiver::new(reach.clone()))),
             (renew::NAME, Arc::new(renew::Replier(driver.clone()))),
-            (boards::PROTOCOL, Arc::new(boards::Server::new(driver.clone()))),
+            (boards::PROTOCOL, Arc::new(board.clone())),
             (messages::NAME, Arc::new(messages::Inbox(driver.clone()))),
         ];
         for (name, protocol) in own {
@@ -231,6 +232,7 @@ impl NodeBuilder {
         );
         let actor = tokio::spawn(actor.run(mailbox, stop.clone()));
         spawn_until(&tasks, &stop, accept_links(driver.clone(), Arc::clone(&endpoint)));
+        spawn_until(&tasks, &stop, board.keep());
         spawn_until(&tasks, &stop, reach.clone().keep(Arc::clone(&endpoint)));
         spawn_until(&tasks, &stop, measure::keep(reach.clone(), Arc::clone(&endpoint), listed));
         portmap::start(&reach, mappable, &config.network.portmap, &tasks, &stop)?;
