@@ -39,6 +39,8 @@ pub struct Channel {
     pub recv: Box<dyn AsyncRead + Send + Unpin>,
     /// To the friend.
     pub send: Box<dyn AsyncWrite + Send + Unpin>,
+    /// Whatever has to live as long as the stream does.
+    pub guard: Option<Box<dyn Send>>,
 }
 
 impl fmt::Debug for Channel {

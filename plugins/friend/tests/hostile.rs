@@ -258,7 +258,7 @@ impl Carrier for Lying {
             }
         });
         let (recv, send) = tokio::io::split(ours);
-        Ok(Channel { recv: Box::new(recv), send: Box::new(send) })
+        Ok(Channel { recv: Box::new(recv), send: Box::new(send), guard: None })
     }
 }
 
