@@ -8,7 +8,7 @@ use wayside::api::types::{Accept, AddBridge, BridgeView, ChangeFriend, NewInvite
 use wayside::bridge::{MemoryService, Registry, Timestamp};
 use wayside::link::Network;
 use wayside::testing::MemoryNetwork;
-use wayside::{Home, Node, NodeClock};
+use wayside::{Home, Node, NodeBuilder, NodeClock};
 
 /// One way between any two.
 const LEG: Duration = Duration::from_millis(40);
@@ -22,6 +22,7 @@ struct Circle {
     ann: Node,
     bob: Node,
     rita: Node,
+    start_rita: Box<dyn Fn() -> NodeBuilder>,
     _folder: tempfile::TempDir,
 }
 
@@ -33,14 +34,18 @@ impl Circle {
         let network = MemoryNetwork::new(LEG);
         let folder = tempfile::tempdir().unwrap();
         let mut nodes = Vec::new();
-        for (name, number) in [("ann", 1), ("bob", 2), ("rita", 3)] {
-            let home = Home::init_seeded(&folder.path().join(name), name, &[number; 32]).unwrap();
-            let builder = Node::builder(home, Registry::new().with(service.clone()))
+        let root = folder.path().to_owned();
+        let build = move |name: &str, number: u8| {
+            let home = Home::open(&root.join(name)).unwrap();
+            Node::builder(home, Registry::new().with(service.clone()))
                 .clock(clock)
                 .seed([number; 32])
                 .network(Network::Memory(network.clone()))
-                .listen(vec![format!("udp://10.0.0.{number}:4040")]);
-            let node = builder.start().await.unwrap();
+                .listen(vec![format!("udp://10.0.0.{number}:4040")])
+        };
+        for (name, number) in [("ann", 1), ("bob", 2), ("rita", 3)] {
+            Home::init_seeded(&folder.path().join(name), name, &[number; 32]).unwrap();
+            let node = build(name, number).start().await.unwrap();
             add(&node, "memory", "member", name).await;
             nodes.push(node);
         }
@@ -58,7 +63,7 @@ impl Circle {
             friend.remove_bridge("memory").await.unwrap();
         }
         sleep(SETTLE).await;
-        Self { ann, bob, rita, _folder: folder }
+        Self { ann, bob, rita, start_rita: Box::new(move || build("rita", 3)), _folder: folder }
     }
 
     /// Ann and Bob become friends, at Rita's.
@@ -147,18 +152,52 @@ async fn what_she_takes_back_ends_and_what_she_gives_begins() {
     timeout(PATIENCE, circle.bob.connect("ann")).await.unwrap().unwrap();
 }
 
-/// The bridge is there while the link is, and again as soon as it is again.
+/// Without a link with her both come as her guests: she gave each a token and the keys of her gate, and neither needs another bridge for that.
 #[tokio::test(start_paused = true)]
-async fn the_bridge_comes_and_goes_with_the_link() {
-    let Circle { ann, bob, rita, _folder } = Circle::new().await;
-    // She can be met again in another way; bridges of hers are none of theirs.
-    let link = ann.connect("rita").await.unwrap().link;
-    drop(bob);
-    link.close("the test says so");
-    sleep(Duration::from_millis(1)).await;
-    // Ann goes on wanting Rita and has no other bridge: only Rita can come to her.
+async fn who_has_no_link_with_her_comes_as_a_guest() {
+    let circle = Circle::new().await;
+    circle.befriend().await;
+    circle.part().await;
+    for friend in [&circle.ann, &circle.bob] {
+        friend.connect("rita").await.unwrap().link.close("the test says so");
+    }
+    sleep(SETTLE).await;
+    for friend in [&circle.ann, &circle.bob] {
+        assert!(friend.linked("rita").await.unwrap().is_none());
+        let view = bridge(friend).await;
+        assert!(view.healthy, "{view:?}");
+    }
+    let wanted = Instant::now();
+    timeout(PATIENCE, circle.ann.connect("bob")).await.unwrap().unwrap();
+    let took = wanted.elapsed();
+    println!("as guests: met in {took:?}");
+    assert!((8 * LEG..=8 * LEG + SLACK).contains(&took), "{took:?}");
+    // What she takes back ends that too.
+    let change = ChangeFriend { deny: vec!["meet".into()], ..ChangeFriend::default() };
+    circle.rita.change_friend("bob", change).await.unwrap();
+    sleep(SETTLE).await;
+    let view = bridge(&circle.bob).await;
+    assert!(!view.healthy, "{view:?}");
+    assert!(bridge(&circle.ann).await.healthy);
+}
+
+/// While she is away the bridge says so, and once she is back it works again.
+#[tokio::test(start_paused = true)]
+async fn the_bridge_goes_and_comes_with_her() {
+    let Circle { ann, bob, rita, start_rita, _folder } = Circle::new().await;
+    rita.shutdown().await;
     sleep(Duration::from_secs(600)).await;
-    let view = bridge(&ann).await;
-    assert!(!view.healthy && view.error.as_ref().unwrap().contains("rita"), "{view:?}");
+    for friend in [&ann, &bob] {
+        let view = bridge(friend).await;
+        assert!(!view.healthy && view.error.as_ref().unwrap().contains("no link with rita"), "{view:?}");
+    }
+    let rita = start_rita().start().await.unwrap();
+    // As often as bridges are tried at least.
+    sleep(Duration::from_secs(400)).await;
+    for friend in [&ann, &bob] {
+        let view = bridge(friend).await;
+        assert!(view.healthy, "{view:?}");
+    }
+    befriend(&ann, &bob).await;
     drop(rita);
 }
