@@ -17,8 +17,8 @@ pub use connect::{ConnectError, Wanted};
 pub use events::Events;
 
 use crate::api::types::{
-    Accept, Accepted, AddBridge, ApiError, BridgeView, ChangeFriend, Explanation, FriendView, Id, InboxView,
-    InvitePreview, InviteView, NewInvite, Send, Sent, StatusView,
+    Accept, Accepted, AddBridge, ApiError, BridgeView, ChangeFriend, ChangeRelay, Explanation, FriendView,
+    Id, InboxView, InvitePreview, InviteView, NewInvite, RelayView, Send, Sent, StatusView,
 };
 #[cfg(feature = "api")]
 use crate::api::{ApiClient, Server};
@@ -214,6 +214,22 @@ impl Node {
     /// An id is none, or the disk refuses.
     pub async fn mark_read(&self, ids: &[String]) -> Result<(), ApiError> {
         self.requests.mark_read(ids).await
+    }
+
+    /// What this machine forwards for friends, and who forwards for it.
+    ///
+    /// # Errors
+    /// The node is ending.
+    pub async fn relay(&self) -> Result<RelayView, ApiError> {
+        self.requests.relay().await
+    }
+
+    /// Changes what forwarding may cost, in the configuration and at once.
+    ///
+    /// # Errors
+    /// The change makes no sense, or the disk refuses.
+    pub async fn change_relay(&self, change: ChangeRelay) -> Result<RelayView, ApiError> {
+        self.requests.change_relay(change).await
     }
 
     /// Ends it: finishes what was asked, takes leave of the peers, lets go of the home.
