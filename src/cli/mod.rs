@@ -6,6 +6,7 @@
 mod accept;
 mod bridge;
 mod demo;
+mod doctor;
 mod exit;
 mod explain;
 mod friend;
@@ -127,6 +128,7 @@ enum Command {
     Inbox(inbox::Inbox),
     Status(status::Status),
     Explain(explain::Explain),
+    Doctor(doctor::Doctor),
     Demo(demo::Demo),
 }
 
@@ -146,6 +148,7 @@ async fn run(cli: Cli) -> Outcome {
         Command::Inbox(command) => command.run(&context).await,
         Command::Status(command) => command.run(&context).await,
         Command::Explain(command) => command.run(&context).await,
+        Command::Doctor(command) => command.run(&context).await,
         Command::Demo(command) => command.run(&context).await,
     }
 }

@@ -79,6 +79,7 @@
 pub mod api;
 mod bridges;
 mod clock;
+mod doctor;
 mod driver;
 mod home;
 mod links;

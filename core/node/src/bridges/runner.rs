@@ -17,7 +17,7 @@ use wayside_proto::engine::{BridgeName, Input};
 
 use super::jobs::{self, Job};
 use super::watcher::Watcher;
-use super::{BridgeEnvironment, Reporter, Slots, What, profile};
+use super::{BridgeEnvironment, Opened, Reporter, Slots, What, profile};
 use crate::api::types::{BridgeView, Time};
 use crate::clock::{self, SystemEntropy};
 use crate::home::{self, BridgeConfig};
@@ -38,6 +38,7 @@ pub(super) struct Runner {
     config: BridgeConfig,
     environment: BridgeEnvironment,
     status: Arc<Mutex<BridgeView>>,
+    opened: Opened,
 }
 
 impl Runner {
@@ -46,10 +47,11 @@ impl Runner {
         config: BridgeConfig,
         environment: BridgeEnvironment,
         status: Arc<Mutex<BridgeView>>,
+        opened: Opened,
     ) -> Self {
         let bridge = BridgeName(config.name.clone());
         let reporter = Reporter { bridge, run, reports: environment.found.clone() };
-        Self { reporter, config, environment, status }
+        Self { reporter, config, environment, status, opened }
     }
 
     /// Runs until it is cancelled.
@@ -85,6 +87,7 @@ impl Runner {
             self.refuse_jobs_for(wait, &mut jobs, error.message()).await;
             if error.retry() == Retry::Never {
                 bridge = None; // opens it anew, with whatever has changed
+                self.show(None);
             }
         }
     }
@@ -103,6 +106,7 @@ impl Runner {
             Some(bridge) => SharedBridge::clone(bridge),
             None => tokio::time::timeout(PATIENCE, self.open()).await.map_err(slow)??,
         };
+        self.show(Some(&bridge));
         let probe = tokio::time::timeout(PATIENCE, bridge.probe()).await.map_err(slow)??;
         *opened = Some(SharedBridge::clone(&bridge));
         Ok((bridge, probe))
@@ -183,6 +187,11 @@ impl Runner {
         while let Ok(Some(job)) = tokio::time::timeout_at(until, jobs.recv()).await {
             self.reporter.input(jobs::refuse(job, why)).await;
         }
+    }
+
+    /// Has others try it, or nobody.
+    fn show(&self, bridge: Option<&SharedBridge>) {
+        *self.opened.lock().unwrap_or_else(PoisonError::into_inner) = bridge.cloned();
     }
 
     fn change(&self, change: impl FnOnce(&mut BridgeView)) {
