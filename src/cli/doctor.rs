@@ -90,8 +90,8 @@ fn in_words(report: &Report) -> String {
     }
     if !report.reachable.is_empty() {
         lines.push(String::new());
-        lines.push("friends who are:".to_owned());
-        lines.extend(report.reachable.iter().map(reachable_line));
+        lines.push("a link with friends:".to_owned());
+        lines.extend(reachable_lines(&report.reachable));
     }
     for (title, topics) in SECTIONS {
         let findings = of(topics);
@@ -134,14 +134,29 @@ fn finding_lines(finding: &Finding, advised: &mut BTreeSet<String>) -> Vec<Strin
     let about = finding.about.as_ref().filter(|_| finding.topic == Topic::Bridges);
     let about = about.map(|about| format!("{}: ", one_line(about))).unwrap_or_default();
     let mut lines = vec![format!("  {:<8}{about}{}", word(finding.verdict), one_line(&finding.what))];
-    lines.extend(finding.why.iter().map(|why| format!("          {}", one_line(why))));
+    // From where it is reached is told kind by kind below.
+    let why = finding.why.iter().filter(|_| finding.topic != Topic::Reach);
+    lines.extend(why.map(|why| format!("          {}", one_line(why))));
     let new = finding.advice.iter().filter(|advice| advised.insert((*advice).clone()));
     lines.extend(new.map(|advice| format!("        → {}", one_line(advice))));
     lines
 }
 
-fn reachable_line(reachable: &Reachable) -> String {
-    format!("  {}", one_line(&reachable.what))
+/// The kinds of networks, those of which the same is said together.
+fn reachable_lines(reachable: &[Reachable]) -> Vec<String> {
+    let mut by_way: Vec<(&str, Vec<&str>)> = Vec::new();
+    for (network, way) in reachable.iter().filter_map(|it| it.what.split_once(": ")) {
+        match by_way.iter_mut().find(|(known, _)| *known == way) {
+            Some((_, networks)) => networks.push(network),
+            None => by_way.push((way, vec![network])),
+        }
+    }
+    let mut lines = Vec::new();
+    for (way, networks) in by_way {
+        lines.extend(networks.into_iter().map(|network| format!("  {}", one_line(network))));
+        lines.push(format!("        → {}", one_line(way)));
+    }
+    lines
 }
 
 /// The figures, for whoever knows what they mean.
@@ -218,7 +233,7 @@ mod tests {
         let mut advised = BTreeSet::new();
         let first = finding_lines(&finding("one"), &mut advised);
         assert_eq!(first.len(), 3, "{first:?}");
-        assert_eq!(first[0], "  bad     one");
+        assert_eq!(first.first().map(String::as_str), Some("  bad     one"));
         assert!(!first.iter().any(|line| line.contains(['\n', '\u{1b}'])), "{first:?}");
         assert_eq!(finding_lines(&finding("two"), &mut advised).len(), 2);
     }

@@ -21,13 +21,16 @@ pub(super) fn judge(facts: &Facts) -> (Vec<Finding>, Vec<Reachable>) {
     if is_open {
         findings.push(reach(facts, &reachable));
         findings.push(udp(facts));
-        findings.push(mapping(facts));
-        if facts.figures.mapping != MappingKind::None {
-            findings.push(hairpin(facts));
-            findings.push(lifetime(facts));
+        // What a router does to UDP matters where there is any.
+        if Front::of(facts) != Front::Blocked {
+            findings.push(mapping(facts));
+            if facts.figures.mapping != MappingKind::None {
+                findings.push(hairpin(facts));
+                findings.push(lifetime(facts));
+            }
+            findings.push(filtering(facts));
+            findings.push(portmap(facts));
         }
-        findings.push(filtering(facts));
-        findings.push(portmap(facts));
         findings.push(ipv6(facts));
         findings.push(stun(facts));
     }
@@ -133,7 +136,7 @@ fn network(facts: &Facts) -> Finding {
 fn udp(facts: &Facts) -> Finding {
     let (figures, links) = (&facts.figures, &facts.links);
     let finding = |verdict, what: &str| Finding::new(Topic::Udp, verdict, what);
-    let answers = || format!("{} of {} addresses that were asked answered", figures.answered, figures.asked);
+    let answers = || format!("{} of {} that were asked answered", figures.answered, figures.asked);
     match figures.udp {
         Known::Yes => finding(Verdict::Good, "UDP gets out to the internet and back in").because(match links
             .udp
@@ -319,27 +322,25 @@ fn stun(facts: &Facts) -> Finding {
         AnswersKind::Friends => "friends who may reflect can ask this machine how it sees them",
         AnswersKind::Anyone => "anybody can ask this machine how it sees them",
     };
-    let known =
-        usize::try_from(figures.responders).unwrap_or(usize::MAX).saturating_add(figures.stun_servers.len());
+    let listed = u64::try_from(figures.stun_servers.len()).unwrap_or(u64::MAX);
+    let whom = [(u64::from(figures.responders), "friend"), (listed, "listed server")];
+    let whom: Vec<String> = whom
+        .into_iter()
+        .filter(|(number, _)| *number > 0)
+        .map(|(number, what)| count(number, what))
+        .collect();
     let finding = |verdict, what: String| Finding::new(Topic::Stun, verdict, what).because(answers);
     if !figures.unresolved.is_empty() {
         let servers = figures.unresolved.join(", ");
         return finding(Verdict::Fair, format!("the name of {servers} cannot be resolved"))
             .advise([format!("see to the network's resolver, or to `stun_servers` in {}", facts.config)]);
     }
-    let finding = match known {
-        0 => {
-            finding(Verdict::Unknown, "nobody can be asked how this machine is seen from outside".to_owned())
-                .advise(who_would_tell(facts))
-        }
-        _ => finding(
-            Verdict::Good,
-            format!(
-                "{} and {} can be asked how this machine is seen from outside",
-                count(u64::from(figures.responders), "friend"),
-                count(figures.stun_servers.len() as u64, "listed server"),
-            ),
-        ),
+    let finding = if whom.is_empty() {
+        finding(Verdict::Unknown, "nobody can be asked how this machine is seen from outside".to_owned())
+            .advise(who_would_tell(facts))
+    } else {
+        let what = format!("{} can be asked how this machine is seen from outside", whom.join(" and "));
+        finding(Verdict::Good, what)
     };
     if figures.answers == AnswersKind::Off && Front::of(facts) == Front::Open {
         return finding.advise([format!(
@@ -379,7 +380,9 @@ pub(super) fn who_would_tell(facts: &Facts) -> Vec<String> {
 
 /// What would let friends in.
 fn open_the_router(facts: &Facts) -> Vec<String> {
-    let is_translated = !facts.interfaces.v4_public && facts.figures.mapping != MappingKind::None;
+    let is_blocked = Front::of(facts) == Front::Blocked;
+    let is_translated =
+        !is_blocked && !facts.interfaces.v4_public && facts.figures.mapping != MappingKind::None;
     if facts.figures.portmap.state != PortmapState::Off || !is_translated || !facts.interfaces.v4 {
         return Vec::new();
     }

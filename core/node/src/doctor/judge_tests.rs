@@ -252,7 +252,7 @@ fn udp_is_told_from_nobody_there() {
         (with_links(Known::Unknown, 0, &[]), Verdict::Unknown, "nobody on the internet could be asked"),
         (with_links(Known::Unknown, 1, &[]), Verdict::Unknown, "did not answer, and may be away"),
         (with_links(Known::Unknown, 0, &["Fay"]), Verdict::Unknown, "that network's fault or this one's"),
-        (with_links(Known::No, 2, &[]), Verdict::Bad, "0 of 2 addresses"),
+        (with_links(Known::No, 2, &[]), Verdict::Bad, "0 of 2 that were asked answered"),
         (with_links(Known::No, 1, &["Fay"]), Verdict::Bad, "the link with Fay came up over TCP alone"),
         (with_links(Known::No, 0, &["Fay", "Gil"]), Verdict::Bad, "tcp://0.0.0.0:443"),
         (with_links(Known::Yes, 2, &["Fay"]), Verdict::Good, "0 of 2"),
@@ -283,6 +283,14 @@ fn the_router_is_recommended_to_be_asked_only_where_there_is_one_and_it_would_he
     let finding = of(&public, Topic::Portmap);
     assert!(finding.verdict == Verdict::Good && !says(&finding, line), "{finding:?}");
     assert_eq!(of(&facts(), Topic::Portmap).verdict, Verdict::Unknown);
+}
+
+#[test]
+fn where_udp_is_blocked_nothing_is_said_of_what_routers_do_to_it() {
+    let blocked = with(|facts| (facts.figures.udp, facts.figures.asked) = (Known::No, 2));
+    let findings = judge(&blocked).0;
+    let about = [Topic::Mapping, Topic::Filtering, Topic::Hairpin, Topic::Lifetime, Topic::Portmap];
+    assert!(findings.iter().all(|it| !about.contains(&it.topic) && !says(it, "portmap =")), "{findings:?}");
 }
 
 #[test]

@@ -27,7 +27,6 @@ pub use report::{
 
 use crate::api::types::ApiError;
 use crate::requests::Requests;
-use crate::times::millis;
 
 /// Where it says what it is doing.
 #[derive(Clone, Debug)]
@@ -60,8 +59,7 @@ impl Requests {
         Ok(Report {
             verdict: judge::worst(&findings),
             node: self.kind,
-            // Times of a person's patience fit.
-            took_ms: millis(began.elapsed()) as u64,
+            took_ms: u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
             findings,
             reachable,
             figures: facts.figures,
