@@ -117,7 +117,7 @@ impl Endpoint {
     /// to its own outside address back in (RFC 5780, section 4.3), and how it chooses ports where the mapping turns out to depend on the destination.
     ///
     /// At most eight servers are asked, each at most at four addresses, with a few packets to each. Those on loopback are only where the endpoint is itself;
-    /// multicast and the like never. What a server says is no more than its word: who lies can have three packets of 20 bytes sent to an address on the
+    /// multicast and the like never. What a server says is no more than its word: who lies can have six packets of 20 bytes sent to an address on the
     /// internet. One measurement runs at a time; another waits.
     ///
     /// Dropping the future ends it and leaves nothing behind.
