@@ -80,6 +80,7 @@ pub mod api;
 mod boards;
 mod bridges;
 mod clock;
+mod doctor;
 mod driver;
 mod home;
 mod links;

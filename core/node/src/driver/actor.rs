@@ -7,6 +7,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use wayside_bridge::SharedBridge;
 use wayside_noise::{Endpoint, Link};
 use wayside_proto::Now;
 use wayside_proto::crypto::keys::AccountId;
@@ -192,6 +193,11 @@ impl Actor {
             ..bridge.view()
         };
         self.bridges.iter().map(view).collect()
+    }
+
+    /// Each bridge as it is, and the bridge itself where it could be opened.
+    pub(super) fn bridges_to_try(&self) -> Vec<(BridgeView, Option<SharedBridge>)> {
+        self.bridges.values().map(|bridge| (bridge.view(), bridge.opened())).collect()
     }
 
     fn reported(&mut self, report: Report) {
