@@ -43,12 +43,13 @@ const FRIEND: &[&str] = &[
     "path",
     "reason",
     "reflects",
+    "relay",
+    "relay_state",
     "relays",
     "remote",
     "rtt_ms",
     "step",
     "transport",
-    "via",
 ];
 const BRIDGE: &[&str] = &["bridge", "latency_ms", "note", "title", "works"];
 

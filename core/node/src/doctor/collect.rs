@@ -15,8 +15,10 @@ use super::Progress;
 use super::facts::{Carried, Facts, Interfaces, Listens};
 use super::report::{BridgeFigure, Family, Figures, FilteringKind, FriendFigure, Ipv6Kind, Known};
 use crate::api::types::{
-    AddressKind, ApiError, BridgeView, LinkState, MappingKind, NodeKind, PathKind, ReachView, Transport,
+    AddressKind, ApiError, BridgeView, LinkState, MappingKind, NodeKind, PathKind, ReachView, RelayState,
+    Transport,
 };
+use crate::driver::Driver;
 use crate::home::{self, Examined, Listen};
 use crate::links::{LiveLink, ping};
 use crate::reach::{Picture, PortMapping};
@@ -39,6 +41,8 @@ const DISK: Duration = Duration::from_secs(10);
 const LOOK: Duration = Duration::from_millis(100);
 /// How long a friend may take to answer a ping.
 const PING: Duration = Duration::from_secs(3);
+/// How long a friend who forwards may take to let us in.
+const RELAY: Duration = Duration::from_secs(3);
 /// How long what a friend tells over a link that has just come up is waited for.
 const TOLD: Duration = Duration::from_millis(500);
 /// Friends who are pinged.
@@ -174,12 +178,13 @@ async fn friends(requests: &Requests, progress: &Progress) -> Result<Vec<FriendF
                 transport: None,
                 family: None,
                 remote: None,
-                via: None,
+                relay: None,
                 rtt_ms: None,
                 step: None,
                 reason: None,
                 reflects: friend.granted(Grant::Reflect),
                 relays: friend.granted(Grant::Relay),
+                relay_state: None,
                 blocked: friend.blocked(),
             };
             (friend.account(), figure, engine.explain(&friend.account()))
@@ -212,7 +217,11 @@ async fn look_at(
         let rtt = timeout(PING, echoed).await.ok().and_then(Result::ok);
         // What answers nobody is told as it is listed, without a time.
         describe(&mut figure, &live);
+        figure.relay = requests.driver.relay_of(&live).await;
         figure.rtt_ms = rtt.map(millis).or(figure.rtt_ms);
+    }
+    if figure.relays && !figure.blocked {
+        figure.relay_state = tried_to_relay(&requests.driver, account).await;
     }
     if figure.link == LinkState::Down || figure.path == Some(PathKind::Relay) {
         let steps = requests.driver.store().run(move |store| store.steps(&account, steps)).await?;
@@ -221,6 +230,18 @@ async fn look_at(
         }
     }
     Ok(figure)
+}
+
+/// Whether a friend who forwards for us can be reached just now: by the best of its devices. `None` where its offer has not come yet.
+async fn tried_to_relay(driver: &Driver, account: AccountId) -> Option<RelayState> {
+    let relays = driver.relays();
+    let device = relays
+        .ranked()
+        .into_iter()
+        .find(|device| relays.offer_of(device).is_some_and(|offer| offer.account == account))?;
+    // Dropped at once: that it came up is what counts.
+    drop(driver.link_to_device(device, RELAY).await);
+    Some(relays.condition(driver, device).0.into())
 }
 
 fn describe(figure: &mut FriendFigure, live: &LiveLink) {

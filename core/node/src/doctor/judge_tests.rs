@@ -1,7 +1,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 use super::*;
-use crate::api::types::{LinkState, PathKind, PortmapView, Transport};
+use crate::api::types::{LinkState, PathKind, PortmapView, RelayState, Transport};
 use crate::doctor::facts::{Carried, Interfaces, Listens};
 use crate::doctor::report::{BridgeFigure, Family, Figures};
 
@@ -73,12 +73,13 @@ fn friend(name: &str) -> FriendFigure {
         transport: None,
         family: None,
         remote: None,
-        via: None,
+        relay: None,
         rtt_ms: None,
         step: None,
         reason: None,
         reflects: false,
         relays: false,
+        relay_state: None,
         blocked: false,
     }
 }
@@ -209,8 +210,20 @@ fn where_a_relay_is_needed_it_is_said_and_who_relays_is_named() {
     facts.figures.friends = vec![FriendFigure { relays: true, ..friend("Rita") }];
     let relays = of(&facts, Topic::Relays);
     assert_eq!((relays.verdict, relays.what.as_str()), (Verdict::Good, "Rita relays for you"));
+    assert!(says(&relays, "comes over the next link"), "{relays:?}");
+    facts.figures.friends[0].relay_state = Some(RelayState::Reachable);
+    assert_eq!(of(&facts, Topic::Relays).why, None);
+    let away = FriendFigure { relays: true, relay_state: Some(RelayState::Away), ..friend("Rolf") };
+    facts.figures.friends.push(away);
+    let relays = of(&facts, Topic::Relays);
+    assert_eq!((relays.verdict, relays.what.as_str()), (Verdict::Good, "Rita relays for you"));
+    assert!(says(&relays, "Rolf would too"), "{relays:?}");
     facts.figures.friends[0].blocked = true;
-    assert_eq!(of(&facts, Topic::Relays).verdict, Verdict::Fair);
+    let relays = of(&facts, Topic::Relays);
+    assert_eq!(relays.verdict, Verdict::Fair);
+    assert_eq!(relays.what, "Rolf would relay for you, and cannot be reached now");
+    facts.figures.friends.clear();
+    assert_eq!(of(&facts, Topic::Relays).what, "none of your friends relays for you");
 }
 
 #[test]
@@ -323,14 +336,14 @@ fn friends_are_told_of_by_how_they_are_linked_and_why_not() {
     let relayed = FriendFigure {
         path: Some(PathKind::Relay),
         transport: None,
-        via: Some("Rita".into()),
+        relay: Some("Rita".into()),
         ..FriendFigure { reason: Some("the NATs on both sides".into()), ..up.clone() }
     };
     let tcp = FriendFigure { transport: Some(Transport::Tcp), ..up.clone() };
     for (figure, verdict, what) in [
         (up, Verdict::Good, "Ada is linked directly by UDP over IPv6, 12 ms away"),
         (tcp, Verdict::Fair, "linked directly by TCP"),
-        (relayed, Verdict::Fair, "linked through Rita, 12 ms away the NATs on both sides"),
+        (relayed, Verdict::Fair, "linked through Rita, who relays, 12 ms away the NATs on both sides"),
         (
             step("no-way"),
             Verdict::Bad,

@@ -3,7 +3,7 @@
 use super::facts::Facts;
 use super::judge::{count, named};
 use super::report::{BridgeFigure, Finding, FriendFigure, Reachable, Topic, Verdict, Way};
-use crate::api::types::{LinkState, PathKind, Transport};
+use crate::api::types::{LinkState, PathKind, RelayState, Transport};
 
 /// A service that takes longer makes meetings wait, in milliseconds.
 const SLOW_MS: f64 = 3_000.0;
@@ -81,8 +81,11 @@ fn friend(friend: &FriendFigure) -> Option<Finding> {
     };
     match (friend.link, friend.path, friend.transport) {
         (LinkState::Up, Some(PathKind::Relay), _) => {
-            let via = friend.via.as_deref().unwrap_or("a friend");
-            Some(because(finding(Verdict::Fair, format!("{name} is linked through {via}{far}"))))
+            let relay = friend.relay.as_deref().unwrap_or("a friend");
+            Some(because(finding(
+                Verdict::Fair,
+                format!("{name} is linked through {relay}, who relays{far}"),
+            )))
         }
         (LinkState::Up, _, Some(Transport::Tcp)) => {
             Some(finding(Verdict::Fair, format!("{name} is linked directly by TCP{family}{far}")).because(
@@ -136,17 +139,31 @@ fn missed(friend: &FriendFigure, finding: &dyn Fn(Verdict, String) -> Finding) -
 
 /// Whether somebody forwards where no direct way is.
 pub(super) fn relays(facts: &Facts, reachable: &[Reachable]) -> Finding {
-    let relays: Vec<&str> = facts
-        .figures
-        .friends
-        .iter()
-        .filter(|friend| friend.relays && !friend.blocked)
-        .map(|friend| friend.friend.as_str())
-        .collect();
-    if !relays.is_empty() {
-        let relay = if relays.len() == 1 { "relays" } else { "relay" };
-        let what = format!("{} {relay} for you", relays.join(" and "));
-        return Finding::new(Topic::Relays, Verdict::Good, what);
+    let relays: Vec<&FriendFigure> =
+        facts.figures.friends.iter().filter(|friend| friend.relays && !friend.blocked).collect();
+    let (away, there): (Vec<&FriendFigure>, Vec<_>) =
+        relays.iter().partition(|friend| friend.relay_state == Some(RelayState::Away));
+    let names = |friends: &[&FriendFigure]| {
+        let names: Vec<_> = friends.iter().map(|friend| friend.friend.as_str()).collect();
+        names.join(" and ")
+    };
+    if !there.is_empty() {
+        let relay = if there.len() == 1 { "relays" } else { "relay" };
+        let finding =
+            Finding::new(Topic::Relays, Verdict::Good, format!("{} {relay} for you", names(&there)));
+        let unknown: Vec<_> = there.iter().copied().filter(|it| it.relay_state.is_none()).collect();
+        return if !away.is_empty() {
+            finding.because(format!("{} would too, and cannot be reached now", names(&away)))
+        } else if unknown.len() == there.len() {
+            finding.because("what it offers comes over the next link with it; until then it is not used")
+        } else {
+            finding
+        };
+    }
+    if !away.is_empty() {
+        let what = format!("{} would relay for you, and cannot be reached now", names(&away));
+        return Finding::new(Topic::Relays, Verdict::Fair, what)
+            .because("that machine is off, or is elsewhere since the last link with it");
     }
     let needed = reachable.iter().any(|it| it.way == Way::Relay);
     let (verdict, why) = match (reachable.is_empty(), needed) {

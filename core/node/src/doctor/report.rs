@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::api::types::{
-    AddressView, AnswersKind, LinkState, MappingKind, NodeKind, PathKind, PortmapView, Transport,
+    AddressView, AnswersKind, LinkState, MappingKind, NodeKind, PathKind, PortmapView, RelayState, Transport,
 };
 
 /// `POST /v1/doctor`
@@ -288,7 +288,7 @@ pub struct FriendFigure {
     /// The other end's address, where the path is direct.
     pub remote: Option<String>,
     /// Through which friend, where it is relayed.
-    pub via: Option<String>,
+    pub relay: Option<String>,
     /// A round trip just now, through the friend's node, in milliseconds.
     pub rtt_ms: Option<f64>,
     /// The last meeting's step that tells why there is no link, or none that is direct: its word (as in `explain`).
@@ -299,6 +299,8 @@ pub struct FriendFigure {
     pub reflects: bool,
     /// Whether this friend forwards for us.
     pub relays: bool,
+    /// Whether it could be reached for that just now; none where what it offers has not come yet, which it does over a link.
+    pub relay_state: Option<RelayState>,
     /// Whether I blocked them.
     pub blocked: bool,
 }
