@@ -259,6 +259,11 @@ impl Ways for Meet {
         self.talk.way(place).await.map(|(socket, way)| (socket, way.remote))
     }
 
+    async fn early(&self, place: usize) -> Option<(usize, SocketAddr)> {
+        self.number?;
+        self.talk.early(place).await
+    }
+
     async fn came(&self, place: usize) -> Option<TunnelId> {
         self.number?;
         let caller = self.talk.caller(place).await?;
