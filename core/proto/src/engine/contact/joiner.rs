@@ -55,6 +55,9 @@ pub(in crate::engine) struct StoredContact {
     /// When it is left once more, by the monotonic clock.
     #[cbor(skip)]
     next: Duration,
+    /// Whose invite it is, where that is known beforehand.
+    #[n(9)]
+    only: Option<AccountId>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
@@ -68,6 +71,9 @@ enum State {
     Refused(#[n(0)] Refusal),
     #[n(3)]
     Expired,
+    /// It led to somebody else than was expected.
+    #[n(4)]
+    Another,
 }
 
 /// How long the new friend stays wanted where no link comes up.
@@ -82,6 +88,7 @@ impl Engine {
         &mut self,
         invite: &Invite,
         alias: Option<String>,
+        only: Option<AccountId>,
     ) -> Result<ContactId, CommandError> {
         let id = ContactId(invite.key);
         if self.contacts.contains_key(&invite.key) {
@@ -127,6 +134,7 @@ impl Engine {
             since: time,
             tries: 1,
             next: Duration::ZERO,
+            only,
         };
         self.contacts.insert(invite.key, contact);
         self.keep_contact(&invite.key);
@@ -326,6 +334,7 @@ impl State {
             Self::Done(account, _) => ContactState::Done(account),
             Self::Refused(why) => ContactState::Refused(why),
             Self::Expired => ContactState::Expired,
+            Self::Another => ContactState::Another,
         }
     }
 }
