@@ -190,7 +190,7 @@ pub struct FriendView {
     pub remote: Option<String>,
     /// The link's smoothed round-trip time in milliseconds.
     pub rtt_ms: Option<f64>,
-    /// What I grant: `relay`, `mailbox`, `reflect`.
+    /// What I grant: `relay`, `mailbox`, `reflect`, `meet`.
     pub allows: Vec<String>,
     /// What they grant me.
     pub granted: Vec<String>,
@@ -235,7 +235,7 @@ pub struct ChangeFriend {
     pub rename: Option<String>,
     /// Blocks or unblocks.
     pub blocked: Option<bool>,
-    /// Grants to add: `relay`, `mailbox`, `reflect`.
+    /// Grants to add: `relay`, `mailbox`, `reflect`, `meet`.
     #[serde(default)]
     pub allow: Vec<String>,
     /// Grants to take back.

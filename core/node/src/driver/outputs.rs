@@ -75,8 +75,8 @@ impl Actor {
                     bridge.watch(slots);
                 }
             }
-            Output::Expect { session, reach, latency } => self.expect(session, reach, latency),
-            Output::Dial { session, reach, latency, patience } => {
+            Output::Expect { session, reach, latency, .. } => self.expect(session, reach, latency),
+            Output::Dial { session, reach, latency, patience, .. } => {
                 self.dial(session, reach, latency, patience);
             }
             Output::MoreCandidates { session, reach, .. } => self.peer_moved(session, reach),
