@@ -59,7 +59,7 @@ pub(in crate::engine) struct StoredContact {
     #[cbor(skip)]
     next: Duration,
     /// Whose invite it is, where that is known beforehand.
-    #[n(9)]
+    #[n(10)]
     only: Option<AccountId>,
 }
 
