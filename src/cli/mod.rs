@@ -13,12 +13,15 @@ mod friends;
 mod id;
 mod inbox;
 mod init;
+mod introduce;
 mod invite;
 mod log;
 mod output;
 mod ping;
 mod places;
 mod reach;
+mod request;
+mod requests;
 mod send;
 mod session;
 mod signals;
@@ -122,6 +125,10 @@ enum Command {
     Friends(friends::Friends),
     #[command(subcommand)]
     Friend(friend::Friend),
+    Introduce(introduce::Introduce),
+    Requests(requests::Requests),
+    #[command(subcommand)]
+    Request(request::Request),
     Ping(ping::Ping),
     Send(send::Send),
     Inbox(inbox::Inbox),
@@ -141,6 +148,9 @@ async fn run(cli: Cli) -> Outcome {
         Command::Accept(command) => command.run(&context).await,
         Command::Friends(command) => command.run(&context).await,
         Command::Friend(command) => command.run(&context).await,
+        Command::Introduce(command) => command.run(&context).await,
+        Command::Requests(command) => command.run(&context).await,
+        Command::Request(command) => command.run(&context).await,
         Command::Ping(command) => command.run(&context).await,
         Command::Send(command) => command.run(&context).await,
         Command::Inbox(command) => command.run(&context).await,

@@ -14,6 +14,7 @@ mod clocks;
 mod contract;
 mod crashes;
 mod homes;
+mod introductions;
 mod invites;
 mod places;
 mod scripts;

@@ -81,6 +81,7 @@ mod bridges;
 mod clock;
 mod driver;
 mod home;
+mod introductions;
 mod links;
 mod messages;
 mod node;

@@ -17,6 +17,7 @@ use super::{Answer, Driver, News, Work};
 use crate::api::types::{BridgeView, NodeEvent};
 use crate::bridges::{BridgeEnvironment, BridgeHandle, Report, What};
 use crate::home::BridgeConfig;
+use crate::introductions::Introductions;
 use crate::links::Protocols;
 
 /// The end of a driver that the task takes.
@@ -33,6 +34,7 @@ pub(crate) struct Parts {
     pub(crate) bridges: BridgeEnvironment,
     pub(crate) reports: mpsc::Receiver<Report>,
     pub(crate) protocols: Arc<Protocols>,
+    pub(crate) introductions: Introductions,
     pub(crate) tasks: TaskTracker,
 }
 

@@ -79,7 +79,8 @@ impl Actor {
         driver.0.links_changed.send_replace(());
         driver.tell(event);
         let (protocols, tasks) = (Arc::clone(&self.parts.protocols), self.parts.tasks.clone());
-        let session = Session { link: live, protocols, driver, tasks };
+        let introductions = self.parts.introductions.clone();
+        let session = Session { link: live, protocols, driver, introductions, tasks };
         self.parts.tasks.spawn(session.run(moves));
     }
 

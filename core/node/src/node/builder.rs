@@ -18,6 +18,7 @@ use crate::bridges::BridgeEnvironment;
 use crate::clock::{NodeClock, SystemEntropy};
 use crate::driver::{Actor, Driver, Parts};
 use crate::home::{Home, HomeError, Listen};
+use crate::introductions::{self, Introductions};
 use crate::links::{Peer, Protocol, Protocols, Served, address, card, ping, renew, serving};
 use crate::messages;
 use crate::reach::{Reach, measure, portmap};
@@ -192,12 +193,14 @@ impl NodeBuilder {
         let reach = Reach::new(listen.clone(), &endpoint, !listed.is_empty(), is_simulated);
         reach.answer(config.network.stun);
         let (driver, mailbox) = Driver::new(store, clock, config.limits, reach.clone());
-        let own: [(&str, Arc<dyn Protocol>); 5] = [
+        let introductions = Introductions::restore(driver.clone(), home.identity().account.id()).await?;
+        let own: [(&str, Arc<dyn Protocol>); 6] = [
             (ping::NAME, Arc::new(ping::Echo)),
             (card::NAME, Arc::new(card::Receiver(driver.clone()))),
             (address::NAME, Arc::new(address::Receiver::new(reach.clone()))),
             (renew::NAME, Arc::new(renew::Replier(driver.clone()))),
             (messages::NAME, Arc::new(messages::Inbox(driver.clone()))),
+            (introductions::NAME, Arc::new(introductions::Listener(introductions.clone()))),
         ];
         for (name, protocol) in own {
             // Tests put a hostile one in its place.
@@ -222,6 +225,7 @@ impl NodeBuilder {
                 bridges,
                 reports,
                 protocols: Arc::new(protocols),
+                introductions: introductions.clone(),
                 tasks: tasks.clone(),
             },
             config.bridges,
@@ -232,6 +236,7 @@ impl NodeBuilder {
         spawn_until(&tasks, &stop, measure::keep(reach.clone(), Arc::clone(&endpoint), listed));
         portmap::start(&reach, mappable, &config.network.portmap, &tasks, &stop)?;
         spawn_until(&tasks, &stop, expire_messages(driver.clone()));
+        spawn_until(&tasks, &stop, introductions.clone().keep());
         // From here on what fails ends all of it.
         let stop = stop.drop_guard();
         driver.want_recipients().await?;
@@ -243,6 +248,7 @@ impl NodeBuilder {
             listening: Arc::new(listening),
             network: Arc::new(config.network),
             driver,
+            introductions,
             changing_bridges: Arc::default(),
         };
         #[cfg(feature = "api")]

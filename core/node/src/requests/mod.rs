@@ -3,6 +3,7 @@
 mod bridges;
 mod contacts;
 mod friends;
+mod introductions;
 mod messages;
 mod reach;
 mod status;
@@ -18,6 +19,7 @@ use crate::api::types::{ApiError, NodeKind};
 use crate::api::words;
 use crate::driver::Driver;
 use crate::home::{Home, Network};
+use crate::introductions::Introductions;
 
 /// What it takes to answer. Clones ask the same node.
 #[derive(Clone, Debug)]
@@ -29,6 +31,7 @@ pub(crate) struct Requests {
     /// What the user configured of the network.
     pub(crate) network: Arc<Network>,
     pub(crate) driver: Driver,
+    pub(crate) introductions: Introductions,
     /// Held while the list of bridges changes.
     pub(crate) changing_bridges: Arc<tokio::sync::Mutex<()>>,
 }

@@ -8,6 +8,7 @@ mod bridges;
 mod cards;
 mod disk;
 mod hostile;
+mod introductions;
 mod links;
 mod meeting;
 mod reach;

@@ -17,8 +17,8 @@ use crate::time::UnixMillis;
 #[derive(Clone, Debug)]
 pub struct Introduced {
     me: AccountId,
-    /// Which places our bridges reach.
-    places: Places,
+    /// Which places our bridges reach, once that is known.
+    places: Option<Places>,
     strangers: BTreeMap<RequestId, Stranger>,
     changed: BTreeSet<RequestId>,
 }
@@ -82,6 +82,9 @@ pub struct Stranger {
     /// Nothing more comes of it: it is kept until it expires, so that the same is not asked again.
     #[n(12)]
     over: bool,
+    /// The one-time key of the invite that we accepted.
+    #[cbor(n(13), with = "minicbor::bytes")]
+    contact: Option<[u8; 32]>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
@@ -152,7 +155,7 @@ impl Introduced {
     /// The book of this account, that goes on where it was.
     pub fn restore(me: AccountId, stored: impl IntoIterator<Item = Stranger>) -> Self {
         let strangers = stored.into_iter().map(|it| (RequestId::of(&it.by, &it.account()), it)).collect();
-        Self { me, places: Places::default(), strangers, changed: BTreeSet::new() }
+        Self { me, places: None, strangers, changed: BTreeSet::new() }
     }
 
     /// Which have changed or gone since this was asked last; to be stored.
@@ -170,9 +173,11 @@ impl Introduced {
         self.strangers.iter().filter(|(_, it)| !it.over).map(|(id, it)| (*id, it))
     }
 
-    /// Which places our bridges reach now.
-    pub fn set_places(&mut self, places: Places) {
-        self.places = places;
+    /// Which places our bridges reach now. Before this was said nobody is told of a consent. Returns whether it is news, so that other things are due.
+    pub fn set_places(&mut self, places: Places) -> bool {
+        let news = self.places.as_ref() != Some(&places);
+        self.places = Some(places);
+        news
     }
 
     /// A friend who may introduce others said this. `knows` says whether an account needs no introduction: a friend, blocked or not.
@@ -235,7 +240,7 @@ impl Introduced {
             // Who refused is not asked again; of who consented the introducer may have lost what it knew.
             if known.id != id && !known.over && known.answer != Answer::No {
                 (known.id, known.told, known.theirs) = (id, None, None);
-                (known.invite, known.used) = (None, false);
+                (known.invite, known.used, known.contact) = (None, false, None);
                 self.changed.insert(request);
             }
             return Taken::Quietly;
@@ -263,6 +268,7 @@ impl Introduced {
             invite: None,
             used: false,
             over: false,
+            contact: None,
         };
         self.strangers.insert(request, stranger);
         self.changed.insert(request);
@@ -299,10 +305,10 @@ impl Introduced {
         if it.used {
             return None;
         }
-        if it.told.as_ref() != Some(&self.places) {
-            return Some(Message::Consent { id, places: self.places.clone() });
+        if let Some(places) = self.places.as_ref().filter(|places| it.told.as_ref() != Some(places)) {
+            return Some(Message::Consent { id, places: places.clone() });
         }
-        let invite = it.invite.as_ref().filter(|_| self.invites(it))?;
+        let invite = it.invite.as_ref().filter(|_| it.told.is_some() && self.invites(it))?;
         Some(Message::Invite { id, device: invite.device, sealed: invite.bytes.clone() })
     }
 
@@ -362,10 +368,10 @@ impl Introduced {
         })
     }
 
-    /// Its invite was accepted.
-    pub fn accepted(&mut self, id: &RequestId) {
+    /// Its invite, of this one-time key, was accepted.
+    pub fn accepted(&mut self, id: &RequestId, contact: [u8; 32]) {
         if let Some(it) = self.strangers.get_mut(id) {
-            it.used = true;
+            (it.used, it.contact) = (true, Some(contact));
             self.changed.insert(*id);
         }
     }
@@ -412,7 +418,7 @@ impl Introduced {
             (_, Answer::No) => Standing::Over,
             (None, Answer::Yes) => Standing::Consented,
             (Some(theirs), Answer::Yes) => {
-                let common = self.places.iter().any(|place| theirs.places.contains(place));
+                let common = self.places.iter().flat_map(Places::iter).any(|it| theirs.places.contains(it));
                 if common || it.invite.is_some() { Standing::Meeting } else { Standing::Apart }
             }
         }
@@ -466,6 +472,11 @@ impl Stranger {
     /// What our person wants to call it.
     pub fn alias(&self) -> Option<&str> {
         self.alias.as_deref()
+    }
+
+    /// The one-time key of the invite of its that we accepted.
+    pub const fn contact(&self) -> Option<[u8; 32]> {
+        self.contact
     }
 
     /// The device on which the other consented, and the places that it reaches, as the introducer says.

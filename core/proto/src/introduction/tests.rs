@@ -121,8 +121,8 @@ impl Guest {
             );
             match opened {
                 Ok(invite) => {
+                    self.book.accepted(&id, invite.key);
                     self.accepted.push(invite);
-                    self.book.accepted(&id);
                 }
                 Err(_) => self.book.discard(&id),
             }
