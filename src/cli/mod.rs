@@ -20,6 +20,7 @@ mod output;
 mod ping;
 mod places;
 mod reach;
+mod relay;
 mod request;
 mod requests;
 mod send;
@@ -134,6 +135,7 @@ enum Command {
     Inbox(inbox::Inbox),
     Status(status::Status),
     Explain(explain::Explain),
+    Relay(relay::Relay),
     Demo(demo::Demo),
 }
 
@@ -156,6 +158,7 @@ async fn run(cli: Cli) -> Outcome {
         Command::Inbox(command) => command.run(&context).await,
         Command::Status(command) => command.run(&context).await,
         Command::Explain(command) => command.run(&context).await,
+        Command::Relay(command) => command.run(&context).await,
         Command::Demo(command) => command.run(&context).await,
     }
 }

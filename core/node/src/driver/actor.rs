@@ -19,6 +19,7 @@ use crate::bridges::{BridgeEnvironment, BridgeHandle, Report, What};
 use crate::home::BridgeConfig;
 use crate::introductions::Introductions;
 use crate::links::Protocols;
+use crate::relays::hello::GuestProtocols;
 
 /// The end of a driver that the task takes.
 pub(crate) struct Mailbox {
@@ -35,6 +36,7 @@ pub(crate) struct Parts {
     pub(crate) reports: mpsc::Receiver<Report>,
     pub(crate) protocols: Arc<Protocols>,
     pub(crate) introductions: Introductions,
+    pub(crate) guest_protocols: Arc<GuestProtocols>,
     pub(crate) tasks: TaskTracker,
 }
 
@@ -85,7 +87,9 @@ impl Actor {
     /// Runs until `stop` says so.
     pub(crate) async fn run(mut self, mut mailbox: Mailbox, stop: CancellationToken) {
         let mut told = self.parts.driver.reach().told();
+        let mut relays = self.parts.driver.relays().changed();
         self.tell_engine();
+        self.tell_relays();
         self.say_if_ready();
         loop {
             self.carry_out().await;
@@ -118,6 +122,7 @@ impl Actor {
                     self.parts.engine.handle_timeout(now);
                 }
                 Ok(()) = told.changed(), if stuck.is_none() => self.tell_engine(),
+                Ok(()) = relays.changed(), if stuck.is_none() => self.tell_relays(),
             }
         }
         self.stuck = None;
@@ -176,6 +181,12 @@ impl Actor {
         was_there
     }
 
+    /// Bridges that go over links may work again.
+    pub(super) fn try_bridges_over_links(&self) {
+        let over_links = |bridge: &&BridgeHandle| bridge.view().kind == crate::boards::KIND;
+        self.bridges.values().filter(over_links).for_each(BridgeHandle::try_again);
+    }
+
     pub(super) fn bridge_views(&self) -> Vec<BridgeView> {
         let out = self.parts.engine.records_out();
         let view = |(name, bridge): (&BridgeName, &BridgeHandle)| BridgeView {
@@ -210,6 +221,12 @@ impl Actor {
         if self.untried.is_empty() {
             self.parts.driver.0.ready.send_replace(true);
         }
+    }
+
+    /// Tells the engine who forwards for us.
+    fn tell_relays(&mut self) {
+        let (relays, now) = (self.parts.driver.relays().ranked(), self.now());
+        self.parts.engine.handle(now, Input::Relays(relays));
     }
 
     /// Tells the engine how we are reached, and whom newcomers may ask how they are; and meetings what is in front of us.

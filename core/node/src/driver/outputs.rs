@@ -75,11 +75,13 @@ impl Actor {
                     bridge.watch(slots);
                 }
             }
-            Output::Expect { session, reach, latency, .. } => self.expect(session, reach, latency),
-            Output::Dial { session, reach, latency, patience, .. } => {
-                self.dial(session, reach, latency, patience);
+            Output::Expect { session, reach, latency, relays } => {
+                self.expect(session, reach, latency, relays);
             }
-            Output::MoreCandidates { session, reach, .. } => self.peer_moved(session, reach),
+            Output::Dial { session, reach, latency, patience, relays } => {
+                self.dial(session, reach, latency, patience, relays);
+            }
+            Output::MoreCandidates { session, reach, relays, .. } => self.peer_moved(session, reach, relays),
             Output::Reflectors { session, reflectors } => self.ask_reflectors(session, reflectors),
             Output::Forget(session) => self.forget_session(session),
             Output::CloseLink { session, reason } => self.close_link(session, reason),
@@ -147,7 +149,11 @@ impl Actor {
                 let friend = self.name_of(&account);
                 driver.tell(NodeEvent::LinkDown { friend, account: account.to_string() });
             }
-            Event::FriendChanged { .. } => driver.grants_may_have_changed(),
+            Event::FriendChanged { .. } => {
+                driver.grants_may_have_changed();
+                // It may let us now.
+                self.try_bridges_over_links();
+            }
             Event::ClockWrong { by, ahead } => {
                 let what = words::clock_wrong(by, ahead);
                 driver.0.clock_wrong.send_replace(Some(what.clone()));

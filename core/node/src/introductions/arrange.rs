@@ -6,14 +6,18 @@ use std::time::Duration;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 use wayside_proto::crypto::keys::{AccountId, DeviceId};
-use wayside_proto::engine::{BridgeName, CommandError, ContactState, IntroducedError, InviteOptions};
-use wayside_proto::introduction::{LIFETIME, Places, RequestId, Stranger};
+use wayside_proto::engine::{
+    BridgeName, CommandError, ContactState, Friend, Grant, IntroducedError, InviteOptions,
+};
+use wayside_proto::introduction::{LIFETIME, Places, RequestId, Standing, Stranger};
 use wayside_proto::invite::Invite;
 use wayside_proto::place::Locator;
 
 use super::Introductions;
-use crate::api::types::{ApiError, BridgeView, NodeEvent};
+use crate::api::types::{AddBridge, ApiError, BridgeView, NodeEvent};
+use crate::boards;
 use crate::driver::{Driver, Want};
+use crate::requests::Requests;
 
 /// How often it is looked at where nothing says that something has changed: what has expired goes, and bridges may have come up.
 const LOOK: Duration = Duration::from_secs(60);
@@ -22,7 +26,7 @@ const AGAIN: Duration = Duration::from_secs(5);
 
 impl Introductions {
     /// Keeps introductions going for as long as the node runs.
-    pub(crate) async fn keep(self) {
+    pub(crate) async fn keep(self, requests: Requests) {
         let (mut changes, mut events) = (self.changes(), self.0.driver.events());
         let mut friends = self.0.driver.friends_changed();
         let mut ready = self.0.driver.ready();
@@ -31,7 +35,7 @@ impl Introductions {
             changes.borrow_and_update();
             friends.borrow_and_update();
             ready.borrow_and_update();
-            if let Err(error) = self.run(&mut wanted).await {
+            if let Err(error) = self.run(&requests, &mut wanted).await {
                 tracing::debug!(%error, "introductions wait");
                 tokio::time::sleep(AGAIN).await;
             }
@@ -45,8 +49,9 @@ impl Introductions {
         }
     }
 
-    async fn run(&self, wanted: &mut BTreeMap<AccountId, Want>) -> Result<(), ApiError> {
+    async fn run(&self, requests: &Requests, wanted: &mut BTreeMap<AccountId, Want>) -> Result<(), ApiError> {
         self.tidy().await?;
+        self.lodge(requests).await?;
         self.invite().await?;
         self.accept().await?;
         self.follow_up().await?;
@@ -58,9 +63,10 @@ impl Introductions {
         let driver = &self.0.driver;
         let friends = driver.look(|engine, now| {
             let friends = engine.friends().map(|friend| (friend.account(), friend.blocked()));
-            (engine.time(now), friends.collect::<BTreeMap<_, _>>())
+            let hosted = engine.friends().filter(|friend| friend.allows(Grant::Meet)).map(Friend::account);
+            (engine.time(now), friends.collect::<BTreeMap<_, _>>(), hosted.collect())
         });
-        let (now, friends) = friends.await?;
+        let (now, friends, hosted) = friends.await?;
         // What is not up yet is not gone.
         let places = if *driver.ready().borrow() { Some(places(&driver.bridges().await?)) } else { None };
         let befriended: Vec<_> = {
@@ -83,10 +89,50 @@ impl Introductions {
             for (id, ..) in &befriended {
                 books.introduced.end(id);
             }
-            places.is_some_and(|places| books.introduced.set_places(places))
+            let hosts = books.introducer.set_hosted(hosted);
+            places.is_some_and(|places| books.introduced.set_places(places)) || hosts
         });
         if moved.await? {
             self.0.changed.send_replace(());
+        }
+        Ok(())
+    }
+
+    /// Where two who consented have no place in common, and their friend lets both meet at its own, a bridge there is added. Without a link with the friend
+    /// that is tried later.
+    async fn lodge(&self, requests: &Requests) -> Result<(), ApiError> {
+        let driver = &self.0.driver;
+        let apart: Vec<Stranger> = {
+            let books = self.look().await;
+            let apart = |it: &Stranger| books.introduced.standing(it) == Standing::Apart && it.hosted();
+            books.introduced.iter().map(|(_, it)| it).filter(|it| apart(it)).cloned().collect()
+        };
+        for stranger in apart {
+            let by = stranger.by();
+            let place = Locator::new(boards::KIND, &by.to_string()).map(|place| place.to_string());
+            let there = |bridge: &BridgeView| {
+                let option = bridge.locators.iter().any(|locator| Some(locator) == place.as_ref());
+                bridge.kind == boards::KIND && option
+            };
+            let granted = driver
+                .look(move |engine, _| engine.friend(&by).is_some_and(|friend| friend.granted(Grant::Meet)));
+            let linked = driver.links().of(&by).is_some();
+            if !granted.await? || !linked || driver.bridges().await?.iter().any(there) {
+                continue;
+            }
+            let options = [(boards::FRIEND.to_owned(), by.to_string())].into();
+            let bridge = AddBridge { kind: boards::KIND.to_owned(), name: None, options };
+            match requests.add_bridge(bridge).await {
+                Ok(bridge) => {
+                    let (name, host) = (&stranger.card().roster().name, driver.name_of(&by).await);
+                    let what = format!(
+                        "the bridge `{}` was added: you meet {name} at {host}'s, since you have no other bridge in common",
+                        bridge.name
+                    );
+                    driver.tell(NodeEvent::Warning { what });
+                }
+                Err(error) => tracing::debug!(%error, "no bridge to a friend who introduces could be added"),
+            }
         }
         Ok(())
     }

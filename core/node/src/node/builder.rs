@@ -14,6 +14,7 @@ use wayside_proto::engine::{Config as EngineConfig, Engine};
 use crate::api::types::{ApiError, ErrorCode, MessageState, NodeKind};
 #[cfg(feature = "api")]
 use crate::api::{ApiClient, Server};
+use crate::boards;
 use crate::bridges::BridgeEnvironment;
 use crate::clock::{NodeClock, SystemEntropy};
 use crate::driver::{Actor, Driver, Parts};
@@ -22,6 +23,8 @@ use crate::introductions::{self, Introductions};
 use crate::links::{Peer, Protocol, Protocols, Served, address, card, ping, renew, serving};
 use crate::messages;
 use crate::reach::{Reach, measure, portmap};
+use crate::relays::hello::{Greeted, GuestProtocols};
+use crate::relays::{Kept, Relays, offers, serving};
 use crate::requests::Requests;
 use crate::store::Store;
 
@@ -192,13 +195,31 @@ impl NodeBuilder {
         let listed = config.network.stun_servers.clone();
         let reach = Reach::new(listen.clone(), &endpoint, !listed.is_empty(), is_simulated);
         reach.answer(config.network.stun);
-        let (driver, mailbox) = Driver::new(store, clock, config.limits, reach.clone());
+        let kept = store.run(Kept::read).await?;
+        let usage = kept.usage.clone();
+        let device = home.engine_identity().device;
+        let relays = Relays::new(&endpoint, device, config.relay, kept, now);
+        let shared = (reach.clone(), relays.clone());
+        let (driver, mailbox) =
+            Driver::new(store, clock, config.limits, shared, (tasks.clone(), stop.clone()));
+        let registry = boards::with_own_kinds(registry, &driver);
+        let board = boards::Server::new(driver.clone());
+        let mut guest_protocols: GuestProtocols =
+            [(serving::NAME, Arc::new(serving::Circuits(driver.clone())) as _)].into();
+        for (name, protocol) in &guest_protocols {
+            let (driver, protocol) = (driver.clone(), Arc::clone(protocol));
+            protocols.insert((*name).to_owned(), Arc::new(Greeted { driver, protocol }));
+        }
+        // A friend's own link says who is there: no token is asked for.
+        guest_protocols.insert(boards::PROTOCOL, Arc::new(board.clone()));
         let introductions = Introductions::restore(driver.clone(), home.identity().account.id()).await?;
-        let own: [(&str, Arc<dyn Protocol>); 6] = [
+        let own: [(&str, Arc<dyn Protocol>); 8] = [
+            (offers::NAME, Arc::new(offers::Receiver(driver.clone()))),
             (ping::NAME, Arc::new(ping::Echo)),
             (card::NAME, Arc::new(card::Receiver(driver.clone()))),
             (address::NAME, Arc::new(address::Receiver::new(reach.clone()))),
             (renew::NAME, Arc::new(renew::Replier(driver.clone()))),
+            (boards::PROTOCOL, Arc::new(board.clone())),
             (messages::NAME, Arc::new(messages::Inbox(driver.clone()))),
             (introductions::NAME, Arc::new(introductions::Listener(introductions.clone()))),
         ];
@@ -226,19 +247,22 @@ impl NodeBuilder {
                 reports,
                 protocols: Arc::new(protocols),
                 introductions: introductions.clone(),
+                guest_protocols: Arc::new(guest_protocols),
                 tasks: tasks.clone(),
             },
             config.bridges,
         );
         let actor = tokio::spawn(actor.run(mailbox, stop.clone()));
         spawn_until(&tasks, &stop, accept_links(driver.clone(), Arc::clone(&endpoint)));
+        spawn_until(&tasks, &stop, board.keep());
+        relays.serve(&driver, &endpoint, usage, &tasks);
+        spawn_until(&tasks, &stop, relays.keep(driver.clone()));
         spawn_until(&tasks, &stop, reach.clone().keep(Arc::clone(&endpoint)));
         spawn_until(&tasks, &stop, measure::keep(reach.clone(), Arc::clone(&endpoint), listed));
         portmap::start(&reach, mappable, &config.network.portmap, &tasks, &stop)?;
         spawn_until(&tasks, &stop, expire_messages(driver.clone()));
-        spawn_until(&tasks, &stop, introductions.clone().keep());
         // From here on what fails ends all of it.
-        let stop = stop.drop_guard();
+        let (ends, stop) = (stop.clone(), stop.drop_guard());
         driver.want_recipients().await?;
         let listening = listen.urls();
         let requests = Requests {
@@ -249,8 +273,9 @@ impl NodeBuilder {
             network: Arc::new(config.network),
             driver,
             introductions,
-            changing_bridges: Arc::default(),
+            changing_config: Arc::default(),
         };
+        spawn_until(&tasks, &ends, requests.introductions.clone().keep(requests.clone()));
         #[cfg(feature = "api")]
         let client = ApiClient::new(requests.home.socket());
         #[cfg(feature = "api")]

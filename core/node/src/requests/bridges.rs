@@ -6,6 +6,7 @@ use wayside_bridge::{BridgeError, SharedBridge};
 
 use super::{GLANCE, Requests};
 use crate::api::types::{AddBridge, ApiError, BridgeView, ErrorCode};
+use crate::boards;
 use crate::bridges::{describe, open};
 use crate::clock;
 use crate::home::{self, BridgeConfig, HomeError};
@@ -24,8 +25,8 @@ impl Requests {
 
     /// Adds a bridge: tries it first, and keeps nothing where that fails.
     pub(crate) async fn add_bridge(&self, request: AddBridge) -> Result<BridgeView, ApiError> {
-        let _one_at_a_time = self.changing_bridges.lock().await;
-        let config = named(self, request)?;
+        let _one_at_a_time = self.changing_config.lock().await;
+        let config = named(self, self.meant(request).await?)?;
         let view = try_out(self, &config).await.inspect_err(|_| {
             // What a failed attempt left behind; nothing was kept there yet.
             let _ = std::fs::remove_dir_all(self.home.bridge_state_dir(&config.name));
@@ -37,9 +38,19 @@ impl Requests {
         Ok(view)
     }
 
+    /// A friend by its account, so that the bridge outlives its being renamed.
+    async fn meant(&self, mut request: AddBridge) -> Result<AddBridge, ApiError> {
+        if request.kind == boards::KIND
+            && let Some(friend) = request.options.get_mut(boards::FRIEND)
+        {
+            *friend = self.find(friend.clone()).await?.to_string();
+        }
+        Ok(request)
+    }
+
     /// Removes a bridge, and takes back what lies there.
     pub(crate) async fn remove_bridge(&self, name: String) -> Result<(), ApiError> {
-        let _one_at_a_time = self.changing_bridges.lock().await;
+        let _one_at_a_time = self.changing_config.lock().await;
         if !self.home.bridges()?.iter().any(|bridge| bridge.name == name) {
             return Err(ApiError::new(
                 ErrorCode::NotFound,

@@ -218,7 +218,7 @@ fn apart(by: &str, name: &str, places: &[String]) -> String {
     };
     format!(
         "you have no bridge in common: {name} {reaches}. Add one of these with `wayside bridge add`, or have {by} let both of you meet there \
-         (`wayside friend allow NAME meet`)"
+         (`wayside friend allow meet NAME`)"
     )
 }
 

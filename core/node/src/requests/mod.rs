@@ -6,6 +6,7 @@ mod friends;
 mod introductions;
 mod messages;
 mod reach;
+mod relay;
 mod status;
 
 use std::sync::Arc;
@@ -32,8 +33,8 @@ pub(crate) struct Requests {
     pub(crate) network: Arc<Network>,
     pub(crate) driver: Driver,
     pub(crate) introductions: Introductions,
-    /// Held while the list of bridges changes.
-    pub(crate) changing_bridges: Arc<tokio::sync::Mutex<()>>,
+    /// Held while the configuration changes.
+    pub(crate) changing_config: Arc<tokio::sync::Mutex<()>>,
 }
 
 /// How long whoever only looks waits for bridges that were not tried yet.

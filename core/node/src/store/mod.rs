@@ -6,6 +6,7 @@ mod file;
 mod inbox;
 mod introductions;
 mod outbox;
+mod relays;
 mod steps;
 
 use std::path::Path;
@@ -17,6 +18,7 @@ use redb::{Database, ReadTransaction, ReadableDatabase, StorageError, WriteTrans
 pub(crate) use inbox::{Arrival, InboxEntry};
 pub(crate) use introductions::{Kept, StoredRequest};
 pub(crate) use outbox::{Accepted, OutboxEntry};
+pub(crate) use relays::{SecretBytes, Standing, Standings};
 
 use crate::api::types::{ApiError, ErrorCode};
 use crate::home::{HomeError, HomeLock};
@@ -103,6 +105,7 @@ fn make_tables(transaction: &WriteTransaction) -> Result<(), StoreError> {
     inbox::make(transaction)?;
     steps::make(transaction)?;
     introductions::make(transaction)?;
+    relays::make(transaction)?;
     age::make(transaction)
 }
 

@@ -267,6 +267,43 @@ async fn without_a_bridge_in_common_they_wait_for_one() {
     until("bob has a friend more", async || knows(&bob, "ann").await).await;
 }
 
+/// Two who have nothing in common but the friend who introduces them meet at her place, where she lets both.
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_bridge_in_common_they_meet_at_the_introducers_who_lets_them() {
+    let service = service();
+    let (rita, ann, bob) = three(&service).await;
+    let allow = ChangeFriend { allow: vec!["meet".into()], ..ChangeFriend::default() };
+    for name in ["ann", "bob"] {
+        rita.api().patch::<_, FriendView>(&format!("/v1/friends/{name}"), &allow).await.unwrap();
+    }
+    introduce(&rita, None).await.unwrap();
+    for person in [&ann, &bob] {
+        request(person).await;
+        until("the grant is known", async || {
+            let view: FriendView = person.api().get("/v1/friends/rita").await.unwrap();
+            view.granted == ["meet"]
+        })
+        .await;
+        person.api().delete::<()>("/v1/bridges/memory").await.unwrap();
+    }
+    let mut events = bob.node().driver().events();
+    accept(&ann, None).await;
+    accept(&bob, None).await;
+    until("ann has a friend more", async || knows(&ann, "bob").await).await;
+    until("bob has a friend more", async || knows(&bob, "ann").await).await;
+    assert_eq!(
+        ann.send("bob", "by your leave, Rita", Some(10_000)).await.unwrap().state,
+        MessageState::Delivered
+    );
+    let bridges: Vec<BridgeView> = bob.api().get("/v1/bridges").await.unwrap();
+    assert_eq!(bridges.iter().map(|bridge| bridge.kind.as_str()).collect::<Vec<_>>(), ["friend"]);
+    let mut said = false;
+    while let Ok(event) = events.try_recv() {
+        said |= matches!(event, NodeEvent::Warning { what } if what.contains("meet ann at rita's"));
+    }
+    assert!(said, "the person is told of the bridge");
+}
+
 /// A friend who says what it likes over the protocol.
 #[tokio::test(flavor = "multi_thread")]
 async fn floods_replays_and_nonsense_cost_a_bounded_number_of_requests() {
@@ -304,7 +341,7 @@ async fn floods_replays_and_nonsense_cost_a_bounded_number_of_requests() {
     // Nobody here consented: none of this leads to anything.
     let device = cards[0].roster().devices[0].keys.id();
     let id = IntroductionId([0; 16]);
-    assert!(say(&Message::Agreed { id, device, places: Default::default() }).await);
+    assert!(say(&Message::Agreed { id, device, places: Default::default(), hosted: true }).await);
     assert!(say(&Message::Invite { id, device, sealed: vec![1; 200] }).await);
     assert!(say(&Message::Consent { id, places: Default::default() }).await);
     assert!(requests(&ann).await.iter().all(|request| request.state == RequestState::Asked));

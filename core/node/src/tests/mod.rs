@@ -12,6 +12,7 @@ mod introductions;
 mod links;
 mod meeting;
 mod reach;
+mod relay;
 mod renew;
 mod secrets;
 

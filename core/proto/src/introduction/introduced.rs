@@ -104,6 +104,8 @@ struct Theirs {
     device: DeviceId,
     #[n(1)]
     places: Places,
+    #[n(2)]
+    hosted: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
@@ -193,8 +195,8 @@ impl Introduced {
                 let lifetime = LIFETIME.min(std::time::Duration::from_secs(u64::from(lifetime)));
                 self.proposed(now, by, id, &card.0, note, now.after(lifetime), knows)
             }
-            Message::Agreed { id, device, places } => self.further(now, by, &id, |it, _| {
-                let theirs = Some(Theirs { device, places });
+            Message::Agreed { id, device, places, hosted } => self.further(now, by, &id, |it, _| {
+                let theirs = Some(Theirs { device, places, hosted });
                 if it.used || it.theirs == theirs || it.card.0.roster().device(&device).is_none() {
                     return false;
                 }
@@ -482,6 +484,11 @@ impl Stranger {
     /// The device on which the other consented, and the places that it reaches, as the introducer says.
     pub fn theirs(&self) -> Option<(DeviceId, &Places)> {
         self.theirs.as_ref().map(|theirs| (theirs.device, &theirs.places))
+    }
+
+    /// Whether the introducer says that it lets both leave records at its place.
+    pub fn hosted(&self) -> bool {
+        self.theirs.as_ref().is_some_and(|theirs| theirs.hosted)
     }
 
     /// Its bytes, to be stored.

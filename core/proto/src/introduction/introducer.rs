@@ -16,6 +16,8 @@ use crate::time::UnixMillis;
 #[derive(Clone, Debug, Default)]
 pub struct Introducer {
     open: BTreeMap<IntroductionId, Introduction>,
+    /// Whom we let leave records at our place.
+    hosted: BTreeSet<AccountId>,
     changed: BTreeSet<IntroductionId>,
 }
 
@@ -47,9 +49,9 @@ pub struct End {
     asked: bool,
     #[n(2)]
     consent: Option<Consent>,
-    /// Whether it has what holds of the other's consent.
+    /// What it has been told of the other's consent.
     #[n(3)]
-    told: bool,
+    told: Option<Told>,
     /// Whether it has the invite.
     #[n(4)]
     passed: bool,
@@ -61,6 +63,14 @@ struct Consent {
     device: DeviceId,
     #[n(1)]
     places: Places,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+struct Told {
+    #[n(0)]
+    consent: Consent,
+    #[n(1)]
+    hosted: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
@@ -95,7 +105,7 @@ impl Introducer {
     /// A book that goes on where it was.
     pub fn restore(stored: impl IntoIterator<Item = Introduction>) -> Self {
         let open = stored.into_iter().map(|introduction| (introduction.id, introduction)).collect();
-        Self { open, changed: BTreeSet::new() }
+        Self { open, ..Self::default() }
     }
 
     /// Which have changed or gone since this was asked last; to be stored.
@@ -111,6 +121,13 @@ impl Introducer {
     /// All of them.
     pub fn iter(&self) -> impl Iterator<Item = &Introduction> {
         self.open.values()
+    }
+
+    /// Whom we let leave records at our place. Returns whether that is news, so that other things are due.
+    pub fn set_hosted(&mut self, hosted: BTreeSet<AccountId>) -> bool {
+        let news = self.hosted != hosted;
+        self.hosted = hosted;
+        news
     }
 
     /// Introduces two. `id` is random.
@@ -144,7 +161,7 @@ impl Introducer {
         }
         let end = |card: &Card| {
             let card = without_places(card).map_err(|_| IntroduceError::Expired(card.account()))?;
-            Ok(End { card: CardBytes(card), asked: false, consent: None, told: false, passed: false })
+            Ok(End { card: CardBytes(card), asked: false, consent: None, told: None, passed: false })
         };
         let introduction = Introduction {
             id,
@@ -161,7 +178,8 @@ impl Introducer {
 
     /// What is to be said to an account, at most one thing of each introduction: until it is [acknowledged](Self::acknowledged).
     pub fn due(&self, now: UnixMillis, account: &AccountId) -> impl Iterator<Item = Message> {
-        self.open.values().filter(move |it| now < it.expires).filter_map(move |it| it.due(now, account))
+        let open = self.open.values().filter(move |it| now < it.expires);
+        open.filter_map(move |it| it.due(now, account, &self.hosted))
     }
 
     /// An account has taken this.
@@ -169,14 +187,17 @@ impl Introducer {
         let id = message.id();
         let Some(introduction) = self.open.get_mut(&id) else { return };
         // What holds by now may be another thing.
-        let same = introduction.due(now, account).is_some_and(|due| match (&due, message) {
+        let same = introduction.due(now, account, &self.hosted).is_some_and(|due| match (&due, message) {
             (Message::Proposal { .. }, Message::Proposal { .. }) => true,
             _ => due == *message,
         });
         let Some(end) = introduction.end_mut(account).filter(|_| same) else { return };
         match message {
             Message::Proposal { .. } => end.asked = true,
-            Message::Agreed { .. } => end.told = true,
+            Message::Agreed { device, places, hosted, .. } => {
+                let consent = Consent { device: *device, places: places.clone() };
+                end.told = Some(Told { consent, hosted: *hosted });
+            }
             Message::Invite { .. } => end.passed = true,
             Message::Consent { .. } => return,
         }
@@ -201,8 +222,6 @@ impl Introducer {
                     return None;
                 }
                 end.consent = consent;
-                // What was sealed for a device that consented before is of no use to another.
-                introduction.other_mut(account)?.told = false;
             }
             Message::Invite { device: sealed_by, sealed, .. } => {
                 let entitled = introduction.agreed() && introduction.inviter() == *account;
@@ -302,11 +321,7 @@ impl Introduction {
         self.ends.iter_mut().find(|end| end.account() == *account)
     }
 
-    fn other_mut(&mut self, account: &AccountId) -> Option<&mut End> {
-        self.ends.iter_mut().find(|end| end.account() != *account)
-    }
-
-    fn due(&self, now: UnixMillis, account: &AccountId) -> Option<Message> {
+    fn due(&self, now: UnixMillis, account: &AccountId, hosted: &BTreeSet<AccountId>) -> Option<Message> {
         let id = self.id;
         let end = self.end(account)?;
         let other = self.ends.iter().find(|end| end.account() != *account)?;
@@ -315,10 +330,12 @@ impl Introduction {
             let (card, note) = (other.card.clone(), self.note.clone());
             return Some(Message::Proposal { id, card, note, lifetime });
         }
-        let theirs = other.consent.as_ref().filter(|_| end.consent.is_some())?;
-        if !end.told && !self.passed() {
-            let (device, places) = (theirs.device, theirs.places.clone());
-            return Some(Message::Agreed { id, device, places });
+        let theirs = other.consent.clone().filter(|_| end.consent.is_some())?;
+        let hosted = self.ends.iter().all(|end| hosted.contains(&end.account()));
+        let told = Told { consent: theirs, hosted };
+        if end.told.as_ref() != Some(&told) && !self.passed() {
+            let Consent { device, places } = told.consent;
+            return Some(Message::Agreed { id, device, places, hosted });
         }
         let invite = self.invite.as_ref().filter(|_| !end.passed && self.inviter() != *account)?;
         Some(Message::Invite { id, device: invite.device, sealed: invite.bytes.clone() })

@@ -52,6 +52,9 @@ pub enum Message {
         /// Which places the other reaches.
         #[n(2)]
         places: Places,
+        /// Whether the introducer lets both leave records at its place: what they do where they have no other in common.
+        #[n(3)]
+        hosted: bool,
     },
     /// The inviter hands this to the introducer, and the introducer to the other.
     #[n(3)]

@@ -390,7 +390,7 @@ fn swapped_cards_come_to_nothing() {
         ] {
             let (id, _) = guest.only();
             guest.book.accept(&id, None).unwrap();
-            guest.hears(NOW, &rita, Message::Agreed { id: ID, device, places: both.clone() });
+            guest.hears(NOW, &rita, Message::Agreed { id: ID, device, places: both.clone(), hosted: false });
             guest.runs();
         }
         // Whatever either made goes to the other, as if it were from whom it was shown.
@@ -422,7 +422,7 @@ fn an_introducer_who_lies_moves_nobody() {
     let devices = [a, b];
     world.introduces();
     world.settle(0, 0);
-    let agreed = |device| Message::Agreed { id: ID, device, places: places(&["/room"]) };
+    let agreed = |device| Message::Agreed { id: ID, device, places: places(&["/room"]), hosted: false };
     // "The other has consented": nobody here has.
     for guest in 0..2 {
         let device = devices[1 - guest];
@@ -570,6 +570,34 @@ fn places_that_change_are_told_and_those_apart_meet_once_they_have_one_in_common
 }
 
 #[test]
+fn both_are_told_whether_they_may_meet_at_the_introducers() {
+    let mut world = World::new(11);
+    world.introduces();
+    world.settle(0, 0);
+    world.accepts(0);
+    world.accepts(1);
+    let accounts = world.guests.each_ref().map(Guest::account);
+    let hosted = |world: &World| {
+        let agreed = world.book.due(NOW, &accounts[0]).next();
+        matches!(agreed, Some(Message::Agreed { hosted: true, .. }))
+    };
+    for guest in 0..2 {
+        let (rita, device) = (world.rita.account.id(), world.guests[guest].person.device.public().id());
+        let consent = world.guests[guest].book.due(NOW, &rita).next().unwrap();
+        world.book.heard(NOW, &accounts[guest], &device, consent);
+    }
+    assert!(world.book.set_hosted([accounts[0]].into()) && !hosted(&world));
+    assert!(world.book.set_hosted(accounts.into()) && hosted(&world));
+    assert!(!world.book.set_hosted(accounts.into()));
+    let agreed = world.book.due(NOW, &accounts[0]).next().unwrap();
+    world.book.acknowledged(NOW, &accounts[0], &agreed);
+    assert!(!hosted(&world), "it was said");
+    let rita = world.rita.account.id();
+    world.guests[0].hears(NOW, &rita, agreed);
+    assert!(world.guests[0].book.iter().next().unwrap().1.hosted());
+}
+
+#[test]
 fn the_introducer_takes_what_makes_sense() {
     let mut world = World::new(10);
     let cards = [world.guests[0].person.card(), world.guests[1].person.card()];
@@ -619,7 +647,7 @@ fn messages_come_back_as_they_were_and_the_largest_fits() {
     for message in [
         Message::Proposal { id: ID, card, note: Note::new("é".repeat(500)), lifetime: u32::MAX },
         Message::Consent { id: ID, places: eight.clone() },
-        Message::Agreed { id: ID, device, places: eight },
+        Message::Agreed { id: ID, device, places: eight, hosted: true },
         Message::Invite { id: ID, device, sealed },
     ] {
         let bytes = message.to_bytes();
@@ -654,8 +682,8 @@ fn their_form_on_the_wire_stays() {
     let (one, two) = ("01".repeat(16), "02".repeat(16));
     let consent = Message::Consent { id, places: places(&["/x"]) };
     assert_eq!(hex(consent), format!("82018250{one}81666469723a2f78"));
-    let agreed = Message::Agreed { id, device, places: places(&[]) };
-    assert_eq!(hex(agreed), format!("82028350{one}50{two}80"));
+    let agreed = Message::Agreed { id, device, places: places(&[]), hosted: true };
+    assert_eq!(hex(agreed), format!("82028450{one}50{two}80f5"));
     let passed = Message::Invite { id, device, sealed: vec![3] };
     assert_eq!(hex(passed), format!("82038350{one}50{two}4103"));
     assert_eq!(data_encoding::HEXLOWER.encode(&minicbor::to_vec(Receipt { taken: true }).unwrap()), "81f5");

@@ -4,6 +4,7 @@ mod friends;
 mod introductions;
 mod lines;
 mod messages;
+mod relay;
 mod status;
 
 use axum::extract::{DefaultBodyLimit, Path, State};
@@ -35,6 +36,7 @@ pub(crate) fn routes() -> Router<Context> {
         .route("/v1/requests", get(introductions::requests))
         .route("/v1/requests/{id}/accept", post(introductions::accept))
         .route("/v1/requests/{id}/refuse", post(introductions::refuse))
+        .route("/v1/relay", get(relay::show).patch(relay::change))
         .route("/v1/messages", post(messages::send))
         .route("/v1/inbox", get(messages::inbox))
         .route("/v1/inbox/read", post(messages::mark_read))
