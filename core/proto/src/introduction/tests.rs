@@ -581,10 +581,10 @@ fn both_are_told_whether_they_may_meet_at_the_introducers() {
         let agreed = world.book.due(NOW, &accounts[0]).next();
         matches!(agreed, Some(Message::Agreed { hosted: true, .. }))
     };
-    for guest in 0..2 {
+    for (guest, account) in accounts.iter().enumerate() {
         let (rita, device) = (world.rita.account.id(), world.guests[guest].person.device.public().id());
         let consent = world.guests[guest].book.due(NOW, &rita).next().unwrap();
-        world.book.heard(NOW, &accounts[guest], &device, consent);
+        world.book.heard(NOW, account, &device, consent);
     }
     assert!(world.book.set_hosted([accounts[0]].into()) && !hosted(&world));
     assert!(world.book.set_hosted(accounts.into()) && hosted(&world));
