@@ -14,6 +14,7 @@ mod friends;
 mod id;
 mod inbox;
 mod init;
+mod introduce;
 mod invite;
 mod log;
 mod output;
@@ -21,6 +22,8 @@ mod ping;
 mod places;
 mod reach;
 mod relay;
+mod request;
+mod requests;
 mod send;
 mod session;
 mod signals;
@@ -124,6 +127,10 @@ enum Command {
     Friends(friends::Friends),
     #[command(subcommand)]
     Friend(friend::Friend),
+    Introduce(introduce::Introduce),
+    Requests(requests::Requests),
+    #[command(subcommand)]
+    Request(request::Request),
     Ping(ping::Ping),
     Send(send::Send),
     Inbox(inbox::Inbox),
@@ -145,6 +152,9 @@ async fn run(cli: Cli) -> Outcome {
         Command::Accept(command) => command.run(&context).await,
         Command::Friends(command) => command.run(&context).await,
         Command::Friend(command) => command.run(&context).await,
+        Command::Introduce(command) => command.run(&context).await,
+        Command::Requests(command) => command.run(&context).await,
+        Command::Request(command) => command.run(&context).await,
         Command::Ping(command) => command.run(&context).await,
         Command::Send(command) => command.run(&context).await,
         Command::Inbox(command) => command.run(&context).await,

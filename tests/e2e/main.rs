@@ -15,6 +15,7 @@ mod contract;
 mod crashes;
 mod doctor;
 mod homes;
+mod introductions;
 mod invites;
 mod places;
 mod scripts;

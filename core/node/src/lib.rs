@@ -83,6 +83,7 @@ mod clock;
 mod doctor;
 mod driver;
 mod home;
+mod introductions;
 mod links;
 mod messages;
 mod node;

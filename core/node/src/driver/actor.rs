@@ -18,6 +18,7 @@ use super::{Answer, Driver, News, Work};
 use crate::api::types::{BridgeView, NodeEvent};
 use crate::bridges::{BridgeEnvironment, BridgeHandle, Report, What};
 use crate::home::BridgeConfig;
+use crate::introductions::Introductions;
 use crate::links::Protocols;
 use crate::relays::hello::GuestProtocols;
 
@@ -35,6 +36,7 @@ pub(crate) struct Parts {
     pub(crate) bridges: BridgeEnvironment,
     pub(crate) reports: mpsc::Receiver<Report>,
     pub(crate) protocols: Arc<Protocols>,
+    pub(crate) introductions: Introductions,
     pub(crate) guest_protocols: Arc<GuestProtocols>,
     pub(crate) tasks: TaskTracker,
 }

@@ -95,7 +95,8 @@ impl Actor {
         self.try_bridges_over_links();
         driver.tell(event);
         let (protocols, tasks) = (Arc::clone(&self.parts.protocols), self.parts.tasks.clone());
-        let session = Session { link: live, protocols, driver, tasks };
+        let introductions = self.parts.introductions.clone();
+        let session = Session { link: live, protocols, driver, introductions, tasks };
         self.parts.tasks.spawn(session.run(moves));
     }
 

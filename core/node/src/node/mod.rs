@@ -17,9 +17,9 @@ pub use connect::{ConnectError, Wanted};
 pub use events::Events;
 
 use crate::api::types::{
-    Accept, Accepted, AddBridge, ApiError, BridgeView, ChangeFriend, ChangeRelay, Examine, Explanation,
-    FriendView, Id, InboxView, InvitePreview, InviteView, NewInvite, RelayView, Report, Send, Sent,
-    StatusView,
+    Accept, AcceptRequest, Accepted, AddBridge, ApiError, BridgeView, ChangeFriend, ChangeRelay, Examine,
+    Explanation, FriendView, Id, InboxView, Introduce, IntroductionView, InvitePreview, InviteView,
+    NewInvite, RelayView, Report, RequestView, Send, Sent, StatusView,
 };
 #[cfg(feature = "api")]
 use crate::api::{ApiClient, Server};
@@ -199,6 +199,46 @@ impl Node {
     /// There is no such friend.
     pub async fn explain(&self, friend: &str) -> Result<Explanation, ApiError> {
         self.requests.explain(friend.to_owned()).await
+    }
+
+    /// Introduces a friend to another: both are asked, and where both consent they become friends. On disk when this returns; the rest goes on by itself.
+    ///
+    /// # Errors
+    /// One of them is no friend or is blocked, they are being introduced already, too many are.
+    pub async fn introduce(&self, introduction: Introduce) -> Result<IntroductionView, ApiError> {
+        self.requests.introduce(introduction).await
+    }
+
+    /// The introductions that this node made, the latest first.
+    ///
+    /// # Errors
+    /// The node is ending.
+    pub async fn introductions(&self) -> Result<Vec<IntroductionView>, ApiError> {
+        self.requests.introductions().await
+    }
+
+    /// What others ask of us, the earliest first: so far to become the friend of somebody whom a friend introduces.
+    ///
+    /// # Errors
+    /// The node is ending.
+    pub async fn requests(&self) -> Result<Vec<RequestView>, ApiError> {
+        self.requests.requests().await
+    }
+
+    /// Accepts a request, by its name or the beginning of it; what follows goes on by itself.
+    ///
+    /// # Errors
+    /// There is no such request, or the disk refuses.
+    pub async fn accept_request(&self, id: &str, how: AcceptRequest) -> Result<RequestView, ApiError> {
+        self.requests.accept_request(id, how).await
+    }
+
+    /// Refuses a request. Nobody is told, and the same is not asked again before it expires.
+    ///
+    /// # Errors
+    /// There is no such request, or the disk refuses.
+    pub async fn refuse_request(&self, id: &str) -> Result<RequestView, ApiError> {
+        self.requests.refuse_request(id).await
     }
 
     /// Takes a message to deliver. It is on disk when this returns, and is delivered once or reported expired. Under an id of its own it may be sent

@@ -9,6 +9,7 @@ mod cards;
 mod disk;
 mod doctor;
 mod hostile;
+mod introductions;
 mod links;
 mod meeting;
 mod reach;
