@@ -207,7 +207,7 @@ impl NodeBuilder {
             protocols.insert((*name).to_owned(), Arc::new(Greeted { driver, protocol }));
         }
         let own: [(&str, Arc<dyn Protocol>); 6] = [
-            (offers::NAME, Arc::new(offers::Receiver(driver.clone()))),
+            (offers::NAME, Arc::new(offers::Receiver::new(driver.clone()))),
             (ping::NAME, Arc::new(ping::Echo)),
             (card::NAME, Arc::new(card::Receiver(driver.clone()))),
             (address::NAME, Arc::new(address::Receiver::new(reach.clone()))),
