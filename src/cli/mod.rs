@@ -6,6 +6,7 @@
 mod accept;
 mod bridge;
 mod demo;
+mod doctor;
 mod exit;
 mod explain;
 mod friend;
@@ -129,6 +130,7 @@ enum Command {
     Status(status::Status),
     Explain(explain::Explain),
     Relay(relay::Relay),
+    Doctor(doctor::Doctor),
     Demo(demo::Demo),
 }
 
@@ -149,6 +151,7 @@ async fn run(cli: Cli) -> Outcome {
         Command::Status(command) => command.run(&context).await,
         Command::Explain(command) => command.run(&context).await,
         Command::Relay(command) => command.run(&context).await,
+        Command::Doctor(command) => command.run(&context).await,
         Command::Demo(command) => command.run(&context).await,
     }
 }

@@ -13,6 +13,7 @@
 mod clocks;
 mod contract;
 mod crashes;
+mod doctor;
 mod homes;
 mod invites;
 mod places;

@@ -86,6 +86,7 @@ async fn answers_are_as_the_document_says() {
     checked.request("post", "/v1/friends/{friend}/ping", &ping);
     let mut pongs = bob.api().post_lines("/v1/friends/Anna/ping", &ping).await.unwrap();
     checked.line("post", "/v1/friends/{friend}/ping", &mut pongs).await;
+    checked.doctor(&bob, &Examine { friend: Some("Anna".into()), wait_ms: 5_000 }).await;
     checked.get(&bob, "/v1/friends", "/v1/friends").await;
     checked.get(&bob, "/v1/friends/{friend}", "/v1/friends/Anna").await;
     checked.get(&bob, "/v1/friends/{friend}/explain", "/v1/friends/Anna/explain").await;
@@ -155,6 +156,18 @@ impl Checked {
         let answer: Value = person.api().post(path, body).await.unwrap();
         self.answer("post", path, &answer);
         answer
+    }
+
+    /// All lines, of which the last one is the report.
+    async fn doctor(&mut self, person: &Person, examine: &Examine) {
+        self.request("post", "/v1/doctor", examine);
+        let mut lines = person.api().post_lines("/v1/doctor", examine).await.unwrap();
+        let mut last = Value::Null;
+        while let Some(line) = lines.next::<Value>().await.unwrap() {
+            self.answer("post", "/v1/doctor", &line);
+            last = line;
+        }
+        assert_eq!(last["figures"]["friends"][0]["link"], "up", "{last}");
     }
 
     async fn line(&mut self, method: &str, path: &str, lines: &mut Lines) -> Value {

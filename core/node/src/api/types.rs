@@ -9,6 +9,10 @@ use serde::{Deserialize, Serialize};
 use wayside_bridge::Entropy;
 
 use crate::clock::SystemEntropy;
+pub use crate::doctor::{
+    BridgeFigure, ExaminationLine, Examine, Family, Figures, FilteringKind, Finding, FriendFigure, Ipv6Kind,
+    Known, PeerNetwork, Reachable, Report, Topic, Verdict, Way,
+};
 
 /// A moment, RFC 3339.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::FutureExt;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::Instant;
 use wayside_bridge::layers::{self, Check, Rate, RateLimit, RateLimits, RetryPolicy};
 use wayside_bridge::{
@@ -17,7 +17,7 @@ use wayside_proto::engine::{BridgeName, Input};
 
 use super::jobs::{self, Job};
 use super::watcher::Watcher;
-use super::{BridgeEnvironment, Reporter, Slots, What, profile};
+use super::{BridgeEnvironment, Opened, Reporter, Slots, What, profile};
 use crate::api::types::{BridgeView, Time};
 use crate::clock::{self, SystemEntropy};
 use crate::home::{self, BridgeConfig};
@@ -38,6 +38,8 @@ pub(super) struct Runner {
     config: BridgeConfig,
     environment: BridgeEnvironment,
     status: Arc<Mutex<BridgeView>>,
+    again: Arc<Notify>,
+    opened: Opened,
 }
 
 impl Runner {
@@ -46,10 +48,12 @@ impl Runner {
         config: BridgeConfig,
         environment: BridgeEnvironment,
         status: Arc<Mutex<BridgeView>>,
+        again: Arc<Notify>,
+        opened: Opened,
     ) -> Self {
         let bridge = BridgeName(config.name.clone());
         let reporter = Reporter { bridge, run, reports: environment.found.clone() };
-        Self { reporter, config, environment, status }
+        Self { reporter, config, environment, status, again, opened }
     }
 
     /// Runs until it is cancelled.
@@ -85,6 +89,7 @@ impl Runner {
             self.refuse_jobs_for(wait, &mut jobs, error.message()).await;
             if error.retry() == Retry::Never {
                 bridge = None; // opens it anew, with whatever has changed
+                self.show(None);
             }
         }
     }
@@ -103,6 +108,7 @@ impl Runner {
             Some(bridge) => SharedBridge::clone(bridge),
             None => tokio::time::timeout(PATIENCE, self.open()).await.map_err(slow)??,
         };
+        self.show(Some(&bridge));
         let probe = tokio::time::timeout(PATIENCE, bridge.probe()).await.map_err(slow)??;
         *opened = Some(SharedBridge::clone(&bridge));
         Ok((bridge, probe))
@@ -177,12 +183,23 @@ impl Runner {
         self.reporter.say(What::Down).await;
     }
 
-    /// Waits, and meanwhile says no to what the engine wants done, so that it can go another way.
+    /// Waits, or until there is reason to try again, and meanwhile says no to what the engine wants done, so that it can go another way.
     async fn refuse_jobs_for(&self, wait: Duration, jobs: &mut mpsc::UnboundedReceiver<Job>, why: &str) {
         let until = Instant::now() + wait;
-        while let Ok(Some(job)) = tokio::time::timeout_at(until, jobs.recv()).await {
-            self.reporter.input(jobs::refuse(job, why)).await;
+        loop {
+            tokio::select! {
+                job = tokio::time::timeout_at(until, jobs.recv()) => match job {
+                    Ok(Some(job)) => self.reporter.input(jobs::refuse(job, why)).await,
+                    Ok(None) | Err(_) => return,
+                },
+                () = self.again.notified() => return,
+            }
         }
+    }
+
+    /// Has others try it, or nobody.
+    fn show(&self, bridge: Option<&SharedBridge>) {
+        *self.opened.lock().unwrap_or_else(PoisonError::into_inner) = bridge.cloned();
     }
 
     fn change(&self, change: impl FnOnce(&mut BridgeView)) {

@@ -7,6 +7,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use wayside_bridge::SharedBridge;
 use wayside_noise::{Endpoint, Link};
 use wayside_proto::Now;
 use wayside_proto::crypto::keys::AccountId;
@@ -179,6 +180,12 @@ impl Actor {
         was_there
     }
 
+    /// Bridges that go over links may work again.
+    pub(super) fn try_bridges_over_links(&self) {
+        let over_links = |bridge: &&BridgeHandle| bridge.view().kind == crate::boards::KIND;
+        self.bridges.values().filter(over_links).for_each(BridgeHandle::try_again);
+    }
+
     pub(super) fn bridge_views(&self) -> Vec<BridgeView> {
         let out = self.parts.engine.records_out();
         let view = |(name, bridge): (&BridgeName, &BridgeHandle)| BridgeView {
@@ -186,6 +193,11 @@ impl Actor {
             ..bridge.view()
         };
         self.bridges.iter().map(view).collect()
+    }
+
+    /// Each bridge as it is, and the bridge itself where it could be opened.
+    pub(super) fn bridges_to_try(&self) -> Vec<(BridgeView, Option<SharedBridge>)> {
+        self.bridges.values().map(|bridge| (bridge.view(), bridge.opened())).collect()
     }
 
     fn reported(&mut self, report: Report) {

@@ -92,6 +92,7 @@ impl Actor {
         );
         driver.relays().friend_linked(live.peer.device, &live.peer.link);
         driver.0.links_changed.send_replace(());
+        self.try_bridges_over_links();
         driver.tell(event);
         let (protocols, tasks) = (Arc::clone(&self.parts.protocols), self.parts.tasks.clone());
         let session = Session { link: live, protocols, driver, tasks };

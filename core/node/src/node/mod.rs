@@ -17,11 +17,13 @@ pub use connect::{ConnectError, Wanted};
 pub use events::Events;
 
 use crate::api::types::{
-    Accept, Accepted, AddBridge, ApiError, BridgeView, ChangeFriend, ChangeRelay, Explanation, FriendView,
-    Id, InboxView, InvitePreview, InviteView, NewInvite, RelayView, Send, Sent, StatusView,
+    Accept, Accepted, AddBridge, ApiError, BridgeView, ChangeFriend, ChangeRelay, Examine, Explanation,
+    FriendView, Id, InboxView, InvitePreview, InviteView, NewInvite, RelayView, Report, Send, Sent,
+    StatusView,
 };
 #[cfg(feature = "api")]
 use crate::api::{ApiClient, Server};
+use crate::doctor::Progress;
 use crate::home::Home;
 use crate::requests::Requests;
 
@@ -95,6 +97,15 @@ impl Node {
     /// The store cannot be read.
     pub async fn status(&self) -> Result<StatusView, ApiError> {
         self.requests.status().await
+    }
+
+    /// Looks at the network, the bridges, the friends and the home, and says what it found and what to do about it. Takes 15 seconds at most, and what a friend
+    /// who is to be met may take besides. Nobody is contacted whom the user did not configure.
+    ///
+    /// # Errors
+    /// There is no such friend, or the store cannot be read.
+    pub async fn examine(&self, examine: Examine) -> Result<Report, ApiError> {
+        self.requests.examine(examine, Progress::new().0).await
     }
 
     /// Listens to what happens from now on.

@@ -33,7 +33,7 @@ use wayside_proto::crypto::keys::{AccountId, DeviceId, DeviceKeys};
 
 pub(crate) use grants::Judged;
 pub(crate) use offers::Offered;
-pub(crate) use reaching::Condition;
+pub(crate) use reaching::{Condition, Reached};
 
 use crate::home;
 use crate::store::{Standings, Store, StoreError};

@@ -22,6 +22,13 @@ pub(crate) struct Reached {
     _using: Option<Arc<()>>,
 }
 
+impl Reached {
+    /// Whether we are a guest there, rather than the friend.
+    pub(crate) const fn is_guest(&self) -> bool {
+        self._using.is_some()
+    }
+}
+
 impl Deref for Reached {
     type Target = Link;
 

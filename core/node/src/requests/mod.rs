@@ -45,7 +45,7 @@ impl Requests {
     }
 
     /// Waits until every bridge was tried; those that have not answered by then count as away.
-    async fn bridges_tried(&self, patience: Duration) {
+    pub(crate) async fn bridges_tried(&self, patience: Duration) {
         let mut ready = self.driver.ready();
         let _ = tokio::time::timeout(patience, ready.wait_for(|ready| *ready)).await;
     }

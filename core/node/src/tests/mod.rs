@@ -7,6 +7,7 @@ mod api;
 mod bridges;
 mod cards;
 mod disk;
+mod doctor;
 mod hostile;
 mod links;
 mod meeting;

@@ -1,5 +1,6 @@
 //! The paths of the local API: each reads its request, asks, and says the answer.
 
+mod doctor;
 mod friends;
 mod lines;
 mod messages;
@@ -22,6 +23,7 @@ pub(crate) fn routes() -> Router<Context> {
         .route("/v1/id", get(status::id))
         .route("/v1/status", get(status::status))
         .route("/v1/events", get(status::events))
+        .route("/v1/doctor", post(doctor::doctor))
         .route("/v1/bridges", get(bridges).post(add_bridge))
         .route("/v1/bridges/{name}", delete(remove_bridge))
         .route("/v1/invites", post(invite))

@@ -69,7 +69,9 @@ impl Engine {
             let Some(mut live) = self.sessions.get(&id).cloned() else { continue };
             let before = self.relays_of(&live);
             live.updated = true;
-            if let (Some(now), Some(relays)) = (self.relays_now(&live), &mut live.relays) {
+            // Where there is nothing new to name, the order stays too: it is what both sides count by.
+            let news = self.relays_now(&live).filter(|_| self.relays_are_news(&live));
+            if let (Some(now), Some(relays)) = (news, &mut live.relays) {
                 relays.told = now;
             }
             let told = live.relays.iter().flat_map(|relays| &relays.told);
