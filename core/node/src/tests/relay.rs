@@ -309,11 +309,9 @@ async fn after_a_restart_the_relay_is_reached_without_any_bridge() {
     assert_eq!(link.number(), again.number(), "the same one for as long as it is used");
     let status: StatusView = rita.api().get("/v1/status").await.unwrap();
     assert!(status.links.iter().all(|it| it.friend != "ann"), "guests are no links of friends");
-    let account = offered(&ann).1.account;
-    let patience = Duration::from_secs(5);
-    let (_, mut stream) = driver.speak(&account, NAME, Purpose::Relay, patience).await.unwrap();
-    write_frame(&mut stream.send, &Ask { tag: [7; 16] }).await.unwrap();
-    let word = read_frame::<Word>(&mut stream.recv, 64).await.unwrap().unwrap();
+    let keys = crate::Home::open(&ann.home()).unwrap().engine_identity().device;
+    let (token, exported) = (offered(&ann).1.offer.relay.unwrap(), link.export(Proof::LABEL));
+    let (_stream, word) = asking(&link, token, Proof::sign(&keys, exported.as_bytes()), [7; 16]).await;
     assert!(matches!(word, Word::Opened { .. }));
     // Let no longer, she is shown out.
     allow(&rita, "ann", false).await;
