@@ -234,6 +234,8 @@ impl Actor {
     pub(super) fn meeting_linked(&mut self, session: SessionId, link: Option<&Link>) {
         let Some(link) = link else { return self.end_meeting(session) };
         let Some(under_way) = self.meetings.under_way.get_mut(&session) else { return };
+        // Of links whose place another one has taken.
+        self.meetings.circuits.retain(|_, circuits| !circuits.are_over());
         if let Some(circuits) = under_way.circuits.take() {
             circuits.linked(link.clone());
             self.meetings.circuits.insert(session, circuits);

@@ -1,21 +1,19 @@
 //! `wayside/address/1`: each side tells the other at which address it sees it, at the start of a link and whenever that changes; and whether and where it
 //! answers STUN, to a friend whom its owner lets.
 
-use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use minicbor::{Decode, Encode};
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
-use tokio::time::Instant;
 use wayside_noise::{Kind, Link, LinkEvent, Stream};
 use wayside_proto::crypto::keys::AccountId;
 use wayside_proto::engine::Grant;
 
+use super::turns::Turns;
 use super::{Peer, Protocol, read_frame, write_frame};
 use crate::driver::Driver;
 use crate::reach::{Reach, Responder};
@@ -55,26 +53,12 @@ const LOOK: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub(crate) struct Receiver {
     reach: Reach,
-    /// When the next view of each is looked at, at the earliest.
-    next: Mutex<BTreeMap<AccountId, Instant>>,
+    turns: Turns,
 }
 
 impl Receiver {
     pub(crate) fn new(reach: Reach) -> Self {
-        Self { reach, next: Mutex::default() }
-    }
-
-    /// Waits for the friend's turn.
-    async fn turn(&self, account: AccountId) {
-        let now = Instant::now();
-        let turn = {
-            let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
-            next.retain(|_, at| *at > now);
-            let turn = next.get(&account).copied().unwrap_or(now);
-            next.insert(account, turn + PAUSE);
-            turn
-        };
-        tokio::time::sleep_until(turn).await;
+        Self { reach, turns: Turns::default() }
     }
 }
 
@@ -82,7 +66,7 @@ impl Receiver {
 impl Protocol for Receiver {
     async fn accept(&self, peer: Peer, mut stream: Stream) {
         loop {
-            self.turn(peer.account).await;
+            self.turns.turn(peer.account, PAUSE).await;
             let Ok(Some(view)) = read_frame::<View>(&mut stream.recv, MOST).await else { return };
             let from = over_udp(&peer.link);
             if let (Some(from), Some(Address(seen))) = (from, view.seen) {

@@ -10,6 +10,7 @@ pub(crate) mod ping;
 pub(crate) mod renew;
 mod serve;
 mod session;
+pub(crate) mod turns;
 
 use std::collections::BTreeMap;
 use std::fmt;

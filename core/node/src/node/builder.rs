@@ -214,7 +214,7 @@ impl NodeBuilder {
         guest_protocols.insert(boards::PROTOCOL, Arc::new(board.clone()));
         let introductions = Introductions::restore(driver.clone(), home.identity().account.id()).await?;
         let own: [(&str, Arc<dyn Protocol>); 8] = [
-            (offers::NAME, Arc::new(offers::Receiver(driver.clone()))),
+            (offers::NAME, Arc::new(offers::Receiver::new(driver.clone()))),
             (ping::NAME, Arc::new(ping::Echo)),
             (card::NAME, Arc::new(card::Receiver(driver.clone()))),
             (address::NAME, Arc::new(address::Receiver::new(reach.clone()))),

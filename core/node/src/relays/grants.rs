@@ -66,8 +66,6 @@ pub(crate) enum Judged {
     Good {
         /// Whose it is: the friend to whom it was given, and who answers for what is done with it, also where it was handed on.
         account: AccountId,
-        /// The friend's device that it was given to.
-        device: DeviceId,
         /// The Ed25519 key of whoever shows it.
         subject: [u8; 32],
     },
@@ -161,7 +159,7 @@ impl Relays {
         }
         let found =
             driver.look(move |engine, now| holder(engine, &verified.first, purpose, engine.time(now)));
-        let Some((account, device, refused)) = found.await.ok().flatten() else {
+        let Some((account, refused)) = found.await.ok().flatten() else {
             return Judged::Bad(Reason::NotAllowed);
         };
         let revoked_before = lock(&self.0.grants).revoked_before(account, purpose);
@@ -169,7 +167,7 @@ impl Relays {
         if let Some(reason) = refused.or(revoked) {
             return Judged::Bad(reason);
         }
-        Judged::Good { account, device, subject: verified.last }
+        Judged::Good { account, subject: verified.last }
     }
 
     /// Keeps what is handed out in step with what friends may, and opens the guest gate while any may do something; until the node ends.
@@ -279,10 +277,10 @@ fn holder(
     sign: &[u8; 32],
     purpose: Purpose,
     now: UnixMillis,
-) -> Option<(AccountId, DeviceId, Option<Reason>)> {
+) -> Option<(AccountId, Option<Reason>)> {
     engine.friends().find_map(|friend| {
         let roster = friend.card().roster();
-        let entry = roster.devices.iter().find(|entry| entry.keys.sign == *sign)?;
+        roster.devices.iter().find(|entry| entry.keys.sign == *sign)?;
         let refused = if !is_let(friend, purpose) {
             Some(Reason::Revoked)
         } else if !roster.in_force(now) {
@@ -291,7 +289,7 @@ fn holder(
         } else {
             None
         };
-        Some((friend.account(), entry.keys.id(), refused))
+        Some((friend.account(), refused))
     })
 }
 

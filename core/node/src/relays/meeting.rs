@@ -94,6 +94,11 @@ impl Circuits {
         self.wishes.send_modify(|wishes| wishes.link = Some(link));
     }
 
+    /// Whether there will be none any more: the link is direct, or has ended.
+    pub(crate) fn are_over(&self) -> bool {
+        self.wishes.is_closed()
+    }
+
     /// No direct way was found so far.
     pub(crate) fn stuck(&self) {
         self.wishes.send_modify(|wishes| wishes.is_stuck = true);

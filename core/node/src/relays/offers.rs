@@ -16,6 +16,7 @@ use wayside_proto::token::{Purpose, Token};
 use super::gate::GateKeys;
 use super::{Relays, lock};
 use crate::driver::Driver;
+use crate::links::turns::Turns;
 use crate::links::{Peer, Protocol, read_frame, write_frame};
 use crate::store::{Store, StoreError};
 
@@ -101,17 +102,26 @@ pub(super) fn read(store: &Store) -> Result<BTreeMap<DeviceId, Offered>, StoreEr
 
 /// Takes what friends offer.
 #[derive(Debug)]
-pub(crate) struct Receiver(pub(crate) Driver);
+pub(crate) struct Receiver {
+    driver: Driver,
+    turns: Turns,
+}
+
+impl Receiver {
+    pub(crate) fn new(driver: Driver) -> Self {
+        Self { driver, turns: Turns::default() }
+    }
+}
 
 #[async_trait]
 impl Protocol for Receiver {
     async fn accept(&self, peer: Peer, mut stream: Stream) {
         while let Ok(Some(offer)) = read_frame::<Offer>(&mut stream.recv, MOST).await {
+            self.turns.turn(peer.account, PAUSE).await;
             if let Err(why) = self.take(&peer, offer).await {
                 tracing::debug!(why, "what a friend offers is not taken");
                 return;
             }
-            tokio::time::sleep(PAUSE).await;
         }
     }
 }
@@ -119,12 +129,12 @@ impl Protocol for Receiver {
 impl Receiver {
     async fn take(&self, peer: &Peer, mut offer: Offer) -> Result<(), &'static str> {
         let (account, noise) = (peer.account, peer.link.peer());
-        let known = self.0.look(move |engine, now| {
+        let known = self.driver.look(move |engine, now| {
             let entry = engine.friend(&account)?.card().roster().device_by_noise(&noise)?.keys;
             Some((entry, engine.time(now)))
         });
         let (issuer, now) = known.await.ok().flatten().ok_or("it is no friend's any more")?;
-        let relays = self.0.relays();
+        let relays = self.driver.relays();
         let is_ours = |token: &Option<Vec<u8>>, purpose| {
             token.as_ref().is_none_or(|token| relays.is_for_us(token, &issuer, purpose, now))
         };
@@ -134,7 +144,7 @@ impl Receiver {
         if offer.relay.is_none() && offer.meet.is_none() {
             offer = Offer::default();
         }
-        relays.offered(&self.0, peer.device, Offered { account, offer, given: now }).await
+        relays.offered(&self.driver, peer.device, Offered { account, offer, given: now }).await
     }
 }
 

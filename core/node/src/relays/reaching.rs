@@ -6,9 +6,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 use wayside_bridge::Entropy;
-use wayside_noise::{Link, Remote, Stream};
+use wayside_noise::{Link, Remote};
 use wayside_proto::crypto::keys::{AccountId, DeviceId};
-use wayside_proto::token::Purpose;
 
 use super::choice::{Known, rank};
 use super::{Offered, Relays, lock};
@@ -73,39 +72,6 @@ const WARMED: usize = 3;
 const WARMING: Duration = Duration::from_secs(10);
 
 impl Driver {
-    /// A stream of a protocol that tokens pay for, hello said, at a friend's who lets us: over the friend's link, relayed or not, or else as a guest of whichever of its
-    /// devices can be reached, within so long.
-    #[allow(dead_code, reason = "for what is spoken with guests beside circuits")]
-    pub(crate) async fn speak(
-        &self,
-        account: &AccountId,
-        protocol: &str,
-        purpose: Purpose,
-        patience: Duration,
-    ) -> Option<(Reached, Stream)> {
-        let relays = self.relays();
-        let (deadline, now) = (Instant::now() + patience, self.clock().wall());
-        let linked = self.links().of(account).filter(|live| !live.ended()).map(|live| live.peer);
-        let is_linked = |device: &DeviceId| linked.as_ref().is_some_and(|peer| peer.device == *device);
-        let mut offers: Vec<_> =
-            relays.offers().into_iter().filter(|(_, it)| it.account == *account).collect();
-        offers.sort_by_key(|(device, _)| !is_linked(device));
-        for (device, offered) in offers {
-            let Some(token) = offered.token(purpose, now) else { continue };
-            let left = deadline.saturating_duration_since(Instant::now());
-            let reached = match &linked {
-                Some(peer) if is_linked(&device) => Some(Reached { link: peer.link.clone(), _using: None }),
-                _ => self.link_to_device(device, left).await,
-            };
-            let Some(reached) = reached else { continue };
-            let Ok(mut stream) = reached.open(protocol).await else { continue };
-            if relays.greet(&reached, &mut stream, &token).await.is_ok() {
-                return Some((reached, stream));
-            }
-        }
-        None
-    }
-
     /// A direct link with a device that lets us use it for something, within so long.
     pub(crate) async fn link_to_device(&self, device: DeviceId, patience: Duration) -> Option<Reached> {
         let relays = self.relays();

@@ -196,6 +196,33 @@ async fn a_copied_token_is_worth_nothing_and_who_shows_none_has_to_leave() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_handed_on_counts_as_the_friend_s_and_only_where_it_may_be() {
+    let service = service();
+    let (ann, _bob, rita) = three(&service).await;
+    let keys = crate::Home::open(&ann.home()).unwrap().engine_identity().device;
+    let carl = DeviceKeys::from_secrets(&Secret::new([1; 32]), &Secret::new([2; 32]));
+    let token = |person: &Person| Token::from_bytes(&offered(person).1.offer.relay.unwrap()).unwrap();
+    let may_hand_on = async |hands| {
+        let change = ChangeRelay { hand_on: Some(hands), ..ChangeRelay::default() };
+        let _: RelayView = rita.api().patch("/v1/relay", &change).await.unwrap();
+    };
+    let until_when = token(&ann).expires();
+    assert!(token(&ann).hand_on(&keys, carl.public().sign, until_when).is_err(), "not at first");
+    may_hand_on(1).await;
+    until("she was told", async || token(&ann).hands() == 1).await;
+    let handed = token(&ann).hand_on(&keys, carl.public().sign, until_when).unwrap();
+    let (_endpoint, link) = stranger(&offered(&ann).1).await;
+    let proof = Proof::sign(&carl, link.export(Proof::LABEL).as_bytes());
+    let before = view(&rita).await.friends[0].circuits;
+    let (_stream, word) = asking(&link, handed.to_bytes(), proof, [7; 16]).await;
+    assert!(matches!(word, Word::Opened { .. }), "{word:?}");
+    assert_eq!(view(&rita).await.friends[0].circuits, before + 1, "it is hers");
+    may_hand_on(0).await;
+    let refused = Word::Refused { reason: Reason::NotAllowed.number(), retry: None };
+    assert_eq!(asked(&link, handed.to_bytes(), proof).await, refused);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_flood_of_circuits_takes_one_friend_s_share_and_no_more() {
     let service = service();
     let (ann, bob, rita) = three(&service).await;
@@ -282,11 +309,9 @@ async fn after_a_restart_the_relay_is_reached_without_any_bridge() {
     assert_eq!(link.number(), again.number(), "the same one for as long as it is used");
     let status: StatusView = rita.api().get("/v1/status").await.unwrap();
     assert!(status.links.iter().all(|it| it.friend != "ann"), "guests are no links of friends");
-    let account = offered(&ann).1.account;
-    let patience = Duration::from_secs(5);
-    let (_, mut stream) = driver.speak(&account, NAME, Purpose::Relay, patience).await.unwrap();
-    write_frame(&mut stream.send, &Ask { tag: [7; 16] }).await.unwrap();
-    let word = read_frame::<Word>(&mut stream.recv, 64).await.unwrap().unwrap();
+    let keys = crate::Home::open(&ann.home()).unwrap().engine_identity().device;
+    let (token, exported) = (offered(&ann).1.offer.relay.unwrap(), link.export(Proof::LABEL));
+    let (_stream, word) = asking(&link, token, Proof::sign(&keys, exported.as_bytes()), [7; 16]).await;
     assert!(matches!(word, Word::Opened { .. }));
     // Let no longer, she is shown out.
     allow(&rita, "ann", false).await;
