@@ -94,7 +94,14 @@ const KEEP_USAGE: Duration = Duration::from_secs(30);
 pub(super) struct Serving {
     relay: wayside_noise::Relay,
     /// Whom to tell of which circuit.
-    ends: Mutex<BTreeMap<(u64, CircuitId), mpsc::Sender<Word>>>,
+    ends: Mutex<BTreeMap<(u64, CircuitId), Told>>,
+}
+
+/// Who has one end of a circuit.
+struct Told {
+    /// The key that it was asked for with, and the tag.
+    asked: ([u8; 32], [u8; 16]),
+    words: mpsc::Sender<Word>,
 }
 
 impl Serving {
@@ -110,19 +117,28 @@ impl Serving {
         &self,
         link: &Link,
         account: &AccountId,
+        subject: [u8; 32],
         tag: [u8; 16],
     ) -> Result<(CircuitId, Word, bool, mpsc::Receiver<Word>), Refusal> {
         // Held until it is known whom to tell, since the other end may come at once.
         let mut ends = lock(&self.ends);
+        let asked = (subject, tag);
+        // Who asks again has lost the link that it asked over before, which may not be known here yet. Joined with its own other half it would talk with itself.
+        let before = |(_, told): &(&(u64, CircuitId), &Told)| told.asked == asked;
+        if let Some(&end) = ends.iter().find(before).map(|(end, _)| end) {
+            let (link, circuit) = end;
+            ends.remove(&end);
+            self.relay.close(link, circuit);
+        }
         let opened = self.relay.open(link, Owner(account.0), Tag(tag))?;
-        let (tell, told) = mpsc::channel(WORDS);
-        ends.insert((link.number(), opened.circuit), tell);
+        let (words, told) = mpsc::channel(WORDS);
+        ends.insert((link.number(), opened.circuit), Told { asked, words });
         let word = Word::Opened { circuit: opened.circuit.bits(), keys: opened.keys.to_bytes() };
         Ok((opened.circuit, word, opened.joined.is_some(), told))
     }
 
     fn close(&self, link: &Link, circuit: CircuitId) {
-        self.relay.close(link, circuit);
+        self.relay.close(link.number(), circuit);
         lock(&self.ends).remove(&(link.number(), circuit));
     }
 
@@ -132,12 +148,12 @@ impl Serving {
             RelayEvent::Joined { link, circuit } => {
                 if let Some(end) = ends.get(&(link, circuit)) {
                     // It has room for all that is ever told.
-                    let _ = end.try_send(Word::Joined);
+                    let _ = end.words.try_send(Word::Joined);
                 }
             }
             RelayEvent::Ended { link, circuit, reason } => {
                 if let Some(end) = ends.remove(&(link, circuit)) {
-                    let _ = end.try_send(Word::Ended { reason: reason.number() });
+                    let _ = end.words.try_send(Word::Ended { reason: reason.number() });
                 }
             }
             // Of a later version of the endpoint.
@@ -261,8 +277,8 @@ impl Circuits {
         let opened = match (&peer, serving) {
             (Judged::Bad(reason), _) => Err(Refusal { reason: *reason, retry: None }),
             (Judged::Good { .. }, None) => Err(ending),
-            (Judged::Good { account, .. }, Some(serving)) => {
-                serving.open(link, account, tag).map(|opened| (serving, opened))
+            (Judged::Good { account, subject }, Some(serving)) => {
+                serving.open(link, account, *subject, tag).map(|opened| (serving, opened))
             }
         };
         let (serving, (circuit, word, is_joined, mut told)) = match opened {

@@ -223,6 +223,29 @@ async fn what_is_handed_on_counts_as_the_friend_s_and_only_where_it_may_be() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_asks_again_over_another_link_is_not_joined_with_itself() {
+    let service = service();
+    let (ann, bob, _rita) = three(&service).await;
+    let keys = |person: &Person| crate::Home::open(&person.home()).unwrap().engine_identity().device;
+    let ask = async |person: &Person| {
+        let (_, offered) = offered(person);
+        let (endpoint, link) = stranger(&offered).await;
+        let proof = Proof::sign(&keys(person), link.export(Proof::LABEL).as_bytes());
+        let (stream, word) = asking(&link, offered.offer.relay.clone().unwrap(), proof, [7; 16]).await;
+        assert!(matches!(word, Word::Opened { .. }), "{word:?}");
+        (endpoint, link, stream)
+    };
+    let (_first, _link, mut before) = ask(&ann).await;
+    let (_second, _link, mut after) = ask(&ann).await;
+    // What she lost is over, and nothing was joined.
+    let end = read_frame::<Word>(&mut before.recv, 64).await.unwrap();
+    assert_eq!(end, None);
+    let (_third, _link, mut his) = ask(&bob).await;
+    assert_eq!(read_frame::<Word>(&mut his.recv, 64).await.unwrap(), Some(Word::Joined));
+    assert_eq!(read_frame::<Word>(&mut after.recv, 64).await.unwrap(), Some(Word::Joined));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_flood_of_circuits_takes_one_friend_s_share_and_no_more() {
     let service = service();
     let (ann, bob, rita) = three(&service).await;

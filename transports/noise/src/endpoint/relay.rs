@@ -76,13 +76,13 @@ impl Relay {
         opened
     }
 
-    /// Whoever is at the other end of this link needs a circuit no more; the other end of that is told.
-    pub fn close(&self, link: &Link, circuit: CircuitId) {
+    /// Whoever is at the other end of the link of this [number](Link::number) needs a circuit no more; the other end of that is told.
+    pub fn close(&self, link: u64, circuit: CircuitId) {
         self.with(|relaying| {
-            if let Some(other) = relaying.switch.close(link.number(), circuit) {
+            if let Some(other) = relaying.switch.close(link, circuit) {
                 relaying.left(other);
             }
-            relaying.closed(link.number(), circuit);
+            relaying.closed(link, circuit);
         });
     }
 

@@ -129,7 +129,7 @@ async fn circuits_come_and_go_for_as_long_as_a_link_lives() {
             }
         })
         .await;
-        rita.relay.close(&rita.ann.1, held.opened[0].circuit);
+        rita.relay.close(rita.ann.1.number(), held.opened[0].circuit);
         held = next;
         until("the new one carries it", || {
             ann.tunnel() == Some(held.ann.id()) && bob.tunnel() == Some(held.bob.id())
