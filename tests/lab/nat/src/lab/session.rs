@@ -7,6 +7,7 @@ use std::time::Instant;
 use super::arguments::{Arguments, Pairs, USAGE};
 use super::ground::{Ground, Layout};
 use super::kind::Kind;
+use super::relayed::counts;
 use super::report::Report;
 use super::{Failure, classify, interrupt, lanes, program, say, series, shell, space, table};
 
@@ -100,7 +101,7 @@ fn check(arguments: &Arguments, folder: &Path) -> Result<bool, Failure> {
     let mut work: Vec<Option<Kind>> = Kind::ALL.into_iter().map(Some).collect();
     work.push(None);
     // They wait most of the time.
-    let found = lanes::run(work.len(), work, |number, kind| {
+    let mut found = lanes::run(work.len(), work, |number, kind| {
         let folder = folder.join(format!("check{number}"));
         match kind {
             Some(kind) => (kind.name(), classify::check(kind, arguments.seed, &folder)),
@@ -108,6 +109,9 @@ fn check(arguments: &Arguments, folder: &Path) -> Result<bool, Failure> {
         }
     });
     let mut good = true;
+    if arguments.relayed {
+        found.push(("what counts at a relay", counts::check(arguments.seed, &folder.join("check-relays"))));
+    }
     for (name, found) in found {
         match found {
             Ok(wrong) if wrong.is_empty() => {}

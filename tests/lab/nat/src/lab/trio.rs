@@ -1,4 +1,4 @@
-//! Ada and Ben, who are friends, and Fay in public, whom both know.
+//! Ada and Ben, who are friends, Fay in public, whom both know, and perhaps more friends in public who relay.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -8,21 +8,24 @@ use std::time::Duration;
 use super::Failure;
 use super::ground::{Ground, Layout};
 use super::kind::Kind;
+use super::pair::Options;
 use super::person::Person;
 use super::space::Space;
 
-/// Three people who are friends, each with a home that lives as long as their folder.
+/// People who are friends, each with a home that lives as long as their folder.
 #[derive(Debug)]
 pub(crate) struct Trio {
     /// Ada, who dials, and Ben, who waits.
     pub(crate) pair: [Person; 2],
     pub(crate) fay: Person,
+    /// Rita and Rob, as many as are wanted, who let both use their machines as relays.
+    pub(crate) relays: Vec<Person>,
 }
 
 /// Who knows whom beforehand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Acquaintance {
-    /// All three.
+    /// All know each other, but for Fay and those who relay.
     Friends,
     /// Ada knows nobody; Ben knows Fay.
     Newcomer,
@@ -35,6 +38,8 @@ pub(crate) struct Abilities {
     pub(crate) stun: bool,
     /// Ports are mapped by the router.
     pub(crate) portmap: bool,
+    /// A friend relays.
+    pub(crate) relay: bool,
 }
 
 impl Abilities {
@@ -43,22 +48,26 @@ impl Abilities {
         Ok(Self {
             stun: Person::knows("s", folder, STUN, &nowhere)?,
             portmap: Person::knows("p", folder, PORTMAP, &nowhere)?,
+            relay: Person::understands("r", folder, &["relay"], &nowhere)?,
         })
     }
 }
+
+/// Who relays, in this order.
+const RELAYS: [&str; 2] = ["Rita", "Rob"];
 
 const STUN: &str = "stun = \"friends\"";
 const PORTMAP: &str = "portmap = [\"pcp\", \"nat-pmp\", \"upnp\"]";
 
 impl Trio {
-    /// Makes the three friends, at a place where there is no network, so that they have not met yet.
+    /// Makes the friends, at a place where there is no network, so that they have not met yet.
     pub(crate) fn new(
         layout: Layout,
         acquaintance: Acquaintance,
-        abilities: Abilities,
+        options: Options,
         folder: &Path,
-        log: bool,
     ) -> Result<Self, Failure> {
+        let Options { abilities, log, .. } = options;
         let nowhere = &nowhere()?;
         let kinds = match layout {
             Layout::Homes(one, other) => [one, other],
@@ -66,21 +75,26 @@ impl Trio {
         };
         let network = |kind: Kind| network(kind == Kind::Public, kind == Kind::Upnp && abilities.portmap);
         let [ada, ben] = kinds;
-        let mut of_fay = network_of_fay();
+        let mut of_fay = network_in_public();
         if abilities.stun {
             of_fay.push(STUN.to_owned());
         }
-        let (ada, ben, fay) = thread::scope(|scope| {
+        let (ada, ben, fay, relays) = thread::scope(|scope| {
             let make = |name, network: Vec<String>| {
                 scope.spawn(move || Person::new(name, folder, &network, log, nowhere))
             };
             let (ada, ben, fay) = (make("Ada", network(ada)), make("Ben", network(ben)), make("Fay", of_fay));
-            (ada.join(), ben.join(), fay.join())
+            let relays: Vec<_> =
+                RELAYS.into_iter().take(options.relays).map(|name| make(name, network_in_public())).collect();
+            let relays: Vec<_> = relays.into_iter().map(thread::ScopedJoinHandle::join).collect();
+            (ada.join(), ben.join(), fay.join(), relays)
         });
         let panicked = |_| Failure::from("it panicked");
-        let mut made =
-            Self { pair: [ada.map_err(panicked)??, ben.map_err(panicked)??], fay: fay.map_err(panicked)?? };
-        for person in made.pair.iter().chain([&made.fay]) {
+        let relays: Result<Vec<Person>, Failure> =
+            relays.into_iter().map(|relay| relay.map_err(panicked)?).collect();
+        let pair = [ada.map_err(panicked)??, ben.map_err(panicked)??];
+        let mut made = Self { pair, fay: fay.map_err(panicked)??, relays: relays? };
+        for person in made.everybody() {
             person.share(folder, nowhere)?;
         }
         made.befriend(nowhere, acquaintance, abilities)?;
@@ -94,17 +108,16 @@ impl Trio {
         acquaintance: Acquaintance,
         abilities: Abilities,
     ) -> Result<(), Failure> {
-        let Self { pair: [ada, ben], fay } = self;
-        for person in [&mut *ada, &mut *ben, &mut *fay] {
+        for person in self.everybody_mut() {
             person.start(nowhere, &["--listen", "udp://127.0.0.1:0"])?;
         }
-        for person in [&mut *ada, &mut *ben, &mut *fay] {
-            person.ready()?;
-        }
-        let friends = match acquaintance {
-            Acquaintance::Friends => vec![(&*ben, &*ada), (&*fay, &*ada), (&*fay, &*ben)],
-            Acquaintance::Newcomer => vec![(&*fay, &*ben)],
+        self.everybody_mut().try_for_each(Person::ready)?;
+        let Self { pair: [ada, ben], fay, relays } = &*self;
+        let mut friends = match acquaintance {
+            Acquaintance::Friends => vec![(ben, ada), (fay, ada), (fay, ben)],
+            Acquaintance::Newcomer => vec![(fay, ben)],
         };
+        friends.extend(relays.iter().flat_map(|relay| [(relay, ada), (relay, ben)]));
         for (inviter, joiner) in friends {
             let invite = inviter.run(nowhere, &["invite"], Duration::ZERO)?.object()?;
             let invite = invite["invite"].as_str().ok_or("an invite is text")?;
@@ -120,18 +133,34 @@ impl Trio {
                 let _ = fay.run(nowhere, &["friend", "allow", "reflect", friend], Duration::ZERO)?;
             }
         }
+        for relay in relays {
+            for friend in ["Ada", "Ben"] {
+                relay.run(nowhere, &["friend", "allow", "relay", friend], Duration::ZERO)?.object()?;
+            }
+        }
         self.down();
         Ok(())
     }
 
-    /// Starts the nodes of Ada and Ben anew, and Fay's where it is down, where they live.
+    fn everybody(&self) -> impl Iterator<Item = &Person> {
+        self.pair.iter().chain([&self.fay]).chain(&self.relays)
+    }
+
+    fn everybody_mut(&mut self) -> impl Iterator<Item = &mut Person> {
+        self.pair.iter_mut().chain([&mut self.fay]).chain(&mut self.relays)
+    }
+
+    /// Starts the nodes of Ada and Ben anew, and those of who is in public where they are down, where they live.
     pub(crate) fn up(&mut self, ground: &Ground) -> Result<(), Failure> {
         self.pair.iter().for_each(Person::stop);
         self.pair.iter_mut().for_each(Person::down);
-        let Self { pair, fay } = self;
-        if !fay.is_up() {
-            fay.start(&ground.friend.space, &[])?;
-            fay.ready()?;
+        let Self { pair, fay, relays } = self;
+        let public = relays.iter_mut().zip(&ground.relays).chain([(fay, &ground.friend)]);
+        for (person, host) in public {
+            if !person.is_up() {
+                person.start(&host.space, &[])?;
+                person.ready()?;
+            }
         }
         for (person, host) in pair.iter_mut().zip(&ground.hosts) {
             person.start(&host.space, &[])?;
@@ -140,13 +169,8 @@ impl Trio {
     }
 
     pub(crate) fn down(&mut self) {
-        let Self { pair: [ada, ben], fay } = self;
-        for person in [&*ada, &*ben, &*fay] {
-            person.stop();
-        }
-        for person in [ada, ben, fay] {
-            person.down();
-        }
+        self.everybody().for_each(Person::stop);
+        self.everybody_mut().for_each(Person::down);
     }
 }
 
@@ -159,7 +183,8 @@ fn network(listens_on_tcp: bool, portmap: bool) -> Vec<String> {
     lines
 }
 
-fn network_of_fay() -> Vec<String> {
+/// Of those in public: on TCP at a port that is let out nearly everywhere.
+fn network_in_public() -> Vec<String> {
     vec![
         "listen = [\"udp://0.0.0.0:4040\", \"udp://[::]:4040\", \"tcp://0.0.0.0:443\", \"tcp://[::]:443\"]"
             .to_owned(),
