@@ -14,10 +14,8 @@ pub(crate) struct Endured {
     /// Who relayed before, and after; none where nobody did.
     pub(crate) before: Option<String>,
     pub(crate) after: Option<String>,
-    /// From what befell to the first message of those that were sent after it; where they met only then, from the answer to the first data.
+    /// The longest time without a message from then on; where they met only then, from the answer to the first data.
     pub(crate) again_ms: Option<u64>,
-    /// The longest time without a message.
-    pub(crate) silent_ms: u64,
     pub(crate) sent: usize,
     pub(crate) lost: usize,
     pub(crate) twice: usize,
@@ -44,12 +42,11 @@ impl Endured {
         };
         let who = |relay: &Option<String>| relay.clone().unwrap_or_else(|| "nobody".to_owned());
         let mut line = format!(
-            "{word:<6} {:>20} -> {:<20} {}: again after {}, {} ms without a message, {} sent, {} lost, {} twice; by {}, then by {}",
+            "{word:<6} {:>20} -> {:<20} {}: again after {}, {} sent, {} lost, {} twice; by {}, then by {}",
             self.dials,
             self.waits,
             self.endured.sentence(),
             shown(self.again_ms),
-            self.silent_ms,
             self.sent,
             self.lost,
             self.twice,

@@ -121,7 +121,6 @@ pub(crate) fn befall(
         before,
         after: after.unwrap_or_default(),
         again_ms: flow.again_ms,
-        silent_ms: flow.silent_ms,
         sent: flow.sent,
         lost: flow.lost,
         twice: flow.twice,

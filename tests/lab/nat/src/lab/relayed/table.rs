@@ -121,7 +121,7 @@ fn hardships(endured: &[Result<Endured, String>]) -> String {
     }
     let mut text = "### What befalls who relays
 
-While numbered messages of 20 kB flow, one behind the other: from what befell to the first message of those sent after it.
+While numbered messages of 20 kB flow, one behind the other: the longest time without one from then on. Where they meet only then, from the answer to the first data.
 
 | | dials | waits | again after | lost | twice | of | by, then by |
 |---|---|---|---|---|---|---|---|"
