@@ -18,6 +18,7 @@ pub(crate) const USAGE: &str = "wayside-nat-lab [--check] [--quick] [--full] [--
   --relayed         with a friend in public who relays: each pair once, or those that are named; with --hardships what
                     befalls who relays instead of what befalls links
   --cold            the same, with nobody linked with the relay beforehand
+  --through-friend  a friend is the only place where they meet, 20 ms away from both
   --befalls NAME    only this of what befalls who relays (killed, vanishes, …)
   --pair A,B        only this pair, A dials; may be given again
   --iroh PROGRAM    the same pairs with iroh, by the program that tests/bench builds
@@ -48,6 +49,7 @@ pub(crate) struct Arguments {
     pub(crate) relayed: bool,
     /// Nobody is linked with the relay.
     pub(crate) cold: bool,
+    pub(crate) through_friend: bool,
     /// Only this of what befalls who relays.
     pub(crate) only: Option<Befalls>,
     pub(crate) lanes: usize,
@@ -84,6 +86,7 @@ impl Arguments {
             newcomers: false,
             relayed: false,
             cold: false,
+            through_friend: false,
             only: None,
             lanes: 3,
             wire: None,
@@ -111,6 +114,7 @@ impl Arguments {
                 "--hardships" => (is_given, made.hardships) = (true, true),
                 "--relayed" => (is_given, made.relayed) = (true, true),
                 "--cold" => (is_given, made.relayed, made.cold) = (true, true, true),
+                "--through-friend" => (is_given, made.through_friend) = (true, true),
                 "--befalls" => {
                     (is_given, made.relayed, made.hardships) = (true, true, true);
                     made.only = Some(serde_json::from_value(value()?.into())?);

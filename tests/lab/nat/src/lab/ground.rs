@@ -53,8 +53,8 @@ impl Ground {
         let homes = match layout {
             Layout::Homes(one, other) => {
                 let home = |number, kind| {
-                    // One wire is enough for all that goes from one to the other.
-                    Home::new(ground, number, kind, Lan::Shared, &core, seed, wire.filter(|_| number == 1))
+                    let wire = wire.filter(|wire| wire.is_each || number == 1);
+                    Home::new(ground, number, kind, Lan::Shared, &core, seed, wire)
                 };
                 vec![home(1, one)?, home(2, other)?]
             }

@@ -14,7 +14,7 @@ use super::Failure;
 use super::ground::{Ground, Layout};
 use super::home::Host;
 use super::oracle::Way;
-use super::trio::{Abilities, Acquaintance, Trio};
+use super::trio::{Abilities, Acquaintance, Helpers, Trio};
 use super::watch::Seen;
 use super::wire::Wire;
 
@@ -29,8 +29,8 @@ pub(crate) struct Options {
     pub(crate) log: bool,
     pub(crate) seed: u64,
     pub(crate) wire: Option<Wire>,
-    /// How many friends in public relay.
-    pub(crate) relays: usize,
+    /// What friends in public do besides, and how many.
+    pub(crate) helpers: Option<Helpers>,
 }
 
 /// What came of a run.
@@ -84,7 +84,7 @@ impl Meeting {
     ) -> Result<Self, Failure> {
         std::fs::create_dir_all(folder)?;
         let mut ground = Ground::new(layout, options.seed, options.wire, folder)?;
-        ground.add_relays(options.relays)?;
+        ground.add_relays(options.helpers.map_or(0, Helpers::count))?;
         let trio = Trio::new(layout, acquaintance, options, folder)?;
         Ok(Self { ground, trio, options })
     }

@@ -10,6 +10,7 @@ use super::Failure;
 use super::hardships::{Idle, Outcome};
 use super::oracle::Way;
 use super::pair::Run;
+use super::relayed::board::BoardRuns;
 use super::relayed::endured::Endured;
 use super::relayed::runs::RelayedRuns;
 use super::say;
@@ -55,6 +56,7 @@ pub(crate) struct Report {
     pub(crate) idle: Vec<Result<Idle, String>>,
     pub(crate) relayed: Vec<RelayedRuns>,
     pub(crate) endured: Vec<Result<Endured, String>>,
+    pub(crate) boards: Vec<BoardRuns>,
 }
 
 /// How a pair came out.
@@ -184,6 +186,8 @@ impl Report {
             let what: Value = serde_json::from_str(line)?;
             if what["relayed"].is_string() {
                 self.relayed.push(serde_json::from_value(what)?);
+            } else if what["board"].is_boolean() {
+                self.boards.push(serde_json::from_value(what)?);
             } else if what["endured"].is_string() {
                 self.endured.push(Ok(serde_json::from_value(what)?));
             } else {
@@ -232,6 +236,12 @@ impl Report {
                     good = false;
                     say::result(failure);
                 }
+            }
+        }
+        for board in &self.boards {
+            good &= board.is_good();
+            if !board.is_good() || !board.is_soon() {
+                say::result(&board.line());
             }
         }
         for failure in self.idle.iter().filter_map(|idle| idle.as_ref().err()) {

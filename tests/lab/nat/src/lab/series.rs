@@ -33,9 +33,12 @@ pub(crate) fn run(arguments: &Arguments, folder: &Path) -> Result<Report, Failur
         log: arguments.keep,
         seed: arguments.seed,
         wire: arguments.wire.map(|(delay, lost_per_million)| wire(delay, lost_per_million, arguments.seed)),
-        relays: 0,
+        helpers: None,
     };
     say::remark(&format!("seed {}, {:?}", arguments.seed, options.abilities));
+    if arguments.through_friend {
+        return relayed::board::run(arguments, options, folder);
+    }
     let mut work = pairs(arguments);
     if arguments.relayed {
         work.retain(|work| work.runs > 0);
@@ -90,7 +93,7 @@ pub(crate) fn run(arguments: &Arguments, folder: &Path) -> Result<Report, Failur
 }
 
 fn wire(delay: Duration, lost_per_million: u32, seed: u64) -> Wire {
-    Wire { delay, jitter: delay / 10, lost_per_million, seed }
+    Wire { delay, jitter: delay / 10, lost_per_million, is_each: false, seed }
 }
 
 fn pairs(arguments: &Arguments) -> Vec<Work> {

@@ -7,7 +7,6 @@ use std::time::Instant;
 use super::arguments::{Arguments, Pairs, USAGE};
 use super::ground::{Ground, Layout};
 use super::kind::Kind;
-use super::relayed::counts;
 use super::report::Report;
 use super::{Failure, classify, interrupt, lanes, program, say, series, shell, space, table};
 
@@ -65,7 +64,10 @@ fn run(arguments: &Arguments) -> Result<bool, Failure> {
     if arguments.check {
         good = check(arguments, folder.path())?;
     }
-    let has_runs = arguments.pairs != Pairs::None || arguments.hardships || arguments.newcomers;
+    let has_runs = arguments.pairs != Pairs::None
+        || arguments.hardships
+        || arguments.newcomers
+        || arguments.through_friend;
     if (has_runs || !arguments.from.is_empty()) && good {
         if !program().is_file() {
             return Err(format!("{} is not here: build it, or set WAYSIDE_BIN", program().display()).into());
@@ -101,7 +103,7 @@ fn check(arguments: &Arguments, folder: &Path) -> Result<bool, Failure> {
     let mut work: Vec<Option<Kind>> = Kind::ALL.into_iter().map(Some).collect();
     work.push(None);
     // They wait most of the time.
-    let mut found = lanes::run(work.len(), work, |number, kind| {
+    let found = lanes::run(work.len(), work, |number, kind| {
         let folder = folder.join(format!("check{number}"));
         match kind {
             Some(kind) => (kind.name(), classify::check(kind, arguments.seed, &folder)),
@@ -109,9 +111,6 @@ fn check(arguments: &Arguments, folder: &Path) -> Result<bool, Failure> {
         }
     });
     let mut good = true;
-    if arguments.relayed {
-        found.push(("what counts at a relay", counts::check(arguments.seed, &folder.join("check-relays"))));
-    }
     for (name, found) in found {
         match found {
             Ok(wrong) if wrong.is_empty() => {}

@@ -18,7 +18,7 @@ pub(crate) struct Trio {
     /// Ada, who dials, and Ben, who waits.
     pub(crate) pair: [Person; 2],
     pub(crate) fay: Person,
-    /// Rita and Rob, as many as are wanted, who let both use their machines as relays.
+    /// Rita and Rob, as many as are wanted, who do for both what is wanted.
     pub(crate) relays: Vec<Person>,
 }
 
@@ -29,6 +29,24 @@ pub(crate) enum Acquaintance {
     Friends,
     /// Ada knows nobody; Ben knows Fay.
     Newcomer,
+}
+
+/// Friends in public who do more than to say how they see one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Helpers {
+    /// So many relay.
+    Relay(usize),
+    /// One lets friends leave records with her: she is the only place that both know.
+    Meet,
+}
+
+impl Helpers {
+    pub(crate) const fn count(self) -> usize {
+        match self {
+            Self::Relay(count) => count,
+            Self::Meet => 1,
+        }
+    }
 }
 
 /// What the program under test can do that not every version can.
@@ -53,7 +71,9 @@ impl Abilities {
     }
 }
 
-/// Who relays, in this order.
+/// Until friends have been told of a change.
+const TOLD: Duration = Duration::from_secs(1);
+/// Who helps, in this order.
 const RELAYS: [&str; 2] = ["Rita", "Rob"];
 
 const STUN: &str = "stun = \"friends\"";
@@ -84,8 +104,11 @@ impl Trio {
                 scope.spawn(move || Person::new(name, folder, &network, log, nowhere))
             };
             let (ada, ben, fay) = (make("Ada", network(ada)), make("Ben", network(ben)), make("Fay", of_fay));
-            let relays: Vec<_> =
-                RELAYS.into_iter().take(options.relays).map(|name| make(name, network_in_public())).collect();
+            let relays: Vec<_> = RELAYS
+                .into_iter()
+                .take(options.helpers.map_or(0, Helpers::count))
+                .map(|name| make(name, network_in_public()))
+                .collect();
             let relays: Vec<_> = relays.into_iter().map(thread::ScopedJoinHandle::join).collect();
             (ada.join(), ben.join(), fay.join(), relays)
         });
@@ -97,7 +120,7 @@ impl Trio {
         for person in made.everybody() {
             person.share(folder, nowhere)?;
         }
-        made.befriend(nowhere, acquaintance, abilities)?;
+        made.befriend(nowhere, acquaintance, options)?;
         Ok(made)
     }
 
@@ -106,7 +129,7 @@ impl Trio {
         &mut self,
         nowhere: &Space,
         acquaintance: Acquaintance,
-        abilities: Abilities,
+        options: Options,
     ) -> Result<(), Failure> {
         for person in self.everybody_mut() {
             person.start(nowhere, &["--listen", "udp://127.0.0.1:0"])?;
@@ -127,18 +150,39 @@ impl Trio {
                 return Err(format!("{} and {} did not become friends", inviter.name, joiner.name).into());
             }
         }
-        if abilities.stun {
+        if options.abilities.stun {
             for friend in ["Ada", "Ben"] {
                 // Of versions where it need not be allowed, and of whom Fay does not know.
                 let _ = fay.run(nowhere, &["friend", "allow", "reflect", friend], Duration::ZERO)?;
             }
         }
-        for relay in relays {
-            for friend in ["Ada", "Ben"] {
-                relay.run(nowhere, &["friend", "allow", "relay", friend], Duration::ZERO)?.object()?;
-            }
+        if let Some(helpers) = options.helpers {
+            self.help(nowhere, helpers)?;
         }
         self.down();
+        Ok(())
+    }
+
+    /// Who helps allows it.
+    fn help(&self, nowhere: &Space, helpers: Helpers) -> Result<(), Failure> {
+        let what = match helpers {
+            Helpers::Relay(_) => "relay",
+            Helpers::Meet => "meet",
+        };
+        for helper in &self.relays {
+            for friend in ["Ada", "Ben"] {
+                helper.run(nowhere, &["friend", "allow", what, friend], Duration::ZERO)?.object()?;
+            }
+        }
+        if helpers == Helpers::Meet {
+            for person in &self.pair {
+                let add = ["bridge", "add", "friend", "--friend", RELAYS[0]];
+                person.run(nowhere, &add, Duration::ZERO)?.object()?;
+                person.run(nowhere, &["bridge", "remove", "dir"], Duration::ZERO)?.object()?;
+            }
+            // Each tells the other over their link where it can be met now.
+            thread::sleep(TOLD);
+        }
         Ok(())
     }
 

@@ -15,6 +15,7 @@ use crate::lab::kind::Kind;
 use crate::lab::oracle::way;
 use crate::lab::pair::{Meeting, Options};
 use crate::lab::person::Person;
+use crate::lab::trio::Helpers;
 
 /// What befalls who relays between two that have no other way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
@@ -96,7 +97,7 @@ pub(crate) fn befall(
     folder: &Path,
 ) -> Result<Endured, Failure> {
     let [one, other] = kinds;
-    let options = Options { relays: hardship.relays(), ..options };
+    let options = Options { helpers: Some(Helpers::Relay(hardship.relays())), ..options };
     let mut meeting = Meeting::new(Layout::Homes(one, other), options, folder)?;
     let (before, flow) = match hardship {
         Hardship::OutOfReach => (None, out_of_reach(&mut meeting, kinds)?),

@@ -1,5 +1,6 @@
 //! Pairs with a friend in public who relays: linked through it at once, and directly as soon as that can be.
 
+pub(crate) mod board;
 pub(crate) mod counts;
 pub(crate) mod endured;
 mod flow;

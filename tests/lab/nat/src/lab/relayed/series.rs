@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use super::counts;
 use super::endured::Endured;
 use super::hardships::{self, Hardship};
 use super::meeting::Start;
@@ -12,6 +13,7 @@ use crate::lab::arguments::Arguments;
 use crate::lab::pair::{Meeting, Options};
 use crate::lab::report::Report;
 use crate::lab::series::{Work, discard};
+use crate::lab::trio::Helpers;
 use crate::lab::{lanes, say};
 
 /// All runs with friends who relay that were asked for.
@@ -25,6 +27,10 @@ pub(crate) fn run(
         return Err("this program does not know `relay`".into());
     }
     let began = Instant::now();
+    let wrong = counts::check(arguments.seed, &folder.join("counts"))?;
+    if !wrong.is_empty() {
+        return Err(wrong.join("; ").into());
+    }
     let start = if arguments.cold { Start::Cold } else { Start::Linked };
     let mut report = Report { relayed: pairs(arguments, work, start, options, folder), ..Report::default() };
     if arguments.hardships {
@@ -45,7 +51,7 @@ fn pairs(
     lanes::run(arguments.lanes, work.to_vec(), |number, work| {
         let seed = options.seed.wrapping_add(number as u64 * 1000);
         let folder = folder.join(format!("relayed{number}-{start:?}"));
-        let options = Options { seed, relays: 1, ..options };
+        let options = Options { seed, helpers: Some(Helpers::Relay(1)), ..options };
         let result = pair(work, start, options, &folder);
         say::remark(&result.line());
         if arguments.json

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use super::board;
 use super::endured::Endured;
 use super::hardships::Hardship;
 use super::meeting::{Run, Start};
@@ -17,6 +18,7 @@ pub(crate) fn all(report: &Report) -> String {
         every_pair(&report.relayed, Start::Linked, LINKED),
         every_pair(&report.relayed, Start::Cold, COLD),
         hardships(&report.endured),
+        board::table(&report.boards),
     ];
     tables.retain(|table| !table.is_empty());
     tables.join("\n")
