@@ -229,3 +229,18 @@ pub(super) fn percentile(sorted: &[u64], percent: usize) -> String {
     let last = sorted.len().saturating_sub(1);
     sorted.get(last * percent / 100).map_or("–".to_owned(), u64::to_string)
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that meets what it did not expect has failed")]
+
+    use super::*;
+
+    #[test]
+    fn what_was_not_tried_stays_as_it_is() {
+        let text = format!("a\n{BEGIN}\nold\n{END}\nb\n{BEGIN_RELAYED}\nold too\n{END}\nc");
+        let text = between(&text, BEGIN_RELAYED, "new").unwrap();
+        assert_eq!(text, format!("a\n{BEGIN}\nold\n{END}\nb\n{BEGIN_RELAYED}\n\nnew\n{END}\nc"));
+        assert!(between("a", BEGIN, "new").is_err());
+    }
+}
