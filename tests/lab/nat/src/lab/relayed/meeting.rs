@@ -35,6 +35,8 @@ pub(crate) struct Run {
     /// Datagrams of circuits that came to the relay's machine meanwhile, and bytes of all.
     pub(crate) frames: u64,
     pub(crate) bytes: u64,
+    /// Circuits that those who relay say they have in the end.
+    pub(crate) circuits: u64,
     /// What was probed and is neither the other's nor in public.
     pub(crate) stray: BTreeSet<IpAddr>,
     /// Which of the two was linked with the relay beforehand.
@@ -141,6 +143,7 @@ impl Meeting {
             () => Carried::Nothing,
         };
         run.by = self.relay_of(ada)?;
+        run.circuits = self.circuits()?;
         run.stray = self.stray(&[Seen::at(&at.space)?, now]);
         if run.carried == Carried::Nothing || (run.off_ms.is_none() && expected != Way::Never) {
             run.because = self.explained()?;
@@ -152,8 +155,17 @@ impl Meeting {
     pub(super) fn relay_of(&self, ada: &Person) -> Result<Option<String>, Failure> {
         let [at, _] = &self.ground.hosts;
         let pong = ada.run(&at.space, &["ping", "Ben", "--wait", "5s"], Duration::from_secs(5))?.object()?;
-        let by = ["relay", "via"].iter().find_map(|key| pong[key].as_str());
-        Ok((pong["path"] == "relay").then(|| by.unwrap_or("?").to_owned()))
+        Ok((pong["path"] == "relay").then(|| pong["relay"].as_str().unwrap_or("?").to_owned()))
+    }
+
+    /// How many circuits those who relay say they have.
+    fn circuits(&self) -> Result<u64, Failure> {
+        let mut circuits = 0;
+        for (relay, host) in self.trio.relays.iter().zip(&self.ground.relays) {
+            let said = relay.run(&host.space, &["relay"], Duration::ZERO)?.object()?;
+            circuits += said["circuits"].as_u64().ok_or("a relay counts its circuits")?;
+        }
+        Ok(circuits)
     }
 
     /// What both sides say of it.

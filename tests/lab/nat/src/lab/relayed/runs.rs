@@ -44,7 +44,9 @@ impl RelayedRuns {
     pub(crate) fn is_good(&self, run: &Run) -> bool {
         let ended = match run.carried {
             Carried::Nothing => false,
-            Carried::Direct => run.off_ms.is_some() && run.frames == 0 && run.bytes < BESIDES,
+            Carried::Direct => {
+                run.off_ms.is_some() && run.frames == 0 && run.circuits == 0 && run.bytes < BESIDES
+            }
             Carried::Relayed => self.expected == Way::Never && run.by.as_deref().is_some_and(|by| by != "?"),
         };
         run.linked && ended
@@ -97,8 +99,11 @@ impl RelayedRuns {
             let _ = write!(line, "; data {}, first {first}", shown(run.data_ms));
             match (run.off_ms, &run.by) {
                 (Some(off), _) => {
-                    let _ =
-                        write!(line, ", off after {off} ms, then {} frames and {} B", run.frames, run.bytes);
+                    let _ = write!(
+                        line,
+                        ", off after {off} ms, then {} frames, {} B, {} circuits",
+                        run.frames, run.bytes, run.circuits
+                    );
                 }
                 (None, Some(by)) => {
                     let _ = write!(line, ", stays with {by}");
@@ -147,6 +152,7 @@ mod tests {
         assert_eq!(runs(Way::Asking, run()).verdict(), Verdict::Good);
         assert_eq!(runs(Way::Asking, stays()).verdict(), Verdict::Failed);
         assert_eq!(runs(Way::Asking, Run { frames: 1, ..run() }).verdict(), Verdict::Failed);
+        assert_eq!(runs(Way::Asking, Run { circuits: 1, ..run() }).verdict(), Verdict::Failed);
         assert_eq!(runs(Way::Asking, Run { bytes: BESIDES, ..run() }).verdict(), Verdict::Failed);
         assert_eq!(runs(Way::Asking, Run { carried: Carried::Nothing, ..run() }).verdict(), Verdict::Failed);
     }
