@@ -5,7 +5,7 @@ use wayside::api::types::Explanation;
 
 use super::Context;
 use super::exit::{Exit, Outcome};
-use super::friends::path_word;
+use super::friends::path_words;
 use super::output::one_line;
 use super::session::{friend_path, parse_name};
 use super::words::time_of_day;
@@ -30,7 +30,8 @@ impl Explain {
 }
 
 fn in_words(explanation: &Explanation) -> String {
-    let path = explanation.path.map_or("no link", path_word);
+    let relay = explanation.relay.as_deref();
+    let path = explanation.path.map_or_else(|| "no link".to_owned(), |path| path_words(path, relay));
     let mut lines =
         vec![format!("{}: {path}", one_line(&explanation.friend)), format!("  {}", explanation.because)];
     if !explanation.steps.is_empty() {

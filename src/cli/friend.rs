@@ -64,6 +64,8 @@ enum What {
     Mailbox,
     /// Ask this machine how it sees them, and name it to newcomers for the same (where `network.stun` is on)
     Reflect,
+    /// Leave records on this machine for friends of yours
+    Meet,
 }
 
 impl What {
@@ -72,6 +74,7 @@ impl What {
             Self::Relay => "relay".to_owned(),
             Self::Mailbox => "mailbox".to_owned(),
             Self::Reflect => "reflect".to_owned(),
+            Self::Meet => "meet".to_owned(),
         }
     }
 }

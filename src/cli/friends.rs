@@ -47,7 +47,7 @@ fn in_words(friends: &[FriendView]) -> String {
 
 /// How the link is, with what carries it and how long a round trip takes.
 fn link_line(friend: &FriendView) -> String {
-    let mut words = link(friend).to_owned();
+    let mut words = link(friend);
     if let Some(Transport::Tcp) = friend.transport {
         words.push_str(" by TCP");
     }
@@ -58,20 +58,21 @@ fn link_line(friend: &FriendView) -> String {
 }
 
 /// How the link is, in a word.
-pub(super) const fn link(friend: &FriendView) -> &'static str {
+pub(super) fn link(friend: &FriendView) -> String {
     match (friend.blocked, friend.link, friend.path) {
-        (true, ..) => "blocked",
-        (_, LinkState::Down, _) => "down",
-        (_, LinkState::Up, Some(path)) => path_word(path),
-        (_, LinkState::Up, None) => "up",
+        (true, ..) => "blocked".to_owned(),
+        (_, LinkState::Down, _) => "down".to_owned(),
+        (_, LinkState::Up, Some(path)) => path_words(path, friend.relay.as_deref()),
+        (_, LinkState::Up, None) => "up".to_owned(),
     }
 }
 
-/// How packets travel, in a word.
-pub(super) const fn path_word(path: PathKind) -> &'static str {
-    match path {
-        PathKind::Direct => "direct",
-        PathKind::Relay => "relayed",
+/// How packets travel: directly, or relayed by whom.
+pub(super) fn path_words(path: PathKind, relay: Option<&str>) -> String {
+    match (path, relay) {
+        (PathKind::Direct, _) => "direct".to_owned(),
+        (PathKind::Relay, Some(relay)) => format!("relayed by {}", one_line(relay)),
+        (PathKind::Relay, None) => "relayed".to_owned(),
     }
 }
 
@@ -79,19 +80,17 @@ pub(super) const fn path_word(path: PathKind) -> &'static str {
 pub(super) fn way(
     path: PathKind,
     transport: Option<Transport>,
-    via: Option<&str>,
+    relay: Option<&str>,
     remote: Option<&str>,
 ) -> String {
-    let mut words = path_word(path).to_owned();
+    let mut words = path_words(path, relay);
     if let Some(transport) = transport {
         words.push_str(match transport {
             Transport::Udp => " by UDP",
             Transport::Tcp => " by TCP",
         });
     }
-    if let Some(via) = via {
-        words.push_str(&format!(" through {}", one_line(via)));
-    } else if let Some(remote) = remote {
+    if let Some(remote) = remote {
         words.push_str(&format!(" at {remote}"));
     }
     words

@@ -19,6 +19,7 @@ mod output;
 mod ping;
 mod places;
 mod reach;
+mod relay;
 mod send;
 mod session;
 mod signals;
@@ -127,6 +128,7 @@ enum Command {
     Inbox(inbox::Inbox),
     Status(status::Status),
     Explain(explain::Explain),
+    Relay(relay::Relay),
     Demo(demo::Demo),
 }
 
@@ -146,6 +148,7 @@ async fn run(cli: Cli) -> Outcome {
         Command::Inbox(command) => command.run(&context).await,
         Command::Status(command) => command.run(&context).await,
         Command::Explain(command) => command.run(&context).await,
+        Command::Relay(command) => command.run(&context).await,
         Command::Demo(command) => command.run(&context).await,
     }
 }

@@ -48,6 +48,6 @@ impl Ping {
 }
 
 fn in_words(friend: &str, pong: &Pong) -> String {
-    let way = way(pong.path, pong.transport, pong.via.as_deref(), pong.remote.as_deref());
+    let way = way(pong.path, pong.transport, pong.relay.as_deref(), pong.remote.as_deref());
     format!("{} answers in {:.2} ms, {way}", one_line(friend), pong.rtt_ms)
 }

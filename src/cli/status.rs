@@ -69,7 +69,7 @@ pub(super) fn bridge_line(bridge: &BridgeView) -> String {
 }
 
 fn link_line(link: &LinkView) -> String {
-    let way = way(link.path, link.transport, link.via.as_deref(), link.remote.as_deref());
+    let way = way(link.path, link.transport, link.relay.as_deref(), link.remote.as_deref());
     let rtt = link.rtt_ms.map(|rtt| format!(", {rtt:.1} ms away")).unwrap_or_default();
     format!("{}: {way}{rtt}, since {}", one_line(&link.friend), moment(link.since))
 }

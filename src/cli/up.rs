@@ -130,12 +130,12 @@ fn in_words(event: &NodeEvent) -> String {
             format!("{} is a friend now: {account}", one_line(friend))
         }
         NodeEvent::InviteRefused { why } | NodeEvent::JoinRefused { why } => one_line(why),
-        NodeEvent::LinkUp { friend, path, transport, remote, .. } => {
-            let way = way(*path, *transport, None, remote.as_deref());
+        NodeEvent::LinkUp { friend, path, transport, remote, relay, .. } => {
+            let way = way(*path, *transport, relay.as_deref(), remote.as_deref());
             format!("linked with {}, {way}", one_line(friend))
         }
-        NodeEvent::LinkMoved { friend, path, transport, remote, .. } => {
-            let way = way(*path, *transport, None, remote.as_deref());
+        NodeEvent::LinkMoved { friend, path, transport, remote, relay, .. } => {
+            let way = way(*path, *transport, relay.as_deref(), remote.as_deref());
             format!("the link with {} is {way} now", one_line(friend))
         }
         NodeEvent::LinkDown { friend, .. } => format!("no longer linked with {}", one_line(friend)),

@@ -85,12 +85,13 @@ mod links;
 mod messages;
 mod node;
 mod reach;
+mod relays;
 mod requests;
 mod store;
 mod times;
 
 pub use clock::{NodeClock, bridge_context};
-pub use home::{BridgeConfig, Config, Home, HomeError, Limits, Network, Portmap, Stun, StunServer};
+pub use home::{BridgeConfig, Config, Home, HomeError, Limits, Network, Portmap, Relay, Stun, StunServer};
 pub use links::{Peer, Protocol, Served};
 pub use node::{ConnectError, Events, Node, NodeBuilder, Wanted};
 pub use wayside_proto::crypto::keys::{AccountId, DeviceId};

@@ -10,6 +10,7 @@ pub mod message;
 pub mod place;
 pub mod reach;
 mod time;
+pub mod token;
 
 pub use codec::Malformed;
 pub use time::{Epoch, Now, UnixMillis};

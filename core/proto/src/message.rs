@@ -7,7 +7,7 @@ use crate::crypto::envelope::Bucket;
 use crate::crypto::noise::Pattern;
 use crate::identity::Card;
 use crate::place::Candidates;
-use crate::reach::{NatReport, Reach, Reflectors};
+use crate::reach::{NatReport, Reach, Reflectors, RelayTags};
 use crate::time::{Epoch, UnixMillis};
 
 /// What joins, welcomes and refusals, offers, answers and updates have in common.
@@ -43,6 +43,9 @@ pub struct Join {
     /// What is in front of the joiner.
     #[n(3)]
     pub nat: NatReport,
+    /// Relays that the joiner can use.
+    #[n(4)]
+    pub relays: RelayTags,
 }
 
 /// First contact, message 2.
@@ -76,6 +79,9 @@ pub enum Welcome {
         /// Who tells the joiner how it is seen from outside, where it has nobody else to ask.
         #[n(7)]
         reflectors: Reflectors,
+        /// Relays that the inviter can use.
+        #[n(8)]
+        relays: RelayTags,
     },
     /// You are not, and why.
     #[n(1)]
@@ -118,6 +124,9 @@ pub struct Offer {
     /// What is in front of the offerer.
     #[n(5)]
     pub nat: NatReport,
+    /// Relays that the offerer can use.
+    #[n(6)]
+    pub relays: RelayTags,
 }
 
 /// Friends meet, message 2.
@@ -141,6 +150,9 @@ pub struct Answer {
     /// What is in front of the answerer.
     #[n(5)]
     pub nat: NatReport,
+    /// Relays that the answerer can use.
+    #[n(6)]
+    pub relays: RelayTags,
 }
 
 /// After a meeting, once a side: what was found out meanwhile of how it is reached. Sealed under the meeting's secret.
@@ -152,6 +164,9 @@ pub struct Update {
     /// What is in front of the sender.
     #[n(1)]
     pub nat: NatReport,
+    /// Relays that the sender can use.
+    #[n(2)]
+    pub relays: RelayTags,
 }
 
 impl Join {
@@ -165,12 +180,6 @@ impl Offer {
     /// How the offerer is reached.
     pub fn reach(&self) -> Reach {
         Reach { candidates: self.candidates.clone(), nat: self.nat.clone() }
-    }
-}
-
-impl From<Reach> for Update {
-    fn from(Reach { candidates, nat }: Reach) -> Self {
-        Self { candidates, nat }
     }
 }
 

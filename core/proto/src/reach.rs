@@ -1,10 +1,14 @@
 //! How somebody may be reached: its candidates, and what is known of the NAT in front of it. What a welcome says of where to ask for that.
 
+mod relays;
+
 use std::fmt;
 use std::net::SocketAddr;
 
 use minicbor::data::Type;
 use minicbor::{Decode, Decoder, Encode, Encoder, decode, encode};
+
+pub use relays::{RelayTag, RelayTags};
 
 use crate::place::{Candidates, address_bytes, address_from, reachable};
 

@@ -123,7 +123,7 @@ mod stream;
 
 pub use config::{Congestion, EndpointConfig};
 pub use core::cipher::Ciphers;
-pub use endpoint::{Endpoint, Measured, Meet, Meeting, Renewal, StunPolicy, StunServer};
+pub use endpoint::{Endpoint, Measured, Meet, Meeting, Relay, Renewal, StunPolicy, StunServer};
 pub use error::{Attempt, CloseReason, LinkError};
 pub use expectation::{Expectation, Kem, Whom};
 pub use link::{Link, LinkEvent, LinkStats, MAX_PROTOCOL_NAME, PathView};
@@ -131,6 +131,8 @@ pub use remote::Remote;
 pub use secret::{Secret32, SessionId, StaticKey};
 pub use socket::{
     Network,
+    circuits::Circuit,
+    forward::RelayEvent,
     memory::MemoryNetwork,
     route::TunnelId,
     talk::MeetEvent,

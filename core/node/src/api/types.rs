@@ -188,9 +188,11 @@ pub struct FriendView {
     pub transport: Option<Transport>,
     /// The other end's address, where the path is direct.
     pub remote: Option<String>,
+    /// Through which friend, where it is relayed.
+    pub relay: Option<String>,
     /// The link's smoothed round-trip time in milliseconds.
     pub rtt_ms: Option<f64>,
-    /// What I grant: `relay`, `mailbox`, `reflect`.
+    /// What I grant: `relay`, `mailbox`, `reflect`, `meet`.
     pub allows: Vec<String>,
     /// What they grant me.
     pub granted: Vec<String>,
@@ -235,7 +237,7 @@ pub struct ChangeFriend {
     pub rename: Option<String>,
     /// Blocks or unblocks.
     pub blocked: Option<bool>,
-    /// Grants to add: `relay`, `mailbox`, `reflect`.
+    /// Grants to add: `relay`, `mailbox`, `reflect`, `meet`.
     #[serde(default)]
     pub allow: Vec<String>,
     /// Grants to take back.
@@ -264,7 +266,7 @@ pub struct Pong {
     /// The other end's address, where the path is direct.
     pub remote: Option<String>,
     /// Through which friend, where it is relayed.
-    pub via: Option<String>,
+    pub relay: Option<String>,
 }
 
 /// `POST /v1/messages`
@@ -401,8 +403,8 @@ pub struct LinkView {
     pub remote: Option<String>,
     /// The smoothed round-trip time in milliseconds.
     pub rtt_ms: Option<f64>,
-    /// Through which friend.
-    pub via: Option<String>,
+    /// Through which friend, where it is relayed.
+    pub relay: Option<String>,
     /// Since when.
     pub since: Time,
 }
@@ -528,6 +530,8 @@ pub struct Explanation {
     pub friend: String,
     /// By which path we are linked, if we are.
     pub path: Option<PathKind>,
+    /// Through which friend, where it is relayed.
+    pub relay: Option<String>,
     /// Why the path is what it is, in one or two sentences.
     pub because: String,
     /// The steps of the last meeting.
@@ -545,6 +549,107 @@ pub struct StepView {
     pub kind: String,
     /// What, in plain words.
     pub what: String,
+}
+
+/// `GET /v1/relay`: what this machine forwards for friends, and who forwards for it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RelayView {
+    /// What forwarding may cost.
+    pub limits: RelayLimits,
+    /// The month that bytes are counted in, in UTC: `2026-11`.
+    pub month: String,
+    /// Bytes that were forwarded in it, for all friends together.
+    pub month_bytes: u64,
+    /// Circuits that lead through here now, with those that wait for their other end.
+    pub circuits: u64,
+    /// Those that wait.
+    pub waiting: u64,
+    /// The friends who may, and those for whom something was forwarded in this month.
+    pub friends: Vec<RelayedView>,
+    /// Who forwards for this machine, the best first.
+    pub relays: Vec<RelayOfferView>,
+}
+
+/// A friend for whom this machine forwards.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RelayedView {
+    /// Who.
+    pub friend: String,
+    /// Whether it may now.
+    pub allowed: bool,
+    /// How many circuits it has here now.
+    pub circuits: u64,
+    /// Bytes that were forwarded for it in this month.
+    pub month_bytes: u64,
+}
+
+/// A friend's device that forwards for this machine.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RelayOfferView {
+    /// Whose it is.
+    pub friend: String,
+    /// The device.
+    pub device: String,
+    /// Until when, unless it is renewed, which any link with the friend does.
+    pub until: Time,
+    /// Whether it can be reached.
+    pub state: RelayState,
+    /// The round trip there in milliseconds, where it was measured since the start.
+    pub rtt_ms: Option<f64>,
+    /// Where it can be reached without a meeting.
+    pub addresses: Vec<String>,
+}
+
+/// Whether somebody who forwards can be reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RelayState {
+    /// A link with it is up.
+    Linked,
+    /// It could be when it was tried last.
+    Reachable,
+    /// It could not be when it was tried last.
+    Away,
+    /// It was not tried since the start.
+    Unknown,
+}
+
+/// What forwarding may cost. Each byte is counted once, as it arrives; `null` is no bound.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RelayLimits {
+    /// Bytes a second, all friends together.
+    pub rate_bytes_per_sec: Option<u64>,
+    /// Bytes a calendar month.
+    pub month_bytes: Option<u64>,
+    /// Circuits at a time.
+    pub circuits: u32,
+    /// Bytes a second of one friend.
+    pub friend_rate_bytes_per_sec: Option<u64>,
+    /// Bytes a calendar month of one friend.
+    pub friend_month_bytes: Option<u64>,
+    /// Circuits of one friend at a time.
+    pub friend_circuits: u32,
+    /// How often a friend may hand on what lets it use this relay.
+    pub hand_on: u8,
+}
+
+/// `PATCH /v1/relay`: what is given is changed, in the configuration and at once. An amount of 0 is no bound.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChangeRelay {
+    /// Bytes a second, all friends together.
+    pub rate_bytes_per_sec: Option<u64>,
+    /// Bytes a calendar month.
+    pub month_bytes: Option<u64>,
+    /// Circuits at a time.
+    pub circuits: Option<u32>,
+    /// Bytes a second of one friend.
+    pub friend_rate_bytes_per_sec: Option<u64>,
+    /// Bytes a calendar month of one friend.
+    pub friend_month_bytes: Option<u64>,
+    /// Circuits of one friend at a time.
+    pub friend_circuits: Option<u32>,
+    /// How often a friend may hand on what lets it use this relay.
+    pub hand_on: Option<u8>,
 }
 
 /// What happens at a node: [`Node::events`](crate::Node::events), a line of `GET /v1/events`. `up` prints these. Friends are called what they are called
@@ -605,6 +710,8 @@ pub enum NodeEvent {
         transport: Option<Transport>,
         /// The other end's address, where the path is direct.
         remote: Option<String>,
+        /// Through which friend, where it is relayed.
+        relay: Option<String>,
     },
     /// A link that is up travels otherwise than before.
     LinkMoved {
@@ -618,6 +725,8 @@ pub enum NodeEvent {
         transport: Option<Transport>,
         /// The other end's address, where the path is direct.
         remote: Option<String>,
+        /// Through which friend, where it is relayed.
+        relay: Option<String>,
     },
     /// A link is gone.
     LinkDown {

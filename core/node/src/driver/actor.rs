@@ -18,6 +18,7 @@ use crate::api::types::{BridgeView, NodeEvent};
 use crate::bridges::{BridgeEnvironment, BridgeHandle, Report, What};
 use crate::home::BridgeConfig;
 use crate::links::Protocols;
+use crate::relays::hello::GuestProtocols;
 
 /// The end of a driver that the task takes.
 pub(crate) struct Mailbox {
@@ -33,6 +34,7 @@ pub(crate) struct Parts {
     pub(crate) bridges: BridgeEnvironment,
     pub(crate) reports: mpsc::Receiver<Report>,
     pub(crate) protocols: Arc<Protocols>,
+    pub(crate) guest_protocols: Arc<GuestProtocols>,
     pub(crate) tasks: TaskTracker,
 }
 
@@ -83,7 +85,9 @@ impl Actor {
     /// Runs until `stop` says so.
     pub(crate) async fn run(mut self, mut mailbox: Mailbox, stop: CancellationToken) {
         let mut told = self.parts.driver.reach().told();
+        let mut relays = self.parts.driver.relays().changed();
         self.tell_engine();
+        self.tell_relays();
         self.say_if_ready();
         loop {
             self.carry_out().await;
@@ -116,6 +120,7 @@ impl Actor {
                     self.parts.engine.handle_timeout(now);
                 }
                 Ok(()) = told.changed(), if stuck.is_none() => self.tell_engine(),
+                Ok(()) = relays.changed(), if stuck.is_none() => self.tell_relays(),
             }
         }
         self.stuck = None;
@@ -208,6 +213,12 @@ impl Actor {
         if self.untried.is_empty() {
             self.parts.driver.0.ready.send_replace(true);
         }
+    }
+
+    /// Tells the engine who forwards for us.
+    fn tell_relays(&mut self) {
+        let (relays, now) = (self.parts.driver.relays().ranked(), self.now());
+        self.parts.engine.handle(now, Input::Relays(relays));
     }
 
     /// Tells the engine how we are reached, and whom newcomers may ask how they are; and meetings what is in front of us.

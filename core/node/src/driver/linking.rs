@@ -11,6 +11,7 @@ use super::actor::Actor;
 use super::{Driver, steps};
 use crate::api::types::NodeEvent;
 use crate::links::{LiveLink, Peer, Session, ping};
+use crate::relays::{gate, guests};
 
 /// How long the other end of a link may take to echo when there is doubt whether it is there.
 const ECHO: Duration = Duration::from_secs(1);
@@ -30,6 +31,10 @@ impl Driver {
 
 impl Actor {
     fn link_arrived(&mut self, link: Link) {
+        if gate::is_guests(link.session()) {
+            let (driver, protocols) = (self.parts.driver.clone(), Arc::clone(&self.parts.guest_protocols));
+            return self.parts.driver.spawn(guests::serve(driver, link, protocols));
+        }
         let session = SessionId(link.session().0);
         if let Some(live) = self.parts.driver.links().of_session(session) {
             // The peer has lost the earlier one, perhaps with all its memory; the engine need not know.
@@ -43,8 +48,8 @@ impl Actor {
 
     /// The engine wants this link.
     pub(super) fn link_up(&mut self, account: AccountId, session: SessionId) {
-        self.end_meeting(session);
         let arrived = self.arrived.remove(&session);
+        self.meeting_linked(session, arrived.as_ref());
         let device = arrived.as_ref().and_then(|link| {
             let friend = self.parts.engine.friend(&account)?;
             friend.card().roster().device_by_noise(&link.peer()).map(|entry| entry.keys.id())
@@ -64,18 +69,25 @@ impl Actor {
         let live = LiveLink { session, number: self.numbered, peer, since: driver.clock().wall() };
         // Before it is said how the link travels, so that no move falls in between.
         let moves = live.peer.link.events();
+        let relay = live.relay(driver.relays()).map(|account| self.name_of(&account));
         let event = NodeEvent::LinkUp {
             friend: self.name_of(&live.peer.account),
             account: live.peer.account.to_string(),
             path: live.path(),
             transport: live.transport(),
             remote: live.remote(),
+            relay: relay.clone(),
         };
         if let Some(earlier) = driver.links().insert(live.clone()) {
             earlier.peer.link.close("another link survives");
         }
         let now = self.now();
-        self.parts.engine.observed(now, &live.session, StepKind::Path, steps::linked(&live));
+        self.parts.engine.observed(
+            now,
+            &live.session,
+            StepKind::Path,
+            steps::linked(&live, relay.as_deref()),
+        );
         driver.0.links_changed.send_replace(());
         driver.tell(event);
         let (protocols, tasks) = (Arc::clone(&self.parts.protocols), self.parts.tasks.clone());
@@ -126,6 +138,7 @@ impl Actor {
     /// Takes a link off the list, and its session's gate with it: one that stayed open for every link that ever was would leave no room for new ones.
     fn drop_link(&mut self, session: SessionId) -> Option<LiveLink> {
         let gone = self.parts.driver.links().remove(session)?;
+        self.meetings.link_gone(session);
         self.parts.endpoint.forget(wayside_noise::SessionId(session.0));
         self.parts.driver.0.links_changed.send_replace(());
         Some(gone)

@@ -10,10 +10,13 @@ mod outputs;
 mod steps;
 mod wants;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use wayside_noise::Budget;
 use wayside_proto::Now;
 use wayside_proto::crypto::keys::AccountId;
 use wayside_proto::engine::{BridgeName, Engine, Friend};
@@ -24,8 +27,9 @@ pub(crate) use wants::Want;
 use crate::api::types::{ApiError, BridgeView, ErrorCode, MessageState, NodeEvent};
 use crate::clock::NodeClock;
 use crate::home::{BridgeConfig, Limits};
-use crate::links::Links;
+use crate::links::{Links, LiveLink};
 use crate::reach::Reach;
+use crate::relays::Relays;
 use crate::store::Store;
 
 /// Asks the task that owns the engine.
@@ -40,7 +44,12 @@ struct Shared {
     clock: NodeClock,
     limits: Limits,
     reach: Reach,
+    relays: Relays,
     links: Links,
+    /// Whose ports were guessed at lately.
+    guessed: Mutex<Budget<AccountId>>,
+    tasks: TaskTracker,
+    ending: CancellationToken,
     events: broadcast::Sender<NodeEvent>,
     settled: broadcast::Sender<([u8; 16], MessageState)>,
     grants: watch::Sender<()>,
@@ -81,7 +90,8 @@ impl Driver {
         store: Arc<Store>,
         clock: NodeClock,
         limits: Limits,
-        reach: Reach,
+        (reach, relays): (Reach, Relays),
+        (tasks, ending): (TaskTracker, CancellationToken),
     ) -> (Self, actor::Mailbox) {
         let (work, asked) = mpsc::channel(QUEUE);
         let (news, happened) = mpsc::channel(QUEUE);
@@ -92,7 +102,11 @@ impl Driver {
             clock,
             limits,
             reach,
+            relays,
             links: Links::default(),
+            guessed: Mutex::default(),
+            tasks,
+            ending,
             events: broadcast::channel(EVENTS).0,
             settled: broadcast::channel(EVENTS).0,
             grants: watch::channel(()).0,
@@ -236,6 +250,12 @@ impl Driver {
         name.ok().flatten().unwrap_or_else(|| account.to_string())
     }
 
+    /// What whoever relays a link is called here.
+    pub(crate) async fn relay_of(&self, live: &LiveLink) -> Option<String> {
+        let relay = live.relay(self.relays())?;
+        Some(self.name_of(&relay).await)
+    }
+
     /// Something that listeners may want to know.
     pub(crate) fn tell(&self, event: NodeEvent) {
         // Nobody may be listening.
@@ -314,6 +334,24 @@ impl Driver {
     /// What is known of how this machine is reached.
     pub(crate) fn reach(&self) -> &Reach {
         &self.0.reach
+    }
+
+    /// Friends who forward for us, and for whom we forward.
+    pub(crate) fn relays(&self) -> &Relays {
+        &self.0.relays
+    }
+
+    /// Is cancelled when the node ends.
+    pub(crate) fn ending(&self) -> &CancellationToken {
+        &self.0.ending
+    }
+
+    /// Has something done beside everything else, until the node ends.
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let ending = self.0.ending.clone();
+        self.0.tasks.spawn(async move {
+            ending.run_until_cancelled(task).await;
+        });
     }
 
     pub(crate) fn links(&self) -> &Links {

@@ -75,11 +75,13 @@ impl Actor {
                     bridge.watch(slots);
                 }
             }
-            Output::Expect { session, reach, latency } => self.expect(session, reach, latency),
-            Output::Dial { session, reach, latency, patience } => {
-                self.dial(session, reach, latency, patience);
+            Output::Expect { session, reach, latency, relays } => {
+                self.expect(session, reach, latency, relays);
             }
-            Output::MoreCandidates { session, reach, .. } => self.peer_moved(session, reach),
+            Output::Dial { session, reach, latency, patience, relays } => {
+                self.dial(session, reach, latency, patience, relays);
+            }
+            Output::MoreCandidates { session, reach, relays, .. } => self.peer_moved(session, reach, relays),
             Output::Reflectors { session, reflectors } => self.ask_reflectors(session, reflectors),
             Output::Forget(session) => self.forget_session(session),
             Output::CloseLink { session, reason } => self.close_link(session, reason),

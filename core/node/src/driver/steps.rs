@@ -36,7 +36,7 @@ pub(super) fn not_attested(ip: IpAddr) -> String {
 }
 
 /// There is no way so far. What would help is said where it is known.
-pub(super) fn no_way(why: Why, seen_from_outside: bool) -> String {
+pub(super) fn no_way(why: Why, seen_from_outside: bool, is_linked: bool) -> String {
     let why = match why {
         Why::NoCandidate => "the other side named no address that may be asked",
         Why::NoPublicAddress => {
@@ -56,19 +56,26 @@ pub(super) fn no_way(why: Why, seen_from_outside: bool) -> String {
         }
         Why::Silent => "nothing answers where the other side said that it is",
     };
-    let mut said = format!("no way found so far: {why}");
+    let found = if is_linked { "no direct way found so far" } else { "no way found so far" };
+    let mut said = format!("{found}: {why}");
     if !seen_from_outside {
         said.push_str(
             ". Nobody has told this machine how it is seen from outside, either: a link with a friend does, a friend that answers STUN, a server in `network.stun_servers`, or a port that the router opens",
         );
     }
-    said.push_str("; what is to be sent waits here for a link");
+    said.push_str(match is_linked {
+        true => "; the link is relayed meanwhile",
+        false => {
+            "; what is to be sent waits here for a link. A friend of both who lets both relay (`wayside friend allow relay NAME`) would help"
+        }
+    });
     said
 }
 
 /// How a link that came up travels.
-pub(super) fn linked(live: &LiveLink) -> String {
+pub(super) fn linked(live: &LiveLink, relay: Option<&str>) -> String {
     match (live.transport(), live.remote()) {
+        _ if relay.is_some() => format!("linked, relayed by {}", relay.unwrap_or_default()),
         (Some(Transport::Udp), Some(remote)) => format!("linked directly over UDP with {remote}"),
         (Some(Transport::Tcp), Some(remote)) => format!("linked directly over TCP with {remote}"),
         _ => "linked through somebody who forwards".to_owned(),
@@ -93,13 +100,16 @@ mod tests {
 
     #[test]
     fn every_reason_has_its_words_and_a_newcomer_hears_what_would_help() {
-        let said: std::collections::BTreeSet<_> = ALL.map(|why| no_way(why, true)).into();
+        let said: std::collections::BTreeSet<_> = ALL.map(|why| no_way(why, true, false)).into();
         assert_eq!(said.len(), ALL.len());
         for why in ALL {
-            assert!(!no_way(why, true).contains("told this machine"));
-            assert!(no_way(why, false).contains("Nobody has told this machine how it is seen from outside"));
+            assert!(!no_way(why, true, false).contains("told this machine"));
+            assert!(
+                no_way(why, false, false)
+                    .contains("Nobody has told this machine how it is seen from outside")
+            );
             // As much of a step is kept as the store takes.
-            assert!(no_way(why, false).len() <= 512, "{}", no_way(why, false).len());
+            assert!(no_way(why, false, false).len() <= 512, "{}", no_way(why, false, false).len());
         }
     }
 

@@ -85,6 +85,8 @@ impl Want {
         let account = self.account;
         self.runtime.spawn(async move {
             if driver.wanted(&account) && driver.links().of(&account).is_none() {
+                // Gone to meanwhile, so that they are there when the answer is read.
+                driver.warm_relays();
                 driver.reach().fresh(MEASURE).await;
             }
             driver.happened(move |actor| actor.want_or_not(&account)).await;

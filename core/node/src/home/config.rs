@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use toml_edit::{DocumentMut, Item, Table, value};
 
-use super::{HomeError, files, network::Network};
+use super::{HomeError, files, network::Network, relay::Relay};
 
 /// What the user configured.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -20,6 +20,8 @@ pub struct Config {
     pub bridges: Vec<BridgeConfig>,
     /// What things may cost.
     pub limits: Limits,
+    /// What forwarding for friends may cost.
+    pub relay: Relay,
 }
 
 /// A bridge that the user configured.
@@ -76,6 +78,8 @@ struct File {
     #[serde(default)]
     limits: Limits,
     #[serde(default)]
+    relay: Relay,
+    #[serde(default)]
     bridges: BTreeMap<String, BridgeTable>,
 }
 
@@ -98,6 +102,7 @@ impl Config {
         Ok(Self {
             network: file.network,
             limits: file.limits,
+            relay: file.relay,
             bridges: bridges.collect::<Result<_, HomeError>>()?,
         })
     }
@@ -152,7 +157,7 @@ pub(crate) fn check_bridge_name(name: &str) -> Result<(), String> {
     }
 }
 
-fn edit(path: &Path, change: impl FnOnce(&mut DocumentMut)) -> Result<(), HomeError> {
+pub(super) fn edit(path: &Path, change: impl FnOnce(&mut DocumentMut)) -> Result<(), HomeError> {
     let mut document: DocumentMut =
         read_text(path)?.parse().map_err(|error: toml_edit::TomlError| nonsense(path, error.message()))?;
     change(&mut document);
@@ -197,6 +202,20 @@ message_days = 30
 queue = 10000
 # The most unread messages kept from one friend.
 inbox = 10000
+
+[relay]
+# What forwarding for friends may cost, whom `wayside friend allow relay NAME` lets; nobody is let at first. `wayside relay limit` changes these while
+# the node runs. Each byte is counted once, as it arrives; it leaves again, so that the line carries twice as much.
+# All friends together: bytes a second (2 MB/s are 16 Mbit/s), bytes a month, circuits at a time. "unlimited" is no bound.
+rate = "2 MB/s"
+month = "50 GB"
+circuits = 64
+# One friend. What `rate` allows is shared fairly in any case.
+friend_rate = "unlimited"
+friend_month = "20 GB"
+friend_circuits = 16
+# How often a friend may hand on what lets it use this relay, to a friend of its own; 0 is not at all.
+hand_on = 0
 
 # Bridges: added by `wayside bridge add`.
 "#;

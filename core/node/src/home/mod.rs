@@ -14,6 +14,7 @@ mod config;
 mod files;
 mod keys;
 mod network;
+mod relay;
 
 use std::fs::{File, TryLockError};
 use std::io;
@@ -24,6 +25,7 @@ pub(crate) use config::{add_bridge, check_bridge_name, remove_bridge};
 pub(crate) use files::{private_file, sync_dir};
 pub(crate) use network::Listen;
 pub use network::{Network, Portmap, Stun, StunServer};
+pub use relay::Relay;
 use wayside_proto::crypto::keys::{AccountKey, DeviceKeys};
 use wayside_proto::engine::Identity;
 

@@ -96,8 +96,12 @@ pub(crate) async fn give(driver: &Driver, peer: &Peer) -> io::Result<()> {
 }
 
 /// What is allowed, in the words of the protocol and of people.
-pub(crate) const GRANTS: [(Grant, &str); 3] =
-    [(Grant::Relay, "relay"), (Grant::Mailbox, "mailbox"), (Grant::Reflect, "reflect")];
+pub(crate) const GRANTS: [(Grant, &str); 4] = [
+    (Grant::Relay, "relay"),
+    (Grant::Mailbox, "mailbox"),
+    (Grant::Reflect, "reflect"),
+    (Grant::Meet, "meet"),
+];
 
 /// What a word allows.
 pub(crate) fn grant(word: &str) -> Option<Grant> {

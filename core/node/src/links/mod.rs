@@ -28,6 +28,7 @@ pub(crate) use serve::serving;
 pub(crate) use session::Session;
 
 use crate::api::types::{PathKind, Transport};
+use crate::relays::Relays;
 use crate::times::millis;
 
 /// Something that is spoken over streams of a name.
@@ -84,6 +85,11 @@ impl LiveLink {
     /// Where to, where the path is direct.
     pub(crate) fn remote(&self) -> Option<String> {
         self.transport().map(|_| self.peer.link.remote().to_string())
+    }
+
+    /// Who forwards, where the path is not direct, as far as that is known.
+    pub(crate) fn relay(&self, relays: &Relays) -> Option<AccountId> {
+        relays.carrier(self.peer.link.tunnel()?)
     }
 
     /// The smoothed round-trip time in milliseconds, while the link lives.

@@ -20,6 +20,7 @@ use wayside_proto::reach::{NatReport, Reach};
 
 use super::{Peer, Protocol, read_frame, write_frame};
 use crate::driver::Driver;
+use crate::reach::Told;
 
 /// The protocol's name.
 pub(crate) const NAME: &str = "wayside/renew/1";
@@ -49,6 +50,8 @@ const REPLY: Duration = Duration::from_secs(10);
 const ASKING: Duration = Duration::from_secs(20);
 /// For so long they go on when a way was found, since a better one may be.
 const BETTER: Duration = Duration::from_secs(2);
+/// A relayed link's meeting goes on for so long, and finds what there is to find.
+const MEETING: Duration = Duration::from_secs(45);
 /// Machines' addresses change one after the other.
 const SETTLED: Duration = Duration::from_millis(200);
 
@@ -61,24 +64,29 @@ impl Protocol for Replier {
     async fn accept(&self, peer: Peer, stream: Stream) {
         // Who dialled proposes.
         if !peer.link.is_initiator()
-            && let Err(error) = reply(&self.0, &peer.link, stream).await
+            && let Err(error) = reply(&self.0, &peer, stream).await
         {
             tracing::debug!(%error, "no better way is looked for any more");
         }
     }
 }
 
-async fn reply(driver: &Driver, link: &Link, stream: Stream) -> io::Result<()> {
+async fn reply(driver: &Driver, peer: &Peer, stream: Stream) -> io::Result<()> {
     let Stream { mut send, recv, .. } = stream;
     let (read, mut proposals) = mpsc::channel(1);
-    let mut moved = driver.reach().moved();
+    let (mut moved, mut told) = (driver.reach().moved(), driver.reach().told());
+    let link = &peer.link;
     let replying = async {
         // Held for as long as it may be of use.
-        let (mut meeting, mut last): (Option<(Meet, Instant)>, u64) = (None, 0);
+        let (mut meeting, mut last): (Option<UnderWay>, u64) = (None, 0);
         loop {
-            let over = meeting.as_ref().map(|(_, over)| *over);
+            let over = meeting.as_ref().map(|it| it.over);
             tokio::select! {
                 () = until(over) => meeting = None,
+                event = next(&mut meeting) => match (event, &meeting) {
+                    (Some(event), Some(it)) => heard(driver, peer, &it.reach, &it.meet, event).await,
+                    _ => meeting = None,
+                },
                 proposal = proposals.recv() => {
                     let Some(Word { number: Some(number), candidates, nat }) = proposal else { return Ok(()) };
                     // The secrets of one number are used once.
@@ -86,8 +94,10 @@ async fn reply(driver: &Driver, link: &Link, stream: Stream) -> io::Result<()> {
                         return Err(io::Error::other("a renewal had been before"));
                     }
                     last = number;
-                    let met = driver.renew(link, number, &Reach { candidates, nat });
-                    meeting = met.map(|(meet, _)| (meet, Instant::now() + ASKING));
+                    let reach = Reach { candidates, nat };
+                    let met = driver.renew(peer, number, &reach);
+                    let over = Instant::now() + ASKING;
+                    meeting = met.map(|(meet, events)| UnderWay { meet, events, reach, over });
                     write_frame(&mut send, &word(driver, Some(number))).await?;
                 }
                 changed = moved.changed() => {
@@ -97,6 +107,11 @@ async fn reply(driver: &Driver, link: &Link, stream: Stream) -> io::Result<()> {
                     sleep(SETTLED).await;
                     write_frame(&mut send, &word(driver, None)).await?;
                 }
+                // It may be what was missing.
+                Ok(()) = told.changed() => if link.kind() == Kind::Relayed {
+                    sleep(SETTLED).await;
+                    write_frame(&mut send, &word(driver, None)).await?;
+                },
             }
         }
     };
@@ -107,7 +122,8 @@ async fn reply(driver: &Driver, link: &Link, stream: Stream) -> io::Result<()> {
 }
 
 /// As the side that dialled, proposes whenever a better way may be found; returns when the link ends, or the other side wants none of it.
-pub(crate) async fn propose(driver: &Driver, link: &Link) -> io::Result<()> {
+pub(crate) async fn propose(driver: &Driver, peer: &Peer) -> io::Result<()> {
+    let link = &peer.link;
     let Stream { mut send, recv, .. } = link.open(NAME).await.map_err(io::Error::other)?;
     let (read, mut replies) = mpsc::channel(1);
     let proposing = async {
@@ -127,7 +143,7 @@ pub(crate) async fn propose(driver: &Driver, link: &Link) -> io::Result<()> {
                 }
             };
             match timeout(REPLY, replied).await {
-                Ok(reach) => look(driver, link, number, &reach?).await,
+                Ok(reach) => look(driver, peer, number, &reach?).await,
                 Err(_) => tracing::debug!("a friend does not say how it is reached now"),
             }
         }
@@ -140,8 +156,8 @@ pub(crate) async fn propose(driver: &Driver, link: &Link) -> io::Result<()> {
 }
 
 /// Asks for the peer wherever it says that it is, and has the link take what answers.
-async fn look(driver: &Driver, link: &Link, number: u64, peer: &Reach) {
-    let Some((_meet, mut events)) = driver.renew(link, number, peer) else { return };
+async fn look(driver: &Driver, peer: &Peer, number: u64, reach: &Reach) {
+    let Some((meet, mut events)) = driver.renew(peer, number, reach) else { return };
     let mut over = Instant::now() + ASKING;
     loop {
         tokio::select! {
@@ -149,13 +165,42 @@ async fn look(driver: &Driver, link: &Link, number: u64, peer: &Reach) {
             event = events.recv() => match event {
                 Some(MeetEvent::Reached(way)) => {
                     tracing::debug!(remote = %way.remote, "another way to a friend was found");
-                    link.learn(Remote::Udp(way.remote));
+                    peer.link.learn(Remote::Udp(way.remote));
                     over = over.min(Instant::now() + BETTER);
                 }
-                Some(_) => {}
+                Some(event) => heard(driver, peer, reach, &meet, event).await,
                 None => return,
             },
         }
+    }
+}
+
+/// What both sides do of their own accord while they ask for each other.
+async fn heard(driver: &Driver, peer: &Peer, reach: &Reach, meet: &Meet, event: MeetEvent) {
+    match event {
+        MeetEvent::GuessingBegan => driver.guesses(&peer.account),
+        MeetEvent::Verify(ip) => {
+            if driver.is_attested(reach, ip).await {
+                meet.attested(ip);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// A renewal that was proposed to us.
+struct UnderWay {
+    meet: Meet,
+    events: mpsc::Receiver<MeetEvent>,
+    /// What the peer said.
+    reach: Reach,
+    over: Instant,
+}
+
+async fn next(meeting: &mut Option<UnderWay>) -> Option<MeetEvent> {
+    match meeting {
+        Some(it) => it.events.recv().await,
+        None => std::future::pending().await,
     }
 }
 
@@ -163,13 +208,16 @@ async fn look(driver: &Driver, link: &Link, number: u64, peer: &Reach) {
 struct Wish<'a> {
     link: &'a Link,
     moved: tokio::sync::watch::Receiver<()>,
+    told: tokio::sync::watch::Receiver<Told>,
+    began: Instant,
     last: Option<Instant>,
     pause: Duration,
 }
 
 impl<'a> Wish<'a> {
     fn new(driver: &Driver, link: &'a Link) -> Self {
-        Self { link, moved: driver.reach().moved(), last: None, pause: FIRST_PAUSE }
+        let (moved, told) = (driver.reach().moved(), driver.reach().told());
+        Self { link, moved, told, began: Instant::now(), last: None, pause: FIRST_PAUSE }
     }
 
     /// Waits until one is: while the link is not carried by UDP, when this machine has moved, or when the other side would like it.
@@ -181,7 +229,9 @@ impl<'a> Wish<'a> {
             if !is_wanted {
                 self.pause = FIRST_PAUSE;
             }
-            let due = is_wanted.then(|| Instant::now() + self.pause);
+            let is_relayed = self.link.kind() == Kind::Relayed;
+            let earliest = if is_relayed { self.began + MEETING } else { self.began };
+            let due = is_wanted.then(|| (Instant::now() + self.pause).max(earliest));
             tokio::select! {
                 () = until(due) => {
                     self.pause = self.pause.saturating_mul(2).min(MOST_PAUSE);
@@ -189,6 +239,11 @@ impl<'a> Wish<'a> {
                 }
                 changed = self.moved.changed() => {
                     changed.map_err(|_| ended())?;
+                    sleep(SETTLED).await;
+                    break;
+                }
+                // What this machine knows of itself by now may be what was missing.
+                Ok(()) = self.told.changed(), if is_relayed => {
                     sleep(SETTLED).await;
                     break;
                 }

@@ -12,6 +12,7 @@ use super::{LiveLink, Protocols, address, card, renew};
 use crate::api::types::NodeEvent;
 use crate::driver::Driver;
 use crate::messages;
+use crate::relays::offers;
 
 /// The most streams of one link that are served at the same time; further ones wait.
 const STREAMS: usize = 64;
@@ -43,6 +44,7 @@ impl Session {
             () = self.tell_moves(moves) => "the paths are not kept any more",
             () = self.give_card() => "the card cannot be given",
             () = self.tell_address(entitled.clone()) => "the node is ending",
+            () = self.give_offer(entitled.clone()) => "the node is ending",
             () = self.look_for_better(entitled.clone()) => "the node is ending",
             () = self.send_messages(entitled.clone()) => "the node is ending",
         };
@@ -92,12 +94,14 @@ impl Session {
             match moves.recv().await {
                 Ok(LinkEvent::Moved(_)) | Err(RecvError::Lagged(_)) => {
                     let (link, account) = (&self.link, self.link.peer.account);
+                    let relay = self.driver.relay_of(link).await;
                     self.driver.tell(NodeEvent::LinkMoved {
                         friend: self.driver.name_of(&account).await,
                         account: account.to_string(),
                         path: link.path(),
                         transport: link.transport(),
                         remote: link.remote(),
+                        relay,
                     });
                 }
                 Ok(_) => {}
@@ -157,12 +161,22 @@ impl Session {
         }
     }
 
+    async fn give_offer(&self, mut entitled: watch::Receiver<bool>) {
+        if entitled.wait_for(|it| *it).await.is_ok()
+            && let Err(error) = offers::give(&self.driver, &self.link.peer).await
+        {
+            tracing::debug!(%error, "a friend is not told what it may use here");
+            // An older one does not want to know, and may still be talked with.
+            std::future::pending().await
+        }
+    }
+
     /// As the side that dialled.
     async fn look_for_better(&self, mut entitled: watch::Receiver<bool>) {
         let link = &self.link.peer.link;
         if entitled.wait_for(|it| *it).await.is_ok() {
             if link.is_initiator()
-                && let Err(error) = renew::propose(&self.driver, link).await
+                && let Err(error) = renew::propose(&self.driver, &self.link.peer).await
             {
                 tracing::debug!(%error, "no better way to a friend is looked for any more");
             }

@@ -21,6 +21,8 @@ use crate::home::{Home, HomeError, Listen};
 use crate::links::{Peer, Protocol, Protocols, Served, address, card, ping, renew, serving};
 use crate::messages;
 use crate::reach::{Reach, measure, portmap};
+use crate::relays::hello::{Greeted, GuestProtocols};
+use crate::relays::{Kept, Relays, offers, serving};
 use crate::requests::Requests;
 use crate::store::Store;
 
@@ -191,8 +193,21 @@ impl NodeBuilder {
         let listed = config.network.stun_servers.clone();
         let reach = Reach::new(listen.clone(), &endpoint, !listed.is_empty(), is_simulated);
         reach.answer(config.network.stun);
-        let (driver, mailbox) = Driver::new(store, clock, config.limits, reach.clone());
-        let own: [(&str, Arc<dyn Protocol>); 5] = [
+        let kept = store.run(Kept::read).await?;
+        let usage = kept.usage.clone();
+        let device = home.engine_identity().device;
+        let relays = Relays::new(&endpoint, device, config.relay, kept, now);
+        let shared = (reach.clone(), relays.clone());
+        let (driver, mailbox) =
+            Driver::new(store, clock, config.limits, shared, (tasks.clone(), stop.clone()));
+        let guest_protocols: GuestProtocols =
+            [(serving::NAME, Arc::new(serving::Circuits(driver.clone())) as _)].into();
+        for (name, protocol) in &guest_protocols {
+            let (driver, protocol) = (driver.clone(), Arc::clone(protocol));
+            protocols.insert((*name).to_owned(), Arc::new(Greeted { driver, protocol }));
+        }
+        let own: [(&str, Arc<dyn Protocol>); 6] = [
+            (offers::NAME, Arc::new(offers::Receiver(driver.clone()))),
             (ping::NAME, Arc::new(ping::Echo)),
             (card::NAME, Arc::new(card::Receiver(driver.clone()))),
             (address::NAME, Arc::new(address::Receiver::new(reach.clone()))),
@@ -222,12 +237,15 @@ impl NodeBuilder {
                 bridges,
                 reports,
                 protocols: Arc::new(protocols),
+                guest_protocols: Arc::new(guest_protocols),
                 tasks: tasks.clone(),
             },
             config.bridges,
         );
         let actor = tokio::spawn(actor.run(mailbox, stop.clone()));
         spawn_until(&tasks, &stop, accept_links(driver.clone(), Arc::clone(&endpoint)));
+        relays.serve(&driver, &endpoint, usage, &tasks);
+        spawn_until(&tasks, &stop, relays.keep(driver.clone()));
         spawn_until(&tasks, &stop, reach.clone().keep(Arc::clone(&endpoint)));
         spawn_until(&tasks, &stop, measure::keep(reach.clone(), Arc::clone(&endpoint), listed));
         portmap::start(&reach, mappable, &config.network.portmap, &tasks, &stop)?;
@@ -243,7 +261,7 @@ impl NodeBuilder {
             listening: Arc::new(listening),
             network: Arc::new(config.network),
             driver,
-            changing_bridges: Arc::default(),
+            changing_config: Arc::default(),
         };
         #[cfg(feature = "api")]
         let client = ApiClient::new(requests.home.socket());

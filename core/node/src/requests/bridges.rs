@@ -24,7 +24,7 @@ impl Requests {
 
     /// Adds a bridge: tries it first, and keeps nothing where that fails.
     pub(crate) async fn add_bridge(&self, request: AddBridge) -> Result<BridgeView, ApiError> {
-        let _one_at_a_time = self.changing_bridges.lock().await;
+        let _one_at_a_time = self.changing_config.lock().await;
         let config = named(self, request)?;
         let view = try_out(self, &config).await.inspect_err(|_| {
             // What a failed attempt left behind; nothing was kept there yet.
@@ -39,7 +39,7 @@ impl Requests {
 
     /// Removes a bridge, and takes back what lies there.
     pub(crate) async fn remove_bridge(&self, name: String) -> Result<(), ApiError> {
-        let _one_at_a_time = self.changing_bridges.lock().await;
+        let _one_at_a_time = self.changing_config.lock().await;
         if !self.home.bridges()?.iter().any(|bridge| bridge.name == name) {
             return Err(ApiError::new(
                 ErrorCode::NotFound,

@@ -18,9 +18,9 @@ impl Requests {
     /// All friends, by name.
     pub(crate) async fn friends(&self) -> Result<Vec<FriendView>, ApiError> {
         let driver = self.driver.clone();
-        let views = self
-            .driver
-            .look(move |engine, _| engine.friends().map(|friend| view(&driver, friend)).collect::<Vec<_>>());
+        let views = self.driver.look(move |engine, _| {
+            engine.friends().map(|friend| view(&driver, engine, friend)).collect::<Vec<_>>()
+        });
         let mut views = views.await?;
         views.sort_by_cached_key(|view| (view.name.to_lowercase(), view.account.clone()));
         Ok(views)
@@ -90,14 +90,14 @@ impl Requests {
             what: step.what,
         };
         let steps = steps.into_iter().map(shown).collect();
-        Ok(Explanation { friend: view.name, path: view.path, because, steps })
+        Ok(Explanation { friend: view.name, path: view.path, relay: view.relay, because, steps })
     }
 
     async fn view_of(&self, account: AccountId) -> Result<FriendView, ApiError> {
         let driver = self.driver.clone();
         let view = self
             .driver
-            .look(move |engine, _| engine.friend(&account).map(|friend| view(&driver, friend)))
+            .look(move |engine, _| engine.friend(&account).map(|friend| view(&driver, engine, friend)))
             .await?;
         view.ok_or_else(|| ApiError::new(ErrorCode::NotFound, "this friend was removed just now"))
     }
@@ -137,8 +137,12 @@ fn known_grant(word: &str) -> Result<Grant, ApiError> {
     })
 }
 
-fn view(driver: &Driver, friend: &Friend) -> FriendView {
+fn view(driver: &Driver, engine: &Engine, friend: &Friend) -> FriendView {
     let live = driver.links().of(&friend.account());
+    let relay = live.as_ref().and_then(|live| live.relay(driver.relays()));
+    let name = |account: AccountId| {
+        engine.friend(&account).map_or_else(|| account.to_string(), |friend| friend.name().to_owned())
+    };
     let words = |has: &dyn Fn(Grant) -> bool| -> Vec<String> {
         GRANTS.iter().filter(|(grant, _)| has(*grant)).map(|(_, word)| (*word).to_owned()).collect()
     };
@@ -150,6 +154,7 @@ fn view(driver: &Driver, friend: &Friend) -> FriendView {
         path: live.as_ref().map(LiveLink::path),
         transport: live.as_ref().and_then(LiveLink::transport),
         remote: live.as_ref().and_then(LiveLink::remote),
+        relay: relay.map(name),
         rtt_ms: live.as_ref().and_then(LiveLink::rtt_ms),
         allows: words(&|grant| friend.allows(grant)),
         granted: words(&|grant| friend.granted(grant)),
@@ -166,7 +171,10 @@ fn because(view: &FriendView, live: Option<&LiveLink>, never_met: bool) -> Strin
             (Some(remote), _) => {
                 format!("the link is direct, to {remote}: one of the addresses that were exchanged answered")
             }
-            (None, _) => "the link goes through a friend".to_owned(),
+            (None, _) => format!(
+                "the link is relayed by {}: no direct way was found so far, and one is looked for on",
+                view.relay.as_deref().unwrap_or("a friend")
+            ),
         },
         (None, true, _) => "there is no link: this friend is blocked".to_owned(),
         (None, false, true) => "there is no link: nobody has wanted one yet".to_owned(),

@@ -5,6 +5,7 @@ mod contacts;
 mod friends;
 mod messages;
 mod reach;
+mod relay;
 mod status;
 
 use std::sync::Arc;
@@ -29,8 +30,8 @@ pub(crate) struct Requests {
     /// What the user configured of the network.
     pub(crate) network: Arc<Network>,
     pub(crate) driver: Driver,
-    /// Held while the list of bridges changes.
-    pub(crate) changing_bridges: Arc<tokio::sync::Mutex<()>>,
+    /// Held while the configuration changes.
+    pub(crate) changing_config: Arc<tokio::sync::Mutex<()>>,
 }
 
 /// How long whoever only looks waits for bridges that were not tried yet.

@@ -19,7 +19,7 @@ impl Requests {
                 transport: live.transport(),
                 remote: live.remote(),
                 rtt_ms: live.rtt_ms(),
-                via: None,
+                relay: driver.relay_of(&live).await,
                 since: times::time(live.since),
             });
         }

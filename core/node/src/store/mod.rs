@@ -5,6 +5,7 @@ mod engine;
 mod file;
 mod inbox;
 mod outbox;
+mod relays;
 mod steps;
 
 use std::path::Path;
@@ -15,6 +16,7 @@ use redb::{Database, ReadTransaction, ReadableDatabase, StorageError, WriteTrans
 
 pub(crate) use inbox::{Arrival, InboxEntry};
 pub(crate) use outbox::{Accepted, OutboxEntry};
+pub(crate) use relays::Standing;
 
 use crate::api::types::{ApiError, ErrorCode};
 use crate::home::{HomeError, HomeLock};
@@ -100,6 +102,7 @@ fn make_tables(transaction: &WriteTransaction) -> Result<(), StoreError> {
     outbox::make(transaction)?;
     inbox::make(transaction)?;
     steps::make(transaction)?;
+    relays::make(transaction)?;
     age::make(transaction)
 }
 

@@ -26,6 +26,11 @@ async fn says(person: &Person, reach: Reach) {
     person.node().driver().change(move |engine, now| engine.handle(now, Input::Reach(reach))).await.unwrap();
 }
 
+/// Has a node say that it is where nobody is.
+pub(super) async fn says_nowhere(person: &Person) {
+    says(person, reach(&NOBODY)).await;
+}
+
 async fn explain(person: &Person, friend: &str) -> Explanation {
     person.api().get(&format!("/v1/friends/{friend}/explain")).await.unwrap()
 }

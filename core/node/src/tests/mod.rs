@@ -11,6 +11,7 @@ mod hostile;
 mod links;
 mod meeting;
 mod reach;
+mod relay;
 mod renew;
 mod secrets;
 

@@ -25,6 +25,9 @@ pub enum Grant {
     /// To be told how it is seen, and to name us to newcomers for the same.
     #[n(2)]
     Reflect,
+    /// To leave records here for friends of ours.
+    #[n(3)]
+    Meet,
 }
 
 /// Somebody whom we have met and can meet again.
@@ -92,9 +95,9 @@ pub(super) struct StoredFriend {
     pub(super) seen: BTreeMap<DeviceId, UnixMillis>,
     #[n(5)]
     pub(super) blocked: bool,
-    #[n(6)]
+    #[cbor(n(6), with = "grants")]
     pub(super) allows: BTreeSet<Grant>,
-    #[n(7)]
+    #[cbor(n(7), with = "grants")]
     pub(super) granted: BTreeSet<Grant>,
 }
 
@@ -114,6 +117,42 @@ pub(super) struct Pair {
 impl StoredFriend {
     /// The most pair secrets that may hold at once.
     pub(super) const MOST_PAIRS: usize = 4;
+}
+
+/// A set of grants, of which those that a later version knows are skipped.
+mod grants {
+    use std::collections::BTreeSet;
+
+    use minicbor::decode::Error;
+    use minicbor::encode::Write;
+    use minicbor::{Decoder, Encode, Encoder};
+
+    use super::Grant;
+
+    pub(super) fn encode<C, W: Write>(
+        grants: &BTreeSet<Grant>,
+        e: &mut Encoder<W>,
+        ctx: &mut C,
+    ) -> Result<(), minicbor::encode::Error<W::Error>> {
+        grants.encode(e, ctx)
+    }
+
+    pub(super) fn decode<C>(d: &mut Decoder<'_>, _: &mut C) -> Result<BTreeSet<Grant>, Error> {
+        let count = d.array()?.ok_or_else(|| Error::message("not a set of grants"))?;
+        let mut grants = BTreeSet::new();
+        for _ in 0..count {
+            let here = d.position();
+            match d.decode() {
+                Ok(grant) => drop(grants.insert(grant)),
+                Err(error) if error.is_unknown_variant() => {
+                    d.set_position(here);
+                    d.skip()?;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(grants)
+    }
 }
 
 /// All friends.

@@ -83,6 +83,10 @@ kinds! {
     Attested = "attested",
     /// Nobody known does.
     NotAttested = "not-attested",
+    /// A relay forwards between the two sides.
+    Relay = "relay",
+    /// A relay that both sides know does not.
+    NoRelay = "no-relay",
     /// There is no way so far.
     NoWay = "no-way",
     /// Dialling was given up.

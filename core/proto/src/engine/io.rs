@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use minicbor::{Decode, Encode};
 
-use crate::crypto::Secret;
-use crate::crypto::keys::AccountId;
+use crate::crypto::keys::{AccountId, DeviceId};
+use crate::crypto::{Secret, derive};
 use crate::meet::slot::SlotId;
 use crate::message::Refusal;
 use crate::place::Locator;
@@ -130,6 +130,9 @@ pub enum Input {
     },
     /// How we are reached, all that holds now.
     Reach(Reach),
+    /// Which relays we can use, all that hold now, the best first: the first eight are kept, and three of them named to whomever we meet. To be said at
+    /// every start, also where there are none.
+    Relays(Vec<DeviceId>),
     /// Who may be named to newcomers in our welcomes, so that they learn how they are seen from outside: the best first; a welcome has room for
     /// [`Reflector::MOST`] at most.
     Reflectors(Vec<Reflector>),
@@ -203,6 +206,8 @@ pub enum Output {
         session: Session,
         /// How it is reached, as it said.
         reach: Reach,
+        /// Relays that both can use, the best first; the other side has the same in the same order as soon as it knows what we said.
+        relays: Vec<DeviceId>,
         /// About how long our word takes to it: it does not begin before.
         latency: Duration,
     },
@@ -212,17 +217,22 @@ pub enum Output {
         session: Session,
         /// How it is reached, as it said.
         reach: Reach,
+        /// Relays that both can use, as in [`Output::Expect`].
+        relays: Vec<DeviceId>,
         /// About how long word takes between the two: it began so long ago, and hears of a change so much later.
         latency: Duration,
         /// For how long at most.
         patience: Duration,
     },
-    /// The peer of a session that is under way said anew how it is reached; what it said before holds no more.
+    /// The peer of a session that is under way said anew how it is reached; what it said before holds no more. Or we did, and other relays are in common
+    /// now; then the rest is as it was.
     MoreCandidates {
         /// Which session.
         session: SessionId,
         /// How it is reached.
         reach: Reach,
+        /// Relays that both can use now, as in [`Output::Expect`].
+        relays: Vec<DeviceId>,
         /// About how long its word was under way.
         latency: Duration,
     },
@@ -290,6 +300,14 @@ pub struct Session {
     pub gate: Secret,
     /// The link handshake's psk.
     pub psk: Secret,
+}
+
+impl Session {
+    /// The name under which both sides ask this relay for a circuit to each other: the relay pairs the two who name the same. It tells the relay nothing, and
+    /// at another relay, or in another meeting, it is another.
+    pub fn circuit(&self, relay: &DeviceId) -> [u8; 16] {
+        *derive(self.gate.expose(), "circuit", &[&relay.0]).expose()
+    }
 }
 
 /// Something a person or an application may want to know.

@@ -16,6 +16,7 @@ mod io;
 mod meeting;
 mod places;
 mod publications;
+mod relays;
 mod restore;
 mod sessions;
 mod step;
@@ -83,6 +84,8 @@ pub struct Engine {
     card: Option<card::StoredCard>,
     reach: Reach,
     reflectors: Reflectors,
+    /// Which relays can be used; `None` before anybody has said.
+    relays: Option<Vec<DeviceId>>,
     book: book::Book,
     invites: BTreeMap<[u8; 32], contact::StoredInvite>,
     elsewhere: Vec<contact::Elsewhere>,
@@ -389,6 +392,7 @@ impl Engine {
                 }
             }
             Input::Reach(reach) => self.reach = reach.bounded(),
+            Input::Relays(relays) => self.set_relays(relays),
             Input::Reflectors(reflectors) => self.reflectors = Reflectors::new(reflectors),
             Input::Measured { session } => self.measured(session),
             Input::LinkUp { session } => self.link_up(session),

@@ -6,6 +6,7 @@ use minicbor::{Decode, Encode};
 
 use super::io::{Event, Output, Session, SessionId};
 use super::publications::{Draft, Purpose};
+use super::relays::Relays;
 use super::watch::{Owner, Special};
 use super::{Engine, StepKind, store};
 use crate::crypto::envelope::{self, Bucket};
@@ -14,7 +15,7 @@ use crate::crypto::{Secret, derive};
 use crate::meet::slot;
 use crate::message::{Payload, Update};
 use crate::place::{Candidates, PlaceTag};
-use crate::reach::{NatReport, Reach};
+use crate::reach::{NatReport, Reach, RelayTags};
 use crate::time::{Epoch, UnixMillis};
 
 /// A session from the moment its secrets exist. Persisted until its link is up or it is over.
@@ -23,7 +24,7 @@ pub(super) struct Live {
     #[n(0)]
     pub(super) account: AccountId,
     #[cbor(n(1), with = "minicbor::bytes")]
-    peer: [u8; 32],
+    pub(super) peer: [u8; 32],
     /// `M`.
     #[n(2)]
     meeting: Secret,
@@ -63,6 +64,9 @@ pub(super) struct Live {
     /// Over what else the meeting went: where the peer may have read our word, and so leave its update.
     #[n(15)]
     elsewhere: Option<Vec<Via>>,
+    /// `None` in a session of an earlier version.
+    #[n(16)]
+    pub(super) relays: Option<Relays>,
     /// By the monotonic clock, as the next ones.
     #[cbor(skip)]
     pub(super) deadline: Duration,
@@ -108,6 +112,8 @@ pub(super) struct Met {
     pub(super) reach: Reach,
     /// What we said of ourselves.
     pub(super) told: Reach,
+    /// Relays that we and the peer named.
+    pub(super) relays: Relays,
     pub(super) lifetime: Duration,
     pub(super) via: Option<Via>,
 }
@@ -185,6 +191,7 @@ impl Engine {
             nat: met.reach.nat,
             told_nat: met.told.nat,
             elsewhere: None,
+            relays: Some(met.relays),
             deadline: self.now.mono.saturating_add(met.lifetime),
             begun: self.now.mono,
             update_from: self.now.mono,
@@ -216,12 +223,12 @@ impl Engine {
         let session = live.session();
         let id = session.id;
         live.shown = Some(session.clone());
-        let (reach, latency) = (live.reach(), self.latency_of(&live));
+        let (reach, relays, latency) = (live.reach(), self.relays_of(&live), self.latency_of(&live));
         let patience = live.deadline.saturating_sub(self.now.mono);
         self.out.act(if live.client {
-            Output::Dial { session, reach, latency, patience }
+            Output::Dial { session, reach, relays, latency, patience }
         } else {
-            Output::Expect { session, reach, latency }
+            Output::Expect { session, reach, relays, latency }
         });
         self.sessions.insert(id, live);
         self.expect_update(id);
@@ -472,7 +479,9 @@ impl Engine {
     /// Whether its peer is to be told something. Where we are not reached at all, as far as we know, there is nothing to tell.
     fn is_to_update(&self, live: &Live) -> bool {
         let under_way = live.up.is_none() && !live.updated && live.via.is_some();
-        under_way && !self.reach.candidates.is_empty() && !live.told(&self.reach)
+        let reached = !self.reach.candidates.is_empty();
+        let moved = reached && !live.told(&self.reach);
+        under_way && (moved || ((reached || live.told.is_empty()) && self.relays_are_news(live)))
     }
 
     pub(super) fn next_update(&self) -> Option<Duration> {
@@ -484,12 +493,18 @@ impl Engine {
         let now = self.now.mono;
         let due = |live: &&Live| live.update_from <= now && self.is_to_update(live);
         let ids: Vec<_> = self.sessions.values().filter(due).map(Live::id).collect();
-        let payload = Update::from(self.reach.clone()).to_bytes();
-        let Some(message) = Bucket::Small.pad(&payload, 0) else { return };
         for id in ids {
-            let Some(live) = self.sessions.get_mut(&id) else { continue };
+            let Some(mut live) = self.sessions.get(&id).cloned() else { continue };
+            let before = self.relays_of(&live);
             live.updated = true;
-            let live = live.clone();
+            if let (Some(now), Some(relays)) = (self.relays_now(&live), &mut live.relays) {
+                relays.told = now;
+            }
+            let told = live.relays.iter().flat_map(|relays| &relays.told);
+            let Reach { candidates, nat } = self.reach.clone();
+            let update = Update { candidates, nat, relays: RelayTags::of(&live.meeting, told) };
+            let Some(message) = Bucket::Small.pad(&update.to_bytes(), 0) else { continue };
+            self.sessions.insert(id, live.clone());
             self.note(live.account, StepKind::UpdateLeft, "told anew how this machine is reached".to_owned());
             self.out.put(store::session(&id.0), store::encode(&live));
             for via in live.ways() {
@@ -502,27 +517,38 @@ impl Engine {
                     purpose: Purpose::Update(live.account),
                 });
             }
+            let relays = self.relays_of(&live);
+            if relays != before {
+                let (reach, latency) = (live.reach(), self.latency_of(&live));
+                self.out.act(Output::MoreCandidates { session: id, reach, relays, latency });
+            }
         }
     }
 
     /// The peer's update was found.
     pub(super) fn found_update(&mut self, id: SessionId, message: &[u8]) {
         let update = envelope::unpad(message).and_then(|payload| Update::from_bytes(payload).ok());
-        let (Some(Update { candidates, nat }), Some(live)) = (update, self.sessions.get_mut(&id)) else {
+        let live = self.sessions.get(&id).filter(|live| live.up.is_none());
+        let (Some(Update { candidates, nat, relays: named }), Some(mut live)) = (update, live.cloned())
+        else {
             return;
         };
+        let before = (live.reach(), self.relays_of(&live));
         let reach = Reach { candidates, nat };
-        if live.up.is_none() && live.reach() != reach {
-            (live.candidates, live.nat) = (reach.candidates.clone(), reach.nat.clone());
-            let live = live.clone();
-            self.out.put(store::session(&id.0), store::encode(&live));
+        (live.candidates, live.nat) = (reach.candidates.clone(), reach.nat.clone());
+        let told = live.relays.take().map(|relays| relays.told).unwrap_or_default();
+        live.relays = Some(Relays { told, named, key: live.meeting.clone() });
+        self.sessions.insert(id, live.clone());
+        self.out.put(store::session(&id.0), store::encode(&live));
+        let relays = self.relays_of(&live);
+        if before != (reach.clone(), relays.clone()) {
             let latency = self.latency_of(&live);
             self.note(
                 live.account,
                 StepKind::UpdateRead,
                 "the other side told anew how it is reached".to_owned(),
             );
-            self.out.act(Output::MoreCandidates { session: id, reach, latency });
+            self.out.act(Output::MoreCandidates { session: id, reach, relays, latency });
         }
     }
 

@@ -5,6 +5,8 @@ use std::net::SocketAddr;
 use proptest::prelude::*;
 
 use super::*;
+use crate::crypto::Secret;
+use crate::crypto::keys::DeviceId;
 use crate::identity::testing::{NOW, Person, points};
 use crate::place::{Candidate, CandidateKind, Transport};
 use crate::reach::{Attestation, Filtering, Mapping, Reflector};
@@ -41,13 +43,24 @@ fn reflectors() -> Reflectors {
     )
 }
 
+/// As many as are named.
+fn relays() -> RelayTags {
+    RelayTags::of(&Secret::new([7; 32]), &[1, 2, 3].map(|i| DeviceId([i; 16])))
+}
+
 /// The card that a first contact takes, with numbers that are times, as engines give them out.
 fn brief(person: &Person) -> CardBytes {
     CardBytes(person.card_of(1_790_000_000, 0).brief(&person.device.public().id()).unwrap())
 }
 
 fn join(person: &Person) -> Join {
-    Join { card: brief(person), candidates: candidates(), sent: NOW, nat: NatReport::default() }
+    Join {
+        card: brief(person),
+        candidates: candidates(),
+        sent: NOW,
+        nat: NatReport::default(),
+        relays: RelayTags::default(),
+    }
 }
 
 fn welcome(person: &Person) -> Welcome {
@@ -62,6 +75,7 @@ fn welcome(person: &Person) -> Welcome {
         sent: NOW,
         nat: NatReport::default(),
         reflectors: Reflectors::default(),
+        relays: RelayTags::default(),
     }
 }
 
@@ -73,6 +87,7 @@ fn offer() -> Offer {
         roster_seq: u64::MAX,
         status_seq: u64::MAX,
         nat: nat(),
+        relays: relays(),
     }
 }
 
@@ -84,6 +99,7 @@ fn answer() -> Answer {
         status_seq: u64::MAX,
         sent: NOW,
         nat: nat(),
+        relays: relays(),
     }
 }
 
@@ -158,10 +174,13 @@ fn what_an_older_version_says_is_read_and_it_reads_what_we_say() {
         candidates: Candidates,
     }
     let old = OldUpdate { candidates: candidates() };
-    let new = Update { candidates: candidates(), nat: nat() };
+    let new = Update { candidates: candidates(), nat: nat(), relays: relays() };
     assert_eq!(codec::decode::<OldUpdate>("an update", &new.to_bytes(), 900).as_ref(), Ok(&old));
     let read = Update::from_bytes(&codec::encode(&old)).unwrap();
-    assert_eq!(read, Update { candidates: candidates(), nat: NatReport::default() });
+    assert_eq!(
+        read,
+        Update { candidates: candidates(), nat: NatReport::default(), relays: RelayTags::default() }
+    );
     // Where nothing is known, the bytes are the older version's too.
     assert_eq!(read.to_bytes(), codec::encode(&old));
 }
@@ -200,7 +219,7 @@ fn payloads_come_back_and_cut_ones_do_not() {
     }
     spoils(&offer());
     spoils(&answer());
-    spoils(&Update { candidates: candidates(), nat: nat() });
+    spoils(&Update { candidates: candidates(), nat: nat(), relays: relays() });
     spoils(&Join { nat: nat(), ..join(&person) });
     let mut told = welcome(&person);
     if let Welcome::Accepted { nat: said, reflectors: named, .. } = &mut told {
@@ -221,7 +240,7 @@ proptest! {
 
     #[test]
     fn offers_of_any_values_come_back(no in any::<u64>(), lifetime in any::<u32>(), roster_seq in any::<u64>(), status_seq in any::<u64>()) {
-        let offer = Offer { no, lifetime, roster_seq, status_seq, candidates: candidates(), nat: nat() };
+        let offer = Offer { no, lifetime, roster_seq, status_seq, candidates: candidates(), nat: nat(), relays: relays() };
         prop_assert_eq!(Offer::from_bytes(&offer.to_bytes()), Ok(offer));
     }
 }

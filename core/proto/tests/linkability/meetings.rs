@@ -5,13 +5,14 @@ use std::net::SocketAddr;
 use rand_chacha::ChaCha20Rng;
 use rand_core::{RngCore, SeedableRng};
 use wayside_proto::crypto::envelope::{self, Bucket};
-use wayside_proto::crypto::keys::{AccountKey, DeviceKeys};
+use wayside_proto::crypto::keys::{AccountKey, DeviceId, DeviceKeys};
 use wayside_proto::crypto::noise::{Handshake, Pattern};
 use wayside_proto::crypto::{Secret, derive};
 use wayside_proto::meet::pair::PairSecret;
 use wayside_proto::meet::slot::{self, Slot};
 use wayside_proto::message::{Answer, Offer, Payload};
 use wayside_proto::place::{Candidate, CandidateKind, Candidates, PlaceTag, Transport};
+use wayside_proto::reach::RelayTags;
 use wayside_proto::{Epoch, UnixMillis};
 
 /// A record, with what the linker is to find out.
@@ -67,6 +68,8 @@ struct Two {
     zone: PlaceTag,
     byte: u8,
     addresses: [Candidates; 2],
+    /// Both name the same three relays in every meeting.
+    relays: [DeviceId; 3],
 }
 
 impl Two {
@@ -89,6 +92,7 @@ impl Two {
             room,
             zone,
             addresses: [addresses(), addresses()],
+            relays: [1, 2, 3].map(|nth| DeviceId([16 * number as u8 + nth; 16])),
             accounts: [AccountKey::generate(rng), AccountKey::generate(rng)],
             devices: [DeviceKeys::generate(rng), DeviceKeys::generate(rng)],
             pair: PairSecret::new(Epoch(20_699), Secret::random(rng)),
@@ -127,6 +131,7 @@ impl Two {
             roster_seq: 3,
             status_seq: 9,
             nat: Default::default(),
+            relays: RelayTags::of(&psk, &self.relays),
         };
         let answer = Answer {
             lifetime: 600,
@@ -135,6 +140,7 @@ impl Two {
             status_seq: 9,
             sent,
             nat: Default::default(),
+            relays: RelayTags::of(&psk, &self.relays),
         };
         let pad = |payload: Vec<u8>| Bucket::Small.pad(&payload, 48).unwrap();
         let message1 = initiator.write(&pad(offer.to_bytes())).unwrap();

@@ -16,7 +16,7 @@ use wayside_proto::message::{Answer, CardBytes, Join, Offer, Payload, Refusal, U
 use wayside_proto::place::{
     Candidate, CandidateKind, Candidates, Locator, MeetingPoint, PlaceTag, Transport,
 };
-use wayside_proto::reach::{Attestation, Filtering, Mapping, NatReport, Reflector, Reflectors};
+use wayside_proto::reach::{Attestation, Filtering, Mapping, NatReport, Reflector, Reflectors, RelayTags};
 use wayside_proto::{Epoch, UnixMillis};
 
 /// Every file, by its name without `.json`.
@@ -281,7 +281,13 @@ fn payloads() -> Vec<Value> {
     let (_, laptop, _, _, card) = card();
     let sent = NOW;
     let brief = || CardBytes(card.brief(&laptop.public().id()).unwrap());
-    let join = Join { card: brief(), candidates: candidates(), sent, nat: NatReport::default() };
+    let join = Join {
+        card: brief(),
+        candidates: candidates(),
+        sent,
+        nat: NatReport::default(),
+        relays: RelayTags::default(),
+    };
     let welcome = Welcome::Accepted {
         card: brief(),
         device: laptop.public().noise,
@@ -291,6 +297,7 @@ fn payloads() -> Vec<Value> {
         sent,
         nat: NatReport::default(),
         reflectors: Reflectors::default(),
+        relays: RelayTags::default(),
     };
     let mut naming = welcome.clone();
     if let Welcome::Accepted { reflectors: named, .. } = &mut naming {
@@ -309,6 +316,7 @@ fn payloads() -> Vec<Value> {
         roster_seq: 2,
         status_seq: 7,
         nat: nat.clone(),
+        relays: RelayTags::default(),
     };
     let answer = Answer {
         lifetime: 600,
@@ -317,7 +325,9 @@ fn payloads() -> Vec<Value> {
         status_seq: 7,
         sent,
         nat: nat.clone(),
+        relays: RelayTags::default(),
     };
+    let update = Update { candidates: candidates(), nat, relays: RelayTags::default() };
     let plain = |mapping| NatReport { mapping, ..NatReport::default() };
     let sequential = Mapping::Sequential { last: 40_123, step: -2 };
     let refused = |why| ("welcome", Welcome::Refused(why).to_bytes());
@@ -330,13 +340,13 @@ fn payloads() -> Vec<Value> {
         ("offer", offer.to_bytes()),
         ("offer", Offer { candidates: Candidates::default(), ..offer.clone() }.to_bytes()),
         ("answer", answer.to_bytes()),
-        ("update", Update { candidates: candidates(), nat }.to_bytes()),
+        ("update", update.to_bytes()),
         ("join", Join { nat: plain(Mapping::Random), ..join }.to_bytes()),
         ("welcome", naming.to_bytes()),
         ("welcome", attesting.to_bytes()),
         ("offer", Offer { nat: attested(sequential), ..offer }.to_bytes()),
         ("answer", Answer { nat: plain(Mapping::None), ..answer }.to_bytes()),
-        ("update", Update { candidates: candidates(), nat: attested(Mapping::Random) }.to_bytes()),
+        ("update", Update { nat: attested(Mapping::Random), ..update }.to_bytes()),
     ];
     made.map(|(kind, bytes)| json!({ "kind": kind, "bytes": hex(bytes) })).to_vec()
 }

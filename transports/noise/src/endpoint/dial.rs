@@ -47,9 +47,14 @@ pub(super) struct Answered {
 
 impl Dial<'_> {
     /// Tries a candidate over one of our sockets until it answers; `None` if it never can.
-    pub(super) async fn keep_trying(&self, socket: Option<usize>, remote: Remote) -> Option<Answered> {
+    pub(super) async fn keep_trying(
+        &self,
+        socket: Option<usize>,
+        remote: Remote,
+        when: When,
+    ) -> Option<Answered> {
         let mut patience = self.config.first_try.min(self.config.handshake_timeout);
-        if !matches!(remote, Remote::Udp(_)) {
+        if when == When::AfterUdp && !matches!(remote, Remote::Udp(_)) {
             sleep(AFTER_UDP).await;
         }
         loop {
@@ -128,6 +133,14 @@ impl Dial<'_> {
         attempts.retain(|attempt| attempt.candidate != candidate);
         attempts.push(Attempt { candidate, failure });
     }
+}
+
+/// When a candidate is tried first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum When {
+    Now,
+    /// What is not UDP a little later.
+    AfterUdp,
 }
 
 enum Unreachable {

@@ -13,7 +13,7 @@ use tokio::time::sleep;
 
 use super::{
     accept::is_arbiter,
-    dial::{Answered, Dial},
+    dial::{Answered, Dial, When},
     glare::{Crossings, Dialling},
     transports::Transports,
 };
@@ -39,6 +39,9 @@ pub(super) trait Ways: Sync {
     /// Through what the peer has come to us, as so manieth. `None` where it will not any more.
     fn came(&self, place: usize) -> impl Future<Output = Option<TunnelId>> + Send;
 
+    /// Another way that somebody says leads there, as so manieth. `None` where nobody will.
+    fn added(&self, place: usize) -> impl Future<Output = Option<Remote>> + Send;
+
     /// Everything that may lead there, as far as is known by now.
     fn all(&self) -> Vec<Remote>;
 }
@@ -53,6 +56,10 @@ impl Ways for Vec<Remote> {
     }
 
     async fn came(&self, _: usize) -> Option<TunnelId> {
+        None
+    }
+
+    async fn added(&self, _: usize) -> Option<Remote> {
         None
     }
 
@@ -162,7 +169,7 @@ impl Linker {
             .first()
             .into_iter()
             .flat_map(|remote| self.sockets_for(remote).into_iter().map(move |socket| (socket, remote)))
-            .map(|(socket, remote)| dial.keep_trying(socket, remote))
+            .map(|(socket, remote)| dial.keep_trying(socket, remote, When::AfterUdp))
             .collect();
         let mut place = 0;
         let mut found = Box::pin(ways.found(place));
@@ -170,6 +177,9 @@ impl Linker {
         let mut callers = 0;
         let mut came = Box::pin(ways.came(callers));
         let mut may_come = true;
+        let mut others = 0;
+        let mut added = Box::pin(ways.added(others));
+        let mut may_add = true;
         loop {
             tokio::select! {
                 Some(tried) = tries.next() => if let Some(answered) = tried {
@@ -177,7 +187,7 @@ impl Linker {
                 },
                 way = &mut found, if may_find => match way {
                     Some((socket, remote)) => {
-                        tries.push(dial.keep_trying(Some(socket), Remote::Udp(remote)));
+                        tries.push(dial.keep_trying(Some(socket), Remote::Udp(remote), When::Now));
                         place += 1;
                         found.set(ways.found(place));
                     }
@@ -185,11 +195,20 @@ impl Linker {
                 },
                 caller = &mut came, if may_come => match caller {
                     Some(tunnel) => {
-                        tries.push(dial.keep_trying(None, Remote::Tunnel(tunnel)));
+                        tries.push(dial.keep_trying(None, Remote::Tunnel(tunnel), When::AfterUdp));
                         callers += 1;
                         came.set(ways.came(callers));
                     }
                     None => may_come = false,
+                },
+                other = &mut added, if may_add => match other {
+                    Some(remote) => {
+                        let sockets = self.sockets_for(remote).into_iter();
+                        tries.extend(sockets.map(|socket| dial.keep_trying(socket, remote, When::Now)));
+                        others += 1;
+                        added.set(ways.added(others));
+                    }
+                    None => may_add = false,
                 },
                 else => {
                     if self.gate.is_closed() {

@@ -3,11 +3,15 @@
 use std::{
     fmt,
     net::{IpAddr, SocketAddr},
-    sync::Arc,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-use tokio::{sync::mpsc, task::JoinSet, time::sleep};
+use tokio::{
+    sync::{Notify, mpsc},
+    task::JoinSet,
+    time::sleep,
+};
 use wayside_path::{
     Candidate, Nat,
     traversal::{Role, Setup, Why, guard::Surroundings},
@@ -21,6 +25,7 @@ use super::{
 use crate::{
     Attempt, Expectation, Link, LinkError, Remote,
     core::{agreement::fill_random, punch},
+    link::WeakLink,
     socket::{
         Shared,
         route::TunnelId,
@@ -59,13 +64,19 @@ pub struct Meeting {
 /// later, unless a path leads over them.
 pub struct Meet {
     expectation: Expectation,
-    others: Vec<Remote>,
+    others: Mutex<Vec<Remote>>,
+    /// So many of them were named when it began.
+    named: usize,
+    /// There is another one.
+    added: Notify,
+    /// What it came to.
+    linked: Mutex<Option<WeakLink>>,
     linker: Linker,
     talk: Arc<Talk>,
     /// What the endpoint knows it by; `None` where there are too many meetings, and this one asks nothing.
     number: Option<u64>,
-    /// The side that waits, connecting by TCP; aborted on drop.
-    _calls: JoinSet<()>,
+    /// The side that waits, connecting by TCP; aborted on drop. `None` on the side that dials.
+    calls: Option<Mutex<JoinSet<()>>>,
 }
 
 /// Addresses of a peer, since it may have named them. A record carries six.
@@ -123,15 +134,20 @@ impl Endpoint {
             let gate = Arc::clone(&self.gate);
             tokio::spawn(Arc::clone(&talk).drive(Arc::clone(&self.shared), move || gate.is_closed()));
         }
-        let mut calls = JoinSet::new();
-        if role == Role::Waits && number.is_some() {
-            for other in &others {
-                if let Remote::Tcp(address) = other {
-                    calls.spawn(call(Arc::clone(&self.shared), Arc::clone(&talk), *address));
-                }
-            }
-        }
-        (Meet { expectation, others, linker: self.linker(), talk, number, _calls: calls }, happened)
+        let waits = role == Role::Waits && number.is_some();
+        let meet = Meet {
+            expectation,
+            named: others.len(),
+            others: Mutex::new(others.clone()),
+            added: Notify::new(),
+            linked: Mutex::default(),
+            linker: self.linker(),
+            talk,
+            number,
+            calls: waits.then(Mutex::default),
+        };
+        others.into_iter().for_each(|other| meet.call(other));
+        (meet, happened)
     }
 }
 
@@ -142,6 +158,33 @@ impl Meet {
         self.talk.peer(candidates.get(..MAX_CANDIDATES).unwrap_or(candidates), nat.into());
         if let Some(number) = self.number {
             self.linker.shared.meetings.renamed(number);
+        }
+    }
+
+    /// There is another way to the peer, such as a circuit through a relay. The side that dials tries it at once, or where there is a link by now it [learns](Link::learn) of it; the side that
+    /// waits connects to a TCP port, and to anything else waits for the peer to come through. Beyond 32 it is left out; so is a TCP port that no peer has only if whoever adds it sees
+    /// to that.
+    pub fn add(&self, remote: impl Into<Remote>) {
+        let remote = remote.into();
+        {
+            let mut others = lock(&self.others);
+            if others.contains(&remote) || others.len() >= 2 * MAX_CANDIDATES {
+                return;
+            }
+            others.push(remote);
+        }
+        self.added.notify_waiters();
+        self.call(remote);
+        if let Some(link) = lock(&self.linked).as_ref().and_then(WeakLink::upgrade) {
+            link.learn(remote);
+        }
+    }
+
+    /// On the side that waits: connects to a TCP port.
+    fn call(&self, other: Remote) {
+        if let (Remote::Tcp(address), Some(calls)) = (other, &self.calls) {
+            let (shared, talk) = (Arc::clone(&self.linker.shared), Arc::clone(&self.talk));
+            lock(calls).spawn(call(shared, talk, address));
         }
     }
 
@@ -169,6 +212,11 @@ impl Meet {
     /// [`LinkError::Timeout`], which says of each address why it was not reached; [`LinkError::NobodyToDial`], or [`LinkError::EndpointClosed`].
     pub async fn link(&self, timeout: Duration) -> Result<Link, LinkError> {
         let linked = self.linker.link(self.expectation.clone(), self, timeout).await;
+        if let Ok(link) = &linked {
+            *lock(&self.linked) = Some(link.downgrade());
+            // What was added while the link was made.
+            lock(&self.others).iter().skip(self.named).for_each(|other| link.learn(*other));
+        }
         linked.map_err(|error| match error {
             LinkError::Timeout { mut attempts } => {
                 attempts.extend(self.unreached());
@@ -189,7 +237,8 @@ impl Meet {
 impl Ways for Meet {
     fn first(&self) -> Vec<Remote> {
         let plainly = if self.number.is_some() { Vec::new() } else { self.talk.named() };
-        plainly.into_iter().map(Remote::Udp).chain(self.others.iter().copied()).collect()
+        let others = lock(&self.others).iter().take(self.named).copied().collect::<Vec<_>>();
+        plainly.into_iter().map(Remote::Udp).chain(others).collect()
     }
 
     async fn found(&self, place: usize) -> Option<(usize, SocketAddr)> {
@@ -209,11 +258,28 @@ impl Ways for Meet {
         Some(caller)
     }
 
+    async fn added(&self, place: usize) -> Option<Remote> {
+        self.number?;
+        loop {
+            let added = self.added.notified();
+            tokio::pin!(added);
+            added.as_mut().enable();
+            if let Some(other) = lock(&self.others).get(self.named + place) {
+                return Some(*other);
+            }
+            tokio::select! {
+                () = added => {}
+                () = self.talk.over() => return None,
+            }
+        }
+    }
+
     fn all(&self) -> Vec<Remote> {
         let mut all: Vec<Remote> = Vec::new();
         let reached = self.talk.reached().into_iter().map(|(_, way)| way.remote);
         let udp = reached.chain(self.talk.named()).map(Remote::Udp);
-        for remote in udp.chain(self.others.iter().copied()) {
+        let others = lock(&self.others).clone();
+        for remote in udp.chain(others) {
             if !all.contains(&remote) {
                 all.push(remote);
             }
@@ -253,6 +319,10 @@ async fn call(shared: Arc<Shared>, talk: Arc<Talk>, remote: SocketAddr) {
         sleep(pause).await;
         pause = pause.saturating_mul(2).min(MOST_CALL_PAUSE);
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn in_words(why: Why) -> &'static str {

@@ -8,6 +8,7 @@ mod glare;
 mod linker;
 mod measure;
 mod meet;
+mod relay;
 mod renew;
 mod stun;
 mod transports;
@@ -15,6 +16,7 @@ mod transports;
 pub use self::{
     measure::Measured,
     meet::{Meet, Meeting},
+    relay::Relay,
     renew::Renewal,
     stun::{StunPolicy, StunServer},
 };

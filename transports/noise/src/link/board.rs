@@ -4,7 +4,7 @@ use std::{
     collections::VecDeque,
     net::SocketAddr,
     sync::{
-        Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU32, Ordering},
     },
     time::Duration,
@@ -16,7 +16,11 @@ use wayside_path::Kind;
 
 use crate::{
     Remote,
-    socket::{Shared, route::Route},
+    socket::{
+        Shared,
+        route::{Route, TunnelId},
+        way::Way,
+    },
 };
 
 /// What happened to a link's paths.
@@ -39,6 +43,8 @@ pub struct PathView {
     pub kind: Kind,
     /// The address at its other end; of a tunnel, none that means anything outside this process.
     pub remote: SocketAddr,
+    /// Which circuit or other tunnel of kind [`Kind::Relayed`] it leads through, if it does.
+    pub tunnel: Option<TunnelId>,
     /// Whether this side sends over it.
     pub in_use: bool,
     /// The smoothed round-trip time.
@@ -55,9 +61,8 @@ pub struct PathView {
 
 /// What a link and the keeper of its paths share.
 pub(super) struct Board {
-    /// The keeper sleeps, and whoever sends something wakes it.
-    dormant: AtomicBool,
-    stirred: Notify,
+    /// What the socket knows: for what is sent beside QUIC.
+    pub(super) way: Arc<Way>,
     /// The link was closed since nobody answered.
     given_up: AtomicBool,
     in_use: Mutex<(PathId, Kind, SocketAddr)>,
@@ -78,8 +83,7 @@ const LEARNT: usize = 16;
 impl Board {
     pub(super) fn new(kind: Kind, remote: SocketAddr) -> Self {
         Self {
-            dormant: AtomicBool::new(false),
-            stirred: Notify::new(),
+            way: Arc::default(),
             given_up: AtomicBool::new(false),
             in_use: Mutex::new((PathId::ZERO, kind, remote)),
             learnt: Mutex::default(),
@@ -87,23 +91,6 @@ impl Board {
             numbers: AtomicU32::new(1),
             events: Mutex::default(),
         }
-    }
-
-    /// Something is about to be sent.
-    pub(super) fn stir(&self) {
-        if self.dormant.load(Ordering::Relaxed) && self.dormant.swap(false, Ordering::Relaxed) {
-            self.stirred.notify_one();
-        }
-    }
-
-    /// The keeper sleeps until it is woken, or looks again soon by itself.
-    pub(super) fn set_dormant(&self, dormant: bool) {
-        self.dormant.store(dormant, Ordering::Relaxed);
-    }
-
-    /// Waits until somebody wakes the keeper.
-    pub(super) async fn stirred(&self) {
-        self.stirred.notified().await;
     }
 
     /// The peer may be reached there as well.
@@ -181,11 +168,12 @@ pub(super) fn kind_and_remote(shared: &Shared, address: SocketAddr) -> Option<(K
     Some((shared.routes.kind(route)?, remote))
 }
 
-pub(super) fn view(path: &Path, kind: Kind, remote: SocketAddr, in_use: bool) -> PathView {
+pub(super) fn view(shared: &Shared, path: &Path, kind: Kind, remote: SocketAddr, in_use: bool) -> PathView {
     let stats = path.stats();
     PathView {
         kind,
         remote,
+        tunnel: path.remote_address().ok().and_then(|address| shared.routes.relayed(address)),
         in_use,
         rtt: stats.rtt,
         mtu: stats.current_mtu,

@@ -29,8 +29,12 @@ use self::{
     paths::{Keeper, export},
 };
 use crate::{
-    CloseReason, LinkError, Remote, Secret32, SessionId, Stream, adapter::peer_of, core::handshake::Peer,
-    error::MAX_REASON, seldom::Seldom, socket::Shared,
+    CloseReason, LinkError, Remote, Secret32, SessionId, Stream,
+    adapter::peer_of,
+    core::handshake::Peer,
+    error::MAX_REASON,
+    seldom::Seldom,
+    socket::{Shared, route::TunnelId, way::Way},
 };
 
 /// The longest name of a protocol, in bytes of UTF-8.
@@ -47,6 +51,7 @@ pub struct Link {
 struct Inner {
     connection: Connection,
     session: SessionId,
+    number: u64,
     peer: Peer,
     shared: Arc<Shared>,
     board: Arc<Board>,
@@ -89,9 +94,11 @@ impl Link {
         let mut tasks = JoinSet::new();
         tasks.spawn(read_names(connection.clone(), ready));
         let keeper = Keeper::new(connection.clone(), Arc::clone(&shared), Arc::clone(&board), candidates);
+        let number = keeper.number();
         tasks.spawn(keeper.run());
         let inner = Inner {
             session,
+            number,
             peer: peer_of(&connection),
             connection,
             shared,
@@ -105,6 +112,11 @@ impl Link {
     /// Which expectation this link fulfils.
     pub fn session(&self) -> SessionId {
         self.inner.session
+    }
+
+    /// Names this link within its endpoint; no other link there has or had the same.
+    pub fn number(&self) -> u64 {
+        self.inner.number
     }
 
     /// The peer's static X25519 key, which the handshake verified. For a [guest](Self::is_guest), who shows none, the
@@ -128,6 +140,11 @@ impl Link {
     /// How the path in use carries datagrams.
     pub fn kind(&self) -> Kind {
         self.inner.board.in_use().1
+    }
+
+    /// The circuit through a relay, or whatever else carries the path in use as a tunnel of kind [`Kind::Relayed`]; `None` where the peer is reached directly, and after the end.
+    pub fn tunnel(&self) -> Option<TunnelId> {
+        self.inner.shared.routes.relayed(self.inner.board.way.address()?)
     }
 
     /// Whether this side dialled.
@@ -163,7 +180,7 @@ impl Link {
             .filter_map(|id| {
                 let path = self.inner.connection.path(id)?;
                 let (kind, remote) = kind_and_remote(&self.inner.shared, path.remote_address().ok()?)?;
-                Some(view(&path, kind, remote, id == in_use))
+                Some(view(&self.inner.shared, &path, kind, remote, id == in_use))
             })
             .collect()
     }
@@ -184,6 +201,11 @@ impl Link {
     /// Keying material for another protocol: the same on both sides for one label, unrelated for two.
     pub fn exporter(&self, label: &[u8]) -> Secret32 {
         export(&self.inner.connection, label)
+    }
+
+    /// The same, for a label in words.
+    pub fn export(&self, label: &str) -> Secret32 {
+        self.exporter(label.as_bytes())
     }
 
     /// Changes the packet keys now; the QUIC stack also does so by itself.
@@ -252,13 +274,18 @@ impl Link {
         Ok(self.inner.connection.read_datagram().await?)
     }
 
+    /// Which way it takes now, for what goes beside QUIC.
+    pub(crate) fn way(&self) -> Arc<Way> {
+        Arc::clone(&self.inner.board.way)
+    }
+
     pub(crate) fn downgrade(&self) -> WeakLink {
         WeakLink(Arc::downgrade(&self.inner))
     }
 
     /// Something is about to be sent: whether it gets through is watched from now on.
     pub(crate) fn stir(&self) {
-        self.inner.board.stir();
+        self.inner.board.way.stir();
     }
 
     /// As server: tells the client what became of its choice.

@@ -23,27 +23,30 @@ pub(super) struct Opened {
     pub(super) _dialled: Option<tcp::Dialled>,
 }
 
+/// Where it failed, the address that was asked, if there was one.
+pub(super) type Outcome = Result<Opened, Option<SocketAddr>>;
+
 /// Opens a path to a candidate, as one that stands by.
 pub(super) async fn open(
     connection: Connection,
     shared: Arc<Shared>,
     prober: Arc<Prober>,
     remote: Remote,
-) -> Option<Opened> {
+) -> Outcome {
     let (address, dialled) = match remote {
-        Remote::Udp(remote) => (shared.udp_address(remote)?, None),
+        Remote::Udp(remote) => (shared.udp_address(remote).ok_or(None)?, None),
         Remote::Tcp(remote) => {
             let dialled = tcp::dial(&shared, remote)
                 .await
                 .inspect_err(|error| tracing::debug!(%remote, %error, "no TCP connection"))
-                .ok()?;
+                .map_err(|_| None)?;
             (dialled.address, Some(dialled))
         }
-        Remote::Tunnel(tunnel) => (shared.routes.address(Route::Tunnel(tunnel)), None),
+        Remote::Tunnel(tunnel) => (shared.routes.known(Route::Tunnel(tunnel)).ok_or(None)?, None),
     };
     let mut id = None;
     let attempt = async {
-        if matches!(remote, Remote::Udp(_)) {
+        if !matches!(remote, Remote::Tcp(_)) {
             // A number that QUIC spends on a path which the peer never hears of is spent for good (noq 1.4.0), and it has few.
             prober.reach(address, |question| shared.send_aside(address, question)).await;
         }
@@ -62,13 +65,13 @@ pub(super) async fn open(
         }
     };
     match timeout(OPEN_TIMEOUT, attempt).await {
-        Ok(path) => Some(Opened { path: path?, address, _dialled: dialled }),
+        Ok(path) => Ok(Opened { path: path.ok_or(Some(address))?, address, _dialled: dialled }),
         Err(_) => {
             if let Some(path) = id.and_then(|id| connection.path(id)) {
                 // Gives up its number and its probes.
                 let _ = path.close();
             }
-            None
+            Err(Some(address))
         }
     }
 }

@@ -20,7 +20,7 @@ use wayside_path::{Action, Kind, PathKey, Paths, Sample};
 use super::{
     board::{Board, LinkEvent, kind_and_remote, view},
     keep_alive,
-    opening::{Opened, open},
+    opening::{Opened, Outcome, open},
 };
 use crate::{
     CloseReason, Remote, Secret32,
@@ -52,7 +52,7 @@ pub(super) struct Keeper {
     origin: Instant,
     open: BTreeMap<PathKey, Open>,
     candidates: Vec<Remote>,
-    opening: FuturesUnordered<BoxFuture<'static, (usize, Remote, Option<Opened>)>>,
+    opening: FuturesUnordered<BoxFuture<'static, (usize, Remote, Outcome)>>,
     /// The only path that QUIC has, and that leads nowhere.
     stump: Option<Path>,
     prober: Arc<Prober>,
@@ -60,6 +60,8 @@ pub(super) struct Keeper {
     number: u64,
     /// Candidates that are addresses from which the peer spoke, the oldest first.
     strays: VecDeque<usize>,
+    /// What went beside QUIC, when it was last looked at.
+    beside: (u64, u64),
 }
 
 struct Open {
@@ -71,9 +73,25 @@ struct Open {
     seen: u64,
     /// Questions and answers before its other end moved.
     before: Answers,
+    /// What went out and came in beside QUIC while it was the path in use.
+    beside: (u64, u64),
+}
+
+/// Who says where the peer may be reached.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum By {
+    /// Whoever holds the link.
+    Us,
+    /// The peer, by speaking from there.
+    Peer,
 }
 
 impl Keeper {
+    /// What the socket knows the link by.
+    pub(super) fn number(&self) -> u64 {
+        self.number
+    }
+
     /// Keeps the paths of a connection that has one. `candidates`: where else the peer may be reached, for the side that dialled.
     pub(super) fn new(
         connection: Connection,
@@ -100,6 +118,7 @@ impl Keeper {
             opening: FuturesUnordered::new(),
             strays: VecDeque::new(),
             stump: None,
+            beside: (0, 0),
         };
         if let Some(path) = keeper.connection.path(PathId::ZERO) {
             keeper.opened(path, None);
@@ -129,7 +148,7 @@ impl Keeper {
             self.carry_out();
             let due = self.decide.poll_timeout().map(|due| self.origin + due);
             let awake = due.is_some_and(|due| due <= Instant::now() + NAP);
-            self.board.set_dormant(!awake);
+            self.board.way.set_dormant(!awake);
             tokio::select! {
                 _ = &mut closed => {
                     self.ended();
@@ -143,12 +162,12 @@ impl Keeper {
                     None => return,
                 },
                 () = until(due) => self.look(),
-                () = self.board.stirred() => {
+                () = self.board.way.stirred() => {
                     let now = self.now();
                     self.decide.stir(now);
                 }
                 from = prober.stray() => self.peer_is_at(from),
-                remote = board.learnt() => self.learnt(remote),
+                remote = board.learnt() => self.learnt(remote, By::Us),
                 Some((candidate, remote, opened)) = self.opening.next() => self.tried(candidate, remote, opened),
                 hint = hints.recv() => match hint {
                     Ok(hint) => self.hinted(hint),
@@ -164,6 +183,8 @@ impl Keeper {
 
     /// Somebody who breaks the protocol is a friend's machine: to be seen by whoever looks after it.
     fn ended(&self) {
+        self.board.way.leads_to(None);
+        self.shared.link_ended(self.number);
         if let Some(CloseReason::Failed(what)) = self.connection.close_reason().map(CloseReason::from) {
             let remote = self.board.in_use().2;
             tracing::warn!(%remote, %what, "a link failed");
@@ -179,15 +200,19 @@ impl Keeper {
         let now = self.now();
         let was_cut_off = self.decide.lost_for(now) >= CUT_OFF;
         let in_use = self.decide.preferred();
+        let (counts, seen) = (self.board.way.counts(), self.beside);
+        self.beside = counts;
         for (key, open) in &mut self.open {
             let (stats, answers) = (open.path.stats(), self.prober.answers(open.address));
             if in_use == Some(*key) {
                 open.sent += stats.sent_bytes - open.seen.min(stats.sent_bytes);
+                open.beside.0 += counts.0 - seen.0;
+                open.beside.1 += counts.1 - seen.1;
             }
             open.seen = stats.sent_bytes;
             let sample = Sample {
-                sent: open.sent + open.before.asked + answers.asked,
-                received: stats.udp_rx.datagrams + open.before.count + answers.count,
+                sent: open.sent + open.beside.0 + open.before.asked + answers.asked,
+                received: stats.udp_rx.datagrams + open.beside.1 + open.before.count + answers.count,
                 rtt: answers.rtt.unwrap_or(stats.rtt),
             };
             self.decide.observe(now, *key, sample);
@@ -226,8 +251,9 @@ impl Keeper {
                 && is_in_use
             {
                 tracing::debug!(?kind, %remote, "the peer has another address");
+                self.board.way.leads_to(Some(address));
                 self.board.moved(open.path.id(), kind, remote);
-                self.board.tell(|| LinkEvent::Moved(view(&open.path, kind, remote, true)));
+                self.board.tell(|| LinkEvent::Moved(view(&self.shared, &open.path, kind, remote, true)));
             }
         }
         for address in left {
@@ -260,10 +286,11 @@ impl Keeper {
         }
         self.keep_pace();
         let Some(Open { path, address, .. }) = self.open.get(&key) else { return };
+        self.board.way.leads_to(Some(*address));
         let Some((kind, remote)) = self.known(*address) else { return };
         if self.board.moved(path.id(), kind, remote) {
             tracing::debug!(?kind, %remote, "a link moved to another path");
-            self.board.tell(|| LinkEvent::Moved(view(path, kind, remote, true)));
+            self.board.tell(|| LinkEvent::Moved(view(&self.shared, path, kind, remote, true)));
         }
     }
 
@@ -301,7 +328,7 @@ impl Keeper {
         }
         if let Some((kind, remote)) = self.known(address) {
             tracing::debug!(?kind, %remote, "a path of a link is closed");
-            self.board.tell(|| LinkEvent::PathClosed(view(path, kind, remote, false)));
+            self.board.tell(|| LinkEvent::PathClosed(view(&self.shared, path, kind, remote, false)));
         }
     }
 
@@ -350,13 +377,17 @@ impl Keeper {
         if !self.open.is_empty() {
             let _ = path.set_status(PathStatus::Backup);
         }
-        self.board.tell(|| LinkEvent::PathOpened(view(&path, kind, remote, false)));
+        self.board.tell(|| LinkEvent::PathOpened(view(&self.shared, &path, kind, remote, false)));
         if let Some(stump) = self.stump.take() {
             // Fails where the peer has closed it by now.
             let _ = stump.close();
         }
         let (sent, seen) = (0, path.stats().sent_bytes);
-        self.open.insert(key, Open { path, address, sent, seen, before: Answers::default() });
+        if self.open.is_empty() {
+            self.board.way.leads_to(Some(address));
+        }
+        let before = Answers::default();
+        self.open.insert(key, Open { path, address, sent, seen, before, beside: (0, 0) });
         let was_cut_off = self.decide.lost_for(now) >= CUT_OFF;
         match candidate {
             Some(candidate) => self.decide.opened_to(now, key, candidate, rtt),
@@ -396,14 +427,13 @@ impl Keeper {
         self.opening.push(async move { (candidate, remote, opening.await) }.boxed());
     }
 
-    fn tried(&mut self, candidate: usize, remote: Remote, opened: Option<Opened>) {
+    fn tried(&mut self, candidate: usize, remote: Remote, opened: Outcome) {
         // It may be another address by now.
         let candidate = (self.candidates.get(candidate) == Some(&remote)).then_some(candidate);
         match opened {
-            Some(Opened { path, address, _dialled }) => self.opened_at(path, address, candidate),
-            None => {
-                if let Remote::Udp(remote) = remote
-                    && let Some(address) = self.shared.udp_address(remote)
+            Ok(Opened { path, address, _dialled }) => self.opened_at(path, address, candidate),
+            Err(asked) => {
+                if let Some(address) = asked
                     && self.open.values().all(|open| open.address != address)
                 {
                     self.prober.forget(address);
@@ -447,14 +477,18 @@ impl Keeper {
         }
         // Where it was it is no more, perhaps.
         self.decide.peer_moved(self.now());
-        self.learnt(Remote::Udp(remote));
+        self.learnt(Remote::Udp(remote), By::Peer);
     }
 
     /// The peer may be reached there as well, or again.
-    fn learnt(&mut self, remote: Remote) {
+    fn learnt(&mut self, remote: Remote, by_whom: By) {
         let now = self.now();
         if let Some(candidate) = self.candidates.iter().position(|it| *it == remote) {
             return self.decide.renew(now, candidate);
+        }
+        // There is room for what we were told, and little for what a peer names by speaking from it.
+        if by_whom == By::Us && (self.takes_place(now, remote) || self.add_candidate(remote).is_some()) {
+            return;
         }
         if self.strays.len() < MOST_STRAYS {
             let added = self.add_candidate(remote);
@@ -468,6 +502,21 @@ impl Keeper {
         }
     }
 
+    /// Whether a tunnel has taken the place of one that is no more: relays come and go.
+    fn takes_place(&mut self, now: Duration, remote: Remote) -> bool {
+        let Remote::Tunnel(_) = remote else { return false };
+        let is_gone = |it: &Remote| match it {
+            Remote::Tunnel(tunnel) => self.shared.routes.kind(Route::Tunnel(*tunnel)).is_none(),
+            _ => false,
+        };
+        let Some(at) = self.candidates.iter().position(is_gone) else { return false };
+        if let Some(place) = self.candidates.get_mut(at) {
+            *place = remote;
+        }
+        self.decide.replaced(now, at);
+        true
+    }
+
     fn known(&self, address: SocketAddr) -> Option<(Kind, SocketAddr)> {
         kind_and_remote(&self.shared, address)
     }
@@ -475,6 +524,8 @@ impl Keeper {
 
 impl Drop for Keeper {
     fn drop(&mut self) {
+        self.board.way.leads_to(None);
+        self.shared.link_ended(self.number);
         for open in self.open.values() {
             self.shared.path_closed(self.number, open.address);
         }

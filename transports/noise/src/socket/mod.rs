@@ -8,6 +8,9 @@
 //!   UDP v4    UDP v6     tunnels: TCP (tcp), relays
 //! ```
 
+pub(crate) mod circuits;
+pub(crate) mod forward;
+mod frames;
 mod hops;
 pub(crate) mod lone;
 mod meetings;
@@ -29,8 +32,10 @@ pub(crate) mod tcp;
 mod tests;
 pub(crate) mod tunnel;
 mod udp;
+pub(crate) mod way;
 
 use std::{
+    collections::VecDeque,
     io::{self, IoSliceMut},
     net::{Ipv6Addr, SocketAddr},
     num::NonZeroUsize,
@@ -46,6 +51,8 @@ use tokio::sync::mpsc;
 pub(crate) use self::shared::{Hint, Shared};
 pub use self::source::Network;
 use self::{
+    circuits::End,
+    frames::Apart,
     route::{Route, TunnelId, canonical, mapped},
     sender::VirtualSender,
     tunnel::Tunnels,
@@ -69,6 +76,8 @@ pub(crate) struct VirtualSocket {
     inbox: mpsc::Receiver<(TunnelId, Bytes)>,
     /// The socket that is asked first, in turn, so that none starves another.
     turn: usize,
+    /// What came through circuits beside something else: bounded by what one reading can hold, and the next one takes it out first.
+    apart: VecDeque<Apart>,
     sieve: Sieve,
     shared: Arc<Shared>,
 }
@@ -97,9 +106,10 @@ impl VirtualSocket {
         }
         let (tunnels, inbox) = Tunnels::new();
         let shared = Arc::new(Shared::new(own, tunnels, config));
-        let socket =
-            Self { sockets, bound, inbox, turn: 0, sieve: Sieve::new(gate), shared: Arc::clone(&shared) };
+        let (sieve, apart) = (Sieve::new(gate), VecDeque::new());
+        let socket = Self { sockets, bound, inbox, turn: 0, apart, sieve, shared: Arc::clone(&shared) };
         shared.send_by(socket.create_sender());
+        shared.forwarder.send_by(socket.create_sender());
         for (number, bound) in socket.sockets.iter().enumerate() {
             shared.stun.add_own(number, bound.inner.create_sender());
         }
@@ -126,9 +136,10 @@ impl VirtualSocket {
         for step in 0..count {
             let at = (self.turn + step) % count;
             while let Some((socket, received)) = self.poll_one(at, cx, buffers, metas) {
-                if self.sift(socket, received, buffers, metas) {
+                let is_kept = self.sift(socket, received, buffers, metas);
+                if is_kept || !self.apart.is_empty() {
                     self.turn = at + 1;
-                    return Poll::Ready(received);
+                    return Poll::Ready(if is_kept { received } else { 0 });
                 }
             }
         }
@@ -166,6 +177,11 @@ impl VirtualSocket {
             if socket < self.sockets.len() {
                 stun::take_out(&self.shared.stun, stun::own(socket), buffer, meta);
             }
+            if let Some(end) = frames::take_out(&self.shared, route, &mut self.apart, buffer, meta) {
+                self.take_through(&end, buffer, meta);
+                kept += meta.len;
+                continue;
+            }
             self.take_probes(route, buffer, meta);
             meta.addr = mapped(meta.addr);
             self.sieve.keep_admitted(buffer, meta);
@@ -177,6 +193,28 @@ impl VirtualSocket {
             }
         }
         kept > 0
+    }
+
+    /// Takes what came through a circuit, its frames stripped.
+    fn take_through(&mut self, end: &End, buffer: &mut [u8], meta: &mut RecvMeta) {
+        meta.addr = end.address;
+        self.take_probes(end.route(), buffer, meta);
+        self.sieve.keep_admitted(buffer, meta);
+    }
+
+    /// Hands over what came through circuits beside something else; how many buffers were filled.
+    fn deliver_apart(&mut self, buffers: &mut [IoSliceMut<'_>], metas: &mut [RecvMeta]) -> usize {
+        let mut count = 0;
+        while let (Some(buffer), Some(meta)) = (buffers.get_mut(count), metas.get_mut(count)) {
+            let Some(Apart { end, bytes, stride }) = self.apart.pop_front() else { break };
+            let Some(room) = buffer.get_mut(..bytes.len()) else { continue };
+            room.copy_from_slice(&bytes);
+            *meta = RecvMeta::default();
+            (meta.len, meta.stride) = (bytes.len(), stride);
+            self.take_through(&end, buffer, meta);
+            count += usize::from(meta.len > 0);
+        }
+        count
     }
 
     fn poll_tunnels(
@@ -198,6 +236,13 @@ impl VirtualSocket {
             *meta = RecvMeta::default();
             (meta.len, meta.stride) = (datagram.len(), datagram.len());
             meta.addr = address;
+            if let Some(end) =
+                frames::take_out(&self.shared, Route::Tunnel(tunnel), &mut self.apart, buffer, meta)
+            {
+                self.take_through(&end, buffer, meta);
+                count += usize::from(meta.len > 0);
+                continue;
+            }
             self.take_probes(Route::Tunnel(tunnel), buffer, meta);
             self.sieve.keep_admitted(buffer, meta);
             if meta.len > 0 || self.sieve.has_released() {
@@ -282,8 +327,14 @@ impl AsyncUdpSocket for VirtualSocket {
             if released > 0 {
                 return Poll::Ready(Ok(released));
             }
-            if let Poll::Ready(count) = self.poll_udp(cx, buffers, metas) {
-                return Poll::Ready(Ok(count));
+            let apart = self.deliver_apart(buffers, metas);
+            if apart > 0 {
+                return Poll::Ready(Ok(apart));
+            }
+            match self.poll_udp(cx, buffers, metas) {
+                Poll::Ready(0) => continue,
+                Poll::Ready(count) => return Poll::Ready(Ok(count)),
+                Poll::Pending => {}
             }
             let tunnelled = self.poll_tunnels(cx, buffers, metas);
             if tunnelled.is_ready() || !self.sieve.has_released() {

@@ -136,6 +136,15 @@ impl Routes {
         self.lock().tunnels.get(&tunnel)?.1
     }
 
+    /// The tunnel of kind [`Kind::Relayed`] that an address stands for, if it does.
+    pub(crate) fn relayed(&self, address: SocketAddr) -> Option<TunnelId> {
+        let number = self.number_of(address)?;
+        let table = self.lock();
+        let Some(Route::Tunnel(tunnel)) = table.by_number.get(&number) else { return None };
+        let (kind, _) = table.tunnels.get(tunnel)?;
+        (*kind == Kind::Relayed).then_some(*tunnel)
+    }
+
     /// A tunnel is no more; returns the address that it had.
     pub(crate) fn remove_tunnel(&self, tunnel: TunnelId) -> Option<SocketAddr> {
         let mut table = self.lock();

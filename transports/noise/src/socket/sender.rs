@@ -2,6 +2,7 @@
 
 use std::{
     io,
+    net::SocketAddr,
     num::NonZeroUsize,
     pin::Pin,
     sync::Arc,
@@ -12,6 +13,7 @@ use noq::{UdpSender, udp::Transmit};
 
 use super::{
     Shared,
+    circuits::{Circuits, End},
     route::{Route, Routes},
     spares::Spares,
     tunnel::Tunnels,
@@ -23,6 +25,9 @@ pub(super) struct VirtualSender {
     routes: Arc<Routes>,
     tunnels: Arc<Tunnels>,
     spares: Arc<Spares>,
+    circuits: Arc<Circuits>,
+    /// What goes through a circuit, framed.
+    framed: Vec<u8>,
     /// Waits for room in a spare socket, which has this number. Kept no longer: it would keep the socket open.
     waiting: Option<(usize, Pin<Box<dyn UdpSender>>)>,
     /// How much of a transmission went out before the socket was full: the rest is asked for again.
@@ -34,8 +39,9 @@ pub(super) struct VirtualSender {
 impl VirtualSender {
     pub(super) fn new(senders: Vec<Pin<Box<dyn UdpSender>>>, shared: &Shared) -> Self {
         let (routes, tunnels) = (Arc::clone(&shared.routes), Arc::clone(&shared.tunnels));
-        let spares = Arc::clone(&shared.spares);
-        Self { senders, routes, tunnels, spares, waiting: None, done: 0, sent: 0 }
+        let (spares, circuits) = (Arc::clone(&shared.spares), Arc::clone(&shared.circuits));
+        let (framed, waiting) = (Vec::new(), None);
+        Self { senders, routes, tunnels, spares, circuits, framed, waiting, done: 0, sent: 0 }
     }
 
     /// Sends over one of our sockets. What goes over one that is no more is lost.
@@ -60,6 +66,70 @@ impl VirtualSender {
     }
 }
 
+impl VirtualSender {
+    /// Sends a batch over one of our sockets, in as many parts as the kernel wants.
+    fn poll_batch(
+        &mut self,
+        socket: usize,
+        remote: SocketAddr,
+        transmit: &Transmit<'_>,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<()>> {
+        let segment = transmit.segment_size.unwrap_or(transmit.contents.len()).max(1);
+        let at_once = (MOST_AT_ONCE / segment).max(1) * segment;
+        while let Some(rest) = transmit.contents.get(self.done..).filter(|rest| !rest.is_empty()) {
+            let contents = rest.get(..at_once).unwrap_or(rest);
+            let real = Transmit {
+                destination: remote,
+                ecn: transmit.ecn,
+                contents,
+                segment_size: transmit.segment_size.filter(|segment| *segment < contents.len()),
+                src_ip: transmit.src_ip,
+            };
+            ready!(self.poll_socket(socket, &real, cx))?;
+            self.done += contents.len();
+        }
+        self.done = 0;
+        self.sent = self.sent.saturating_add(transmit.contents.len());
+        Poll::Ready(Ok(()))
+    }
+
+    /// Sends a batch through a circuit. Where the socket takes nothing now it is framed anew the next time: to the same bytes.
+    fn poll_circuit(
+        &mut self,
+        end: &End,
+        transmit: &Transmit<'_>,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<()>> {
+        // Lost, as on a wire that was cut.
+        let Some(over) = end.over(&self.routes) else { return Poll::Ready(Ok(())) };
+        let mut framed = std::mem::take(&mut self.framed);
+        let segment = transmit.segment_size.unwrap_or(transmit.contents.len());
+        let segment = end.seal(transmit.contents, segment, &mut framed);
+        let sent = match over {
+            Route::Udp { socket, remote } => {
+                let whole = Transmit {
+                    destination: remote,
+                    ecn: None,
+                    contents: &framed,
+                    segment_size: Some(segment),
+                    src_ip: None,
+                };
+                self.poll_batch(socket, remote, &whole, cx)
+            }
+            Route::Tunnel(tunnel) => {
+                self.tunnels.send(tunnel, &framed, segment);
+                Poll::Ready(Ok(()))
+            }
+        };
+        self.framed = framed;
+        if sent.is_ready() {
+            end.way.sends();
+        }
+        sent
+    }
+}
+
 /// A link that has sent less than this sends datagrams one by one. QUIC keeps a buffer for a whole burst once there was one, and most links are idle.
 const BURSTS_AFTER: usize = 32 << 10;
 
@@ -79,26 +149,11 @@ impl UdpSender for VirtualSender {
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<()>> {
         match self.routes.route(transmit.destination) {
-            Some(Route::Udp { socket, remote }) => {
-                let segment = transmit.segment_size.unwrap_or(transmit.contents.len()).max(1);
-                let at_once = (MOST_AT_ONCE / segment).max(1) * segment;
-                while let Some(rest) = transmit.contents.get(self.done..).filter(|rest| !rest.is_empty()) {
-                    let contents = rest.get(..at_once).unwrap_or(rest);
-                    let real = Transmit {
-                        destination: remote,
-                        ecn: transmit.ecn,
-                        contents,
-                        segment_size: transmit.segment_size.filter(|segment| *segment < contents.len()),
-                        src_ip: transmit.src_ip,
-                    };
-                    ready!(self.poll_socket(socket, &real, cx))?;
-                    self.done += contents.len();
-                }
-                self.done = 0;
-                self.sent = self.sent.saturating_add(transmit.contents.len());
-                Poll::Ready(Ok(()))
-            }
+            Some(Route::Udp { socket, remote }) => self.poll_batch(socket, remote, transmit, cx),
             Some(Route::Tunnel(tunnel)) => {
+                if let Some(end) = self.circuits.get(tunnel) {
+                    return self.poll_circuit(&end, transmit, cx);
+                }
                 let segment = transmit.segment_size.unwrap_or(transmit.contents.len());
                 self.tunnels.send(tunnel, transmit.contents, segment);
                 Poll::Ready(Ok(()))

@@ -13,6 +13,8 @@ use tokio::sync::{Notify, broadcast};
 use wayside_path::Kind;
 
 use super::{
+    circuits::Circuits,
+    forward::Forwarder,
     meetings::Meetings,
     probes::{Arrived, Prober, Probers},
     route::{Route, Routes, TunnelId, canonical, mapped},
@@ -42,6 +44,8 @@ const HINTS: usize = 16;
 pub(crate) struct Shared {
     pub(crate) routes: Arc<Routes>,
     pub(super) tunnels: Arc<Tunnels>,
+    pub(super) circuits: Arc<Circuits>,
+    pub(crate) forwarder: Forwarder,
     pub(crate) stun: Stun,
     hints: broadcast::Sender<Hint>,
     probers: Probers,
@@ -63,6 +67,8 @@ impl Shared {
         Self {
             routes: Arc::new(Routes::new(&bound)),
             tunnels: Arc::new(tunnels),
+            circuits: Arc::default(),
+            forwarder: Forwarder::default(),
             stun: Stun::new(),
             hints: broadcast::channel(HINTS).0,
             probers: Probers::default(),
@@ -143,6 +149,12 @@ impl Shared {
     /// A link asks and answers probes from now on; returns the number that it is known by here.
     pub(crate) fn add_link(&self, prober: Arc<Prober>) -> u64 {
         self.probers.add(prober)
+    }
+
+    /// A link is over: so is what needs it.
+    pub(crate) fn link_ended(&self, link: u64) {
+        self.close_circuits_over(link);
+        self.forwarder.leave(link);
     }
 
     pub(crate) fn remove_link(&self, link: u64) {
@@ -234,7 +246,9 @@ impl Shared {
             }
             // Needs no answer: the side that dials makes its link through it.
             Route::Tunnel(tunnel) => {
-                if self.meetings.called(tunnel, self.routes.address(from), datagram) {
+                if let Some(address) = self.routes.known(from)
+                    && self.meetings.called(tunnel, address, datagram)
+                {
                     self.tunnels.admitted(tunnel);
                 }
             }
@@ -255,12 +269,21 @@ impl Shared {
     /// Takes a probe.
     pub(super) fn probed(&self, from: Route, datagram: &[u8]) {
         // A made-up address takes a place in a table: not before it is a friend's.
-        let known = match from {
-            Route::Udp { remote, .. } => self.routes.known(from).unwrap_or_else(|| mapped(remote)),
-            Route::Tunnel(_) => self.routes.address(from),
-        };
+        let Some(known) = self.called(from) else { return };
         if let Arrived::Taken(Some(answer)) = self.probers.arrived(known, datagram) {
-            self.send_aside(self.routes.address(from), &answer);
+            let to = match from {
+                Route::Udp { .. } => self.routes.address(from),
+                Route::Tunnel(_) => known,
+            };
+            self.send_aside(to, &answer);
+        }
+    }
+
+    /// How QUIC knows where something came from, or would; `None` where that is no more.
+    pub(super) fn called(&self, from: Route) -> Option<SocketAddr> {
+        match from {
+            Route::Udp { remote, .. } => Some(self.routes.known(from).unwrap_or_else(|| mapped(remote))),
+            Route::Tunnel(_) => self.routes.known(from),
         }
     }
 

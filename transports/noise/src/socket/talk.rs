@@ -229,6 +229,19 @@ impl Talk {
         }
     }
 
+    /// Waits until the meeting is over.
+    pub(crate) async fn over(&self) {
+        loop {
+            let news = self.news.notified();
+            tokio::pin!(news);
+            news.as_mut().enable();
+            if self.lock().is_over {
+                return;
+            }
+            news.await;
+        }
+    }
+
     /// A question that goes through a connection to the peer.
     pub(crate) fn question(&self) -> [u8; punch::LEN] {
         let number = self.lock().traversal.number();

@@ -116,8 +116,13 @@ impl Tunnels {
         (Self { ids: AtomicU64::new(0), open: Mutex::default(), incoming }, inbox)
     }
 
+    /// A name that nothing has or had.
+    pub(super) fn next_id(&self) -> TunnelId {
+        TunnelId(self.ids.fetch_add(1, Ordering::Relaxed))
+    }
+
     pub(super) fn open(&self, shared: &Arc<Shared>, kind: Kind, peer: Option<SocketAddr>) -> Tunnel {
-        let id = TunnelId(self.ids.fetch_add(1, Ordering::Relaxed));
+        let id = self.next_id();
         let (outgoing, taken) = mpsc::channel(OUTGOING);
         let admitted = Arc::new(SetOnce::new());
         self.lock().insert(id, Near { outgoing, admitted: Arc::clone(&admitted) });

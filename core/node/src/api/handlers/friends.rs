@@ -87,7 +87,7 @@ async fn one_ping(driver: &Driver, account: &AccountId, deadline: Instant) -> Re
         if let Some(live) = driver.links().of(account) {
             let echoed = async { ping::Pinger::new(&live.peer.link).await?.ping().await };
             match tokio::time::timeout_at(deadline.max(Instant::now() + ECHO), echoed).await {
-                Ok(Ok(rtt)) => return Ok(pong(rtt, &live)),
+                Ok(Ok(rtt)) => return Ok(pong(driver, rtt, &live).await),
                 Ok(Err(error)) => tracing::debug!(%error, "a ping was lost"),
                 Err(_) => {}
             }
@@ -101,12 +101,12 @@ async fn one_ping(driver: &Driver, account: &AccountId, deadline: Instant) -> Re
     }
 }
 
-fn pong(rtt: Duration, live: &LiveLink) -> Pong {
+async fn pong(driver: &Driver, rtt: Duration, live: &LiveLink) -> Pong {
     Pong {
         rtt_ms: millis(rtt),
         path: live.path(),
         transport: live.transport(),
         remote: live.remote(),
-        via: None,
+        relay: driver.relay_of(live).await,
     }
 }

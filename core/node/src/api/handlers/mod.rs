@@ -3,6 +3,7 @@
 mod friends;
 mod lines;
 mod messages;
+mod relay;
 mod status;
 
 use axum::extract::{DefaultBodyLimit, Path, State};
@@ -30,6 +31,7 @@ pub(crate) fn routes() -> Router<Context> {
         .route("/v1/friends/{friend}", get(friends::show).patch(friends::change).delete(friends::remove))
         .route("/v1/friends/{friend}/ping", post(friends::ping))
         .route("/v1/friends/{friend}/explain", get(friends::explain))
+        .route("/v1/relay", get(relay::show).patch(relay::change))
         .route("/v1/messages", post(messages::send))
         .route("/v1/inbox", get(messages::inbox))
         .route("/v1/inbox/read", post(messages::mark_read))

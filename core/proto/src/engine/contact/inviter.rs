@@ -24,7 +24,7 @@ use crate::invite::Invite;
 use crate::meet::slot::{self, SlotId};
 use crate::message::{CardBytes, Payload, Welcome};
 use crate::place::{Locator, PlaceTag};
-use crate::reach::{Reach, Reflectors};
+use crate::reach::{Reach, Reflectors, RelayTags};
 use crate::time::{Epoch, UnixMillis};
 
 pub(in crate::engine) use joins::Elsewhere;
@@ -249,6 +249,7 @@ impl Engine {
                 sent,
                 nat: reach.nat.clone(),
                 reflectors: Reflectors::default(),
+                relays: RelayTags::default(),
             };
             Bucket::Large.pad(&welcome.to_bytes(), Pattern::Contact.overhead2()).is_some()
         })

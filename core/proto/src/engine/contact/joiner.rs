@@ -14,16 +14,16 @@ use super::super::publications::{Draft, Purpose};
 use super::super::watch::Owner;
 use super::super::{ContactId, ContactState, Engine, store};
 use super::room::Room;
-use super::{AFTERWARDS, lanes};
+use super::{AFTERWARDS, lanes, psk};
 use crate::crypto::Secret;
 use crate::crypto::envelope::{self, Bucket};
-use crate::crypto::keys::AccountId;
+use crate::crypto::keys::{AccountId, DeviceId};
 use crate::crypto::noise::Pattern;
 use crate::invite::Invite;
 use crate::meet::slot;
 use crate::message::{CardBytes, Join, Payload, Refusal};
 use crate::place::PlaceTag;
-use crate::reach::Reach;
+use crate::reach::{Reach, RelayTags};
 use crate::time::{Epoch, UnixMillis};
 
 /// An invite that we accepted.
@@ -52,6 +52,9 @@ pub(in crate::engine) struct StoredContact {
     /// How often it was left today.
     #[n(8)]
     tries: u8,
+    /// The relays that it names; `None` in a join of an earlier version.
+    #[n(9)]
+    relays: Option<Vec<DeviceId>>,
     /// When it is left once more, by the monotonic clock.
     #[cbor(skip)]
     next: Duration,
@@ -114,7 +117,8 @@ impl Engine {
         if common.is_empty() {
             return Err(CommandError::NoBridge { wanted: invite.points.clone() });
         }
-        let payload = self.join_payload(&common, time).ok_or(CommandError::CardTooLarge)?;
+        let key = psk(&invite.secret);
+        let (payload, relays) = self.join_payload(&key, &common, time).ok_or(CommandError::CardTooLarge)?;
         let lane = u8::try_from(self.rng.next_u32() % u32::from(lanes(invite))).unwrap_or_default();
         let contact = StoredContact {
             link: invite.to_string(),
@@ -126,6 +130,7 @@ impl Engine {
             state: State::Pending,
             since: time,
             tries: 1,
+            relays: Some(relays),
             next: Duration::ZERO,
         };
         self.contacts.insert(invite.key, contact);
@@ -144,12 +149,20 @@ impl Engine {
     }
 
     /// Our card and how we are reached, less of it where it does not all fit.
-    fn join_payload(&mut self, places: &[PlaceTag], sent: UnixMillis) -> Option<Vec<u8>> {
-        let reach = self.reach.clone();
+    fn join_payload(
+        &mut self,
+        key: &Secret,
+        places: &[PlaceTag],
+        sent: UnixMillis,
+    ) -> Option<(Vec<u8>, Vec<DeviceId>)> {
+        let (reach, relays) = (self.reach.clone(), self.relays_for(None, None));
         let pad = |card: &crate::identity::Card, room: Room| {
             let Reach { candidates, nat } = room.for_reach(&reach);
-            let join = Join { card: CardBytes(card.clone()), candidates, sent, nat };
-            Bucket::Large.pad(&join.to_bytes(), Pattern::Contact.overhead1())
+            let told = room.for_relays(&relays);
+            let named = RelayTags::of(key, told);
+            let join = Join { card: CardBytes(card.clone()), candidates, sent, nat, relays: named };
+            let padded = Bucket::Large.pad(&join.to_bytes(), Pattern::Contact.overhead1())?;
+            Some((padded, told.to_vec()))
         };
         // A place more is worth more than the last of what else is said.
         let card = self.fitting_card(places, |card| pad(card, Room::LEAST).is_some())?;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::super::StepKind;
 use super::super::io::Space;
 use super::super::publications::Purpose;
+use super::super::relays::Relays;
 use super::super::sessions::{Met, Via};
 use super::super::watch::Arrival;
 use super::{Answered, Arrived, Engine, psk};
@@ -14,6 +15,7 @@ use crate::crypto::keys::{AccountId, DeviceId};
 use crate::crypto::noise::{Handshake, Pattern};
 use crate::meet::slot;
 use crate::message::{Answer, Offer, Payload};
+use crate::reach::RelayTags;
 
 /// A friend's offer, read.
 pub(super) struct Read {
@@ -79,6 +81,9 @@ impl Engine {
         let (roster_seq, status_seq) = self.card_seqs();
         let lifetime =
             self.config.answer_lifetime.max(self.latency(&arrived.arrival.bridge).saturating_mul(4));
+        let key = psk(&arrived.secret);
+        let named = read.offer.relays.clone();
+        let told = self.relays_for(Some(device), Some((&key, &named)));
         let answer = Answer {
             lifetime: u32::try_from(lifetime.as_secs()).unwrap_or(u32::MAX),
             candidates: self.reach.candidates.clone(),
@@ -86,6 +91,7 @@ impl Engine {
             status_seq,
             sent: self.time_now(),
             nat: self.reach.nat.clone(),
+            relays: RelayTags::of(&key, &told),
         };
         let padded = Bucket::Small.pad(&answer.to_bytes(), Pattern::Meeting.overhead2());
         let Some(message) = padded.and_then(|payload| read.handshake.write(&payload).ok()) else { return };
@@ -118,6 +124,7 @@ impl Engine {
             no: read.offer.no,
             reach: read.offer.reach(),
             told: self.reach.clone(),
+            relays: Relays { told, named, key },
             lifetime,
             via: self.via_for_answer(&arrived.arrival, &account, &device),
         });

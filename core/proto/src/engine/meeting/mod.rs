@@ -75,6 +75,9 @@ struct MyOffer {
     expires: UnixMillis,
     #[n(6)]
     at: Vec<Spot>,
+    /// The relays that it names; `None` in an offer of an earlier version.
+    #[n(7)]
+    relays: Option<Vec<DeviceId>>,
     #[cbor(skip)]
     deadline: Duration,
 }

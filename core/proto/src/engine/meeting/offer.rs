@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::super::StepKind;
 use super::super::io::{BridgeName, Space};
 use super::super::publications::Purpose;
+use super::super::relays::Relays;
 use super::super::sessions::{Met, Via};
 use super::super::watch::{Arrival, Owner, Special};
 use super::{Engine, MyOffer, Route, Spot, Used, psk};
@@ -14,7 +15,7 @@ use crate::crypto::keys::{AccountId, DeviceId};
 use crate::crypto::noise::{Handshake, Pattern};
 use crate::meet::slot::{self, SlotId};
 use crate::message::{Answer, Offer, Payload};
-use crate::reach::Reach;
+use crate::reach::{Reach, RelayTags};
 use crate::time::Epoch;
 
 /// Offers that may still be answered: the one that is out and the one before it, whose answer may be on its way.
@@ -51,7 +52,9 @@ impl Engine {
         let no = meeting.last_no.saturating_add(1).max(self.time_now().0);
         let Reach { candidates, nat } = self.reach.clone();
         let seconds = u32::try_from(lifetime.as_secs()).unwrap_or(u32::MAX);
-        let said = Offer { no, lifetime: seconds, candidates, roster_seq, status_seq, nat };
+        let named = self.relays_for(Some(*device), None);
+        let relays = RelayTags::of(&psk(&secret), &named);
+        let said = Offer { no, lifetime: seconds, candidates, roster_seq, status_seq, nat, relays };
         let Some(payload) = Bucket::Small.pad(&said.to_bytes(), Pattern::Meeting.overhead1()) else {
             return false;
         };
@@ -63,6 +66,7 @@ impl Engine {
             payload,
             expires: self.time_now().after(lifetime),
             at: at.iter().map(|(route, _)| Spot::of(route)).collect(),
+            relays: Some(named),
             deadline: self.now.mono.saturating_add(lifetime),
         };
         let Some((_, message)) = self.message1(account, &peer, &secret, &offer) else { return false };
@@ -252,6 +256,7 @@ impl Engine {
         self.note(*account, StepKind::AnswerRead, format!("the answer was read, over {}", arrival.bridge.0));
         self.proven(account, device, &offer.pair, offer.epoch, false);
         let lifetime = Duration::from_secs(u64::from(answer.lifetime));
+        let key = psk(&pair_secret);
         self.begin_session(Met {
             account: *account,
             peer,
@@ -263,6 +268,7 @@ impl Engine {
             no,
             reach: Reach { candidates: answer.candidates, nat: answer.nat },
             told: offer.told(),
+            relays: Relays { told: offer.relays.unwrap_or_default(), named: answer.relays, key },
             lifetime: lifetime.min(self.dial_patience(&arrival.bridge)).max(Duration::from_secs(5)),
             via: Some(Via {
                 bridge: arrival.bridge.clone(),

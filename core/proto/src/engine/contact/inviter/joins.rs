@@ -6,6 +6,7 @@ use super::super::super::StepKind;
 use super::super::super::book::Pair;
 use super::super::super::io::{BridgeName, Event};
 use super::super::super::publications::{Draft, Purpose};
+use super::super::super::relays::Relays;
 use super::super::super::sessions::{Met, Via};
 use super::super::super::watch::Arrival;
 use super::super::room::Room;
@@ -19,6 +20,7 @@ use crate::meet::pair::PairSecret;
 use crate::meet::slot::{self, SlotId};
 use crate::message::{CardBytes, Join, Payload, Refusal, Welcome};
 use crate::place::PlaceTag;
+use crate::reach::RelayTags;
 
 /// A join that came again: over a second bridge, where it is answered too unless a link comes first, or repeated because the answer was lost.
 #[derive(Debug)]
@@ -119,8 +121,12 @@ impl Engine {
         let device = self.identity.device.public().noise;
         let proof = self.identity.device.sign(PROOF, &proof_of(&reply.key, &h1));
         let sent = self.time_now();
+        let key = psk(&stored.secret);
+        let peer = join.card.0.roster().device_by_noise(&reply.peer).map(|entry| entry.keys.id());
+        let relays = self.relays_for(peer, Some((&key, &join.relays)));
         let fitting = Room::less_and_less().find_map(|room| {
             let told = room.for_reach(&self.reach);
+            let relays = room.for_relays(&relays);
             let welcome = Welcome::Accepted {
                 card: CardBytes(card.clone()),
                 device,
@@ -130,10 +136,12 @@ impl Engine {
                 sent,
                 nat: told.nat.clone(),
                 reflectors: room.for_reflectors(&self.reflectors),
+                relays: RelayTags::of(&key, relays),
             };
-            Some((told, Bucket::Large.pad(&welcome.to_bytes(), Pattern::Contact.overhead2())?))
+            let padded = Bucket::Large.pad(&welcome.to_bytes(), Pattern::Contact.overhead2())?;
+            Some((told, relays.to_vec(), padded))
         });
-        let Some((told, padded)) = fitting else { return };
+        let Some((told, relays, padded)) = fitting else { return };
         let Ok(message) = handshake.write(&padded) else { return };
         let (Some(root), Some(meeting)) = (handshake.secret("pair"), handshake.secret("meeting")) else {
             return;
@@ -175,6 +183,7 @@ impl Engine {
             no: 0,
             reach: join.reach(),
             told,
+            relays: Relays { told: relays, named: join.relays.clone(), key },
             lifetime,
             via: Some(reply.via()),
         });

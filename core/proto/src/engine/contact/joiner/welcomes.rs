@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::super::super::StepKind;
 use super::super::super::book::Pair;
 use super::super::super::io::{Event, Output, Space};
+use super::super::super::relays::Relays;
 use super::super::super::sessions::{Met, Via};
 use super::super::super::watch::{Arrival, Owner, Special};
 use super::super::{PROOF, proof_of, psk};
@@ -69,13 +70,14 @@ impl Engine {
         let Ok(padded) = handshake.read(message) else { return };
         let welcome = envelope::unpad(&padded).and_then(|payload| Welcome::from_bytes(payload).ok());
         let Some(welcome) = welcome else { return };
-        let (card, device, proof, epoch, reach, reflectors) = match welcome {
+        let (card, device, proof, epoch, reach, reflectors, named) = match welcome {
             Welcome::Refused(why) => {
                 self.end_contact(key, State::Refused(why));
                 return self.out.event(Event::InviteRefused { invite: *key, why });
             }
-            Welcome::Accepted { card, device, proof, candidates, epoch, nat, reflectors, .. } => {
-                (card.0, device, proof, epoch, Reach { candidates, nat }, reflectors.into_vec())
+            Welcome::Accepted { card, device, proof, candidates, epoch, nat, reflectors, relays, .. } => {
+                let reach = Reach { candidates, nat };
+                (card.0, device, proof, epoch, reach, reflectors.into_vec(), relays)
             }
         };
         let account = card.account();
@@ -115,6 +117,7 @@ impl Engine {
             no: 0,
             reach,
             told: contact.told(),
+            relays: Relays { told: contact.relays.unwrap_or_default(), named, key: psk(&invite.secret) },
             lifetime: self.dial_patience(&arrival.bridge).max(PATIENCE_LEAST),
             via: Some(Via { bridge: arrival.bridge.clone(), tag: arrival.tag, theirs: None }),
         });

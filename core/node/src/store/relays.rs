@@ -1,0 +1,125 @@
+//! What relaying leaves behind: who relays for us, what we handed out and took back, the keys of the guest gate, and how much was forwarded.
+
+use redb::{ReadableTable, TableDefinition, WriteTransaction};
+use wayside_proto::crypto::keys::{AccountId, DeviceId};
+
+use super::{Store, StoreError};
+
+/// What a friend's device offers us, by device.
+const OFFERS: TableDefinition<'_, [u8; 16], &[u8]> = TableDefinition::new("relay-offers");
+/// What we let a friend do and took back again, by account and what for; outlives the friendship, so that what was taken back stays so.
+const GRANTS: TableDefinition<'_, ([u8; 32], u8), (u64, bool)> = TableDefinition::new("relay-grants");
+/// The keys of guest gates, by their number. Secrets.
+const GATES: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("relay-gates");
+/// What was forwarded, in one value.
+const USAGE: TableDefinition<'_, (), &[u8]> = TableDefinition::new("relay-usage");
+
+pub(super) fn make(transaction: &WriteTransaction) -> Result<(), StoreError> {
+    transaction.open_table(OFFERS)?;
+    transaction.open_table(GRANTS)?;
+    transaction.open_table(GATES)?;
+    transaction.open_table(USAGE)?;
+    Ok(())
+}
+
+/// What of a friend's tokens counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Standing {
+    /// Those with a lower serial were taken back.
+    pub(crate) revoked_before: u64,
+    /// Whether any may be out that were not.
+    pub(crate) is_open: bool,
+}
+
+impl Store {
+    /// What is offered, as it was kept.
+    pub(crate) fn relay_offers(&self) -> Result<Vec<(DeviceId, Vec<u8>)>, StoreError> {
+        self.read(|transaction| {
+            let table = transaction.open_table(OFFERS)?;
+            let offer =
+                |entry: Result<(redb::AccessGuard<'_, [u8; 16]>, redb::AccessGuard<'_, &[u8]>), _>| {
+                    let (device, bytes) = entry?;
+                    Ok((DeviceId(device.value()), bytes.value().to_vec()))
+                };
+            table.iter()?.map(offer).collect()
+        })
+    }
+
+    /// Keeps what a device offers, or forgets it.
+    pub(crate) fn keep_relay_offer(&self, device: DeviceId, offer: Option<&[u8]>) -> Result<(), StoreError> {
+        self.write(|transaction| {
+            let mut table = transaction.open_table(OFFERS)?;
+            match offer {
+                Some(offer) => drop(table.insert(device.0, offer)?),
+                None => drop(table.remove(device.0)?),
+            }
+            Ok(())
+        })
+    }
+
+    /// How tokens stand, by friend and what for.
+    pub(crate) fn relay_grants(&self) -> Result<Vec<((AccountId, u8), Standing)>, StoreError> {
+        self.read(|transaction| {
+            let table = transaction.open_table(GRANTS)?;
+            let standing = |entry: Result<(redb::AccessGuard<'_, _>, redb::AccessGuard<'_, _>), _>| {
+                let (key, value) = entry?;
+                let (account, purpose): ([u8; 32], u8) = key.value();
+                let (revoked_before, is_open) = value.value();
+                Ok(((AccountId(account), purpose), Standing { revoked_before, is_open }))
+            };
+            table.iter()?.map(standing).collect()
+        })
+    }
+
+    /// From now on a friend's tokens stand so.
+    pub(crate) fn keep_relay_grant(
+        &self,
+        (account, purpose): (AccountId, u8),
+        standing: Standing,
+    ) -> Result<(), StoreError> {
+        self.write(|transaction| {
+            let mut table = transaction.open_table(GRANTS)?;
+            table.insert((account.0, purpose), (standing.revoked_before, standing.is_open))?;
+            Ok(())
+        })
+    }
+
+    /// The guest gates' keys, by number.
+    pub(crate) fn guest_gates(&self) -> Result<Vec<(u64, zeroize::Zeroizing<Vec<u8>>)>, StoreError> {
+        self.read(|transaction| {
+            let table = transaction.open_table(GATES)?;
+            let gate = |entry: Result<(redb::AccessGuard<'_, u64>, redb::AccessGuard<'_, &[u8]>), _>| {
+                let (number, bytes) = entry?;
+                Ok((number.value(), bytes.value().to_vec().into()))
+            };
+            table.iter()?.map(gate).collect()
+        })
+    }
+
+    /// Keeps a gate's keys, and forgets those of all with a lower number than `from`.
+    pub(crate) fn keep_guest_gate(&self, number: u64, keys: &[u8], from: u64) -> Result<(), StoreError> {
+        self.write(|transaction| {
+            let mut table = transaction.open_table(GATES)?;
+            table.insert(number, keys)?;
+            table.retain(|number, _| number >= from)?;
+            Ok(())
+        })
+    }
+
+    /// What was forwarded, as it was kept.
+    pub(crate) fn relay_usage(&self) -> Result<Option<Vec<u8>>, StoreError> {
+        self.read(|transaction| {
+            let table = transaction.open_table(USAGE)?;
+            Ok(table.get(())?.map(|bytes| bytes.value().to_vec()))
+        })
+    }
+
+    /// Keeps what was forwarded.
+    pub(crate) fn keep_relay_usage(&self, usage: &[u8]) -> Result<(), StoreError> {
+        self.write(|transaction| {
+            let mut table = transaction.open_table(USAGE)?;
+            table.insert((), usage)?;
+            Ok(())
+        })
+    }
+}
