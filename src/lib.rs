@@ -66,9 +66,10 @@ pub use wayside_node::{
 /// The link to a friend's machine: streams, datagrams, paths.
 pub use wayside_noise as link;
 
-/// The kinds of bridge that are built in, by feature. An application adds its own with [`Registry::with`].
+/// The kinds of bridge that are built in: `friend`, which goes over a node's own links, and others by feature. An application adds its own with
+/// [`Registry::with`].
 pub fn registry() -> Registry {
-    let registry = Registry::new();
+    let registry = wayside_node::own_kinds();
     #[cfg(feature = "bridge-dir")]
     let registry = registry.with(wayside_bridge_dir::DirKind);
     #[cfg(feature = "bridge-exec")]

@@ -46,10 +46,26 @@ for i, v in enumerate(check.vectors("payloads")):
     if v["kind"] == "update":
         seed("candidates", "vector", cbor(check.whole(data)[0]))
         seed("nat", f"vector-{i}", cbor((*check.whole(data)[1:], None)[0]))
-    if v["kind"] == "welcome" and len(check.whole(data)[1]) > 7:
+        if len(check.whole(data)) > 2:
+            seed("relay_tags", f"vector-{i}", cbor(check.whole(data)[2]))
+    if v["kind"] == "welcome" and len(check.whole(data)[1]) == 8:
         seed("reflectors", f"vector-{i}", cbor(check.whole(data)[1][7]))
 seed("nat", "sequential", cbor([[3, 40_123, -2], []]))
 seed("nat", "of-the-future", cbor([[9, b"x", 1], [], 7]))
+
+seed("relay_tags", "three", cbor([bytes([n] * 6) for n in range(3)]))
+seed("relay_tags", "four", cbor([bytes([n] * 6) for n in range(4)]))
+seed("relay_tags", "long", cbor([bytes(7)]))
+
+for i, v in enumerate(check.vectors("tokens")):
+    if v["kind"] == "token":
+        token = bytes.fromhex(v["token"])
+        seed("token", f"vector-{i}", token)
+        if "error" not in v:
+            blocks = [says for says, _ in check.whole(token)]
+            seed("token_signed", f"vector-{i}", blocks[0])
+            for says in blocks[1:2]:
+                seed("token_handed_on", f"vector-{i}", says)
 
 for i, v in enumerate(check.vectors("identity")):
     card = bytes.fromhex(v["card"])
@@ -134,3 +150,20 @@ seed("stun_answer", "mapped", address)
 seed("stun_answer", "old", address + attribute(0x0004, address[4:]) + attribute(0x0005, address[4:]))
 seed("stun_answer", "xor-6", attribute(0x0020, b"\0\x02\x10\0" + bytes(16)) + attribute(0x802C, b"\0\x02\x10\0" + bytes(16)))
 seed("stun_answer", "refused", attribute(0x0009, b"\0\0\4\x14no") + attribute(0x000A, b"\0\3\0\x27"))
+
+spec = importlib.util.spec_from_file_location("relay", HERE / "../../transports/relay/tests/vectors/check.py")
+relay = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(relay)
+for length in (1, 64, 200):
+    covered = b"\x80\0\0\7" + length.to_bytes(2, "big") + bytes([length]) * min(length, 64)
+    seed("relay_frame", f"of-{length}", covered[:4] + relay.siphash_2_4(bytes(16), covered) + bytes([length]) * length)
+seed("relay_frame", "short", b"\x80" + bytes(11))
+seed("relay_frame", "tampered", b"\xbf" + bytes(40))
+# Steps of three bytes, and bytes after a step 3: see src/relay.rs.
+meet = bytes([0, 0, 1, 0, 1, 1])
+seed("relay_switch", "both-ways", meet + bytes([4, 20, 8, 7, 0, 0, 4, 20, 9, 7, 0, 0, 1, 0, 0, 7, 0, 0]))
+seed("relay_switch", "tampered", meet + bytes([5, 20, 8, 7, 0, 0, 5, 20, 16, 7, 0, 0, 7, 0, 0]))
+seed("relay_switch", "garbage", meet + bytes([3, 20, 32]) + bytes(32) + bytes([4, 9, 16, 7, 0, 0]))
+seed("relay_switch", "flood", meet + bytes([4, 200, 248] * 4) + bytes([7, 0, 0] * 3) + bytes([2, 1, 0, 7, 0, 0]))
+seed("relay_switch", "slow", meet + bytes([6, 0, 3]) + bytes([4, 30, 240] * 3) + bytes([7, 0, 0, 6, 4, 3] * 6))
+seed("relay_switch", "circuits", b"".join(bytes([0, n, n]) for n in range(12)) + bytes([6, 255, 0, 6, 255, 0, 1, 3, 1, 2, 2, 0]))

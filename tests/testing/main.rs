@@ -5,6 +5,7 @@
 #![allow(clippy::duplicate_mod)]
 
 mod examples;
+mod friend;
 
 use std::time::Duration;
 

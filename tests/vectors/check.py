@@ -203,7 +203,13 @@ def check_nat(nat):
         check_address(attestation[8:])
 
 
+def check_tags(relays):
+    assert 1 <= len(relays) <= 3 and all(len(tag) == 6 for tag in relays)
+
+
 def check_reflectors(reflectors):
+    if reflectors is None:
+        return
     assert 1 <= len(reflectors) <= 2
     for token, addresses in reflectors:
         assert len(token) == 8 and 1 <= len(addresses) <= 2
@@ -221,8 +227,9 @@ def check_payloads():
             card, noise, proof, candidates, epoch, sent, *later = fields[1]
             check_card(card)
             assert len(noise) == 32 and len(proof) == 64
-            for reflectors in later[1:]:
+            for reflectors in later[1:2]:
                 check_reflectors(reflectors)
+            del later[1:2]
         elif v["kind"] == "welcome":
             assert fields[0] == 1 and fields[1][0] in (0, 1, 2)
             continue
@@ -235,6 +242,70 @@ def check_payloads():
         check_candidates(candidates)
         for nat in later[:1]:
             check_nat(nat)
+        for relays in later[1:]:
+            check_tags(relays)
+        assert len(later) <= 2
+
+
+def check_relays():
+    for v in vectors("relays"):
+        if v["kind"] == "tag":
+            assert derive(un(v["key"]), "relay", [un(v["relay"])], 6) == un(v["tag"])
+        elif v["kind"] == "circuit":
+            assert derive(un(v["gate"]), "circuit", [un(v["relay"])], 16) == un(v["circuit"])
+        else:
+            theirs, common = whole(un(v["theirs"])) or [], []
+            for place, relay in enumerate(map(un, v["ours"])):
+                tag = derive(un(v["key"]), "relay", [relay], 6)
+                if tag in theirs:
+                    common.append((place + theirs.index(tag), relay))
+            assert [relay for _, relay in sorted(common)] == [un(relay) for relay in v["common"]]
+
+
+DAY, MONTH = 86_400_000, 30 * 86_400_000
+
+
+def read_token(token, sign, noise, purpose, now):
+    """What a token entitles to, or None where it does not count."""
+    try:
+        blocks = whole(token)
+    except (AssertionError, IndexError):
+        return None
+    if not 1 <= len(blocks) <= 4 or len(token) > 1024:
+        return None
+    before, signer, expires, hands = b"", sign, None, 4
+    for nth, (says, signature) in enumerate(blocks):
+        if nth == 0:
+            given, issuer, subject, serial, issued, ends, may = whole(says)
+            if given != purpose or issuer != device_id(sign, noise) or not 0 < ends - issued <= MONTH:
+                return None
+            first = subject
+        else:
+            subject, ends, may = whole(says)
+            if ends > expires:
+                return None
+        context = b"token handed on" if nth else b"token"
+        if may >= hands or not verify(signer, context, before + says, signature):
+            return None
+        before, signer = hashlib.sha256(before + says + signature).digest(), subject
+        expires, hands = ends, may
+    if issued > now + DAY or now >= expires:
+        return None
+    return {
+        "first": first.hex(), "last": signer.hex(), "serial": serial,
+        "issued": issued, "expires": expires, "hands": hands,
+    }
+
+
+def check_tokens():
+    for v in vectors("tokens"):
+        if v["kind"] == "proof":
+            holds = verify(un(v["subject"]), b"guest proof", un(v["exported"]), un(v["proof"]))
+            assert holds == v["holds"]
+            continue
+        issuer = v["issuer"]
+        read = read_token(un(v["token"]), un(issuer["sign"]), un(issuer["noise"]), v["purpose"], v["now"])
+        assert read == v.get("verified") and (read is None) == ("error" in v), v["name"]
 
 
 class Symmetric:

@@ -71,12 +71,13 @@
 //! # Not here
 //!
 //! What a message of a meeting says, and when to meet, is `wayside-proto`'s; how packets are sealed is `wayside-noise`'s; what a service is like is its
-//! plugin's, and this crate knows none of them by name. On systems without Unix sockets the local API is not served yet, since a loopback port would be open
+//! plugin's, and this crate knows none of them by name but `friend`, which goes over its own links. On systems without Unix sockets the local API is not served yet, since a loopback port would be open
 //! to everybody on the machine: a node that is to serve it says so when it is started.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic))]
 
 pub mod api;
+mod boards;
 mod bridges;
 mod clock;
 mod driver;
@@ -90,6 +91,7 @@ mod requests;
 mod store;
 mod times;
 
+pub use boards::own_kinds;
 pub use clock::{NodeClock, bridge_context};
 pub use home::{BridgeConfig, Config, Home, HomeError, Limits, Network, Portmap, Relay, Stun, StunServer};
 pub use links::{Peer, Protocol, Served};

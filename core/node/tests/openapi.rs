@@ -90,6 +90,12 @@ async fn answers_are_as_the_document_says() {
     checked.get(&bob, "/v1/friends/{friend}", "/v1/friends/Anna").await;
     checked.get(&bob, "/v1/friends/{friend}/explain", "/v1/friends/Anna/explain").await;
 
+    checked.get(&bob, "/v1/relay", "/v1/relay").await;
+    let change = ChangeRelay { month_bytes: Some(0), circuits: Some(3), ..ChangeRelay::default() };
+    checked.request("patch", "/v1/relay", &change);
+    let changed: Value = bob.api().patch("/v1/relay", &change).await.unwrap();
+    checked.answer("patch", "/v1/relay", &changed);
+
     let send = Send { wait_ms: Some(20_000), ..Send::new("Anna".into(), "hello".into()) };
     assert_eq!(checked.post(&bob, "/v1/messages", &send).await["state"], "delivered");
     let mut inbox = ann.api().get_lines("/v1/inbox?all=true").await.unwrap();

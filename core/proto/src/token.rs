@@ -103,7 +103,7 @@ impl Token {
     pub const MOST: usize = 4;
     /// How often a token may be handed on at most: as often as there is room for blocks.
     pub const MOST_HANDS: u8 = 3;
-    /// The longest encoding, in bytes. One of four blocks has at most 520.
+    /// The longest encoding, in bytes. One of four blocks has at most 493.
     pub const MAX: usize = 1024;
     /// The longest one lasts, so that one that somebody lost ends by itself: as long as a roster.
     pub const LIFETIME: Duration = Duration::from_secs(30 * 86_400);

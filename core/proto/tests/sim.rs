@@ -18,6 +18,8 @@ mod contacts;
 mod departures;
 #[path = "sim/reach.rs"]
 mod reach;
+#[path = "sim/relays.rs"]
+mod relays;
 #[path = "sim/scenes.rs"]
 mod scenes;
 #[path = "sim/world.rs"]

@@ -11,6 +11,7 @@ mod nat_peer;
 mod netns;
 mod place;
 mod processes;
+mod relay;
 mod report;
 mod scenarios;
 mod subjects;
@@ -40,6 +41,8 @@ enum Command {
     Compare(compare::Options),
     /// Measures for how long data stands still when the network in use dies, or an address changes.
     Failover(failover::Options),
+    /// Measures what a relay costs and what it adds.
+    Relay(relay::Options),
     /// One end of a run; started by `compare`.
     #[command(hide = true)]
     Serve {
@@ -59,6 +62,18 @@ enum Command {
     Records {
         /// Which, as JSON.
         end: String,
+    },
+    /// One of two that have a relay in common; started by `relay`.
+    #[command(hide = true)]
+    RelayEnd {
+        /// Which, as JSON.
+        part: String,
+    },
+    /// The relay; started by `relay`.
+    #[command(hide = true)]
+    RelayForwarder {
+        /// How many links each end will have, as JSON.
+        links: String,
     },
     /// One end of iroh behind a NAT; started by `wayside-nat-lab`.
     #[command(hide = true)]
@@ -92,6 +107,14 @@ async fn main() -> ExitCode {
                 () = interruption() => Err("interrupted; nothing is left behind".into()),
             }
         }
+        Command::Relay(options) => {
+            tokio::select! {
+                done = relay::run(options) => done,
+                () = interruption() => Err("interrupted; nothing is left behind".into()),
+            }
+        }
+        Command::RelayEnd { part } => relay::end(&part).await.map(|()| ExitCode::SUCCESS),
+        Command::RelayForwarder { links } => relay::forwarder(&links).await.map(|()| ExitCode::SUCCESS),
         Command::Records { end } => failover::end(&end).await.map(|()| ExitCode::SUCCESS),
         Command::Serve { assignment } => worker::serve(&assignment).await.map(|()| ExitCode::SUCCESS),
         Command::Dial { assignment, ticket } => {

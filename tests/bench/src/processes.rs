@@ -85,7 +85,8 @@ impl Worker {
         self.answer(patience).await
     }
 
-    async fn usage(&mut self) -> Result<Usage, Failure> {
+    /// What it has cost so far.
+    pub(crate) async fn usage(&mut self) -> Result<Usage, Failure> {
         match self.ask(Order::Usage, SOON).await? {
             Answer::Usage(usage) => Ok(usage),
             other => Err(format!("the {} answered {other:?}", self.role).into()),

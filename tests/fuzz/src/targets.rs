@@ -4,7 +4,6 @@
 //! that what is behind it is reached at all.
 
 use minicbor::{Decode, Encode};
-use wayside_proto::Epoch;
 use wayside_proto::crypto::keys::{AccountId, AccountKey, DeviceKeys, NoiseKey};
 use wayside_proto::crypto::noise::{Handshake, Pattern};
 use wayside_proto::crypto::{Secret, envelope, sha256};
@@ -13,7 +12,9 @@ use wayside_proto::invite::Invite;
 use wayside_proto::meet::pair::PairSecret;
 use wayside_proto::message::{Answer, Join, Offer, Payload, Update, Welcome};
 use wayside_proto::place::{Candidate, Candidates, Locator, MeetingPoint};
-use wayside_proto::reach::{NatReport, Reflector, Reflectors};
+use wayside_proto::reach::{NatReport, Reflector, Reflectors, RelayTags};
+use wayside_proto::token::{Purpose, Token};
+use wayside_proto::{Epoch, UnixMillis};
 
 /// A function that takes anything, and says whether it was what it should be: at least one file of each corpus is.
 pub type Target = fn(&[u8]) -> bool;
@@ -39,9 +40,13 @@ pub const ALL: &[(&str, Target)] = &[
     ("pair_secret", pair_secret),
     ("point", point),
     ("reflectors", reflectors),
+    ("relay_tags", relay_tags),
     ("roster_entries", roster_entries),
     ("roster_signed", roster_signed),
     ("status_signed", status_signed),
+    ("token", token),
+    ("token_handed_on", token_handed_on),
+    ("token_signed", token_signed),
     ("tray", tray),
     ("unpad", unpad),
     ("update", payload::<Update>),
@@ -222,6 +227,50 @@ fn reflectors(data: &[u8]) -> bool {
     false
 }
 
+fn relay_tags(data: &[u8]) -> bool {
+    if let Ok(tags) = minicbor::decode::<RelayTags>(data) {
+        assert!(tags.len() <= RelayTags::MOST);
+        again(&tags);
+        return true;
+    }
+    false
+}
+
+/// A token as it is, which here is one of the vectors'.
+fn token(data: &[u8]) -> bool {
+    read_token(data, NOW)
+}
+
+/// A first block that says anything, signed by the issuer.
+fn token_signed(data: &[u8]) -> bool {
+    let blocks = [&[0x81, 0x82][..], &cbor_bytes(data), &cbor_bytes(&issuer().sign("token", data))].concat();
+    read_token(&blocks, NOW)
+}
+
+/// A further block that says anything, signed by whom the first is for.
+fn token_handed_on(data: &[u8]) -> bool {
+    let subject = device().public().sign;
+    let first = Token::issue(&issuer(), Purpose::Relay, subject, 7, NOW, UnixMillis(NOW.0 + 86_400_000), 2);
+    let Some(block) = first.to_bytes().get(1..).map(<[u8]>::to_vec) else { return false };
+    let Ok((says, signature)) =
+        minicbor::decode::<(minicbor::bytes::ByteVec, minicbor::bytes::ByteVec)>(&block)
+    else {
+        unreachable!("a block is two byte strings")
+    };
+    let before = sha256(&[&says, &signature]);
+    let signature = device().sign("token handed on", &[&before[..], data].concat());
+    read_token(&[&[0x82][..], &block, &[0x82], &cbor_bytes(data), &cbor_bytes(&signature)].concat(), NOW)
+}
+
+fn read_token(bytes: &[u8], now: UnixMillis) -> bool {
+    let Ok(token) = Token::from_bytes(bytes) else { return false };
+    assert!(bytes.len() <= Token::MAX && token.to_bytes() == bytes);
+    let Ok(verified) = token.verify(&issuer().public(), Purpose::Relay, now) else { return false };
+    assert!(verified.expires > now && verified.expires.since(verified.issued) <= Token::LIFETIME);
+    assert!(verified.hands <= Token::MOST_HANDS && verified.last == token.subject());
+    true
+}
+
 fn point(data: &[u8]) -> bool {
     if let Ok(point) = minicbor::decode::<MeetingPoint>(data) {
         check_locator(&point.locator);
@@ -364,6 +413,13 @@ fn account() -> AccountKey {
 
 fn device() -> DeviceKeys {
     DeviceKeys::from_secrets(&secret("anna sign"), &secret("anna noise"))
+}
+
+/// When the tokens of the vectors are issued.
+const NOW: UnixMillis = UnixMillis(1_790_000_000_123);
+
+fn issuer() -> DeviceKeys {
+    DeviceKeys::from_secrets(&secret("rita sign"), &secret("rita noise"))
 }
 
 fn entry() -> DeviceEntry {

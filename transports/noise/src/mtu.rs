@@ -2,6 +2,8 @@
 
 use std::net::SocketAddr;
 
+/// The smallest UDP payload that a path of QUIC's carries (RFC 9000, section 14).
+pub(crate) const LEAST: u16 = 1200;
 /// The largest UDP payload for Ethernet and IPv6: 1500 less 40 and 8 bytes of headers (RFC 8200, RFC 768).
 pub(crate) const USUAL: u16 = 1452;
 /// The largest UDP payload for Ethernet and IPv4: 1500 less 20 and 8 bytes of headers.
@@ -31,7 +33,7 @@ pub(crate) fn towards(remote: SocketAddr) -> u16 {
         };
         Some(u16::try_from(mtu.saturating_sub(headers)).unwrap_or(u16::MAX).min(JUMBO))
     };
-    mtu().unwrap_or(USUAL).max(1200)
+    mtu().unwrap_or(USUAL).max(LEAST)
 }
 
 /// The usual one: the system is not asked.

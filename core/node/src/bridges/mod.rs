@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use wayside_bridge::Registry;
@@ -98,6 +98,8 @@ pub(crate) struct BridgeHandle {
     jobs: mpsc::UnboundedSender<Job>,
     slots: watch::Sender<Slots>,
     status: Arc<Mutex<BridgeView>>,
+    /// Has it tried again now, where it does not work.
+    again: Arc<Notify>,
     cancel: CancellationToken,
 }
 
@@ -109,12 +111,14 @@ impl BridgeHandle {
         let (slots, wanted) = watch::channel(Slots::new());
         let status = Arc::new(Mutex::new(profile::not_yet_tried(&config)));
         let cancel = CancellationToken::new();
-        let runner = runner::Runner::new(run, config, environment.clone(), Arc::clone(&status));
+        let again = Arc::new(Notify::new());
+        let runner =
+            runner::Runner::new(run, config, environment.clone(), Arc::clone(&status), Arc::clone(&again));
         let stop = cancel.clone();
         environment.tasks.spawn(async move {
             stop.run_until_cancelled(runner.run(job_queue, wanted)).await;
         });
-        Self { run, jobs, slots, status, cancel }
+        Self { run, jobs, slots, status, again, cancel }
     }
 
     /// Which run of the bridge this is.
@@ -131,6 +135,13 @@ impl BridgeHandle {
     /// Says what is to be watched from now on.
     pub(crate) fn watch(&self, slots: Slots) {
         self.slots.send_replace(slots);
+    }
+
+    /// Something happened because of which it may work again: it is tried now, and not when it would have been.
+    pub(crate) fn try_again(&self) {
+        if !self.view().healthy {
+            self.again.notify_one();
+        }
     }
 
     /// How it is.

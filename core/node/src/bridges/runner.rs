@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::FutureExt;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::Instant;
 use wayside_bridge::layers::{self, Check, Rate, RateLimit, RateLimits, RetryPolicy};
 use wayside_bridge::{
@@ -38,6 +38,7 @@ pub(super) struct Runner {
     config: BridgeConfig,
     environment: BridgeEnvironment,
     status: Arc<Mutex<BridgeView>>,
+    again: Arc<Notify>,
 }
 
 impl Runner {
@@ -46,10 +47,11 @@ impl Runner {
         config: BridgeConfig,
         environment: BridgeEnvironment,
         status: Arc<Mutex<BridgeView>>,
+        again: Arc<Notify>,
     ) -> Self {
         let bridge = BridgeName(config.name.clone());
         let reporter = Reporter { bridge, run, reports: environment.found.clone() };
-        Self { reporter, config, environment, status }
+        Self { reporter, config, environment, status, again }
     }
 
     /// Runs until it is cancelled.
@@ -177,11 +179,17 @@ impl Runner {
         self.reporter.say(What::Down).await;
     }
 
-    /// Waits, and meanwhile says no to what the engine wants done, so that it can go another way.
+    /// Waits, or until there is reason to try again, and meanwhile says no to what the engine wants done, so that it can go another way.
     async fn refuse_jobs_for(&self, wait: Duration, jobs: &mut mpsc::UnboundedReceiver<Job>, why: &str) {
         let until = Instant::now() + wait;
-        while let Ok(Some(job)) = tokio::time::timeout_at(until, jobs.recv()).await {
-            self.reporter.input(jobs::refuse(job, why)).await;
+        loop {
+            tokio::select! {
+                job = tokio::time::timeout_at(until, jobs.recv()) => match job {
+                    Ok(Some(job)) => self.reporter.input(jobs::refuse(job, why)).await,
+                    Ok(None) | Err(_) => return,
+                },
+                () = self.again.notified() => return,
+            }
         }
     }
 

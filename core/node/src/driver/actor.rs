@@ -179,6 +179,12 @@ impl Actor {
         was_there
     }
 
+    /// Bridges that go over links may work again.
+    pub(super) fn try_bridges_over_links(&self) {
+        let over_links = |bridge: &&BridgeHandle| bridge.view().kind == crate::boards::KIND;
+        self.bridges.values().filter(over_links).for_each(BridgeHandle::try_again);
+    }
+
     pub(super) fn bridge_views(&self) -> Vec<BridgeView> {
         let out = self.parts.engine.records_out();
         let view = |(name, bridge): (&BridgeName, &BridgeHandle)| BridgeView {

@@ -89,6 +89,7 @@ impl Actor {
             steps::linked(&live, relay.as_deref()),
         );
         driver.0.links_changed.send_replace(());
+        self.try_bridges_over_links();
         driver.tell(event);
         let (protocols, tasks) = (Arc::clone(&self.parts.protocols), self.parts.tasks.clone());
         let session = Session { link: live, protocols, driver, tasks };

@@ -149,7 +149,11 @@ impl Actor {
                 let friend = self.name_of(&account);
                 driver.tell(NodeEvent::LinkDown { friend, account: account.to_string() });
             }
-            Event::FriendChanged { .. } => driver.grants_may_have_changed(),
+            Event::FriendChanged { .. } => {
+                driver.grants_may_have_changed();
+                // It may let us now.
+                self.try_bridges_over_links();
+            }
             Event::ClockWrong { by, ahead } => {
                 let what = words::clock_wrong(by, ahead);
                 driver.0.clock_wrong.send_replace(Some(what.clone()));

@@ -179,11 +179,7 @@ async fn look(driver: &Driver, peer: &Peer, number: u64, reach: &Reach) {
 async fn heard(driver: &Driver, peer: &Peer, reach: &Reach, meet: &Meet, event: MeetEvent) {
     match event {
         MeetEvent::GuessingBegan => driver.guesses(&peer.account),
-        MeetEvent::Verify(ip) => {
-            if driver.is_attested(reach, ip).await {
-                meet.attested(ip);
-            }
-        }
+        MeetEvent::Verify(ip) if driver.is_attested(reach, ip).await => meet.attested(ip),
         _ => {}
     }
 }

@@ -14,6 +14,7 @@ use wayside_proto::engine::{Config as EngineConfig, Engine};
 use crate::api::types::{ApiError, ErrorCode, MessageState, NodeKind};
 #[cfg(feature = "api")]
 use crate::api::{ApiClient, Server};
+use crate::boards;
 use crate::bridges::BridgeEnvironment;
 use crate::clock::{NodeClock, SystemEntropy};
 use crate::driver::{Actor, Driver, Parts};
@@ -200,18 +201,23 @@ impl NodeBuilder {
         let shared = (reach.clone(), relays.clone());
         let (driver, mailbox) =
             Driver::new(store, clock, config.limits, shared, (tasks.clone(), stop.clone()));
-        let guest_protocols: GuestProtocols =
+        let registry = boards::with_own_kinds(registry, &driver);
+        let board = boards::Server::new(driver.clone());
+        let mut guest_protocols: GuestProtocols =
             [(serving::NAME, Arc::new(serving::Circuits(driver.clone())) as _)].into();
         for (name, protocol) in &guest_protocols {
             let (driver, protocol) = (driver.clone(), Arc::clone(protocol));
             protocols.insert((*name).to_owned(), Arc::new(Greeted { driver, protocol }));
         }
-        let own: [(&str, Arc<dyn Protocol>); 6] = [
+        // A friend's own link says who is there: no token is asked for.
+        guest_protocols.insert(boards::PROTOCOL, Arc::new(board.clone()));
+        let own: [(&str, Arc<dyn Protocol>); 7] = [
             (offers::NAME, Arc::new(offers::Receiver(driver.clone()))),
             (ping::NAME, Arc::new(ping::Echo)),
             (card::NAME, Arc::new(card::Receiver(driver.clone()))),
             (address::NAME, Arc::new(address::Receiver::new(reach.clone()))),
             (renew::NAME, Arc::new(renew::Replier(driver.clone()))),
+            (boards::PROTOCOL, Arc::new(board.clone())),
             (messages::NAME, Arc::new(messages::Inbox(driver.clone()))),
         ];
         for (name, protocol) in own {
@@ -244,6 +250,7 @@ impl NodeBuilder {
         );
         let actor = tokio::spawn(actor.run(mailbox, stop.clone()));
         spawn_until(&tasks, &stop, accept_links(driver.clone(), Arc::clone(&endpoint)));
+        spawn_until(&tasks, &stop, board.keep());
         relays.serve(&driver, &endpoint, usage, &tasks);
         spawn_until(&tasks, &stop, relays.keep(driver.clone()));
         spawn_until(&tasks, &stop, reach.clone().keep(Arc::clone(&endpoint)));

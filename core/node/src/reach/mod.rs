@@ -332,6 +332,11 @@ impl Reach {
         result
     }
 
+    #[cfg(test)]
+    pub(crate) fn say_again(&self) {
+        self.0.told.send_modify(|_| {});
+    }
+
     fn lock(&self) -> MutexGuard<'_, Knowledge> {
         self.0.knowledge.lock().unwrap_or_else(PoisonError::into_inner)
     }

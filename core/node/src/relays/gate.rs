@@ -11,7 +11,7 @@ use wayside_noise::{Expectation, Kem, SessionId, StaticKey, Whom};
 use wayside_proto::UnixMillis;
 use wayside_proto::crypto::Secret;
 
-use crate::store::{Store, StoreError};
+use crate::store::{SecretBytes, Store, StoreError};
 
 /// How long one set of keys is handed out.
 const MONTH: Duration = Duration::from_secs(30 * 86_400);
@@ -95,7 +95,7 @@ impl Gates {
         &mut self,
         now: UnixMillis,
         mut draw: impl FnMut() -> Secret,
-    ) -> Option<(u64, zeroize::Zeroizing<Vec<u8>>, u64)> {
+    ) -> Option<(u64, SecretBytes, u64)> {
         let last = self.keys.last_key_value().map(|(number, keys)| (*number, keys.made));
         // A clock that was ahead when they were made must not keep them for ever.
         let is_due = last.is_none_or(|(_, made)| now >= made.after(MONTH) || made > now.after(MONTH));

@@ -22,7 +22,7 @@ use super::{Relays, lock};
 use crate::clock::SystemEntropy;
 use crate::driver::Driver;
 use crate::links::Peer;
-use crate::store::Standing;
+use crate::store::{Standing, Standings};
 
 /// What of a token's time is left when another one is given, over a link that is up anyway: a friend who is away for three weeks comes back to one that holds.
 const RENEW: Duration = Duration::from_secs(20 * 86_400);
@@ -36,7 +36,7 @@ const PURPOSES: [Purpose; 2] = [Purpose::Relay, Purpose::Meet];
 
 /// What was handed out.
 pub(super) struct Grants {
-    standing: BTreeMap<(AccountId, u8), Standing>,
+    standing: Standings,
     /// The last serial number, so that none is given twice.
     last: u64,
     /// What each friend's device was given last.
@@ -44,7 +44,7 @@ pub(super) struct Grants {
 }
 
 impl Grants {
-    pub(super) fn new(standing: BTreeMap<(AccountId, u8), Standing>, now: UnixMillis) -> Self {
+    pub(super) fn new(standing: Standings, now: UnixMillis) -> Self {
         let revoked = standing.values().map(|it| it.revoked_before).max().unwrap_or_default();
         Self { standing, last: revoked.max(now.0), given: BTreeMap::new() }
     }
@@ -67,7 +67,6 @@ pub(crate) enum Judged {
         /// Whose it is: the friend to whom it was given, and who answers for what is done with it, also where it was handed on.
         account: AccountId,
         /// The friend's device that it was given to.
-        #[allow(dead_code, reason = "for what else is spoken with guests")]
         device: DeviceId,
         /// The Ed25519 key of whoever shows it.
         subject: [u8; 32],

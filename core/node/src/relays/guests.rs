@@ -27,8 +27,17 @@ const IDLE: Duration = Duration::from_secs(180);
 #[derive(Debug)]
 pub(super) struct Guests {
     room: Arc<Semaphore>,
-    /// Those that have shown a token: whose it is, which device shows it.
-    known: Mutex<BTreeMap<u64, (AccountId, [u8; 32], Link)>>,
+    /// Those that have shown a token, by their links' numbers.
+    known: Mutex<BTreeMap<u64, Known>>,
+}
+
+#[derive(Debug)]
+struct Known {
+    /// Whose token it is.
+    account: AccountId,
+    /// The key of the device that shows it.
+    subject: [u8; 32],
+    link: Link,
 }
 
 impl Default for Guests {
@@ -42,10 +51,10 @@ impl Guests {
     fn is_welcome(&self, link: &Link, account: AccountId, subject: [u8; 32]) -> bool {
         let mut known = lock(&self.known);
         let number = link.number();
-        let others = known.iter().filter(|(other, (_, it, _))| **other != number && *it == subject).count();
+        let others = known.iter().filter(|(other, it)| **other != number && it.subject == subject).count();
         let is_welcome = others < MOST_OF_ONE;
         if is_welcome {
-            known.entry(number).or_insert_with(|| (account, subject, link.clone()));
+            known.entry(number).or_insert_with(|| Known { account, subject, link: link.clone() });
         }
         is_welcome
     }
@@ -57,8 +66,8 @@ impl Guests {
     /// A friend may do nothing here any more.
     pub(super) fn turn_out(&self, account: &AccountId) {
         let known = lock(&self.known);
-        let theirs = known.values().filter(|(whose, ..)| whose == account);
-        theirs.for_each(|(_, _, link)| link.close("you may not any more"));
+        let theirs = known.values().filter(|it| it.account == *account);
+        theirs.for_each(|it| it.link.close("you may not any more"));
     }
 }
 

@@ -60,6 +60,28 @@ pub(crate) trait GuestProtocol: Send + Sync + std::fmt::Debug {
     async fn accept(&self, peer: Judged, link: Link, stream: Stream);
 }
 
+/// Something that is spoken with friends, for those who show a token as well.
+#[allow(dead_code, reason = "for what is spoken with guests beside circuits")]
+#[derive(Debug)]
+pub(crate) struct ForGuests {
+    pub(crate) purpose: Purpose,
+    pub(crate) protocol: Arc<dyn Protocol>,
+}
+
+#[async_trait]
+impl GuestProtocol for ForGuests {
+    fn purpose(&self) -> Purpose {
+        self.purpose
+    }
+
+    /// As the friend to whom the token was given. Whoever shows none that counts is told by the end of the stream.
+    async fn accept(&self, peer: Judged, link: Link, stream: Stream) {
+        if let Judged::Good { account, device, .. } = peer {
+            self.protocol.accept(Peer { account, device, link }, stream).await;
+        }
+    }
+}
+
 /// Those that are spoken, by name.
 pub(crate) type GuestProtocols = BTreeMap<&'static str, Arc<dyn GuestProtocol>>;
 

@@ -125,8 +125,8 @@ struct End {
 
 #[derive(Debug)]
 enum State {
-    /// It was asked for.
-    Asked(AbortHandle),
+    /// It was asked for; whether the relay has given it.
+    Asked(AbortHandle, bool),
     /// The other end is there.
     Joined(AbortHandle, TunnelId),
     /// It is not asked for before then; whether that is because the relay is out of reach.
@@ -198,7 +198,7 @@ impl Work {
             }
             let tag = self.secrets.circuit(relay);
             let keeping = asking::keep(self.driver.clone(), *relay, tag, self.news.clone());
-            end.state = State::Asked(self.tasks.spawn(keeping));
+            end.state = State::Asked(self.tasks.spawn(keeping), false);
         }
         if wishes.link.is_none() {
             let alone = self.began + ALONE;
@@ -231,7 +231,7 @@ impl Work {
         let usable: Vec<_> = usable.into_iter().map(|(relay, _, networks)| (relay, networks)).collect();
         let kept = two(&usable);
         for (relay, end) in &mut self.ends {
-            let (State::Joined(task, _) | State::Asked(task)) = &end.state else { continue };
+            let (State::Joined(task, _) | State::Asked(task, _)) = &end.state else { continue };
             if !kept.contains(relay) {
                 task.abort();
                 end.state = State::default();
@@ -243,7 +243,8 @@ impl Work {
     fn want_relays(&mut self, wishes: &Wishes) {
         let relays = || wishes.relays.iter().take(MOST);
         let is_away = |relay: &DeviceId| {
-            self.ends.get(relay).is_some_and(|end| matches!(end.state, State::Resting(_, true)))
+            let state = self.ends.get(relay).map(|end| &end.state);
+            matches!(state, Some(State::Resting(_, true) | State::Asked(_, false)))
         };
         if !self.wants.is_empty() || relays().next().is_none() || !relays().all(is_away) {
             return;
@@ -270,8 +271,8 @@ impl Work {
         let Some(end) = self.ends.get_mut(&relay) else { return };
         let again = |failed: u32| Instant::now() + (PAUSE * (1 << failed.min(6))).min(MOST_PAUSE);
         match (news, &end.state) {
-            (News::Opened(_), _) => {}
-            (News::Joined(tunnel), State::Asked(task)) => {
+            (News::Opened(_), State::Asked(task, _)) => end.state = State::Asked(task.clone(), true),
+            (News::Joined(tunnel), State::Asked(task, _)) => {
                 end.state = State::Joined(task.clone(), tunnel);
                 end.failed = 0;
                 let way = Remote::Tunnel(tunnel);
@@ -285,7 +286,7 @@ impl Work {
                 });
             }
             // It was given up here already.
-            (_, State::Resting(..)) | (News::Joined(_), _) => {}
+            (_, State::Resting(..)) | (News::Opened(_) | News::Joined(_), _) => {}
             (News::Over(why), _) => {
                 let until = match &why {
                     Why::Refused(_, retry) => Instant::now() + retry.unwrap_or(REFUSED),

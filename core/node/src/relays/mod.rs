@@ -33,10 +33,10 @@ use wayside_proto::crypto::keys::{AccountId, DeviceId, DeviceKeys};
 
 pub(crate) use grants::Judged;
 pub(crate) use offers::Offered;
-pub(crate) use reaching::Condition;
+pub(crate) use reaching::{Condition, Reached};
 
 use crate::home;
-use crate::store::{Store, StoreError};
+use crate::store::{Standings, Store, StoreError};
 
 /// All of it, shared by those who ask and those who serve.
 #[derive(Clone, Debug)]
@@ -129,7 +129,7 @@ impl std::fmt::Debug for Shared {
 /// What an earlier run has kept of it.
 pub(crate) struct Kept {
     offers: BTreeMap<DeviceId, Offered>,
-    grants: BTreeMap<(AccountId, u8), crate::store::Standing>,
+    grants: Standings,
     gates: gate::Gates,
     pub(crate) usage: wayside_relay::Usage,
 }
@@ -139,7 +139,7 @@ impl Kept {
     pub(crate) fn read(store: &Store) -> Result<Self, StoreError> {
         Ok(Self {
             offers: offers::read(store)?,
-            grants: store.relay_grants()?.into_iter().collect(),
+            grants: store.relay_grants()?,
             gates: gate::Gates::read(store)?,
             usage: serving::read_usage(store)?,
         })

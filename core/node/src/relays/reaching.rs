@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 use wayside_bridge::Entropy;
-use wayside_noise::{Link, Remote};
+use wayside_noise::{Link, Remote, Stream};
 use wayside_proto::crypto::keys::{AccountId, DeviceId};
+use wayside_proto::token::Purpose;
 
 use super::choice::{Known, rank};
 use super::{Offered, Relays, lock};
@@ -19,6 +20,13 @@ use crate::driver::Driver;
 pub(crate) struct Reached {
     link: Link,
     _using: Option<Arc<()>>,
+}
+
+impl Reached {
+    /// Whether we are a guest there, rather than the friend.
+    pub(crate) const fn is_guest(&self) -> bool {
+        self._using.is_some()
+    }
 }
 
 impl Deref for Reached {
@@ -65,22 +73,40 @@ const WARMED: usize = 3;
 const WARMING: Duration = Duration::from_secs(10);
 
 impl Driver {
-    /// A link with a friend who lets us use its machine for something: over whichever of its devices can be reached, within so long.
-    #[allow(dead_code, reason = "for what else is spoken with guests")]
-    pub(crate) async fn link_to(&self, account: &AccountId, patience: Duration) -> Option<Reached> {
-        let offers = self.relays().offers().into_iter().filter(|(_, it)| it.account == *account);
-        let devices: Vec<_> = offers.map(|(device, _)| device).collect();
-        let deadline = Instant::now() + patience;
-        for device in devices {
+    /// A stream of a protocol that tokens pay for, hello said, at a friend's who lets us: over the friend's link, relayed or not, or else as a guest of whichever of its
+    /// devices can be reached, within so long.
+    #[allow(dead_code, reason = "for what is spoken with guests beside circuits")]
+    pub(crate) async fn speak(
+        &self,
+        account: &AccountId,
+        protocol: &str,
+        purpose: Purpose,
+        patience: Duration,
+    ) -> Option<(Reached, Stream)> {
+        let relays = self.relays();
+        let (deadline, now) = (Instant::now() + patience, self.clock().wall());
+        let linked = self.links().of(account).filter(|live| !live.ended()).map(|live| live.peer);
+        let is_linked = |device: &DeviceId| linked.as_ref().is_some_and(|peer| peer.device == *device);
+        let mut offers: Vec<_> =
+            relays.offers().into_iter().filter(|(_, it)| it.account == *account).collect();
+        offers.sort_by_key(|(device, _)| !is_linked(device));
+        for (device, offered) in offers {
+            let Some(token) = offered.token(purpose, now) else { continue };
             let left = deadline.saturating_duration_since(Instant::now());
-            if let Some(reached) = self.link_to_device(device, left).await {
-                return Some(reached);
+            let reached = match &linked {
+                Some(peer) if is_linked(&device) => Some(Reached { link: peer.link.clone(), _using: None }),
+                _ => self.link_to_device(device, left).await,
+            };
+            let Some(reached) = reached else { continue };
+            let Ok(mut stream) = reached.open(protocol).await else { continue };
+            if relays.greet(&reached, &mut stream, &token).await.is_ok() {
+                return Some((reached, stream));
             }
         }
         None
     }
 
-    /// The same with one device.
+    /// A direct link with a device that lets us use it for something, within so long.
     pub(crate) async fn link_to_device(&self, device: DeviceId, patience: Duration) -> Option<Reached> {
         let relays = self.relays();
         let offered = relays.offer_of(&device)?;
@@ -101,7 +127,10 @@ impl Driver {
             return None;
         }
         let left = deadline.saturating_duration_since(Instant::now());
-        let linked = self.dial_guest(&offered, left).await;
+        let linked = tokio::select! {
+            linked = self.dial_guest(&offered, left) => linked,
+            reached = self.friends_link_comes(&offered.account, device) => return Some(reached),
+        };
         relays.went(device, linked.as_ref());
         let link = linked?;
         let using = Arc::new(());
@@ -119,6 +148,19 @@ impl Driver {
         let link = live.peer.link;
         self.relays().learn_rtt(device, link.rtt());
         is_direct.then_some(Reached { link, _using: None })
+    }
+
+    async fn friends_link_comes(&self, account: &AccountId, device: DeviceId) -> Reached {
+        let mut links = self.links_changed();
+        loop {
+            if let Some(reached) = self.friends_link(account, device) {
+                return reached;
+            }
+            if links.changed().await.is_err() {
+                // The node is ending.
+                std::future::pending::<()>().await;
+            }
+        }
     }
 
     async fn dial_guest(&self, offered: &Offered, patience: Duration) -> Option<Link> {

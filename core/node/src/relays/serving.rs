@@ -323,7 +323,7 @@ mod tests {
         for (word, hex) in [
             (Word::Opened { circuit: 0x8000_0001, keys: [7; 32] }, None),
             (Word::Refused { reason: 7, retry: Some(3600) }, Some("82018207190e10")),
-            (Word::Refused { reason: 1, retry: None }, Some("82018201f6")),
+            (Word::Refused { reason: 1, retry: None }, Some("82018101")),
             (Word::Joined, Some("820280")),
             (Word::Ended { reason: 13 }, Some("8203810d")),
         ] {

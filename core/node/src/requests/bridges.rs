@@ -6,6 +6,7 @@ use wayside_bridge::{BridgeError, SharedBridge};
 
 use super::{GLANCE, Requests};
 use crate::api::types::{AddBridge, ApiError, BridgeView, ErrorCode};
+use crate::boards;
 use crate::bridges::{describe, open};
 use crate::clock;
 use crate::home::{self, BridgeConfig, HomeError};
@@ -25,7 +26,7 @@ impl Requests {
     /// Adds a bridge: tries it first, and keeps nothing where that fails.
     pub(crate) async fn add_bridge(&self, request: AddBridge) -> Result<BridgeView, ApiError> {
         let _one_at_a_time = self.changing_config.lock().await;
-        let config = named(self, request)?;
+        let config = named(self, self.meant(request).await?)?;
         let view = try_out(self, &config).await.inspect_err(|_| {
             // What a failed attempt left behind; nothing was kept there yet.
             let _ = std::fs::remove_dir_all(self.home.bridge_state_dir(&config.name));
@@ -35,6 +36,16 @@ impl Requests {
         // What comes next may lean on it.
         self.bridges_tried(PATIENCE).await;
         Ok(view)
+    }
+
+    /// A friend by its account, so that the bridge outlives its being renamed.
+    async fn meant(&self, mut request: AddBridge) -> Result<AddBridge, ApiError> {
+        if request.kind == boards::KIND
+            && let Some(friend) = request.options.get_mut(boards::FRIEND)
+        {
+            *friend = self.find(friend.clone()).await?.to_string();
+        }
+        Ok(request)
     }
 
     /// Removes a bridge, and takes back what lies there.

@@ -16,7 +16,7 @@ use redb::{Database, ReadTransaction, ReadableDatabase, StorageError, WriteTrans
 
 pub(crate) use inbox::{Arrival, InboxEntry};
 pub(crate) use outbox::{Accepted, OutboxEntry};
-pub(crate) use relays::Standing;
+pub(crate) use relays::{SecretBytes, Standing, Standings};
 
 use crate::api::types::{ApiError, ErrorCode};
 use crate::home::{HomeError, HomeLock};

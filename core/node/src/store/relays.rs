@@ -1,7 +1,10 @@
 //! What relaying leaves behind: who relays for us, what we handed out and took back, the keys of the guest gate, and how much was forwarded.
 
+use std::collections::BTreeMap;
+
 use redb::{ReadableTable, TableDefinition, WriteTransaction};
 use wayside_proto::crypto::keys::{AccountId, DeviceId};
+use zeroize::Zeroizing;
 
 use super::{Store, StoreError};
 
@@ -31,17 +34,23 @@ pub(crate) struct Standing {
     pub(crate) is_open: bool,
 }
 
+/// Of all friends, by what for.
+pub(crate) type Standings = BTreeMap<(AccountId, u8), Standing>;
+
+/// Keys as they are kept.
+pub(crate) type SecretBytes = Zeroizing<Vec<u8>>;
+
 impl Store {
     /// What is offered, as it was kept.
     pub(crate) fn relay_offers(&self) -> Result<Vec<(DeviceId, Vec<u8>)>, StoreError> {
         self.read(|transaction| {
             let table = transaction.open_table(OFFERS)?;
-            let offer =
-                |entry: Result<(redb::AccessGuard<'_, [u8; 16]>, redb::AccessGuard<'_, &[u8]>), _>| {
-                    let (device, bytes) = entry?;
-                    Ok((DeviceId(device.value()), bytes.value().to_vec()))
-                };
-            table.iter()?.map(offer).collect()
+            let mut offers = Vec::new();
+            for entry in table.iter()? {
+                let (device, bytes) = entry?;
+                offers.push((DeviceId(device.value()), bytes.value().to_vec()));
+            }
+            Ok(offers)
         })
     }
 
@@ -58,16 +67,17 @@ impl Store {
     }
 
     /// How tokens stand, by friend and what for.
-    pub(crate) fn relay_grants(&self) -> Result<Vec<((AccountId, u8), Standing)>, StoreError> {
+    pub(crate) fn relay_grants(&self) -> Result<Standings, StoreError> {
         self.read(|transaction| {
             let table = transaction.open_table(GRANTS)?;
-            let standing = |entry: Result<(redb::AccessGuard<'_, _>, redb::AccessGuard<'_, _>), _>| {
+            let mut standings = Standings::new();
+            for entry in table.iter()? {
                 let (key, value) = entry?;
-                let (account, purpose): ([u8; 32], u8) = key.value();
+                let (account, purpose) = key.value();
                 let (revoked_before, is_open) = value.value();
-                Ok(((AccountId(account), purpose), Standing { revoked_before, is_open }))
-            };
-            table.iter()?.map(standing).collect()
+                standings.insert((AccountId(account), purpose), Standing { revoked_before, is_open });
+            }
+            Ok(standings)
         })
     }
 
@@ -85,14 +95,15 @@ impl Store {
     }
 
     /// The guest gates' keys, by number.
-    pub(crate) fn guest_gates(&self) -> Result<Vec<(u64, zeroize::Zeroizing<Vec<u8>>)>, StoreError> {
+    pub(crate) fn guest_gates(&self) -> Result<Vec<(u64, SecretBytes)>, StoreError> {
         self.read(|transaction| {
             let table = transaction.open_table(GATES)?;
-            let gate = |entry: Result<(redb::AccessGuard<'_, u64>, redb::AccessGuard<'_, &[u8]>), _>| {
+            let mut gates = Vec::new();
+            for entry in table.iter()? {
                 let (number, bytes) = entry?;
-                Ok((number.value(), bytes.value().to_vec().into()))
-            };
-            table.iter()?.map(gate).collect()
+                gates.push((number.value(), SecretBytes::new(bytes.value().to_vec())));
+            }
+            Ok(gates)
         })
     }
 

@@ -94,9 +94,10 @@ async fn a_friend_of_both_forwards_what_they_have_to_say() {
 #[tokio::test(flavor = "multi_thread")]
 async fn where_one_relay_dies_the_other_carries_on() {
     let service = service();
-    let (ann, bob, rita) = three(&service).await;
+    let (ann, bob) = (person("ann", &service, &V4).await, person("bob", &service, &V6).await);
+    let rita = relay("rita", &service, &ann, &bob).await;
     let rosa = relay("rosa", &service, &ann, &bob).await;
-    bob.ping("ann").await.unwrap();
+    befriend(&ann, &bob).await;
     let both = async || view(&rita).await.circuits == 1 && view(&rosa).await.circuits == 1;
     until("both forward", both).await;
     let mut relays = [(Some(rita), "rita"), (Some(rosa), "rosa")];
@@ -107,7 +108,10 @@ async fn where_one_relay_dies_the_other_carries_on() {
     relays[dying].0.as_mut().unwrap().drop_node();
     let text = ann.send("bob", "still there", Some(20_000)).await.unwrap();
     assert_eq!(text.state, MessageState::Delivered);
-    assert_eq!(bob.ping("ann").await.unwrap().relay.as_deref(), Some(other));
+    until("the other one carries it", async || {
+        bob.ping("ann").await.unwrap().relay.as_deref() == Some(other)
+    })
+    .await;
     assert_eq!(super::link(&bob, "ann").await.link.number(), link.number(), "the same link");
 }
 
@@ -274,14 +278,39 @@ async fn after_a_restart_the_relay_is_reached_without_any_bridge() {
     let driver = ann.node().driver();
     assert!(driver.links().all().is_empty());
     let link = driver.link_to_device(device, Duration::from_secs(5)).await.expect("a guest's link");
-    assert!(link.is_guest() || driver.links().all().is_empty(), "no meeting was needed");
+    assert!(driver.relays().guest_links().contains_key(&device) && driver.links().all().is_empty());
     let again = driver.link_to_device(device, Duration::from_secs(5)).await.unwrap();
     assert_eq!(link.number(), again.number(), "the same one for as long as it is used");
     let status: StatusView = rita.api().get("/v1/status").await.unwrap();
     assert!(status.links.iter().all(|it| it.friend != "ann"), "guests are no links of friends");
-    // Denied, she is shown out.
+    let account = offered(&ann).1.account;
+    let patience = Duration::from_secs(5);
+    let (_, mut stream) = driver.speak(&account, NAME, Purpose::Relay, patience).await.unwrap();
+    write_frame(&mut stream.send, &Ask { tag: [7; 16] }).await.unwrap();
+    let word = read_frame::<Word>(&mut stream.recv, 64).await.unwrap().unwrap();
+    assert!(matches!(word, Word::Opened { .. }));
+    // Let no longer, she is shown out.
     allow(&rita, "ann", false).await;
-    drop(driver.link_to(&offered(&ann).1.account, Duration::from_secs(1)).await);
+    assert!(tokio::time::timeout(Duration::from_secs(5), link.closed()).await.is_ok());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_relay_that_has_moved_is_met_by_bridges_as_anybody_is() {
+    let service = service();
+    let (ann, bob, mut rita) = three(&service).await;
+    bob.ping("ann").await.unwrap();
+    rita.stop().await;
+    let gone = async || {
+        let of = |person: &Person| person.node().driver().links().all().is_empty();
+        of(&ann) && of(&bob)
+    };
+    until("all links are gone", gone).await;
+    // At other ports, which nobody was told.
+    rita.start_with(|node| node.listen(BOTH.map(str::to_owned).to_vec())).await;
+    rita.node().ready().await;
+    let sent = ann.send("bob", "met again", Some(60_000)).await.unwrap();
+    assert_eq!(sent.state, MessageState::Delivered);
+    assert_eq!(bob.ping("ann").await.unwrap().relay.as_deref(), Some("rita"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -315,7 +344,7 @@ async fn a_link_leaves_the_relay_as_soon_as_there_is_a_direct_way() {
     let number = super::link(&bob, "ann").await.link.number();
     // Something is learnt: each says anew where it is.
     for person in [&ann, &bob] {
-        person.node().driver().reach().service_shows("test", Some("198.51.100.7".parse().unwrap()));
+        person.node().driver().reach().say_again();
     }
     let direct = async || bob.ping("ann").await.unwrap().path == PathKind::Direct;
     until("the link is direct", direct).await;

@@ -241,3 +241,7 @@ impl Book {
 pub(super) fn name_ok(name: &str) -> bool {
     (1..=Roster::MAX_NAME).contains(&name.len()) && !name.contains(char::is_control)
 }
+
+#[cfg(test)]
+#[path = "book_tests.rs"]
+mod tests;

@@ -131,7 +131,7 @@ pub enum Input {
     /// How we are reached, all that holds now.
     Reach(Reach),
     /// Which relays we can use, all that hold now, the best first: the first eight are kept, and three of them named to whomever we meet. To be said at
-    /// every start, also where there are none.
+    /// every start before [`Input::Reach`], also where there are none: what is told anew of the one may have to be told of the other.
     Relays(Vec<DeviceId>),
     /// Who may be named to newcomers in our welcomes, so that they learn how they are seen from outside: the best first; a welcome has room for
     /// [`Reflector::MOST`] at most.

@@ -89,3 +89,7 @@ impl Engine {
         roster.device_by_noise(&live.peer).map(|entry| entry.keys.id())
     }
 }
+
+#[cfg(test)]
+#[path = "relays_tests.rs"]
+mod tests;

@@ -116,7 +116,11 @@ fn offers_and_answers_fit_the_smaller_record() {
     let by =
         |i| Attestation { by: SocketAddr::from(([0x2001, 0xdb8, 0, 0, 0, 0, 0, i], 65_535)), mac: [7; 8] };
     let nat = NatReport { attestations: vec![by(1), by(2)], ..nat() };
+    let sent = UnixMillis(u64::MAX);
+    let answer = Answer { lifetime: u32::MAX, candidates: worst.clone(), sent, nat: nat.clone(), ..answer() };
+    assert!(answer.to_bytes().len() <= Bucket::Small.payload(Pattern::Meeting.overhead2()));
     let offer = Offer { no: u64::MAX, lifetime: u32::MAX, candidates: worst, nat, ..offer() };
+    assert!(!offer.relays.is_empty() && !answer.relays.is_empty());
     assert!(offer.to_bytes().len() <= Bucket::Small.payload(Pattern::Meeting.overhead1()));
 }
 
@@ -153,6 +157,10 @@ fn what_a_nat_and_reflectors_take_of_a_first_contact() {
     assert_eq!(with(NatReport { mapping: Mapping::Random, ..NatReport::default() }), 3);
     assert_eq!(with(nat().with_attestations(0)), 11);
     assert_eq!(with(nat()), 41);
+    // Behind a report that says nothing one byte stands for it, and in a welcome another for the reflectors.
+    let named = |count| RelayTags::of(&Secret::new([7; 32]), &[1, 2, 3].map(|i| DeviceId([i; 16]))[..count]);
+    let relaying = |count| Join { relays: named(count), ..join(&person) }.to_bytes().len() - plain;
+    assert_eq!([0, 1, 2, 3].map(relaying), [0, 9, 16, 23]);
     let plain = welcome.to_bytes().len();
     let more = |said: NatReport, named: Reflectors| {
         let mut welcome = welcome.clone();

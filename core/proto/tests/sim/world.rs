@@ -13,7 +13,7 @@ use std::time::Duration;
 use rand_chacha::ChaCha20Rng;
 use rand_core::{RngCore, SeedableRng};
 use wayside_proto::crypto::Secret;
-use wayside_proto::crypto::keys::{AccountId, AccountKey, DeviceKeys};
+use wayside_proto::crypto::keys::{AccountId, AccountKey, DeviceId, DeviceKeys};
 use wayside_proto::engine::*;
 use wayside_proto::meet::slot::SlotId;
 use wayside_proto::place::{Candidate, CandidateKind, Candidates, Locator, Transport};
@@ -56,6 +56,10 @@ pub struct Node {
     /// How it is reached, where a test says so.
     pub reach: Option<Reach>,
     pub reflectors: Vec<Reflector>,
+    /// Relays that it can use.
+    pub relays: Vec<DeviceId>,
+    /// Those that it has in common with peers, as it was told, in order.
+    pub common: Vec<(SessionId, Vec<DeviceId>)>,
     /// What peers said of how they are reached, in order.
     pub heard: Vec<(SessionId, Reach)>,
     /// Whom welcomes named.
@@ -92,6 +96,8 @@ pub struct World {
     pub config: Config,
     /// Nobody's packets come through.
     pub links_blocked: bool,
+    /// Which relays there are does not change: then both sides of a link have the same in common.
+    pub relays_settled: bool,
     /// After how long a link whose other end died is given up, unless somebody asks before.
     pub idle_timeout: Ms,
     /// What each node left in each slot: never two different things.
@@ -117,6 +123,7 @@ impl World {
             sessions: BTreeMap::new(),
             config: Config::default(),
             links_blocked: false,
+            relays_settled: true,
             idle_timeout: 30 * SECOND,
             slots: BTreeMap::new(),
             forgetful: false,
@@ -163,6 +170,8 @@ impl World {
             accepting: None,
             reach: None,
             reflectors: Vec::new(),
+            relays: Vec::new(),
+            common: Vec::new(),
             heard: Vec::new(),
             named: Vec::new(),
         });

@@ -1,5 +1,8 @@
 //! The vectors, made from fixed keys.
 
+mod relays;
+mod tokens;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
@@ -38,6 +41,20 @@ pub(crate) fn all() -> BTreeMap<&'static str, Value> {
         ("pair", file("K_e: the secret of two accounts, moved on by epochs.", pairs())),
         ("identity", file("Cards: what is signed, by which seeds, and the whole.", identities())),
         ("invite", file("Links, with the SHA-256 of their bytes, or why they are none.", invites())),
+        (
+            "relays",
+            file(
+                "Relays: their tags under a key, circuits under a gate key, and what two have in common.",
+                relays::all(),
+            ),
+        ),
+        (
+            "tokens",
+            file(
+                "Tokens as one device reads them at one moment, or why they do not count; and proofs of whom they are for.",
+                tokens::all(),
+            ),
+        ),
         ("payloads", file("What the handshake messages carry, before padding.", payloads())),
         (
             "noise",
@@ -308,6 +325,11 @@ fn payloads() -> Vec<Value> {
         *candidates = Candidates::new(candidates.iter().take(2).copied());
         *nat = attested(Mapping::Independent);
     }
+    let mut relaying = welcome.clone();
+    if let Welcome::Accepted { candidates, relays: named, .. } = &mut relaying {
+        *candidates = Candidates::new(candidates.iter().take(2).copied());
+        *named = relays::tags(2);
+    }
     let nat = NatReport::default();
     let offer = Offer {
         no: NOW.0,
@@ -341,12 +363,20 @@ fn payloads() -> Vec<Value> {
         ("offer", Offer { candidates: Candidates::default(), ..offer.clone() }.to_bytes()),
         ("answer", answer.to_bytes()),
         ("update", update.to_bytes()),
-        ("join", Join { nat: plain(Mapping::Random), ..join }.to_bytes()),
+        ("join", Join { nat: plain(Mapping::Random), ..join.clone() }.to_bytes()),
         ("welcome", naming.to_bytes()),
         ("welcome", attesting.to_bytes()),
-        ("offer", Offer { nat: attested(sequential), ..offer }.to_bytes()),
-        ("answer", Answer { nat: plain(Mapping::None), ..answer }.to_bytes()),
-        ("update", Update { nat: attested(Mapping::Random), ..update }.to_bytes()),
+        ("offer", Offer { nat: attested(sequential), ..offer.clone() }.to_bytes()),
+        ("answer", Answer { nat: plain(Mapping::None), ..answer.clone() }.to_bytes()),
+        ("update", Update { nat: attested(Mapping::Random), ..update.clone() }.to_bytes()),
+        ("join", Join { relays: relays::tags(3), ..join.clone() }.to_bytes()),
+        ("welcome", relaying.to_bytes()),
+        ("offer", Offer { relays: relays::tags(3), ..offer.clone() }.to_bytes()),
+        (
+            "answer",
+            Answer { relays: relays::tags(1), nat: plain(Mapping::None), ..answer.clone() }.to_bytes(),
+        ),
+        ("update", Update { relays: relays::tags(2), ..update }.to_bytes()),
     ];
     made.map(|(kind, bytes)| json!({ "kind": kind, "bytes": hex(bytes) })).to_vec()
 }

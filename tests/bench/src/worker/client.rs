@@ -43,7 +43,7 @@ pub(super) async fn run(assignment: &Assignment, ticket: &Ticket) -> Result<(), 
                 }
                 say(&Answer::Ready(None))?;
             }
-            Order::Records(_) | Order::Cut(_) => {
+            Order::Records(_) | Order::Relay(_) | Order::Cut(_) => {
                 return Err("a client of `compare` does no such thing".into());
             }
         }

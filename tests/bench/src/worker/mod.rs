@@ -15,12 +15,13 @@ use tokio::io::{AsyncBufReadExt, BufReader, Lines, Stdin};
 use crate::Failure;
 use crate::assignment::{Assignment, Ticket};
 use crate::failover::records;
+use crate::relay::scene as relay;
 use crate::usage::Usage;
 
 pub(crate) use client::Measured;
 
 /// What a worker can be told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Order {
     /// Say what you have cost.
@@ -31,6 +32,8 @@ pub(crate) enum Order {
     Check,
     /// An end that writes and reads records.
     Records(records::Order),
+    /// A relay, or an end that has one.
+    Relay(relay::Order),
     /// A wire: carry nothing, or all again.
     Cut(bool),
 }
@@ -43,6 +46,7 @@ pub(crate) enum Answer {
     Usage(Usage),
     Done(Measured),
     Records(records::Answer),
+    Relay(relay::Answer),
     /// It ends here, and why.
     Failed(String),
 }
@@ -93,7 +97,7 @@ impl Orders {
 }
 
 /// A thousand TCP connections are as many descriptors, and the usual limit is 1,024.
-fn allow_many_files() -> Result<(), Failure> {
+pub(crate) fn allow_many_files() -> Result<(), Failure> {
     let mut limit = getrlimit(Resource::Nofile);
     limit.current = limit.maximum;
     Ok(setrlimit(Resource::Nofile, limit)?)

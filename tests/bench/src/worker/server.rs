@@ -23,7 +23,7 @@ pub(super) async fn run(assignment: &Assignment) -> Result<(), Failure> {
     while let Some(order) = orders.next().await? {
         match order {
             Order::Usage => say(&Answer::Usage(Usage::now()?))?,
-            Order::Go | Order::Check | Order::Records(_) | Order::Cut(_) => {
+            Order::Go | Order::Check | Order::Records(_) | Order::Relay(_) | Order::Cut(_) => {
                 return Err("a server has nothing to do by itself".into());
             }
         }

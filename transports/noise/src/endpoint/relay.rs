@@ -108,6 +108,11 @@ impl Relay {
         self.with(|relaying| relaying.switch.circuits()).unwrap_or_default()
     }
 
+    /// How many bytes of frames were dropped since it began, since too much waited for its turn.
+    pub fn lost(&self) -> u64 {
+        self.with(|relaying| relaying.switch.lost()).unwrap_or_default()
+    }
+
     fn end(&self, act: impl FnOnce(&mut Relaying, wayside_relay::Now) -> Vec<Ended<u64>>) {
         self.shared.forwarder.with(self.number, |relaying, now| {
             for ended in act(relaying, now) {

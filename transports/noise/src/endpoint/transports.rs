@@ -31,7 +31,8 @@ impl Transports {
     pub(super) fn for_address(&self, shared: &Shared, address: SocketAddr) -> Arc<TransportConfig> {
         let largest = match shared.routes.route(address) {
             Some(Route::Udp { remote, .. }) => mtu::towards(remote),
-            Some(Route::Tunnel(_)) | None => mtu::USUAL,
+            Some(Route::Tunnel(tunnel)) => shared.largest_through(tunnel).unwrap_or(mtu::USUAL),
+            None => mtu::USUAL,
         };
         self.with_mtu(largest.min(self.config.max_udp_payload))
     }

@@ -13,13 +13,14 @@ use std::{
 };
 
 use wayside_path::Kind;
-use wayside_relay::{CircuitId, Keys, circuit_of, open, seal_all};
+use wayside_relay::{CircuitId, HEADER, Keys, circuit_of, open, seal_all};
 
 use super::{
     Shared,
     route::{Route, Routes, TunnelId},
     way::Way,
 };
+use crate::mtu;
 
 /// One end of a circuit through a relay, which forwards what goes in to whoever has the other end.
 ///
@@ -177,6 +178,17 @@ impl Shared {
         Circuit { id: tunnel, shared: Arc::downgrade(self) }
     }
 
+    /// The largest datagram that may go through a circuit, as far as can be seen from here.
+    pub(crate) fn largest_through(&self, tunnel: TunnelId) -> Option<u16> {
+        match self.circuits.get(tunnel)?.over(&self.routes)? {
+            Route::Udp { remote, .. } => {
+                let header = u16::try_from(HEADER).unwrap_or(u16::MAX);
+                Some(mtu::towards(remote).saturating_sub(header).max(mtu::LEAST))
+            }
+            Route::Tunnel(_) => None,
+        }
+    }
+
     /// No path leads through a circuit any more.
     fn close_circuit(&self, tunnel: TunnelId) {
         self.circuits.remove(tunnel);
@@ -194,9 +206,5 @@ impl Shared {
 }
 
 #[cfg(test)]
-impl Circuits {
-    pub(super) fn sizes(&self) -> (usize, usize) {
-        let table = self.read();
-        (table.by_tunnel.len(), table.by_number.len())
-    }
-}
+#[path = "circuits_tests.rs"]
+mod tests;

@@ -150,3 +150,7 @@ fn hears(shared: &Shared, end: &End, from: Route) {
         end.way.hears(address);
     }
 }
+
+#[cfg(test)]
+#[path = "frames_tests.rs"]
+mod tests;

@@ -3,7 +3,7 @@
 //! Any address can be bound once. A datagram arrives after the latency, unless it is lost; time is Tokio's, which a test may pause.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{HashMap, HashSet, VecDeque},
     fmt, io,
     net::{IpAddr, Ipv4Addr, SocketAddr},
     pin::Pin,
@@ -37,6 +37,8 @@ struct State {
     /// What loses and delays datagrams draws from here, so that one seed does the same to them.
     seed: u64,
     cut: bool,
+    /// Nothing goes to or comes from these.
+    isolated: HashSet<SocketAddr>,
     sent: u64,
     next_port: u16,
     sockets: HashMap<SocketAddr, Inbox>,
@@ -63,6 +65,7 @@ impl MemoryNetwork {
             jitter: Duration::ZERO,
             seed: 1,
             cut: false,
+            isolated: HashSet::new(),
             sent: 0,
             next_port: FIRST_FREE_PORT,
             sockets: HashMap::new(),
@@ -83,6 +86,11 @@ impl MemoryNetwork {
     /// Cuts the network, or heals it.
     pub fn cut(&self, cut: bool) {
         self.lock().cut = cut;
+    }
+
+    /// Cuts one address off for good: nothing goes to or comes from it any more.
+    pub fn isolate(&self, address: SocketAddr) {
+        self.lock().isolated.insert(address);
     }
 
     /// How many datagrams were sent on it so far, whatever became of them.
@@ -140,7 +148,8 @@ impl State {
 
     fn send(&mut self, from: SocketAddr, to: SocketAddr, bytes: &[u8]) {
         self.sent += 1;
-        if self.draw() % 1000 < self.lost || self.cut {
+        let is_isolated = self.isolated.contains(&from) || self.isolated.contains(&to);
+        if self.draw() % 1000 < self.lost || self.cut || is_isolated {
             return;
         }
         let jitter = u64::try_from(self.jitter.as_micros()).unwrap_or(u64::MAX);

@@ -30,8 +30,9 @@ pub(super) struct VirtualSender {
     framed: Vec<u8>,
     /// Waits for room in a spare socket, which has this number. Kept no longer: it would keep the socket open.
     waiting: Option<(usize, Pin<Box<dyn UdpSender>>)>,
-    /// How much of a transmission went out before the socket was full: the rest is asked for again.
+    /// How much of a transmission, to where and how long, went out before the socket was full: the rest is asked for again, unless whoever sends has given it up.
     done: usize,
+    under_way: Option<(SocketAddr, usize)>,
     /// What this link has sent so far, up to [`BURSTS_AFTER`].
     sent: usize,
 }
@@ -41,7 +42,23 @@ impl VirtualSender {
         let (routes, tunnels) = (Arc::clone(&shared.routes), Arc::clone(&shared.tunnels));
         let (spares, circuits) = (Arc::clone(&shared.spares), Arc::clone(&shared.circuits));
         let (framed, waiting) = (Vec::new(), None);
-        Self { senders, routes, tunnels, spares, circuits, framed, waiting, done: 0, sent: 0 }
+        Self {
+            senders,
+            routes,
+            tunnels,
+            spares,
+            circuits,
+            framed,
+            waiting,
+            done: 0,
+            under_way: None,
+            sent: 0,
+        }
+    }
+
+    fn most_segments(&self, socket: usize) -> usize {
+        let own = self.senders.get(socket).or(self.senders.first());
+        own.map_or(1, |sender| sender.max_transmit_segments().get())
     }
 
     /// Sends over one of our sockets. What goes over one that is no more is lost.
@@ -76,7 +93,9 @@ impl VirtualSender {
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<()>> {
         let segment = transmit.segment_size.unwrap_or(transmit.contents.len()).max(1);
-        let at_once = (MOST_AT_ONCE / segment).max(1) * segment;
+        // What is forwarded came in as large as the kernel receives, which may be more than it sends.
+        let segments = self.most_segments(socket).min(MOST_AT_ONCE / segment).max(1);
+        let at_once = segments * segment;
         while let Some(rest) = transmit.contents.get(self.done..).filter(|rest| !rest.is_empty()) {
             let contents = rest.get(..at_once).unwrap_or(rest);
             let real = Transmit {
@@ -89,7 +108,6 @@ impl VirtualSender {
             ready!(self.poll_socket(socket, &real, cx))?;
             self.done += contents.len();
         }
-        self.done = 0;
         self.sent = self.sent.saturating_add(transmit.contents.len());
         Poll::Ready(Ok(()))
     }
@@ -148,6 +166,27 @@ impl UdpSender for VirtualSender {
         transmit: &Transmit<'_>,
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<()>> {
+        let this = (transmit.destination, transmit.contents.len());
+        if self.under_way.replace(this) != Some(this) {
+            self.done = 0;
+        }
+        ready!(self.poll_route(transmit, cx))?;
+        (self.under_way, self.done) = (None, 0);
+        Poll::Ready(Ok(()))
+    }
+
+    fn max_transmit_segments(&self) -> NonZeroUsize {
+        if self.sent < BURSTS_AFTER {
+            return NonZeroUsize::MIN;
+        }
+        let least = self.senders.iter().map(|sender| sender.max_transmit_segments()).min();
+        least.unwrap_or(NonZeroUsize::MIN)
+    }
+}
+
+impl VirtualSender {
+    /// Sends wherever the address leads.
+    fn poll_route(&mut self, transmit: &Transmit<'_>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.routes.route(transmit.destination) {
             Some(Route::Udp { socket, remote }) => self.poll_batch(socket, remote, transmit, cx),
             Some(Route::Tunnel(tunnel)) => {
@@ -161,13 +200,5 @@ impl UdpSender for VirtualSender {
             // Whoever carried it is gone: lost, as on a wire that was cut.
             None => Poll::Ready(Ok(())),
         }
-    }
-
-    fn max_transmit_segments(&self) -> NonZeroUsize {
-        if self.sent < BURSTS_AFTER {
-            return NonZeroUsize::MIN;
-        }
-        let least = self.senders.iter().map(|sender| sender.max_transmit_segments()).min();
-        least.unwrap_or(NonZeroUsize::MIN)
     }
 }

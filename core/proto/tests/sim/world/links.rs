@@ -20,6 +20,24 @@ impl World {
         }
     }
 
+    /// What both have in common they have in one order, and they find each other there.
+    fn check_relays(&mut self, node: usize, peer: usize, session: &Session) {
+        let [ours, theirs] = [node, peer].map(|node| self.common(node, &session.id));
+        if self.relays_settled && ours != theirs {
+            self.fail(&format!("relays in common: {ours:?} here and {theirs:?} there"));
+        }
+        let expected = self.nodes[peer].expecting.get(&session.id);
+        for relay in ours.iter().flatten() {
+            assert_eq!(expected.map(|expected| expected.circuit(relay)), Some(session.circuit(relay)));
+        }
+    }
+
+    /// The relays in common in this session, as a node was told last.
+    pub fn common(&self, node: usize, session: &SessionId) -> Option<Vec<DeviceId>> {
+        let told = self.nodes[node].common.iter().rev().find(|(id, _)| id == session);
+        told.map(|(_, relays)| relays.clone())
+    }
+
     pub(super) fn dial(&mut self, node: usize, incarnation: u32, session: Session, deadline: Ms) {
         let engine = self.nodes[node].engine.as_ref();
         // Given up, or up already.
@@ -39,6 +57,7 @@ impl World {
         });
         if let Some(peer) = peer.filter(|_| !self.links_blocked) {
             let id = session.id;
+            self.check_relays(node, peer, &session);
             let account = self.nodes[peer].account;
             self.nodes[node].links.insert(id, account);
             self.nodes[peer].links.insert(id, own);

@@ -28,6 +28,8 @@ impl World {
         this.timer = None;
         self.log(node, "starts".into());
         self.drain(node);
+        let relays = self.nodes[node].relays.clone();
+        self.input(node, Input::Relays(relays));
         let address = format!("10.0.0.{}:4{:03}", node + 1, self.nodes[node].incarnation % 1000);
         let candidates = Candidates::new([Candidate {
             kind: CandidateKind::Host,
@@ -195,20 +197,25 @@ impl World {
                 let wait = 1 + self.below(self.bridges[bridge].weather.latency);
                 self.push(wait, Ev::Poll(node, incarnation, bridge));
             }
-            Output::Expect { session, reach, .. } => {
+            Output::Expect { session, reach, relays, .. } => {
                 self.check_session(node, &session);
+                self.nodes[node].common.push((session.id, relays));
                 self.nodes[node].heard.push((session.id, reach));
                 self.nodes[node].expecting.insert(session.id, session);
             }
-            Output::Dial { session, patience, reach, .. } => {
+            Output::Dial { session, patience, reach, relays, .. } => {
                 assert!(!reach.candidates.is_empty(), "seed {}: a dial without candidates", self.seed);
                 self.check_session(node, &session);
                 self.nodes[node].heard.push((session.id, reach));
+                self.nodes[node].common.push((session.id, relays));
                 let deadline = self.now + u64::try_from(patience.as_millis()).unwrap();
                 let wait = 50 + self.below(200);
                 self.push(wait, Ev::Dial(node, incarnation, session, deadline));
             }
-            Output::MoreCandidates { session, reach, .. } => self.nodes[node].heard.push((session, reach)),
+            Output::MoreCandidates { session, reach, relays, .. } => {
+                self.nodes[node].heard.push((session, reach));
+                self.nodes[node].common.push((session, relays));
+            }
             Output::Reflectors { session, reflectors } => self.nodes[node].named.push((session, reflectors)),
             Output::Forget(id) => {
                 self.nodes[node].expecting.remove(&id);
