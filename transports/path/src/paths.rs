@@ -56,7 +56,7 @@ pub struct Paths {
     hurry_until: Duration,
     /// When a path last answered that had been in doubt.
     revived: Option<Duration>,
-    /// Since when there has been no path at all: the last one led through what is gone.
+    /// There is no path at all, since the last one led through what is gone: since when that one was in doubt, or is gone.
     bare: Option<Duration>,
     actions: VecDeque<Action>,
     /// Bytes are moving, or somebody was about to send: cuts are looked for until then.
@@ -150,7 +150,7 @@ impl Paths {
             self.choose(now);
         }
         if self.open.is_empty() {
-            self.bare = Some(now);
+            self.bare = Some(open.live.waiting_since().unwrap_or(now));
         }
         self.look_soon(now);
     }

@@ -55,9 +55,20 @@ fn a_link_without_any_path_is_lost_too_and_looked_at_until_it_has_one() {
         assert_eq!(paths.lost_for(now), now - ms(2_000));
         now = paths.poll_timeout().unwrap();
     }
-    paths.opened(now, PathKey(1), Kind::Tcp, ms(1));
+    paths.opened(now, PathKey(1), Kind::Relayed, ms(1));
     paths.handle_timeout(now);
     assert_eq!(paths.lost_for(now), ms(0));
+    // Had it not answered before it was gone, that counts.
+    let began = now;
+    for sent in 1..100 {
+        now += ms(25);
+        paths.observe(now, PathKey(1), Sample { sent, received: 0, rtt: ms(1) });
+        paths.handle_timeout(now);
+    }
+    let lost = paths.lost_for(now);
+    assert!(lost >= ms(2_000) && lost <= now - began, "{lost:?}");
+    paths.closed(now, PathKey(1));
+    assert_eq!(paths.lost_for(now), lost);
 }
 
 #[test]

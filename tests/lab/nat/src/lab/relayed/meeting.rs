@@ -75,6 +75,9 @@ pub(super) fn patience(expected: Way) -> Duration {
     }
 }
 
+/// How long nodes have to learn anew what they are behind, once they are linked with the last one: they wait some seconds before they measure again, and ports in
+/// order go on with every link.
+const SETTLED: Duration = Duration::from_secs(4);
 /// After a link left the relay, until what is under way has arrived and the circuits are closed.
 const UNDER_WAY: Duration = Duration::from_secs(1);
 
@@ -89,7 +92,7 @@ impl Meeting {
             self.reach("Fay")?;
             knows_relay = [false; 2];
         }
-        thread::sleep(self.options.settle);
+        thread::sleep(SETTLED);
         self.ground.count_anew()?;
         self.meet_relayed(expected, knows_relay)
     }
