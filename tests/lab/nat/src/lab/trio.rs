@@ -36,7 +36,7 @@ pub(crate) enum Acquaintance {
 pub(crate) enum Helpers {
     /// So many relay.
     Relay(usize),
-    /// One lets friends leave records with her: she is the only place that both know.
+    /// One lets friends leave records with her, which both do; they have the folder too until they give it up.
     Meet,
 }
 
@@ -71,8 +71,6 @@ impl Abilities {
     }
 }
 
-/// Until friends have been told of a change.
-const TOLD: Duration = Duration::from_secs(1);
 /// Who helps, in this order.
 const RELAYS: [&str; 2] = ["Rita", "Rob"];
 
@@ -178,10 +176,7 @@ impl Trio {
             for person in &self.pair {
                 let add = ["bridge", "add", "friend", "--friend", RELAYS[0]];
                 person.run(nowhere, &add, Duration::ZERO)?.object()?;
-                person.run(nowhere, &["bridge", "remove", "dir"], Duration::ZERO)?.object()?;
             }
-            // Each tells the other over their link where it can be met now.
-            thread::sleep(TOLD);
         }
         Ok(())
     }

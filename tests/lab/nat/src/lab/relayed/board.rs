@@ -31,6 +31,8 @@ const PAIRS: [[Kind; 2]; 3] = [
     [Kind::Public, Kind::SymmetricRandom],
 ];
 const RUNS: usize = 5;
+/// Until friends have told each other of a change, and nodes have measured what is in front of them.
+const TOLD: Duration = Duration::from_secs(3);
 
 /// All runs of a pair.
 #[derive(Debug, Deserialize, Serialize)]
@@ -103,28 +105,52 @@ fn pair(kinds: [Kind; 2], options: Options, folder: &Path) -> BoardRuns {
         BoardRuns { board: true, dials, waits, tried: RUNS, linked_ms: Vec::new(), failures: Vec::new() };
     match Meeting::new(Layout::Homes(one, other), options, folder) {
         Err(failure) => runs.failures.push(failure.to_string()),
-        Ok(mut meeting) => {
-            for number in 0..RUNS {
-                match meeting.link_through_friend(number as u64) {
-                    Ok(ms) => runs.linked_ms.push(ms),
-                    Err(failure) => runs.failures.push(failure.to_string()),
+        Ok(mut meeting) => match meeting.leave_folder(folder) {
+            Err(failure) => runs.failures.push(failure.to_string()),
+            Ok(()) => {
+                for number in 0..RUNS {
+                    match meeting.link_through_friend(number as u64) {
+                        Ok(ms) => runs.linked_ms.push(ms),
+                        Err(failure) => runs.failures.push(failure.to_string()),
+                    }
                 }
             }
-        }
+        },
     }
     runs
 }
 
 impl Meeting {
-    /// From the wish to the link, on routers that have forgotten everything and with nodes that have just started, both linked with the friend.
+    /// Both learn where the friend is now, and tell each other that she is the only place where they can be met. Each has a folder of its own with who says how it is
+    /// seen.
+    fn leave_folder(&mut self, folder: &Path) -> Result<(), Failure> {
+        self.begin(0)?;
+        let ([ada, ben], [at, there]) = (&self.trio.pair, &self.ground.hosts);
+        if self.reach_public()? != [true; 2] {
+            return Err("the friend is not reached".into());
+        }
+        ada.run(&at.space, &["ping", "Ben", "--wait", "20s"], Duration::from_secs(20))?.object()?;
+        for (person, host) in [(ada, at), (ben, there)] {
+            person.run(&host.space, &["bridge", "remove", "dir"], Duration::ZERO)?.object()?;
+            let own = folder.join(format!("folder of {}", person.name));
+            std::fs::create_dir_all(&own)?;
+            let add = ["bridge", "add", "dir", "--path", &own.to_string_lossy(), "--name", person.name];
+            person.run(&host.space, &add, Duration::ZERO)?.object()?;
+            let Self { ground, trio, .. } = &*self;
+            trio.fay.run(&ground.friend.space, &add, Duration::ZERO)?.object()?;
+        }
+        thread::sleep(TOLD);
+        Ok(())
+    }
+
+    /// From the wish to the link, on routers that have forgotten everything and with nodes that have just started, both in touch with the friend.
     fn link_through_friend(&mut self, number: u64) -> Result<u64, Failure> {
         self.begin(number)?;
-        let reached = self.reach_public()?;
-        if reached != [true; 2] {
-            return Err(format!("the friend is not reached: {reached:?}").into());
-        }
-        thread::sleep(self.options.settle * 2);
-        let ([ada, _], [at, _]) = (&self.trio.pair, &self.ground.hosts);
+        let ([ada, ben], [at, there]) = (&self.trio.pair, &self.ground.hosts);
+        in_touch(ada, &at.space)?;
+        in_touch(ben, &there.space)?;
+        self.reach("Fay")?;
+        thread::sleep(TOLD);
         let starting = starting(ada, &at.space)?;
         drop(ada.news());
         let began = Instant::now();
@@ -143,13 +169,24 @@ impl Meeting {
     }
 }
 
-/// What a command takes to start and to be told the node's answer: a ping over a link that is up, less the ping itself.
+/// Waits until the bridge over the friend works.
+fn in_touch(person: &Person, at: &Space) -> Result<(), Failure> {
+    let until = Instant::now() + Duration::from_secs(20);
+    while Instant::now() < until {
+        let bridges = person.run(at, &["bridge", "list"], Duration::ZERO)?.objects;
+        if bridges.iter().any(|bridge| bridge["kind"] == "friend" && bridge["healthy"] == true) {
+            return Ok(());
+        }
+        thread::sleep(Duration::from_millis(100));
+    }
+    Err(format!("the bridge of {} over the friend does not work", person.name).into())
+}
+
+/// What a command takes to start and to be told the node's answer.
 fn starting(person: &Person, at: &Space) -> Result<Duration, Failure> {
     let began = Instant::now();
-    let pong = person.run(at, &["ping", "Rita"], Duration::from_secs(5))?.object()?;
-    let took = began.elapsed();
-    let rtt = pong["rtt_ms"].as_f64().ok_or("a pong has its time")?;
-    Ok(took.saturating_sub(Duration::from_secs_f64(rtt / 1000.0)))
+    person.run(at, &["status"], Duration::ZERO)?.object()?;
+    Ok(began.elapsed())
 }
 
 pub(super) fn table(boards: &[BoardRuns]) -> String {
