@@ -105,7 +105,7 @@ fn pair(kinds: [Kind; 2], options: Options, folder: &Path) -> BoardRuns {
         BoardRuns { board: true, dials, waits, tried: RUNS, linked_ms: Vec::new(), failures: Vec::new() };
     match Meeting::new(Layout::Homes(one, other), options, folder) {
         Err(failure) => runs.failures.push(failure.to_string()),
-        Ok(mut meeting) => match meeting.leave_folder(folder) {
+        Ok(mut meeting) => match meeting.leave_folder() {
             Err(failure) => runs.failures.push(failure.to_string()),
             Ok(()) => {
                 for number in 0..RUNS {
@@ -121,9 +121,8 @@ fn pair(kinds: [Kind; 2], options: Options, folder: &Path) -> BoardRuns {
 }
 
 impl Meeting {
-    /// Both learn where the friend is now, and tell each other that she is the only place where they can be met. Each has a folder of its own with who says how it is
-    /// seen.
-    fn leave_folder(&mut self, folder: &Path) -> Result<(), Failure> {
+    /// Both learn where the friend is now, and tell each other that she is the only place where they can be met.
+    fn leave_folder(&mut self) -> Result<(), Failure> {
         self.begin(0)?;
         let ([ada, ben], [at, there]) = (&self.trio.pair, &self.ground.hosts);
         if self.reach_public()? != [true; 2] {
@@ -132,12 +131,6 @@ impl Meeting {
         ada.run(&at.space, &["ping", "Ben", "--wait", "20s"], Duration::from_secs(20))?.object()?;
         for (person, host) in [(ada, at), (ben, there)] {
             person.run(&host.space, &["bridge", "remove", "dir"], Duration::ZERO)?.object()?;
-            let own = folder.join(format!("folder of {}", person.name));
-            std::fs::create_dir_all(&own)?;
-            let add = ["bridge", "add", "dir", "--path", &own.to_string_lossy(), "--name", person.name];
-            person.run(&host.space, &add, Duration::ZERO)?.object()?;
-            let Self { ground, trio, .. } = &*self;
-            trio.fay.run(&ground.friend.space, &add, Duration::ZERO)?.object()?;
         }
         thread::sleep(TOLD);
         Ok(())
@@ -149,7 +142,6 @@ impl Meeting {
         let ([ada, ben], [at, there]) = (&self.trio.pair, &self.ground.hosts);
         in_touch(ada, &at.space)?;
         in_touch(ben, &there.space)?;
-        self.reach("Fay")?;
         thread::sleep(TOLD);
         let starting = starting(ada, &at.space)?;
         drop(ada.news());
