@@ -6,6 +6,7 @@
 mod accept;
 mod bridge;
 mod demo;
+mod doctor;
 mod exit;
 mod explain;
 mod friend;
@@ -13,6 +14,7 @@ mod friends;
 mod id;
 mod inbox;
 mod init;
+mod introduce;
 mod invite;
 mod log;
 mod output;
@@ -20,6 +22,8 @@ mod ping;
 mod places;
 mod reach;
 mod relay;
+mod request;
+mod requests;
 mod send;
 mod session;
 mod signals;
@@ -123,12 +127,17 @@ enum Command {
     Friends(friends::Friends),
     #[command(subcommand)]
     Friend(friend::Friend),
+    Introduce(introduce::Introduce),
+    Requests(requests::Requests),
+    #[command(subcommand)]
+    Request(request::Request),
     Ping(ping::Ping),
     Send(send::Send),
     Inbox(inbox::Inbox),
     Status(status::Status),
     Explain(explain::Explain),
     Relay(relay::Relay),
+    Doctor(doctor::Doctor),
     Demo(demo::Demo),
 }
 
@@ -143,12 +152,16 @@ async fn run(cli: Cli) -> Outcome {
         Command::Accept(command) => command.run(&context).await,
         Command::Friends(command) => command.run(&context).await,
         Command::Friend(command) => command.run(&context).await,
+        Command::Introduce(command) => command.run(&context).await,
+        Command::Requests(command) => command.run(&context).await,
+        Command::Request(command) => command.run(&context).await,
         Command::Ping(command) => command.run(&context).await,
         Command::Send(command) => command.run(&context).await,
         Command::Inbox(command) => command.run(&context).await,
         Command::Status(command) => command.run(&context).await,
         Command::Explain(command) => command.run(&context).await,
         Command::Relay(command) => command.run(&context).await,
+        Command::Doctor(command) => command.run(&context).await,
         Command::Demo(command) => command.run(&context).await,
     }
 }

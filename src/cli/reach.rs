@@ -30,7 +30,7 @@ fn is_known_outside(address: &AddressView) -> bool {
     by_others || address.kind != AddressKind::Host
 }
 
-fn address(view: &AddressView) -> String {
+pub(super) fn address(view: &AddressView) -> String {
     let how = match view.kind {
         AddressKind::Host => "an address of this machine",
         AddressKind::Mapped => "the router lets others in there",

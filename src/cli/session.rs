@@ -147,6 +147,14 @@ pub(super) fn friend_path(friend: &str, what: &str) -> String {
     path
 }
 
+/// The path of a request's own page in the API.
+pub(super) fn request_path(id: &str, what: &str) -> String {
+    let mut path = String::from("/v1/requests/");
+    push_encoded(&mut path, id);
+    path.push_str(what);
+    path
+}
+
 /// The path of a bridge's own page in the API.
 pub(super) fn bridge_path(bridge: &str) -> String {
     let mut path = String::from("/v1/bridges/");

@@ -12,6 +12,7 @@ use wayside::{Home, Node};
 use super::Context;
 use super::exit::{Exit, Failure, Outcome};
 use super::friends::way;
+use super::introduce::state_word;
 use super::output::one_line;
 use super::signals::Signals;
 use super::status::bridge_line;
@@ -147,6 +148,12 @@ fn in_words(event: &NodeEvent) -> String {
         }
         NodeEvent::MessageReceived { from, .. } => format!("a message from {}", one_line(from)),
         NodeEvent::MessageDelivered { to, .. } => format!("a message reached {}", one_line(to)),
+        NodeEvent::Request { text, .. } => {
+            format!("{}: `wayside requests` shows it", one_line(text))
+        }
+        NodeEvent::Introduction { friends, state, .. } => {
+            format!("your introduction of {}: {}", list(friends), state_word(*state))
+        }
         NodeEvent::Warning { what } => one_line(what),
         NodeEvent::Missed { count } => format!("{count} events came and went too fast to be shown"),
         NodeEvent::Stopping => "Ended.".to_owned(),

@@ -63,9 +63,9 @@ fn meet_and_talk(sharing: Sharing) {
     let pongs = pongs.ok().objects();
     assert_eq!(pongs.len(), 2);
     for pong in &pongs {
-        assert_eq!(keys(pong), ["path", "remote", "rtt_ms", "transport", "via"]);
+        assert_eq!(keys(pong), ["path", "relay", "remote", "rtt_ms", "transport"]);
         assert!(pong["rtt_ms"].as_f64().is_some_and(|rtt| (0.0..1000.0).contains(&rtt)), "{pong}");
-        assert_eq!((pong["path"].as_str(), pong["via"].is_null()), (Some("direct"), true), "{pong}");
+        assert_eq!((pong["path"].as_str(), pong["relay"].is_null()), (Some("direct"), true), "{pong}");
     }
 
     let friend = ben.run(&["friends"]).object();

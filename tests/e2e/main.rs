@@ -13,7 +13,9 @@
 mod clocks;
 mod contract;
 mod crashes;
+mod doctor;
 mod homes;
+mod introductions;
 mod invites;
 mod places;
 mod scripts;

@@ -82,6 +82,9 @@ for i, v in enumerate(check.vectors("identity")):
         seed("card_signed", f"vector-{i}", body)
         seed("point", f"vector-{i}", cbor(check.whole(body)[3][0]))
     seed("account_text", f"vector-{i}", v["account_text"].encode())
+    shown = cbor([check.whole(card)[0], []])
+    if len(shown) <= 4096:
+        seed("introduction", f"proposal-{i}", cbor([0, [bytes(16), shown, "two words", 604_800]]))
 
 for i, v in enumerate(check.vectors("invite")):
     seed("invite_text", f"vector-{i}", v["link"].encode())
@@ -100,6 +103,12 @@ for v in check.vectors("noise"):
     kind = "contact" if v["pattern"] == "IKpsk0" else "meeting"
     for n in (1, 2):
         seed(f"noise_{kind}_{n}", "vector", bytes.fromhex(v[f"message{n}"]))
+
+places = ["dir:/srv/shared", "matrix:#room:example.org"]
+seed("introduction", "consent", cbor([1, [bytes(16), places]]))
+seed("introduction", "agreed", cbor([2, [bytes(16), bytes(16), places, True]]))
+seed("introduction", "invite", cbor([3, [bytes(16), bytes(16), bytes(300)]]))
+seed("introduction", "many-places", cbor([1, [bytes(16), places * 5]]))
 
 seed("pair_secret", "plain", cbor([20_717, bytes(32)]))
 seed("pair_secret", "last", cbor([(1 << 32) - 1, bytes(32)]))

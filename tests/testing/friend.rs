@@ -41,7 +41,7 @@ impl Circle {
                 .clock(clock)
                 .seed([number; 32])
                 .network(Network::Memory(network.clone()))
-                .listen(vec![format!("udp://10.0.0.{number}:4040")])
+                .listen(vec![format!("udp://5.0.0.{number}:4040")])
         };
         for (name, number) in [("ann", 1), ("bob", 2), ("rita", 3)] {
             Home::init_seeded(&folder.path().join(name), name, &[number; 32]).unwrap();
@@ -102,14 +102,15 @@ async fn bridge(node: &Node) -> BridgeView {
     node.bridges().await.unwrap().into_iter().find(|bridge| bridge.kind == "friend").unwrap()
 }
 
-/// Ann's word goes to Bob through Rita and his to her: four legs. Then she asks him directly and he answers, and so does the handshake: two and two.
+/// Ann's word goes to Bob through Rita and his to her: four legs. Then her first datagram goes to him directly, along with her
+/// question, and his comes back: two.
 /// Nothing else waits for anything.
 #[tokio::test(start_paused = true)]
 async fn meeting_through_a_friend_takes_as_long_as_the_legs_do() {
     let circle = Circle::new().await;
     let befriended = circle.befriend().await;
     // Bob's join, Ann's welcome, and the same direct part.
-    assert!((8 * LEG..=8 * LEG + SLACK).contains(&befriended), "becoming friends took {befriended:?}");
+    assert!((6 * LEG..=6 * LEG + SLACK).contains(&befriended), "becoming friends took {befriended:?}");
     for _ in 0..3 {
         circle.part().await;
         let wanted = Instant::now();
@@ -118,11 +119,8 @@ async fn meeting_through_a_friend_takes_as_long_as_the_legs_do() {
         let steps = circle.ann.explain("bob").await.unwrap().steps;
         let at = |word: &str| steps.iter().rfind(|step| step.kind == word).unwrap().ms;
         let through_rita = Duration::from_millis(at("answer-read") - at("offered"));
-        println!(
-            "legs of {LEG:?}: befriended in {befriended:?}, met in {took:?}, of which at Rita's {through_rita:?}"
-        );
         assert!((4 * LEG..=4 * LEG + SLACK / 5).contains(&through_rita), "{through_rita:?}, {steps:?}");
-        assert!((8 * LEG..=8 * LEG + SLACK).contains(&took), "{took:?}, {steps:?}");
+        assert!((6 * LEG..=6 * LEG + SLACK).contains(&took), "{took:?}, {steps:?}");
     }
 }
 
@@ -170,8 +168,7 @@ async fn who_has_no_link_with_her_comes_as_a_guest() {
     let wanted = Instant::now();
     timeout(PATIENCE, circle.ann.connect("bob")).await.unwrap().unwrap();
     let took = wanted.elapsed();
-    println!("as guests: met in {took:?}");
-    assert!((8 * LEG..=8 * LEG + SLACK).contains(&took), "{took:?}");
+    assert!((6 * LEG..=6 * LEG + SLACK).contains(&took), "{took:?}");
     // What she takes back ends that too.
     let change = ChangeFriend { deny: vec!["meet".into()], ..ChangeFriend::default() };
     circle.rita.change_friend("bob", change).await.unwrap();

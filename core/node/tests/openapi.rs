@@ -48,7 +48,7 @@ async fn every_operation_is_routed() {
     let unrouted = ask(&ann, "get", "/v1/nothing").await;
     assert_eq!(unrouted.0, 404);
     for (method, path) in Document::read().operations() {
-        let path = path.replace("{friend}", "nobody").replace("{name}", "nothing");
+        let path = path.replace("{friend}", "nobody").replace("{name}", "nothing").replace("{id}", "0123");
         if path == "/v1/events" {
             continue; // goes on for ever; it is read below
         }
@@ -86,6 +86,7 @@ async fn answers_are_as_the_document_says() {
     checked.request("post", "/v1/friends/{friend}/ping", &ping);
     let mut pongs = bob.api().post_lines("/v1/friends/Anna/ping", &ping).await.unwrap();
     checked.line("post", "/v1/friends/{friend}/ping", &mut pongs).await;
+    checked.doctor(&bob, &Examine { friend: Some("Anna".into()), wait_ms: 5_000 }).await;
     checked.get(&bob, "/v1/friends", "/v1/friends").await;
     checked.get(&bob, "/v1/friends/{friend}", "/v1/friends/Anna").await;
     checked.get(&bob, "/v1/friends/{friend}/explain", "/v1/friends/Anna/explain").await;
@@ -108,6 +109,7 @@ async fn answers_are_as_the_document_says() {
         checked.line("get", "/v1/events", &mut events).await;
     }
     checked.get(&bob, "/v1/status", "/v1/status").await;
+    introductions(&mut checked, &service, &ann, &bob).await;
     let change = ChangeFriend { blocked: Some(true), allow: vec!["relay".into()], ..ChangeFriend::default() };
     checked.request("patch", "/v1/friends/{friend}", &change);
     let blocked: Value = bob.api().patch("/v1/friends/Anna", &change).await.unwrap();
@@ -127,6 +129,38 @@ async fn answers_are_as_the_document_says() {
     assert_eq!(status, 404);
     checked.document.check_error(&serde_json::from_str(&error).unwrap());
     assert_eq!(checked.seen, checked.document.operations(), "some operation was not tried");
+}
+
+/// Ann introduces Bob and Carl to each other: Bob accepts, and Carl refuses.
+async fn introductions(
+    checked: &mut Checked,
+    service: &wayside_bridge::MemoryService,
+    ann: &Person,
+    bob: &Person,
+) {
+    let carl = Person::new("carl", service).await;
+    carl.accept(&ann.invite().await).await.unwrap();
+    carl.ping("ann").await.unwrap();
+    let mut events = bob.api().get_lines("/v1/events").await.unwrap();
+    let introduce = Introduce { friend: "bob".into(), to: "carl".into(), note: Some("both sing".into()) };
+    checked.post(ann, "/v1/introductions", &introduce).await;
+    while checked.line("get", "/v1/events", &mut events).await["event"] != "request" {}
+    until("carl is asked", || async {
+        !carl.api().get::<Vec<Value>>("/v1/requests").await.unwrap().is_empty()
+    })
+    .await;
+    checked.get(bob, "/v1/requests", "/v1/requests").await;
+    let accept = AcceptRequest { name: Some("Charles".into()) };
+    checked.request("post", "/v1/requests/{id}/accept", &accept);
+    let asked: Vec<RequestView> = bob.api().get("/v1/requests").await.unwrap();
+    let path = format!("/v1/requests/{}/accept", &asked[0].id[..8]);
+    let accepted: Value = bob.api().post(&path, &accept).await.unwrap();
+    assert_eq!((&accepted["state"], &accepted["kind"]), (&json!("accepted"), &json!("introduction")));
+    checked.answer("post", "/v1/requests/{id}/accept", &accepted);
+    let asked: Vec<RequestView> = carl.api().get("/v1/requests").await.unwrap();
+    let refused: Value = carl.api().post(&format!("/v1/requests/{}/refuse", asked[0].id), &()).await.unwrap();
+    checked.answer("post", "/v1/requests/{id}/refuse", &refused);
+    checked.get(ann, "/v1/introductions", "/v1/introductions").await;
 }
 
 /// Looks at requests and answers, and remembers of which operations.
@@ -155,6 +189,18 @@ impl Checked {
         let answer: Value = person.api().post(path, body).await.unwrap();
         self.answer("post", path, &answer);
         answer
+    }
+
+    /// All lines, of which the last one is the report.
+    async fn doctor(&mut self, person: &Person, examine: &Examine) {
+        self.request("post", "/v1/doctor", examine);
+        let mut lines = person.api().post_lines("/v1/doctor", examine).await.unwrap();
+        let mut last = Value::Null;
+        while let Some(line) = lines.next::<Value>().await.unwrap() {
+            self.answer("post", "/v1/doctor", &line);
+            last = line;
+        }
+        assert_eq!(last["figures"]["friends"][0]["link"], "up", "{last}");
     }
 
     async fn line(&mut self, method: &str, path: &str, lines: &mut Lines) -> Value {

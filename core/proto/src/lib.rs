@@ -4,6 +4,7 @@ mod codec;
 pub mod crypto;
 pub mod engine;
 pub mod identity;
+pub mod introduction;
 pub mod invite;
 pub mod meet;
 pub mod message;

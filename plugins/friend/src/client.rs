@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures::future::{Either, select};
 use tokio::sync::Mutex;
-use wayside_bridge::BridgeContext;
+use wayside_bridge::{BridgeContext, BridgeError, ErrorKind, Monotonic};
 
 use crate::carrier::Carrier;
 use crate::connection::{Connection, Ending, Exchange};
@@ -19,7 +19,14 @@ pub(crate) struct Client {
     carrier: Arc<dyn Carrier>,
     context: BridgeContext,
     name: String,
-    open: Mutex<Option<Arc<Connection>>>,
+    open: Mutex<Open>,
+}
+
+/// The stream, and how opening one went last.
+#[derive(Debug, Default)]
+struct Open {
+    connection: Option<Arc<Connection>>,
+    failed: Option<(Monotonic, ErrorKind, String)>,
 }
 
 /// What a watch found.
@@ -95,14 +102,23 @@ impl Client {
     }
 
     async fn connection(&self) -> Result<Arc<Connection>, FriendError> {
+        let clock = &self.context.clock;
+        let asked = clock.monotonic();
         let mut open = self.open.lock().await;
-        if let Some(connection) = open.as_ref().filter(|connection| !connection.has_ended()) {
+        if let Some(connection) = open.connection.as_ref().filter(|connection| !connection.has_ended()) {
             return Ok(Arc::clone(connection));
         }
-        *open = None;
-        let channel = self.carrier.open().await.map_err(FriendError::Carrier)?;
+        open.connection = None;
+        // Who waited for another's try does not wait for one more.
+        if let Some((_, kind, why)) = open.failed.as_ref().filter(|(at, ..)| *at > asked) {
+            return Err(FriendError::Carrier(BridgeError::new(*kind, why.clone())));
+        }
+        let channel = self.carrier.open().await.map_err(|error| {
+            open.failed = Some((clock.monotonic(), error.kind(), error.message().to_owned()));
+            FriendError::Carrier(error)
+        })?;
         let connection = Arc::new(Connection::start(channel, &*self.context.spawner));
-        *open = Some(Arc::clone(&connection));
+        open.connection = Some(Arc::clone(&connection));
         Ok(connection)
     }
 

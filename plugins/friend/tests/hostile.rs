@@ -222,6 +222,45 @@ async fn a_stream_that_is_lost_is_opened_again_and_misses_nothing() {
     ann.publish(&record(7, b"x")).await.unwrap();
 }
 
+/// However many ask at once while there is no way to her, one of them waits and the others with it.
+#[tokio::test(start_paused = true)]
+async fn many_who_ask_in_vain_wait_once() {
+    #[derive(Debug)]
+    struct Away;
+
+    #[async_trait]
+    impl Carriers for Away {
+        async fn carrier(&self, _: &str) -> Result<Arc<dyn Carrier>, BridgeError> {
+            Ok(Arc::new(Self))
+        }
+    }
+
+    #[async_trait]
+    impl Carrier for Away {
+        fn account(&self) -> String {
+            "a".to_owned()
+        }
+
+        fn name(&self) -> String {
+            "rita".to_owned()
+        }
+
+        async fn open(&self) -> Result<Channel, BridgeError> {
+            tokio::time::sleep(Duration::from_secs(3)).await;
+            Err(BridgeError::new(ErrorKind::Unreachable, "no link with rita"))
+        }
+    }
+
+    let options = BridgeOptions::from_iter([("friend", "rita")]);
+    let context = context(&TestClock::new(), 1, None);
+    let bridge = FriendKind::over(Arc::new(Away)).open(&options, context).await.unwrap();
+    let began = tokio::time::Instant::now();
+    for error in futures::future::join_all((0..20).map(|_| bridge.probe())).await {
+        assert_eq!(error.unwrap_err().message(), "no link with rita");
+    }
+    assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
+}
+
 /// A Rita who says whatever she likes.
 #[derive(Debug)]
 struct Lying(fn(Ask) -> Vec<Answer>);

@@ -8,6 +8,7 @@ use wayside_proto::crypto::keys::{AccountId, AccountKey, DeviceKeys, NoiseKey};
 use wayside_proto::crypto::noise::{Handshake, Pattern};
 use wayside_proto::crypto::{Secret, envelope, sha256};
 use wayside_proto::identity::{Card, DeviceEntry, Roster, Signed, Status};
+use wayside_proto::introduction::Message;
 use wayside_proto::invite::Invite;
 use wayside_proto::meet::pair::PairSecret;
 use wayside_proto::message::{Answer, Join, Offer, Payload, Update, Welcome};
@@ -27,6 +28,7 @@ pub const ALL: &[(&str, Target)] = &[
     ("card", card),
     ("card_signed", card_signed),
     ("envelope", envelope),
+    ("introduction", introduction),
     ("invite_body", invite_body),
     ("invite_text", invite_text),
     ("join", payload::<Join>),
@@ -61,6 +63,15 @@ pub fn run(name: &str, data: &[u8]) -> bool {
     let (_, target) =
         ALL.iter().find(|(known, _)| *known == name).unwrap_or_else(|| panic!("no target {name}"));
     target(data)
+}
+
+fn introduction(data: &[u8]) -> bool {
+    if let Ok(message) = Message::from_bytes(data) {
+        assert!(data.len() <= Message::MAX);
+        again(&message);
+        return true;
+    }
+    false
 }
 
 fn invite_text(data: &[u8]) -> bool {

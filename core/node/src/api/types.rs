@@ -9,6 +9,10 @@ use serde::{Deserialize, Serialize};
 use wayside_bridge::Entropy;
 
 use crate::clock::SystemEntropy;
+pub use crate::doctor::{
+    BridgeFigure, ExaminationLine, Examine, Family, Figures, FilteringKind, Finding, FriendFigure, Ipv6Kind,
+    Known, PeerNetwork, Reachable, Report, Topic, Verdict, Way,
+};
 
 /// A moment, RFC 3339.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -353,6 +357,135 @@ impl fmt::Debug for InboxView {
 pub struct MarkRead {
     /// The messages' ids.
     pub ids: Vec<String>,
+}
+
+/// `POST /v1/introductions`: a friend is introduced to another.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Introduce {
+    /// The one.
+    pub friend: String,
+    /// The other.
+    pub to: String,
+    /// A few words for both: 1 to [`Introduce::MAX_NOTE`] bytes, line ends but no other characters that are not seen.
+    pub note: Option<String>,
+}
+
+impl Introduce {
+    /// The longest note, in bytes.
+    pub const MAX_NOTE: usize = wayside_proto::introduction::Note::MAX;
+}
+
+/// An introduction that we made: an element of `GET /v1/introductions`, the answer to [`Introduce`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IntroductionView {
+    /// Its name: 32 hexadecimal digits.
+    pub id: String,
+    /// The two, in the order in which they were named.
+    pub friends: Vec<IntroducedView>,
+    /// What was said of it.
+    pub note: Option<String>,
+    /// How far it has got.
+    pub state: IntroductionState,
+    /// When it was made.
+    pub made: Time,
+    /// When it ends, whatever has come of it.
+    pub expires: Time,
+}
+
+/// One of the two.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IntroducedView {
+    /// What the friend is called here.
+    pub name: String,
+    /// The account.
+    pub account: String,
+    /// What it has said.
+    pub answer: IntroducedAnswer,
+}
+
+/// What somebody who is introduced has said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum IntroducedAnswer {
+    /// It was not reached yet.
+    Unasked,
+    /// It has the request and has not consented. Nobody is told of a refusal.
+    Asked,
+    /// It consents.
+    Consented,
+}
+
+/// How far an introduction has got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum IntroductionState {
+    /// Not both have consented.
+    Open,
+    /// Both have, and an invite from one to the other is awaited.
+    Agreed,
+    /// The invite was passed on: what follows is between the two.
+    Passed,
+}
+
+/// Something that is asked of us: an element of `GET /v1/requests`, the answer of `POST /v1/requests/{id}/accept`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RequestView {
+    /// Its name: 32 hexadecimal digits.
+    pub id: String,
+    /// What is asked, in a sentence, and on whose word.
+    pub text: String,
+    /// How far it has got.
+    pub state: RequestState,
+    /// What is to be done about it, or why it does not go on, where there is something to say.
+    pub hint: Option<String>,
+    /// When it came.
+    pub received: Time,
+    /// When it ends by itself.
+    pub expires: Time,
+    /// What it is.
+    #[serde(flatten)]
+    pub what: RequestKind,
+}
+
+/// What is asked. Later versions may know of more.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum RequestKind {
+    /// A friend introduces somebody.
+    Introduction {
+        /// Who introduces: what the friend is called here.
+        by: String,
+        /// Its account.
+        by_account: String,
+        /// What the card of the one who is introduced says.
+        name: String,
+        /// Its account.
+        account: String,
+        /// What the friend says of it.
+        note: Option<String>,
+    },
+}
+
+/// How far a request has got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RequestState {
+    /// It waits for an answer.
+    Asked,
+    /// It was accepted here, and the other side has not said anything.
+    Accepted,
+    /// Both sides have accepted: they are meeting.
+    Meeting,
+    /// It was refused here: it is not listed any more.
+    Refused,
+}
+
+/// `POST /v1/requests/{id}/accept`
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AcceptRequest {
+    /// What to call the new friend.
+    pub name: Option<String>,
 }
 
 /// `GET /v1/status`
@@ -764,6 +897,24 @@ pub enum NodeEvent {
         id: String,
         /// To whom.
         to: String,
+    },
+    /// Somebody asks something: it is listed by `GET /v1/requests`.
+    Request {
+        /// Its name.
+        id: String,
+        /// What it is: `introduction`.
+        kind: String,
+        /// What is asked, in a sentence.
+        text: String,
+    },
+    /// An introduction of ours has got further.
+    Introduction {
+        /// Its name.
+        id: String,
+        /// The two.
+        friends: Vec<String>,
+        /// How far.
+        state: IntroductionState,
     },
     /// The clock is wrong, or something else that a person should know.
     Warning {

@@ -19,12 +19,18 @@ pub(crate) const fn refusal(why: Refusal) -> &'static str {
     }
 }
 
+/// An invite led to somebody else than the one whom it was to lead to.
+pub(crate) const ANOTHER: &str =
+    "the invite leads to somebody else than the one who was introduced: nothing came of it";
+
 /// Somebody came too late with an invite of ours.
 pub(crate) const fn join_refused(why: Refusal) -> &'static str {
     match why {
         Refusal::Used => "somebody came with an invite that another had used already, and was refused",
         Refusal::Expired => "somebody came with an invite that had expired, and was refused",
-        Refusal::Unwelcome => "somebody who is blocked came with an invite, and was refused",
+        Refusal::Unwelcome => {
+            "somebody whom it is not for, or who is blocked, came with an invite, and was refused"
+        }
     }
 }
 

@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use wayside_bridge::Registry;
+use wayside_bridge::{Registry, SharedBridge};
 use wayside_proto::UnixMillis;
 use wayside_proto::engine::{BridgeName, Input, PublicationId, Space};
 use wayside_proto::meet::slot::SlotId;
@@ -91,6 +91,9 @@ impl Reporter {
     }
 }
 
+/// A bridge, once it is open.
+type Opened = Arc<Mutex<Option<SharedBridge>>>;
+
 /// A configured bridge as others see it.
 #[derive(Debug)]
 pub(crate) struct BridgeHandle {
@@ -100,6 +103,7 @@ pub(crate) struct BridgeHandle {
     status: Arc<Mutex<BridgeView>>,
     /// Has it tried again now, where it does not work.
     again: Arc<Notify>,
+    opened: Opened,
     cancel: CancellationToken,
 }
 
@@ -111,14 +115,20 @@ impl BridgeHandle {
         let (slots, wanted) = watch::channel(Slots::new());
         let status = Arc::new(Mutex::new(profile::not_yet_tried(&config)));
         let cancel = CancellationToken::new();
-        let again = Arc::new(Notify::new());
-        let runner =
-            runner::Runner::new(run, config, environment.clone(), Arc::clone(&status), Arc::clone(&again));
+        let (again, opened) = (Arc::new(Notify::new()), Opened::default());
+        let runner = runner::Runner::new(
+            run,
+            config,
+            environment.clone(),
+            Arc::clone(&status),
+            Arc::clone(&again),
+            Arc::clone(&opened),
+        );
         let stop = cancel.clone();
         environment.tasks.spawn(async move {
             stop.run_until_cancelled(runner.run(job_queue, wanted)).await;
         });
-        Self { run, jobs, slots, status, again, cancel }
+        Self { run, jobs, slots, status, again, opened, cancel }
     }
 
     /// Which run of the bridge this is.
@@ -147,6 +157,11 @@ impl BridgeHandle {
     /// How it is.
     pub(crate) fn view(&self) -> BridgeView {
         self.status.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The bridge itself, where it could be opened, for whoever wants to try it.
+    pub(crate) fn opened(&self) -> Option<SharedBridge> {
+        self.opened.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 

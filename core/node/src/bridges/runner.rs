@@ -17,7 +17,7 @@ use wayside_proto::engine::{BridgeName, Input};
 
 use super::jobs::{self, Job};
 use super::watcher::Watcher;
-use super::{BridgeEnvironment, Reporter, Slots, What, profile};
+use super::{BridgeEnvironment, Opened, Reporter, Slots, What, profile};
 use crate::api::types::{BridgeView, Time};
 use crate::clock::{self, SystemEntropy};
 use crate::home::{self, BridgeConfig};
@@ -39,6 +39,7 @@ pub(super) struct Runner {
     environment: BridgeEnvironment,
     status: Arc<Mutex<BridgeView>>,
     again: Arc<Notify>,
+    opened: Opened,
 }
 
 impl Runner {
@@ -48,10 +49,11 @@ impl Runner {
         environment: BridgeEnvironment,
         status: Arc<Mutex<BridgeView>>,
         again: Arc<Notify>,
+        opened: Opened,
     ) -> Self {
         let bridge = BridgeName(config.name.clone());
         let reporter = Reporter { bridge, run, reports: environment.found.clone() };
-        Self { reporter, config, environment, status, again }
+        Self { reporter, config, environment, status, again, opened }
     }
 
     /// Runs until it is cancelled.
@@ -87,6 +89,7 @@ impl Runner {
             self.refuse_jobs_for(wait, &mut jobs, error.message()).await;
             if error.retry() == Retry::Never {
                 bridge = None; // opens it anew, with whatever has changed
+                self.show(None);
             }
         }
     }
@@ -105,6 +108,7 @@ impl Runner {
             Some(bridge) => SharedBridge::clone(bridge),
             None => tokio::time::timeout(PATIENCE, self.open()).await.map_err(slow)??,
         };
+        self.show(Some(&bridge));
         let probe = tokio::time::timeout(PATIENCE, bridge.probe()).await.map_err(slow)??;
         *opened = Some(SharedBridge::clone(&bridge));
         Ok((bridge, probe))
@@ -191,6 +195,11 @@ impl Runner {
                 () = self.again.notified() => return,
             }
         }
+    }
+
+    /// Has others try it, or nobody.
+    fn show(&self, bridge: Option<&SharedBridge>) {
+        *self.opened.lock().unwrap_or_else(PoisonError::into_inner) = bridge.cloned();
     }
 
     fn change(&self, change: impl FnOnce(&mut BridgeView)) {

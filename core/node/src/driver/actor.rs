@@ -7,6 +7,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use wayside_bridge::SharedBridge;
 use wayside_noise::{Endpoint, Link};
 use wayside_proto::Now;
 use wayside_proto::crypto::keys::AccountId;
@@ -17,6 +18,7 @@ use super::{Answer, Driver, News, Work};
 use crate::api::types::{BridgeView, NodeEvent};
 use crate::bridges::{BridgeEnvironment, BridgeHandle, Report, What};
 use crate::home::BridgeConfig;
+use crate::introductions::Introductions;
 use crate::links::Protocols;
 use crate::relays::hello::GuestProtocols;
 
@@ -34,6 +36,7 @@ pub(crate) struct Parts {
     pub(crate) bridges: BridgeEnvironment,
     pub(crate) reports: mpsc::Receiver<Report>,
     pub(crate) protocols: Arc<Protocols>,
+    pub(crate) introductions: Introductions,
     pub(crate) guest_protocols: Arc<GuestProtocols>,
     pub(crate) tasks: TaskTracker,
 }
@@ -192,6 +195,11 @@ impl Actor {
             ..bridge.view()
         };
         self.bridges.iter().map(view).collect()
+    }
+
+    /// Each bridge as it is, and the bridge itself where it could be opened.
+    pub(super) fn bridges_to_try(&self) -> Vec<(BridgeView, Option<SharedBridge>)> {
+        self.bridges.values().map(|bridge| (bridge.view(), bridge.opened())).collect()
     }
 
     fn reported(&mut self, report: Report) {

@@ -38,6 +38,7 @@ impl Actor {
         let session = SessionId(link.session().0);
         if let Some(live) = self.parts.driver.links().of_session(session) {
             // The peer has lost the earlier one, perhaps with all its memory; the engine need not know.
+            self.meetings.link_anew(session, &link);
             live.peer.link.close("made anew");
             return self.start(Peer { link, ..live.peer }, session);
         }
@@ -57,6 +58,7 @@ impl Actor {
         if let (Some(link), Some(device)) = (arrived, device) {
             return self.start(Peer { account, device, link }, session);
         }
+        self.meetings.link_gone(session);
         // The engine must not go on believing in it.
         let now = self.now();
         self.parts.endpoint.forget(wayside_noise::SessionId(session.0));
@@ -88,11 +90,13 @@ impl Actor {
             StepKind::Path,
             steps::linked(&live, relay.as_deref()),
         );
+        driver.relays().friend_linked(live.peer.device, &live.peer.link);
         driver.0.links_changed.send_replace(());
         self.try_bridges_over_links();
         driver.tell(event);
         let (protocols, tasks) = (Arc::clone(&self.parts.protocols), self.parts.tasks.clone());
-        let session = Session { link: live, protocols, driver, tasks };
+        let introductions = self.parts.introductions.clone();
+        let session = Session { link: live, protocols, driver, introductions, tasks };
         self.parts.tasks.spawn(session.run(moves));
     }
 

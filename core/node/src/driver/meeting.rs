@@ -355,6 +355,13 @@ impl Actor {
 }
 
 impl Meetings {
+    /// A link has taken the place of the one that was up for its session.
+    pub(super) fn link_anew(&self, session: SessionId, link: &Link) {
+        if let Some(circuits) = self.circuits.get(&session) {
+            circuits.linked(link.clone());
+        }
+    }
+
     /// A link is gone, and what it had.
     pub(super) fn link_gone(&mut self, session: SessionId) {
         self.circuits.remove(&session);

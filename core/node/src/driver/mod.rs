@@ -16,6 +16,7 @@ use std::time::Duration;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use wayside_bridge::SharedBridge;
 use wayside_noise::Budget;
 use wayside_proto::Now;
 use wayside_proto::crypto::keys::AccountId;
@@ -153,6 +154,11 @@ impl Driver {
     /// The bridges as they are.
     pub(crate) async fn bridges(&self) -> Result<Vec<BridgeView>, ApiError> {
         self.look_at(Actor::bridge_views).await
+    }
+
+    /// The bridges as they are, each with itself where it could be opened.
+    pub(crate) async fn bridges_to_try(&self) -> Result<Vec<(BridgeView, Option<SharedBridge>)>, ApiError> {
+        self.look_at(Actor::bridges_to_try).await
     }
 
     async fn call<R: Send + 'static>(

@@ -11,6 +11,7 @@
 //! ```
 
 mod config;
+mod examine;
 mod files;
 mod keys;
 mod network;
@@ -22,6 +23,7 @@ use std::path::{Path, PathBuf};
 
 pub use config::{BridgeConfig, Config, Limits};
 pub(crate) use config::{add_bridge, check_bridge_name, remove_bridge};
+pub(crate) use examine::{Examined, examine};
 pub(crate) use files::{private_file, sync_dir};
 pub(crate) use network::Listen;
 pub use network::{Network, Portmap, Stun, StunServer};

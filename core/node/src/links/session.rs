@@ -11,6 +11,7 @@ use wayside_noise::LinkEvent;
 use super::{LiveLink, Protocols, address, card, renew};
 use crate::api::types::NodeEvent;
 use crate::driver::Driver;
+use crate::introductions::{self, Introductions};
 use crate::messages;
 use crate::relays::offers;
 
@@ -26,6 +27,7 @@ pub(crate) struct Session {
     pub(crate) link: LiveLink,
     pub(crate) protocols: Arc<Protocols>,
     pub(crate) driver: Driver,
+    pub(crate) introductions: Introductions,
     pub(crate) tasks: TaskTracker,
 }
 
@@ -47,6 +49,7 @@ impl Session {
             () = self.give_offer(entitled.clone()) => "the node is ending",
             () = self.look_for_better(entitled.clone()) => "the node is ending",
             () = self.send_messages(entitled.clone()) => "the node is ending",
+            () = self.introduce(entitled.clone()) => "the node is ending",
         };
         // Whatever it was: nobody serves the link any more.
         link.close(why);
@@ -181,6 +184,12 @@ impl Session {
                 tracing::debug!(%error, "no better way to a friend is looked for any more");
             }
             std::future::pending().await
+        }
+    }
+
+    async fn introduce(&self, mut entitled: watch::Receiver<bool>) {
+        if entitled.wait_for(|it| *it).await.is_ok() {
+            introductions::speak(&self.introductions, &self.link.peer).await;
         }
     }
 

@@ -19,6 +19,7 @@ use crate::bridges::BridgeEnvironment;
 use crate::clock::{NodeClock, SystemEntropy};
 use crate::driver::{Actor, Driver, Parts};
 use crate::home::{Home, HomeError, Listen};
+use crate::introductions::{self, Introductions};
 use crate::links::{Peer, Protocol, Protocols, Served, address, card, ping, renew, serving};
 use crate::messages;
 use crate::reach::{Reach, measure, portmap};
@@ -211,7 +212,8 @@ impl NodeBuilder {
         }
         // A friend's own link says who is there: no token is asked for.
         guest_protocols.insert(boards::PROTOCOL, Arc::new(board.clone()));
-        let own: [(&str, Arc<dyn Protocol>); 7] = [
+        let introductions = Introductions::restore(driver.clone(), home.identity().account.id()).await?;
+        let own: [(&str, Arc<dyn Protocol>); 8] = [
             (offers::NAME, Arc::new(offers::Receiver(driver.clone()))),
             (ping::NAME, Arc::new(ping::Echo)),
             (card::NAME, Arc::new(card::Receiver(driver.clone()))),
@@ -219,6 +221,7 @@ impl NodeBuilder {
             (renew::NAME, Arc::new(renew::Replier(driver.clone()))),
             (boards::PROTOCOL, Arc::new(board.clone())),
             (messages::NAME, Arc::new(messages::Inbox(driver.clone()))),
+            (introductions::NAME, Arc::new(introductions::Listener(introductions.clone()))),
         ];
         for (name, protocol) in own {
             // Tests put a hostile one in its place.
@@ -243,6 +246,7 @@ impl NodeBuilder {
                 bridges,
                 reports,
                 protocols: Arc::new(protocols),
+                introductions: introductions.clone(),
                 guest_protocols: Arc::new(guest_protocols),
                 tasks: tasks.clone(),
             },
@@ -258,7 +262,7 @@ impl NodeBuilder {
         portmap::start(&reach, mappable, &config.network.portmap, &tasks, &stop)?;
         spawn_until(&tasks, &stop, expire_messages(driver.clone()));
         // From here on what fails ends all of it.
-        let stop = stop.drop_guard();
+        let (ends, stop) = (stop.clone(), stop.drop_guard());
         driver.want_recipients().await?;
         let listening = listen.urls();
         let requests = Requests {
@@ -268,8 +272,10 @@ impl NodeBuilder {
             listening: Arc::new(listening),
             network: Arc::new(config.network),
             driver,
+            introductions,
             changing_config: Arc::default(),
         };
+        spawn_until(&tasks, &ends, requests.introductions.clone().keep(requests.clone()));
         #[cfg(feature = "api")]
         let client = ApiClient::new(requests.home.socket());
         #[cfg(feature = "api")]

@@ -17,11 +17,13 @@ pub use connect::{ConnectError, Wanted};
 pub use events::Events;
 
 use crate::api::types::{
-    Accept, Accepted, AddBridge, ApiError, BridgeView, ChangeFriend, Explanation, FriendView, Id, InboxView,
-    InvitePreview, InviteView, NewInvite, Send, Sent, StatusView,
+    Accept, AcceptRequest, Accepted, AddBridge, ApiError, BridgeView, ChangeFriend, ChangeRelay, Examine,
+    Explanation, FriendView, Id, InboxView, Introduce, IntroductionView, InvitePreview, InviteView,
+    NewInvite, RelayView, Report, RequestView, Send, Sent, StatusView,
 };
 #[cfg(feature = "api")]
 use crate::api::{ApiClient, Server};
+use crate::doctor::Progress;
 use crate::home::Home;
 use crate::requests::Requests;
 
@@ -95,6 +97,15 @@ impl Node {
     /// The store cannot be read.
     pub async fn status(&self) -> Result<StatusView, ApiError> {
         self.requests.status().await
+    }
+
+    /// Looks at the network, the bridges, the friends and the home, and says what it found and what to do about it. Takes 15 seconds at most, and what a friend
+    /// who is to be met may take besides. Nobody is contacted whom the user did not configure.
+    ///
+    /// # Errors
+    /// There is no such friend, or the store cannot be read.
+    pub async fn examine(&self, examine: Examine) -> Result<Report, ApiError> {
+        self.requests.examine(examine, Progress::new().0).await
     }
 
     /// Listens to what happens from now on.
@@ -190,6 +201,46 @@ impl Node {
         self.requests.explain(friend.to_owned()).await
     }
 
+    /// Introduces a friend to another: both are asked, and where both consent they become friends. On disk when this returns; the rest goes on by itself.
+    ///
+    /// # Errors
+    /// One of them is no friend or is blocked, they are being introduced already, too many are.
+    pub async fn introduce(&self, introduction: Introduce) -> Result<IntroductionView, ApiError> {
+        self.requests.introduce(introduction).await
+    }
+
+    /// The introductions that this node made, the latest first.
+    ///
+    /// # Errors
+    /// The node is ending.
+    pub async fn introductions(&self) -> Result<Vec<IntroductionView>, ApiError> {
+        self.requests.introductions().await
+    }
+
+    /// What others ask of us, the earliest first: so far to become the friend of somebody whom a friend introduces.
+    ///
+    /// # Errors
+    /// The node is ending.
+    pub async fn requests(&self) -> Result<Vec<RequestView>, ApiError> {
+        self.requests.requests().await
+    }
+
+    /// Accepts a request, by its name or the beginning of it; what follows goes on by itself.
+    ///
+    /// # Errors
+    /// There is no such request, or the disk refuses.
+    pub async fn accept_request(&self, id: &str, how: AcceptRequest) -> Result<RequestView, ApiError> {
+        self.requests.accept_request(id, how).await
+    }
+
+    /// Refuses a request. Nobody is told, and the same is not asked again before it expires.
+    ///
+    /// # Errors
+    /// There is no such request, or the disk refuses.
+    pub async fn refuse_request(&self, id: &str) -> Result<RequestView, ApiError> {
+        self.requests.refuse_request(id).await
+    }
+
     /// Takes a message to deliver. It is on disk when this returns, and is delivered once or reported expired. Under an id of its own it may be sent
     /// again where no answer came.
     ///
@@ -214,6 +265,22 @@ impl Node {
     /// An id is none, or the disk refuses.
     pub async fn mark_read(&self, ids: &[String]) -> Result<(), ApiError> {
         self.requests.mark_read(ids).await
+    }
+
+    /// What this machine forwards for friends, and who forwards for it.
+    ///
+    /// # Errors
+    /// The node is ending.
+    pub async fn relay(&self) -> Result<RelayView, ApiError> {
+        self.requests.relay().await
+    }
+
+    /// Changes what forwarding may cost, in the configuration and at once.
+    ///
+    /// # Errors
+    /// The change makes no sense, or the disk refuses.
+    pub async fn change_relay(&self, change: ChangeRelay) -> Result<RelayView, ApiError> {
+        self.requests.change_relay(change).await
     }
 
     /// Ends it: finishes what was asked, takes leave of the peers, lets go of the home.

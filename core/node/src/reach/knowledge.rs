@@ -42,6 +42,19 @@ pub(super) enum News {
     AnotherPort,
 }
 
+/// What the last round of questions came to, for whoever wants to know why something is not known.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Tried {
+    /// Who was asked, each address.
+    pub(crate) asked: BTreeSet<SocketAddr>,
+    /// Those of them that answered.
+    pub(crate) answered: BTreeSet<SocketAddr>,
+    /// Listed servers whose names the system did not resolve.
+    pub(crate) unresolved: Vec<String>,
+    /// Whether the NAT leads packets to its own outside address back in.
+    pub(crate) hairpin: Option<bool>,
+}
+
 /// Where it all comes together. Nothing here asks anybody.
 #[derive(Debug, Default)]
 pub(super) struct Knowledge {
@@ -52,6 +65,8 @@ pub(super) struct Knowledge {
     measured: Option<Nat>,
     /// Who confirms where we are, and since when.
     attested: Vec<(Attestation, Instant)>,
+    /// What else came of asking, in this network.
+    tried: Tried,
     /// Whether the router lets others in.
     port_mapping: PortMapping,
     /// Public addresses that services show, by bridge.
@@ -78,6 +93,7 @@ impl Knowledge {
         if moved {
             self.sightings.moved();
             self.measured = None;
+            self.tried = Tried::default();
             self.attested.clear();
             self.rounds.reset();
         }
@@ -166,6 +182,22 @@ impl Knowledge {
         let filtering = if nat.filtering == Filtering::Unknown { before.filtering } else { nat.filtering };
         let mapping = if nat.mapping == Mapping::Unknown { before.mapping } else { nat.mapping };
         self.measured = Some(Nat { mapping, filtering, lifetime: before.lifetime });
+    }
+
+    /// These were asked in one round, and these answered. A round that did not try hairpins takes nothing back.
+    pub(super) fn tried(&mut self, round: Tried) {
+        let hairpin = round.hairpin.or(self.tried.hairpin);
+        self.tried = Tried { hairpin, ..round };
+    }
+
+    /// The same, as it is known now.
+    pub(super) fn what_was_tried(&self) -> &Tried {
+        &self.tried
+    }
+
+    /// What is around us.
+    pub(super) fn around(&self) -> &Around {
+        &self.around
     }
 
     /// Mappings were measured to live for so long.

@@ -12,8 +12,8 @@ use tokio::time::{Instant, sleep, timeout};
 use wayside_noise::{Endpoint, Measured, StunServer};
 use wayside_path::Mapping;
 
-use super::Reach;
 use super::sightings::Witness;
+use super::{Reach, Tried};
 use crate::home;
 
 /// Between the end of one round of questions and the beginning of the next.
@@ -37,15 +37,16 @@ pub(crate) async fn keep(reach: Reach, endpoint: Arc<Endpoint>, listed: Vec<home
             background.shutdown().await;
             endpoint.set_mapping_lifetime(None);
         }
-        let servers = reach.servers(&listed).await;
+        let (servers, unresolved) = reach.servers(&listed).await;
         if servers.is_empty() {
+            reach.learn(&servers, &Measured::default(), unresolved);
             reach.round_is_over(false);
             continue;
         }
         let asked: Vec<StunServer> = servers.iter().map(|(_, server)| server.clone()).collect();
         let measured = endpoint.measure(&asked, reach.is_to_be_thorough()).await;
         tracing::debug!(seen = ?measured.seen, nat = ?measured.nat, "measured how this machine is seen");
-        reach.learn(&servers, &measured);
+        reach.learn(&servers, &measured, unresolved);
         reach.round_is_over(true);
         let translated = !matches!(measured.nat.mapping, Mapping::Unknown | Mapping::None);
         let friend = asked.into_iter().find(|server| server.token.is_some());
@@ -69,26 +70,46 @@ async fn learn_lifetime(reach: Reach, endpoint: Arc<Endpoint>, friend: StunServe
 }
 
 impl Reach {
-    /// Whom to ask now, each with who it is.
-    async fn servers(&self, listed: &[home::StunServer]) -> Vec<(Witness, StunServer)> {
-        let mut servers = self.responders_to_ask();
+    /// Whom to ask now, each with who it is; and those of the listed whose names lead nowhere.
+    async fn servers(&self, listed: &[home::StunServer]) -> (Vec<(Witness, StunServer)>, Vec<String>) {
+        let (mut servers, mut unresolved) = (self.responders_to_ask(), Vec::new());
         for server in listed {
             let addresses = resolve(server).await;
-            if let Some(first) = addresses.first() {
-                servers.push((Witness::Server(first.ip()), StunServer { addresses, token: None }));
+            match addresses.first() {
+                Some(first) => {
+                    servers.push((Witness::Server(first.ip()), StunServer { addresses, token: None }));
+                }
+                None => unresolved.push(server.to_string()),
             }
         }
-        servers
+        (servers, unresolved)
     }
 
     /// Takes in what came of asking them.
-    fn learn(&self, servers: &[(Witness, StunServer)], measured: &Measured) {
+    fn learn(&self, servers: &[(Witness, StunServer)], measured: &Measured, unresolved: Vec<String>) {
         let who = |address: &SocketAddr| {
             let asked = servers.iter().find(|(_, server)| server.addresses.contains(address));
             asked.map_or(Witness::Server(address.ip()), |(who, _)| *who)
         };
         let seen = measured.seen.iter().map(|(_, server, seen)| (who(server), *server, *seen)).collect();
-        self.measured(seen, measured.nat, &measured.attestations);
+        let tried = Tried {
+            asked: measured.asked.iter().copied().collect(),
+            answered: measured.seen.iter().map(|(_, server, _)| *server).collect(),
+            unresolved,
+            hairpin: measured.hairpin,
+        };
+        self.measured(seen, measured.nat, &measured.attestations, tried);
+    }
+
+    /// Has all of it measured anew and thoroughly, and waits for the result, at most so long. Whether there is one: `false` where nobody can be asked, too.
+    pub(crate) async fn examine(&self, at_most: Duration) -> bool {
+        if !self.has_whom_to_ask() {
+            return false;
+        }
+        let mut rounds = self.rounds();
+        self.forget_rounds();
+        self.poke();
+        timeout(at_most, rounds.changed()).await.is_ok()
     }
 
     /// Waits until what was measured is fresh, where somebody can be asked, and not longer than so long.

@@ -33,7 +33,7 @@ use wayside_path::Nat;
 use wayside_proto::crypto::keys::AccountId;
 use wayside_proto::reach::{Attestation, Reflector};
 
-pub(crate) use knowledge::Told;
+pub(crate) use knowledge::{Told, Tried};
 pub(crate) use picture::Picture;
 pub(crate) use portmap::PortMapping;
 pub(crate) use responders::Responder;
@@ -264,9 +264,11 @@ impl Reach {
         seen: Vec<(Witness, SocketAddr, SocketAddr)>,
         nat: Nat,
         attested: &[(SocketAddr, [u8; 8])],
+        tried: Tried,
     ) {
         let now = Instant::now();
         self.change(|knowledge| {
+            knowledge.tried(tried);
             if !seen.is_empty() {
                 knowledge.measured(nat);
             }
@@ -295,6 +297,11 @@ impl Reach {
 
     fn has_whom_to_ask(&self) -> bool {
         self.0.has_listed || !self.responders_to_ask().is_empty()
+    }
+
+    /// All of it is to be measured again.
+    fn forget_rounds(&self) {
+        self.lock().rounds.reset();
     }
 
     fn poke(&self) {

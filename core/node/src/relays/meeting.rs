@@ -70,6 +70,7 @@ impl Circuits {
             tasks: JoinSet::new(),
             began: Instant::now(),
             direct: None,
+            alone: Instant::now(),
             wants: Vec::new(),
         };
         let ending = end.clone();
@@ -111,6 +112,8 @@ struct Work {
     began: Instant,
     /// Since when the link is direct.
     direct: Option<Instant>,
+    /// Since when there is nothing through which packets go, as far as is known here.
+    alone: Instant,
     /// Relays that are wanted by bridges.
     wants: Vec<Want>,
 }
@@ -142,13 +145,14 @@ impl Default for State {
 impl Work {
     async fn run(mut self, mut happened: mpsc::Receiver<(DeviceId, News)>) {
         let mut links = self.driver.links_changed();
-        let mut moves = None;
+        let mut moves: Option<(u64, broadcast::Receiver<LinkEvent>)> = None;
         loop {
             let wishes = self.wishes.borrow_and_update().clone();
-            if let (Some(link), None) = (&wishes.link, &moves) {
+            if let Some(link) = &wishes.link
+                && moves.as_ref().is_none_or(|(number, _)| *number != link.number())
+            {
                 // Before it is looked at, so that no move falls in between.
-                moves = Some(link.events());
-                self.wants.clear();
+                moves = Some((link.number(), link.events()));
             }
             let due = self.decide(&wishes);
             if self.direct.is_some_and(|since| since.elapsed() >= DIRECT) {
@@ -160,7 +164,12 @@ impl Work {
                     self.happened(&wishes, relay, news);
                 },
                 Some(_) = self.tasks.join_next(), if !self.tasks.is_empty() => {}
-                is_over = over(wishes.link.as_ref(), moves.as_mut()) => if is_over { return },
+                is_over = over(wishes.link.as_ref(), moves.as_mut().map(|(_, moves)| moves)) => {
+                    // Another one may have taken its place.
+                    if is_over && !self.wishes.has_changed().unwrap_or(false) {
+                        return;
+                    }
+                }
                 changed = links.changed() => {
                     if changed.is_err() {
                         return;
@@ -182,6 +191,10 @@ impl Work {
             _ => self.direct = None,
         }
         let joined = self.ends.values().filter(|end| matches!(end.state, State::Joined(..))).count();
+        if joined > 0 {
+            self.alone = now;
+            self.wants.clear();
+        }
         if let Some(link) = &wishes.link
             && joined >= SPARE
         {
@@ -200,9 +213,9 @@ impl Work {
             let keeping = asking::keep(self.driver.clone(), *relay, tag, self.news.clone());
             end.state = State::Asked(self.tasks.spawn(keeping), false);
         }
-        if wishes.link.is_none() {
-            let alone = self.began + ALONE;
-            if wishes.is_stuck || alone <= now {
+        if joined == 0 {
+            let alone = self.alone + ALONE;
+            if wishes.is_stuck && wishes.link.is_none() || alone <= now {
                 self.want_relays(wishes);
             } else {
                 due = Some(due.map_or(alone, |due| due.min(alone)));

@@ -245,6 +245,13 @@ impl Relays {
         Some(Reached { link: link.clone(), _using: Some(used) })
     }
 
+    /// A friend's own link is up: if it would forward, it is there.
+    pub(crate) fn friend_linked(&self, device: DeviceId, link: &Link) {
+        if link.tunnel().is_none() && self.offer_of(&device).is_some() {
+            self.learn_rtt(device, link.rtt());
+        }
+    }
+
     /// Somebody went there.
     fn went(&self, device: DeviceId, linked: Option<&Link>) {
         let was_away = {

@@ -29,6 +29,7 @@ impl Requests {
             bridges: request.bridges.into_iter().map(BridgeName).collect(),
             uses: request.uses,
             lifetime: Duration::from_secs(request.expires_in_secs),
+            only: None,
         };
         let made = self.driver.change(move |engine, now| engine.invite(now, options)).await?;
         let invite = made.map_err(|error| words::command(&error))?;
@@ -93,6 +94,7 @@ async fn outcome(driver: &Driver, id: ContactId) -> Result<Option<Accepted>, Api
         Err(Some(ContactState::Expired) | None) => {
             no("the invite has expired and nobody answered: ask for a new one")
         }
+        Err(Some(ContactState::Another)) => no(words::ANOTHER),
         _ => Ok(None),
     }
 }

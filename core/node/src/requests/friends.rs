@@ -132,7 +132,7 @@ fn known_grant(word: &str) -> Result<Grant, ApiError> {
     grant(word).ok_or_else(|| {
         ApiError::new(
             ErrorCode::Usage,
-            format!("`{word}` cannot be allowed: it is relay, mailbox or reflect"),
+            format!("`{word}` cannot be allowed: it is relay, mailbox, reflect or meet"),
         )
     })
 }

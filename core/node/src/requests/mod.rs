@@ -3,6 +3,7 @@
 mod bridges;
 mod contacts;
 mod friends;
+mod introductions;
 mod messages;
 mod reach;
 mod relay;
@@ -19,6 +20,7 @@ use crate::api::types::{ApiError, NodeKind};
 use crate::api::words;
 use crate::driver::Driver;
 use crate::home::{Home, Network};
+use crate::introductions::Introductions;
 
 /// What it takes to answer. Clones ask the same node.
 #[derive(Clone, Debug)]
@@ -30,6 +32,7 @@ pub(crate) struct Requests {
     /// What the user configured of the network.
     pub(crate) network: Arc<Network>,
     pub(crate) driver: Driver,
+    pub(crate) introductions: Introductions,
     /// Held while the configuration changes.
     pub(crate) changing_config: Arc<tokio::sync::Mutex<()>>,
 }
@@ -45,7 +48,7 @@ impl Requests {
     }
 
     /// Waits until every bridge was tried; those that have not answered by then count as away.
-    async fn bridges_tried(&self, patience: Duration) {
+    pub(crate) async fn bridges_tried(&self, patience: Duration) {
         let mut ready = self.driver.ready();
         let _ = tokio::time::timeout(patience, ready.wait_for(|ready| *ready)).await;
     }

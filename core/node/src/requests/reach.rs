@@ -12,7 +12,7 @@ use crate::reach::{PortMapping, Witness};
 
 impl Requests {
     /// How this machine is reached, as far as it knows.
-    pub(super) async fn reach(&self) -> ReachView {
+    pub(crate) async fn reach(&self) -> ReachView {
         let picture = self.driver.reach().picture();
         let mut addresses = Vec::new();
         for (candidate, witnesses) in picture.addresses {

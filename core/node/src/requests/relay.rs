@@ -48,12 +48,7 @@ impl Requests {
                 friend: name.cloned().unwrap_or_else(|| offer.account.to_string()),
                 device: device.to_string(),
                 until: times::time(offer.until().unwrap_or(UnixMillis(0))),
-                state: match condition {
-                    Condition::Linked => RelayState::Linked,
-                    Condition::Reachable => RelayState::Reachable,
-                    Condition::Away => RelayState::Away,
-                    Condition::Unknown => RelayState::Unknown,
-                },
+                state: condition.into(),
                 rtt_ms: rtt.map(times::millis),
                 addresses: offer.addresses().map(|it| it.to_string()).collect(),
             });
@@ -85,6 +80,17 @@ impl Requests {
             self.driver.grants_may_have_changed();
         }
         self.relay().await
+    }
+}
+
+impl From<Condition> for RelayState {
+    fn from(condition: Condition) -> Self {
+        match condition {
+            Condition::Linked => Self::Linked,
+            Condition::Reachable => Self::Reachable,
+            Condition::Away => Self::Away,
+            Condition::Unknown => Self::Unknown,
+        }
     }
 }
 

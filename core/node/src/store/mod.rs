@@ -4,6 +4,7 @@ mod age;
 mod engine;
 mod file;
 mod inbox;
+mod introductions;
 mod outbox;
 mod relays;
 mod steps;
@@ -15,6 +16,7 @@ use std::{fmt, io};
 use redb::{Database, ReadTransaction, ReadableDatabase, StorageError, WriteTransaction};
 
 pub(crate) use inbox::{Arrival, InboxEntry};
+pub(crate) use introductions::{Kept, StoredRequest};
 pub(crate) use outbox::{Accepted, OutboxEntry};
 pub(crate) use relays::{SecretBytes, Standing, Standings};
 
@@ -102,6 +104,7 @@ fn make_tables(transaction: &WriteTransaction) -> Result<(), StoreError> {
     outbox::make(transaction)?;
     inbox::make(transaction)?;
     steps::make(transaction)?;
+    introductions::make(transaction)?;
     relays::make(transaction)?;
     age::make(transaction)
 }

@@ -14,7 +14,7 @@ use crate::api::types::{Explanation, MessageState};
 use crate::links::{Peer, Protocol, card};
 
 /// The system's clock, and some days.
-struct Days(Arc<dyn Clock>, AtomicU64);
+pub(super) struct Days(pub(super) Arc<dyn Clock>, pub(super) AtomicU64);
 
 impl Clock for Days {
     fn now(&self) -> Timestamp {

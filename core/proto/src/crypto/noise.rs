@@ -124,6 +124,48 @@ impl Handshake {
     }
 }
 
+/// What one static key says to another in a single message: `Noise_K_25519_ChaChaPoly_SHA256`, 48 bytes longer than its payload. Both know each other's key
+/// beforehand; nothing is answered, so that whoever gets hold of the recipient's key later reads it.
+pub fn seal_one_way(
+    local: &NoiseKey,
+    remote: &[u8; 32],
+    prologue: &[u8],
+    ephemeral: &Secret,
+    payload: &[u8],
+) -> Result<Vec<u8>, NoiseError> {
+    let builder = one_way(local, remote, prologue)?;
+    let builder = builder.fixed_ephemeral_key_for_testing_only(ephemeral.expose());
+    let mut handshake = Handshake(builder.build_initiator().map_err(|_| NoiseError)?);
+    handshake.write(payload)
+}
+
+/// What [`seal_one_way`] made for us of `remote`.
+pub fn open_one_way(
+    local: &NoiseKey,
+    remote: &[u8; 32],
+    prologue: &[u8],
+    message: &[u8],
+) -> Result<Vec<u8>, NoiseError> {
+    let mut handshake =
+        Handshake(one_way(local, remote, prologue)?.build_responder().map_err(|_| NoiseError)?);
+    handshake.read(message)
+}
+
+fn one_way<'a>(
+    local: &'a NoiseKey,
+    remote: &'a [u8; 32],
+    prologue: &'a [u8],
+) -> Result<Builder<'a>, NoiseError> {
+    let params: NoiseParams = ONE_WAY.parse().map_err(|_| NoiseError)?;
+    Builder::with_resolver(params, Box::new(WithoutRng))
+        .local_private_key(local.secret().expose())
+        .and_then(|builder| builder.remote_public_key(remote))
+        .and_then(|builder| builder.prologue(prologue))
+        .map_err(|_| NoiseError)
+}
+
+const ONE_WAY: &str = "Noise_K_25519_ChaChaPoly_SHA256";
+
 impl std::fmt::Debug for Handshake {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Handshake(…)")

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::io::BridgeName;
-use crate::crypto::keys::{AccountKey, DeviceKeys};
+use crate::crypto::keys::{AccountId, AccountKey, DeviceKeys};
 use crate::place::Locator;
 
 /// Who we are, on this device.
@@ -68,11 +68,13 @@ pub struct InviteOptions {
     pub uses: u8,
     /// For how long: a minute to thirty days, cut to that.
     pub lifetime: Duration,
+    /// Whom it is for, where that is known: anybody else who comes with it is refused.
+    pub only: Option<AccountId>,
 }
 
 impl Default for InviteOptions {
     fn default() -> Self {
-        Self { bridges: Vec::new(), uses: 1, lifetime: Duration::from_secs(24 * 3600) }
+        Self { bridges: Vec::new(), uses: 1, lifetime: Duration::from_secs(24 * 3600), only: None }
     }
 }
 

@@ -12,6 +12,7 @@ mod contact;
 mod explain;
 mod farewell;
 mod index;
+mod introduced;
 mod io;
 mod meeting;
 mod places;
@@ -31,6 +32,7 @@ use rand_chacha::ChaCha20Rng;
 pub use book::{Friend, Grant};
 pub use config::{CommandError, Config, FindError, Identity, InviteOptions, RestoreError};
 pub use explain::{Step, StepKind};
+pub use introduced::IntroducedError;
 pub use io::*;
 
 use crate::crypto::keys::{AccountId, DeviceId, DevicePublic};
@@ -56,6 +58,8 @@ pub enum ContactState {
     Refused(Refusal),
     /// It ended without a word.
     Expired,
+    /// It led to somebody else than was expected: nothing came of it.
+    Another,
 }
 
 /// An invite of ours, as far as it has got.
@@ -191,7 +195,7 @@ impl Engine {
         alias: Option<String>,
     ) -> Result<ContactId, CommandError> {
         self.begin(now);
-        let accepted = self.accept_invite(invite, alias);
+        let accepted = self.accept_invite(invite, alias, None);
         self.finish();
         accepted
     }

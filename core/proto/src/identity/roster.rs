@@ -111,6 +111,11 @@ impl Roster {
     pub fn device_by_noise(&self, noise: &[u8; 32]) -> Option<&DeviceEntry> {
         self.devices.iter().find(|device| device.keys.noise == *noise)
     }
+
+    /// The device of this name.
+    pub fn device(&self, id: &DeviceId) -> Option<&DeviceEntry> {
+        self.devices.iter().find(|device| device.keys.id() == *id)
+    }
 }
 
 impl Signed<Roster> {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use wayside_proto::engine::*;
+use wayside_proto::introduction::IntroductionId;
 use wayside_proto::message::Refusal;
 
 use crate::scenes::*;
@@ -184,4 +185,91 @@ fn a_lost_welcome_does_not_lock_out() {
 #[test]
 fn regression_a_dead_link_does_not_outlive_a_newer_one() {
     crossed(14);
+}
+
+/// The cards by which two know each other who were introduced.
+fn card(
+    world: &mut World,
+    node: usize,
+) -> (wayside_proto::identity::Card, wayside_proto::crypto::keys::DeviceId) {
+    let card = world.command(node, |engine, now| engine.own_card(now)).unwrap();
+    let device = card.roster().devices[0].keys.id();
+    (card, device)
+}
+
+const INTRODUCTION: IntroductionId = IntroductionId([5; 16]);
+
+#[test]
+fn an_invite_for_somebody_introduced_works_for_that_one_alone() {
+    seeds(20, |seed| {
+        let mut world = room(seed, &["ann", "bob", "eve"]);
+        let (bob, bobs) = card(&mut world, 1);
+        let (ann, anns) = card(&mut world, 0);
+        let options = InviteOptions::default();
+        let sealed = world
+            .command(0, |engine, now| engine.invite_introduced(now, &INTRODUCTION, (&bob, &bobs), options))
+            .unwrap()
+            .unwrap();
+        // Somehow Eve has it.
+        let stolen = world.nodes[0].engine.as_ref().unwrap().invites().next().unwrap().invite;
+        let id = world.command(2, |engine, now| engine.accept(now, &stolen, None)).unwrap().unwrap();
+        world.until("refused", MINUTE, |world| {
+            let state = world.nodes[2].engine.as_ref().unwrap().contact(&id);
+            state == Some(ContactState::Refused(Refusal::Unwelcome))
+        });
+        assert!(!world.friends(0, 2), "seed {seed}");
+        // It does not open for her, nor in another introduction, nor as if it were hers.
+        let open = |world: &mut World, node: usize, id, from, device| {
+            let sealed = sealed.clone();
+            world
+                .command(node, move |engine, now| {
+                    engine.accept_introduced(now, id, (from, device), &sealed, Some("Anna".into()))
+                })
+                .unwrap()
+        };
+        let (eve, eves) = card(&mut world, 2);
+        assert_eq!(open(&mut world, 2, &INTRODUCTION, &ann, &anns), Err(IntroducedError::Sealed));
+        assert_eq!(open(&mut world, 1, &IntroductionId([6; 16]), &ann, &anns), Err(IntroducedError::Sealed));
+        assert_eq!(open(&mut world, 1, &INTRODUCTION, &eve, &eves), Err(IntroducedError::Sealed));
+        let id = open(&mut world, 1, &INTRODUCTION, &ann, &anns).unwrap();
+        assert_eq!(open(&mut world, 1, &INTRODUCTION, &ann, &anns), Ok(id), "the same again is the same");
+        world.until("linked", MINUTE, |world| world.linked(0, 1));
+        assert!(world.nodes[1].engine.as_ref().unwrap().find("Anna").is_ok());
+        world.check();
+    });
+}
+
+/// Ann seals for Bob an invite that is Carl's: Bob does not become Carl's friend by it.
+#[test]
+fn an_invite_that_leads_to_somebody_else_is_dropped() {
+    seeds(20, |seed| {
+        let mut world = room(seed, &["ann", "bob", "carl"]);
+        let (ann, anns) = card(&mut world, 0);
+        let (bob, _) = card(&mut world, 1);
+        let carls =
+            world.command(2, |engine, now| engine.invite(now, InviteOptions::default())).unwrap().unwrap();
+        let keys = world.nodes[0].device_keys();
+        let sealed = wayside_proto::introduction::seal(
+            &INTRODUCTION,
+            (&ann.account(), keys.noise()),
+            (&bob.account(), &bob.roster().devices[0].keys.noise),
+            &wayside_proto::crypto::Secret::new([1; 32]),
+            &carls,
+        )
+        .unwrap();
+        let id = world
+            .command(1, |engine, now| {
+                engine.accept_introduced(now, &INTRODUCTION, (&ann, &anns), &sealed, None)
+            })
+            .unwrap()
+            .unwrap();
+        world.crash_node(1, SECOND);
+        world.until("dropped", MINUTE, |world| {
+            let engine = world.nodes[1].engine.as_ref();
+            engine.is_some_and(|engine| engine.contact(&id) == Some(ContactState::Another))
+        });
+        let carl = world.nodes[2].account;
+        assert!(world.nodes[1].engine.as_ref().unwrap().friend(&carl).is_none(), "seed {seed}");
+        assert_eq!(has(&world, 1, |event| matches!(event, Event::Suspicious { .. })), 1, "seed {seed}");
+    });
 }

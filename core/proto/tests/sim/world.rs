@@ -66,6 +66,13 @@ pub struct Node {
     pub named: Vec<(SessionId, Vec<Reflector>)>,
 }
 
+impl Node {
+    /// Its device's keys, for a test that does with them what the engine would not.
+    pub fn device_keys(&self) -> DeviceKeys {
+        DeviceKeys::from_secrets(&self.secrets.1, &self.secrets.2)
+    }
+}
+
 #[derive(Clone, Debug)]
 enum Ev {
     Timer(usize, u32),

@@ -9,8 +9,8 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 use wayside_noise::{Circuit, Endpoint, EndpointConfig, Link, Remote, SessionId, StaticKey};
 use wayside_relay::{CircuitId, Keys};
 
-use super::Way;
 use super::forwarder::Opened;
+use super::{Size, Way};
 use crate::Failure;
 use crate::assignment::Ticket;
 use crate::subjects::wayside::{CLIENT_KEY, SERVER_KEY, expectation};
@@ -64,6 +64,7 @@ impl Way {
 pub(crate) struct Part {
     pub(super) end: End,
     pub(super) relay: SocketAddr,
+    pub(super) size: Size,
 }
 
 /// What an end can be told.
@@ -109,7 +110,9 @@ struct State {
 
 async fn serve(part: &Part) -> Result<(), Failure> {
     worker::allow_many_files()?;
-    let endpoint = Endpoint::bind(&[LOOPBACK], part.end.key(), EndpointConfig::default()).await?;
+    let mut config = EndpointConfig::default();
+    config.max_udp_payload = part.size.largest().unwrap_or(config.max_udp_payload);
+    let endpoint = Endpoint::bind(&[LOOPBACK], part.end.key(), config).await?;
     let address = *endpoint.local_addresses().first().ok_or("an endpoint without an address")?;
     if part.end == End::Bob {
         for way in Way::BOTH {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::Way;
+use super::{Size, Way};
 use crate::machine::Setup;
 use crate::usage::Usage;
 
@@ -33,6 +33,7 @@ pub(super) struct Results {
 /// As fast as it goes.
 #[derive(Debug, Serialize)]
 pub(super) struct Bulk {
+    size: Size,
     way: Way,
     mib_per_s: f64,
     /// CPU seconds a GiB.
@@ -76,17 +77,25 @@ pub(super) struct Idle {
 }
 
 impl Bulk {
-    pub(super) fn new(way: Way, bytes: u64, took: Duration, before: [Usage; 3], after: [Usage; 3]) -> Self {
+    pub(super) fn new(
+        size: Size,
+        way: Way,
+        bytes: u64,
+        took: Duration,
+        before: [Usage; 3],
+        after: [Usage; 3],
+    ) -> Self {
         let bytes = bytes as f64;
-        let mut costs = before.iter().zip(&after).map(|(before, after)| (after.cpu - before.cpu) / bytes * GIB);
+        let mut costs =
+            before.iter().zip(&after).map(|(before, after)| (after.cpu - before.cpu) / bytes * GIB);
         let mut cost = || costs.next().unwrap_or_default();
         let (relay, sender, receiver) = (cost(), cost(), cost());
-        Self { way, mib_per_s: bytes / MIB / took.as_secs_f64(), relay, sender, receiver }
+        Self { size, way, mib_per_s: bytes / MIB / took.as_secs_f64(), relay, sender, receiver }
     }
 
     /// In bytes a second.
-    pub(super) fn median_rate(all: &[Self], way: Way) -> Option<f64> {
-        Some(median(all.iter().filter(|it| it.way == way).map(|it| it.mib_per_s))? * MIB)
+    pub(super) fn median_rate(all: &[Self], size: Size, way: Way) -> Option<f64> {
+        Some(median(all.iter().filter(|it| (it.size, it.way) == (size, way)).map(|it| it.mib_per_s))? * MIB)
     }
 }
 
@@ -106,12 +115,15 @@ impl Results {
     pub(super) fn table(&self) -> String {
         let mut out = String::new();
         let Setup { processor, cores, kernel, date, load, compiler, commit, .. } = &self.setup;
-        let _ = writeln!(out, "\n{processor}, {cores} cores, Linux {kernel}\n{date}, load {load}, {compiler}");
+        let _ =
+            writeln!(out, "\n{processor}, {cores} cores, Linux {kernel}\n{date}, load {load}, {compiler}");
         let _ = writeln!(out, "wayside at {commit}\n");
         if self.quick {
             let _ = writeln!(out, "QUICK: little of everything; the figures are rough.\n");
         }
-        self.bulk_table(&mut out);
+        for size in Size::BOTH {
+            self.bulk_table(size, &mut out);
+        }
         self.paced_table(&mut out);
         self.echo_table(&mut out);
         for it in &self.idle {
@@ -129,14 +141,16 @@ impl Results {
         out
     }
 
-    fn bulk_table(&self, out: &mut String) {
+    fn bulk_table(&self, size: Size, out: &mut String) {
         let of = |way, figure: fn(&Bulk) -> f64| {
-            median(self.bulk.iter().filter(|it| it.way == way).map(figure)).unwrap_or_default()
+            let runs = self.bulk.iter().filter(|it| (it.size, it.way) == (size, way));
+            median(runs.map(figure)).unwrap_or_default()
         };
         if self.bulk.is_empty() {
             return;
         }
-        let _ = writeln!(out, "bulk       MiB/s   CPU s a GiB: relay  sender  receiver");
+        let _ = writeln!(out, "bulk, {size:?} packets");
+        let _ = writeln!(out, "           MiB/s   CPU s a GiB: relay  sender  receiver");
         for way in Way::BOTH {
             let _ = writeln!(
                 out,
@@ -148,8 +162,9 @@ impl Results {
                 of(way, |it| it.receiver),
             );
         }
-        let relayed = || self.bulk.iter().filter(|it| it.way == Way::Relayed);
-        let ratio = |end: fn(&Bulk) -> f64| median(relayed().map(|it| it.relay / end(it))).unwrap_or_default();
+        let relayed = || self.bulk.iter().filter(|it| (it.size, it.way) == (size, Way::Relayed));
+        let ratio =
+            |end: fn(&Bulk) -> f64| median(relayed().map(|it| it.relay / end(it))).unwrap_or_default();
         let mean = ratio(|it| (it.sender + it.receiver) / 2.0);
         let _ = writeln!(
             out,
@@ -177,7 +192,8 @@ impl Results {
     }
 
     fn echo_table(&self, out: &mut String) {
-        let of = |way, figure: fn(&Echo) -> f64| median(self.echo.iter().filter(|it| it.way == way).map(figure));
+        let of =
+            |way, figure: fn(&Echo) -> f64| median(self.echo.iter().filter(|it| it.way == way).map(figure));
         for way in Way::BOTH {
             let (Some(median), Some(p90)) = (of(way, |it| it.median_us), of(way, |it| it.p90_us)) else {
                 continue;

@@ -88,7 +88,11 @@ async fn serve(links: u32) -> Result<(), Failure> {
                             let over = held.get(&end.session(link).0).ok_or("a link is missing")?;
                             let owner = Owner([end.number(0).to_be_bytes()[1]; 32]);
                             let it = relay.open(over, owner, Tag(tag)).map_err(|error| error.to_string())?;
-                            opened.push(Opened { link, circuit: it.circuit.bits(), keys: it.keys.to_bytes() });
+                            opened.push(Opened {
+                                link,
+                                circuit: it.circuit.bits(),
+                                keys: it.keys.to_bytes(),
+                            });
                         }
                     }
                     Answer::Opened(opened)

@@ -55,6 +55,25 @@ pub(crate) enum Way {
     Relayed,
 }
 
+/// How large the ends' packets may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Size {
+    /// As large as loopback takes them: some 9,000 bytes.
+    Jumbo,
+    /// As on Ethernet.
+    Ethernet,
+}
+
+impl Size {
+    const BOTH: [Self; 2] = [Self::Jumbo, Self::Ethernet];
+
+    /// The largest UDP payload of a link between the ends, in bytes; with a frame's header it fits Ethernet and IPv6.
+    fn largest(self) -> Option<u16> {
+        (self == Self::Ethernet).then_some(1_440)
+    }
+}
+
 impl Way {
     const BOTH: [Self; 2] = [Self::Direct, Self::Relayed];
 }
@@ -74,8 +93,8 @@ pub(crate) async fn run(options: Options) -> Result<ExitCode, Failure> {
     let mut results = Results::new(Setup::here(), quick);
     if wants(Name::Bulk) {
         let bytes = if quick { 64 << 20 } else { 1 << 30 };
-        for round in 0..rounds {
-            let mut scene = Scene::linked().await?;
+        for (round, size) in (0..rounds).flat_map(|round| Size::BOTH.map(|size| (round, size))) {
+            let mut scene = Scene::linked(size).await?;
             // Windows and the path's MTU have found their size.
             for way in Way::BOTH {
                 scene.bulk(way, bytes / 16).await?;
@@ -86,10 +105,10 @@ pub(crate) async fn run(options: Options) -> Result<ExitCode, Failure> {
                 results.bulk.push(bulk);
             }
         }
-        let rate = Bulk::median_rate(&results.bulk, Way::Relayed).unwrap_or_default() / 2.0;
+        let rate = Bulk::median_rate(&results.bulk, Size::Ethernet, Way::Relayed).unwrap_or_default() / 2.0;
         let time = if quick { PACED / 5 } else { PACED };
         for round in 0..rounds {
-            let mut scene = Scene::linked().await?;
+            let mut scene = Scene::linked(Size::Ethernet).await?;
             for way in alternating(round) {
                 scene.bulk(way, bytes / 16).await?;
                 let paced: Paced = scene.paced(way, rate, time).await?;
@@ -101,7 +120,7 @@ pub(crate) async fn run(options: Options) -> Result<ExitCode, Failure> {
     if wants(Name::Echo) {
         let count = if quick { 500 } else { 5_000 };
         for round in 0..rounds {
-            let mut scene = Scene::linked().await?;
+            let mut scene = Scene::linked(Size::Ethernet).await?;
             for way in alternating(round) {
                 scene.echo(way, count / 10).await?;
                 let echo: Echo = scene.echo(way, count).await?;

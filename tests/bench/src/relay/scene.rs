@@ -6,10 +6,10 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tokio::time::sleep;
 
-use super::Way;
 use super::end::{self, End, Part};
 use super::figures::{Bulk, Echo, Idle, Paced};
 use super::forwarder;
+use super::{Size, Way};
 use crate::Failure;
 use crate::processes::{SOON, Worker};
 use crate::usage::Usage;
@@ -39,21 +39,22 @@ pub(super) struct Scene {
     relay: Worker,
     ends: [Worker; 2],
     bob: SocketAddr,
+    size: Size,
 }
 
 impl Scene {
-    async fn start(links: u32) -> Result<Self, Failure> {
+    async fn start(links: u32, size: Size) -> Result<Self, Failure> {
         let mut relay = Worker::start("relay", None, &["relay-forwarder", &serde_json::to_string(&links)?])?;
         let address = relay.ready().await?.ok_or("a relay without an address")?.address;
         let start = |end: End, role| {
-            let part = serde_json::to_string(&Part { end, relay: address })?;
+            let part = serde_json::to_string(&Part { end, relay: address, size })?;
             Worker::start(role, None, &["relay-end", &part])
         };
         let mut ends = [start(End::Ann, "sender")?, start(End::Bob, "receiver")?];
         let [ann, bob] = &mut ends;
         ann.ready().await?;
         let bob = bob.ready().await?.ok_or("an end without an address")?.address;
-        Ok(Self { relay, ends, bob })
+        Ok(Self { relay, ends, bob, size })
     }
 
     /// Both ends have so many links with the relay.
@@ -84,8 +85,8 @@ impl Scene {
     }
 
     /// The ends are linked directly, and through one circuit.
-    pub(super) async fn linked() -> Result<Self, Failure> {
-        let mut scene = Self::start(1).await?;
+    pub(super) async fn linked(size: Size) -> Result<Self, Failure> {
+        let mut scene = Self::start(1, size).await?;
         scene.join(1).await?;
         scene.circuits(1).await?;
         let bob = scene.bob;
@@ -111,7 +112,7 @@ impl Scene {
             return Err("the sender has sent nothing".into());
         };
         let after = self.costs().await?;
-        Ok(Bulk::new(way, bytes, took, before, after))
+        Ok(Bulk::new(self.size, way, bytes, took, before, after))
     }
 
     /// `rate` in bytes a second.
@@ -141,7 +142,7 @@ impl Scene {
 
     /// So many links from each end, and circuits over them; then nothing.
     pub(super) async fn idle(links: u32, circuits: u32) -> Result<Idle, Failure> {
-        let mut scene = Self::start(links).await?;
+        let mut scene = Self::start(links, Size::Ethernet).await?;
         let without = scene.relay.usage().await?;
         scene.join(links).await?;
         sleep(SETTLING).await;

@@ -26,6 +26,11 @@ const PAUSE: Duration = Duration::from_millis(250);
 /// TCP, and relays, are tried so much later: where UDP gets through at all it mostly has by then, and no connection is made in vain.
 pub(super) const AFTER_UDP: Duration = Duration::from_millis(250);
 
+/// QUIC repeats its first datagram after so many times the round trip that it assumes (RFC 9002, section 6.2.2).
+const ROUND_TRIPS_TO_REPEAT: u32 = 3;
+/// So that a try is over before that.
+const MARGIN: Duration = Duration::from_millis(20);
+
 /// One client's tries towards one peer.
 pub(super) struct Dial<'a> {
     pub(super) expectation: Arc<Expectation>,
@@ -54,6 +59,10 @@ impl Dial<'_> {
         when: When,
     ) -> Option<Answered> {
         let mut patience = self.config.first_try.min(self.config.handshake_timeout);
+        if when == When::Once {
+            patience = patience
+                .min(self.config.initial_rtt * ROUND_TRIPS_TO_REPEAT - MARGIN.min(self.config.initial_rtt));
+        }
         if when == When::AfterUdp && !matches!(remote, Remote::Udp(_)) {
             sleep(AFTER_UDP).await;
         }
@@ -73,6 +82,7 @@ impl Dial<'_> {
                             self.note(remote, error.to_string());
                             sleep(PAUSE).await;
                         }
+                        Err(_) if when == When::Once => return None,
                         Err(_) => self.note(remote, "no answer".to_owned()),
                     }
                 }
@@ -135,12 +145,14 @@ impl Dial<'_> {
     }
 }
 
-/// When a candidate is tried first.
+/// When a candidate is tried first, and how often.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum When {
     Now,
     /// What is not UDP a little later.
     AfterUdp,
+    /// At once, and given up before QUIC says its first word again.
+    Once,
 }
 
 enum Unreachable {

@@ -36,6 +36,9 @@ pub(super) trait Ways: Sync {
     /// What turns out to lead there, as so manieth: over which of our sockets, and to which address. `None` where no other will.
     fn found(&self, place: usize) -> impl Future<Output = Option<(usize, SocketAddr)>> + Send;
 
+    /// What may lead there, as so manieth, and is tried once. `None` where no other will.
+    fn early(&self, place: usize) -> impl Future<Output = Option<(usize, SocketAddr)>> + Send;
+
     /// Through what the peer has come to us, as so manieth. `None` where it will not any more.
     fn came(&self, place: usize) -> impl Future<Output = Option<TunnelId>> + Send;
 
@@ -52,6 +55,10 @@ impl Ways for Vec<Remote> {
     }
 
     async fn found(&self, _: usize) -> Option<(usize, SocketAddr)> {
+        None
+    }
+
+    async fn early(&self, _: usize) -> Option<(usize, SocketAddr)> {
         None
     }
 
@@ -174,6 +181,9 @@ impl Linker {
         let mut place = 0;
         let mut found = Box::pin(ways.found(place));
         let mut may_find = true;
+        let mut early_ones = 0;
+        let mut early = Box::pin(ways.early(early_ones));
+        let mut may_be_early = true;
         let mut callers = 0;
         let mut came = Box::pin(ways.came(callers));
         let mut may_come = true;
@@ -192,6 +202,14 @@ impl Linker {
                         found.set(ways.found(place));
                     }
                     None => may_find = false,
+                },
+                way = &mut early, if may_be_early => match way {
+                    Some((socket, remote)) => {
+                        tries.push(dial.keep_trying(Some(socket), Remote::Udp(remote), When::Once));
+                        early_ones += 1;
+                        early.set(ways.early(early_ones));
+                    }
+                    None => may_be_early = false,
                 },
                 caller = &mut came, if may_come => match caller {
                     Some(tunnel) => {

@@ -4,11 +4,14 @@ use std::{collections::BTreeSet, fmt, net::SocketAddr, time::Duration};
 
 use futures::{
     StreamExt,
-    future::{join, join_all},
+    future::{join_all, join3},
     stream::FuturesUnordered,
 };
 use tokio::time::{Instant, sleep_until, timeout_at};
-use wayside_path::{Filtering, Mapping, Nat, traversal::guard::Surroundings};
+use wayside_path::{
+    Filtering, Mapping, Nat,
+    traversal::guard::{Place, Surroundings},
+};
 use wayside_stun::{
     Allocation, Answer, Ask, Behaviour, Failure, Lifetime, Request, Seen, Token, Tried,
     lifetime::{SHORTEST, Step},
@@ -45,6 +48,9 @@ const FILTERING_BY: usize = 2;
 const FILTERS: Duration = Duration::from_millis(1_000);
 /// So often it was asked for in vain before it is said to be filtered out.
 const FILTERED_AFTER: u32 = 2;
+/// When a packet to ourselves is sent again, and how long the last one is waited for; in sum no more than the filters take.
+const HAIRPIN: [Duration; 3] =
+    [Duration::from_millis(150), Duration::from_millis(250), Duration::from_millis(400)];
 /// How long a mapping is checked; some more requests than usual, since a loss passes for a short lifetime.
 const CHECK: Duration = Duration::from_millis(2_500);
 
@@ -61,17 +67,24 @@ pub struct Measured {
     pub attestations: Vec<(SocketAddr, [u8; 8])>,
     /// Servers that answer at a second port too, and at which.
     pub second_ports: Vec<(SocketAddr, SocketAddr)>,
+    /// The addresses that were asked, whether they answered or not: those that one of our sockets can send to.
+    pub asked: Vec<SocketAddr>,
+    /// Whether the NAT takes a packet from one of our sockets to where another is seen from outside, and brings it in there (RFC 4787, section 6). `None` where there
+    /// is no NAT, where that address depends on who is asked, or where it was not tried. Two machines behind the same NAT reach each other over it or not.
+    pub hairpin: Option<bool>,
 }
 
 impl fmt::Debug for Measured {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { seen, nat, attestations, second_ports } = self;
+        let Self { seen, nat, attestations, second_ports, asked, hairpin } = self;
         let attested_by: Vec<_> = attestations.iter().map(|(by, _)| by).collect();
         f.debug_struct("Measured")
             .field("seen", seen)
             .field("nat", nat)
             .field("attested_by", &attested_by)
             .field("second_ports", second_ports)
+            .field("asked", asked)
+            .field("hairpin", hairpin)
             .finish()
     }
 }
@@ -100,20 +113,22 @@ struct Heard {
 
 impl Endpoint {
     /// Asks the servers how they see each of the endpoint's UDP sockets, at their second ports too where they name such. Takes three seconds at most, and
-    /// less where all answer. `thorough`: tries besides, over sockets of its own that are closed again, whose packets get in, and how the NAT chooses ports
-    /// where the mapping turns out to depend on the destination.
+    /// less where all answer. `thorough`: tries besides, over sockets of its own that are closed again, whose packets get in, whether the NAT leads packets
+    /// to its own outside address back in (RFC 5780, section 4.3), and how it chooses ports where the mapping turns out to depend on the destination.
     ///
     /// At most eight servers are asked, each at most at four addresses, with a few packets to each. Those on loopback are only where the endpoint is itself;
-    /// multicast and the like never. What a server says is no more than its word. One measurement runs at a time; another waits.
+    /// multicast and the like never. What a server says is no more than its word: who lies can have six packets of 20 bytes sent to an address on the
+    /// internet. One measurement runs at a time; another waits.
     ///
     /// Dropping the future ends it and leaves nothing behind.
     pub async fn measure(&self, servers: &[StunServer], thorough: bool) -> Measured {
         let _turn = self.stun.measuring.lock().await;
         let began = Instant::now();
         let around = self.surroundings();
-        let heard = self.ask_all(&self.targets(servers), &around, began).await;
+        let targets = self.targets(servers);
+        let heard = self.ask_all(&targets, &around, began).await;
         let mut behaviour = Behaviour::new(around.interfaces.iter().map(|(ip, _)| *ip));
-        let mut measured = Measured::default();
+        let mut measured = Measured { asked: self.can_be_sent_to(&targets), ..Measured::default() };
         for Heard { local, target, answer, second } in &heard {
             measured.seen.push((*local, target.server, answer.mapped));
             if let Some(attestation) = answer.attestation
@@ -139,9 +154,16 @@ impl Endpoint {
         if let Some(local) = self.addresses.iter().find(|it| it.is_ipv4()).filter(|_| thorough) {
             let ports =
                 async { if is_dependent { self.see_ports(*local, &heard, began).await } else { Vec::new() } };
-            let (tried, seen) = join(self.try_filters(*local, &heard, began), ports).await;
+            let hairpin = async {
+                if is_dependent { None } else { self.try_hairpin(*local, &heard, &around, began).await }
+            };
+            let (tried, seen, came_back) =
+                join3(self.try_filters(*local, &heard, began), ports, hairpin).await;
             tried.into_iter().for_each(|tried| behaviour.tried(tried));
             seen.into_iter().for_each(|seen| behaviour.seen(seen));
+            // Towards ourselves the NAT may have given another port than the one server saw: then nothing was to come.
+            let is_known = behaviour.mapping().is_independent() == Some(true);
+            measured.hairpin = came_back.filter(|came| *came || is_known);
         }
         measured.nat = nat(&behaviour);
         measured
@@ -201,6 +223,13 @@ impl Endpoint {
             }
         }
         targets
+    }
+
+    /// Those that one of our sockets can send to.
+    fn can_be_sent_to(&self, targets: &[Target]) -> Vec<SocketAddr> {
+        let can =
+            |server: &SocketAddr| self.linker().sockets_for(Remote::Udp(*server)).iter().any(Option::is_some);
+        targets.iter().map(|target| target.server).filter(can).collect()
     }
 
     /// Asks every server from each of our sockets that reaches it, and then at its second port.
@@ -269,6 +298,37 @@ impl Endpoint {
             },
         );
         join_all(each.collect::<Vec<_>>()).await.into_iter().flatten().collect()
+    }
+
+    /// Whether packets between two of our sockets, by their addresses outside, come back to this machine (RFC 5780, section 4.3). Both send, as two who meet do: a NAT that
+    /// lets in only who was sent to lets them in too.
+    async fn try_hairpin(
+        &self,
+        local: SocketAddr,
+        heard: &[Heard],
+        around: &Surroundings,
+        began: Instant,
+    ) -> Option<bool> {
+        // Only where there is a NAT, and at an address on the internet.
+        let is_outside = |address: SocketAddr| {
+            address.is_ipv4()
+                && around.place(address).is_ok_and(|place| place == Place::Public)
+                && around.interfaces.iter().all(|(ip, _)| *ip != address.ip())
+        };
+        let first = heard
+            .iter()
+            .find(|it| it.local == local && it.target.server.is_ipv4() && is_outside(it.answer.mapped))?;
+        let (target, outside) = (first.target, first.answer.mapped);
+        let socket = self.addresses.iter().position(|it| *it == local)?;
+        let lone = self.lone_beside(local)?;
+        let asked =
+            self.ask(lone.name(), target.server, target.request(), left(began, AT_MOST)).await.ok()?;
+        // Where a NAT has several addresses a lone socket may have another one; then it is no question of hairpins.
+        if asked.mapped.ip() != outside.ip() || asked.mapped == outside {
+            return None;
+        }
+        let between = [(lone.name(), asked.mapped), (own(socket), outside)];
+        timeout_at(began + AT_MOST, self.shared.stun.comes_back(between, &HAIRPIN)).await.ok()
     }
 
     /// Which ports new sockets get, in the order in which they asked.

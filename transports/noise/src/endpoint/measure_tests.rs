@@ -61,7 +61,7 @@ impl Home {
 }
 
 fn rules(dependent: bool, filters: bool) -> Rules {
-    Rules { dependent, step: |port| port + 1, filters, lifetime: HOUR }
+    Rules { dependent, step: |port| port + 1, filters, lifetime: HOUR, hairpins: false }
 }
 
 fn scattered(port: u16) -> u16 {
@@ -117,6 +117,46 @@ async fn a_quick_measurement_tells_the_mapping_and_sends_little() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn whether_a_nat_leads_its_own_address_back_in_is_told() {
+    for (dependent, filters, hairpins, told) in [
+        (false, false, true, Some(true)),
+        (false, true, true, Some(true)),
+        (false, false, false, Some(false)),
+        (false, true, false, Some(false)),
+        // Where each destination has a port of its own nobody knows which one we have.
+        (true, true, true, None),
+    ] {
+        let home = Home::new(Some(Rules { hairpins, ..rules(dependent, filters) })).await;
+        assert_eq!(home.measured(true).await.hairpin, told, "{dependent} {filters} {hairpins}");
+        assert_eq!(home.client.shared.stun.awaited(), (0, 0));
+        assert_eq!(home.measured(false).await.hairpin, None, "only where it is thorough");
+    }
+    assert_eq!(Home::new(None).await.measured(true).await.hairpin, None, "there is no NAT");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_loss_is_no_wall() {
+    let home = Home::new(Some(Rules { hairpins: true, ..rules(false, true) })).await;
+    for seed in 1..20 {
+        home.network.lose(100, seed);
+        let measured = home.measured(true).await;
+        assert_ne!(measured.hairpin, Some(false), "seed {seed}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_was_asked_is_told_whether_anybody_answers_or_not() {
+    let home = Home::new(Some(rules(false, true))).await;
+    let nobody = StunServer {
+        addresses: vec!["198.51.100.77:9".parse().unwrap(), "[2001:db8::1]:9".parse().unwrap()],
+        token: None,
+    };
+    let measured = home.client.measure(&[nobody.clone(), home.server.clone()], false).await;
+    // Over IPv6 it has no socket.
+    assert_eq!(measured.asked, [nobody.addresses[0], home.server.addresses[0]]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn servers_that_are_not_there_cost_time_and_nothing_else() {
     let home = Home::new(Some(rules(false, true))).await;
     let nobody = StunServer { addresses: vec!["198.51.100.77:9".parse().unwrap()], token: None };
@@ -137,19 +177,22 @@ async fn servers_that_are_not_there_cost_time_and_nothing_else() {
 
 #[tokio::test(start_paused = true)]
 async fn a_measurement_that_is_given_up_leaves_nothing() {
-    let home = Home::new(Some(rules(true, true))).await;
-    let sockets = home.network.sockets();
-    for after in [1, 50, 100, 150, 200] {
-        let measuring = home.client.measure(std::slice::from_ref(&home.server), true);
-        let _ = tokio::time::timeout(Duration::from_millis(after), measuring).await;
+    for dependent in [true, false] {
+        let home = Home::new(Some(rules(dependent, true))).await;
+        let sockets = home.network.sockets();
+        for after in [1, 50, 100, 150, 200] {
+            let measuring = home.client.measure(std::slice::from_ref(&home.server), true);
+            let _ = tokio::time::timeout(Duration::from_millis(after), measuring).await;
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        let outside = home.network.sockets() - sockets;
+        let before = home.network.sent();
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        assert_eq!(home.network.sent(), before, "nothing is sent again");
+        assert!(outside <= 40, "the NAT's own: {outside}");
+        assert_eq!(home.client.shared.stun.tables(), (0, 0, 1));
+        assert_eq!(home.client.shared.stun.awaited(), (0, 0));
     }
-    tokio::time::sleep(Duration::from_millis(200)).await;
-    let outside = home.network.sockets() - sockets;
-    let before = home.network.sent();
-    tokio::time::sleep(Duration::from_secs(10)).await;
-    assert_eq!(home.network.sent(), before, "nothing is sent again");
-    assert!(outside <= 40, "the NAT's own: {outside}");
-    assert_eq!(home.client.shared.stun.tables(), (0, 0, 1));
 }
 
 #[tokio::test(start_paused = true)]

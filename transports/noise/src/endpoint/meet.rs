@@ -65,6 +65,8 @@ pub struct Meeting {
 pub struct Meet {
     expectation: Expectation,
     others: Mutex<Vec<Remote>>,
+    /// What there is around this machine.
+    surroundings: Mutex<Surroundings>,
     /// So many of them were named when it began.
     named: usize,
     /// There is another one.
@@ -116,6 +118,7 @@ impl Endpoint {
             _ => true,
         });
         let (events, happened) = mpsc::channel(EVENTS);
+        let around = meeting.surroundings.clone();
         let mut seed = [0; 8];
         fill_random(&mut seed);
         let setup = Setup {
@@ -139,6 +142,7 @@ impl Endpoint {
             expectation,
             named: others.len(),
             others: Mutex::new(others.clone()),
+            surroundings: Mutex::new(around),
             added: Notify::new(),
             linked: Mutex::default(),
             linker: self.linker(),
@@ -162,10 +166,14 @@ impl Meet {
     }
 
     /// There is another way to the peer, such as a circuit through a relay. The side that dials tries it at once, or where there is a link by now it [learns](Link::learn) of it; the side that
-    /// waits connects to a TCP port, and to anything else waits for the peer to come through. Beyond 32 it is left out; so is a TCP port that no peer has only if whoever adds it sees
-    /// to that.
+    /// waits connects to a TCP port, and to anything else waits for the peer to come through. Beyond 64, those named at first included, it is left out; so is a TCP port that no peer has.
     pub fn add(&self, remote: impl Into<Remote>) {
         let remote = remote.into();
+        if let Remote::Tcp(address) = remote
+            && lock(&self.surroundings).place(address).is_err()
+        {
+            return;
+        }
         {
             let mut others = lock(&self.others);
             if others.contains(&remote) || others.len() >= 2 * MAX_CANDIDATES {
@@ -195,6 +203,7 @@ impl Meet {
 
     /// This machine is elsewhere now, or its router has begun anew.
     pub fn moved(&self, surroundings: Surroundings) {
+        *lock(&self.surroundings) = surroundings.clone();
         self.talk.moved(surroundings);
     }
 
@@ -249,6 +258,11 @@ impl Ways for Meet {
         }
         self.number?;
         self.talk.way(place).await.map(|(socket, way)| (socket, way.remote))
+    }
+
+    async fn early(&self, place: usize) -> Option<(usize, SocketAddr)> {
+        self.number?;
+        self.talk.early(place).await
     }
 
     async fn came(&self, place: usize) -> Option<TunnelId> {

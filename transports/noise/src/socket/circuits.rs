@@ -119,7 +119,7 @@ impl Circuits {
 
     /// Whose a frame is.
     pub(super) fn whose(&self, frame: &[u8]) -> Option<Arc<End>> {
-        let circuit = circuit_of(frame)?;
+        let circuit = circuit_of(frame).filter(|_| self.any())?;
         self.read().by_number.get(&circuit)?.iter().find(|end| end.owns(frame)).cloned()
     }
 

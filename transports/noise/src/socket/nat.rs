@@ -25,6 +25,8 @@ pub(crate) struct Rules {
     pub(crate) filters: bool,
     /// How long a mapping stays without a packet from inside.
     pub(crate) lifetime: Duration,
+    /// Packets from inside to an outside address are led back in, and come from the sender's.
+    pub(crate) hairpins: bool,
 }
 
 pub(crate) struct Nat {
@@ -106,7 +108,17 @@ impl Inner {
     async fn bring_in(self: Arc<Self>, client: SocketAddr, outside: SocketAddr) {
         let socket = self.network.bind(outside).unwrap();
         received(socket, |from, datagram| {
-            let mappings = self.mappings.lock().unwrap();
+            let mut mappings = self.mappings.lock().unwrap();
+            if let Some(sender) = mappings.get_mut(&(from, None)) {
+                sender.sent_to.insert(outside);
+                let from = sender.outside;
+                let mapping = mappings.values().find(|it| it.outside == outside);
+                let lets_in = mapping.is_some_and(|it| !self.rules.filters || it.sent_to.contains(&from));
+                if self.rules.hairpins && lets_in {
+                    self.network.send(from, client, &datagram);
+                }
+                return;
+            }
             let Some(mapping) = mappings.values().find(|it| it.outside == outside) else { return };
             let is_alive = mapping.used.elapsed() < self.rules.lifetime;
             if !is_alive || self.rules.filters && !mapping.sent_to.contains(&from) {

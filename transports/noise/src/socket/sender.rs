@@ -19,6 +19,12 @@ use super::{
     tunnel::Tunnels,
 };
 
+/// A link that has sent less than this sends datagrams one by one. QUIC keeps a buffer for a whole burst once there was one, and most links are idle.
+const BURSTS_AFTER: usize = 32 << 10;
+
+/// The most that the kernel takes in one call, however many segments it is: an IPv4 datagram's payload.
+const MOST_AT_ONCE: usize = 65_507;
+
 /// Sends to whatever an address stands for.
 pub(super) struct VirtualSender {
     senders: Vec<Pin<Box<dyn UdpSender>>>,
@@ -84,6 +90,23 @@ impl VirtualSender {
 }
 
 impl VirtualSender {
+    /// Sends wherever the address leads.
+    fn poll_route(&mut self, transmit: &Transmit<'_>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.routes.route(transmit.destination) {
+            Some(Route::Udp { socket, remote }) => self.poll_batch(socket, remote, transmit, cx),
+            Some(Route::Tunnel(tunnel)) => {
+                if let Some(end) = self.circuits.get(tunnel) {
+                    return self.poll_circuit(&end, transmit, cx);
+                }
+                let segment = transmit.segment_size.unwrap_or(transmit.contents.len());
+                self.tunnels.send(tunnel, transmit.contents, segment);
+                Poll::Ready(Ok(()))
+            }
+            // Whoever carried it is gone: lost, as on a wire that was cut.
+            None => Poll::Ready(Ok(())),
+        }
+    }
+
     /// Sends a batch over one of our sockets, in as many parts as the kernel wants.
     fn poll_batch(
         &mut self,
@@ -148,12 +171,6 @@ impl VirtualSender {
     }
 }
 
-/// A link that has sent less than this sends datagrams one by one. QUIC keeps a buffer for a whole burst once there was one, and most links are idle.
-const BURSTS_AFTER: usize = 32 << 10;
-
-/// The most that the kernel takes in one call, however many segments it is: an IPv4 datagram's payload.
-const MOST_AT_ONCE: usize = 65_507;
-
 impl std::fmt::Debug for VirtualSender {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("VirtualSender")
@@ -181,24 +198,5 @@ impl UdpSender for VirtualSender {
         }
         let least = self.senders.iter().map(|sender| sender.max_transmit_segments()).min();
         least.unwrap_or(NonZeroUsize::MIN)
-    }
-}
-
-impl VirtualSender {
-    /// Sends wherever the address leads.
-    fn poll_route(&mut self, transmit: &Transmit<'_>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.routes.route(transmit.destination) {
-            Some(Route::Udp { socket, remote }) => self.poll_batch(socket, remote, transmit, cx),
-            Some(Route::Tunnel(tunnel)) => {
-                if let Some(end) = self.circuits.get(tunnel) {
-                    return self.poll_circuit(&end, transmit, cx);
-                }
-                let segment = transmit.segment_size.unwrap_or(transmit.contents.len());
-                self.tunnels.send(tunnel, transmit.contents, segment);
-                Poll::Ready(Ok(()))
-            }
-            // Whoever carried it is gone: lost, as on a wire that was cut.
-            None => Poll::Ready(Ok(())),
-        }
     }
 }

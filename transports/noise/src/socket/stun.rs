@@ -21,9 +21,9 @@ use noq::{
 };
 use tokio::{
     sync::oneshot,
-    time::{Instant, sleep_until},
+    time::{Instant, sleep_until, timeout},
 };
-use wayside_stun::{Answer, Ask, Client, Failure, Port, Responder, Socket, TransactionId, is_stun};
+use wayside_stun::{Answer, Ask, Client, Failure, Port, Request, Responder, Socket, TransactionId, is_stun};
 
 use super::route::canonical;
 use crate::{
@@ -34,6 +34,8 @@ use crate::{
 /// Requests that are looked at in a second, whoever sends them. Each costs up to three HMACs, some microseconds; what is answered of them the responder
 /// bounds.
 const MOST_LOOKED_AT: u32 = 2_000;
+/// Where a transaction's id is in a message (RFC 8489, section 5).
+const ID: std::ops::Range<usize> = 8..20;
 /// Sockets beside the endpoint's own are numbered from here.
 const FIRST_LONE: u64 = 1 << 32;
 
@@ -45,8 +47,15 @@ pub(crate) struct Stun {
     asking: Mutex<Asking>,
     /// How many transactions are under way: mostly none, and then nothing is read.
     under_way: AtomicUsize,
+    /// Requests of ours that may come back to ourselves.
+    returning: Mutex<HashMap<TransactionId, oneshot::Sender<()>>>,
+    /// How many of those there are: mostly none, and then nothing is looked for.
+    awaited: AtomicUsize,
     origin: Instant,
 }
+
+/// Two sockets of ours, and where each is seen from outside.
+pub(crate) type Between = [(Socket, SocketAddr); 2];
 
 /// Whom we answer, and over which sockets.
 pub(crate) struct Serving {
@@ -90,6 +99,8 @@ impl Stun {
             serving: Mutex::default(),
             asking: Mutex::default(),
             under_way: AtomicUsize::new(0),
+            returning: Mutex::default(),
+            awaited: AtomicUsize::new(0),
             origin: Instant::now(),
         }
     }
@@ -143,17 +154,54 @@ impl Stun {
         }
     }
 
+    /// Whether what one of two sockets sends to where the other is seen from outside comes in there, either way round. Each sends one request of 20 bytes at
+    /// once and again after each pause, and the last pause is waited out. Dropping the future ends it.
+    pub(crate) async fn comes_back(&self, between: Between, pauses: &[Duration]) -> bool {
+        let [(one, one_outside), (other, other_outside)] = between;
+        let mut id = TransactionId([0; 12]);
+        fill_random(&mut id.0);
+        let (tell, mut told) = oneshot::channel();
+        lock(&self.returning).insert(id, tell);
+        self.awaited.fetch_add(1, Ordering::Relaxed);
+        let _awaited = Awaited { stun: self, id };
+        let request = Request::plain().encode(id);
+        for pause in pauses {
+            // The first of them opens the one way, the second the other.
+            self.send(one, None, other_outside, &request);
+            self.send(other, None, one_outside, &request);
+            if timeout(*pause, &mut told).await.is_ok_and(|told| told.is_ok()) {
+                return true;
+            }
+        }
+        false
+    }
+
     /// Takes what `is_stun` says is STUN. `local`: at which of this machine's addresses it arrived, if the system says so.
     pub(super) fn take(&self, via: Socket, local: Option<IpAddr>, from: SocketAddr, datagram: &[u8]) {
         // The type of a Binding request (RFC 8489, section 5); whatever is not one may be an answer to one.
         if datagram.starts_with(&[0, 1]) {
-            self.answer(via, local, from, datagram);
+            if !self.is_ours(datagram) {
+                self.answer(via, local, from, datagram);
+            }
         } else if self.under_way.load(Ordering::Relaxed) > 0 {
             let mut asking = lock(&self.asking);
             if asking.client.received(via, from, datagram) {
                 asking.tell();
             }
         }
+    }
+
+    /// Whether a request is one that we have sent to ourselves, by the 12 random bytes that nobody else knows; whoever waits for it is told.
+    fn is_ours(&self, request: &[u8]) -> bool {
+        if self.awaited.load(Ordering::Relaxed) == 0 {
+            return false;
+        }
+        let Some(id) = request.get(ID).and_then(|id| id.try_into().ok()).map(TransactionId) else {
+            return false;
+        };
+        let mut returning = lock(&self.returning);
+        // Of several copies the first one tells.
+        returning.remove(&id).is_some_and(|tell| tell.send(()).is_ok())
     }
 
     fn answer(&self, via: Socket, local: Option<IpAddr>, from: SocketAddr, datagram: &[u8]) {
@@ -235,8 +283,26 @@ impl Drop for UnderWay<'_> {
     }
 }
 
+/// A request that may come back.
+struct Awaited<'a> {
+    stun: &'a Stun,
+    id: TransactionId,
+}
+
+impl Drop for Awaited<'_> {
+    fn drop(&mut self) {
+        self.stun.awaited.fetch_sub(1, Ordering::Relaxed);
+        lock(&self.stun.returning).remove(&self.id);
+    }
+}
+
 #[cfg(test)]
 impl Stun {
+    /// How many requests may come back.
+    pub(crate) fn awaited(&self) -> (usize, usize) {
+        (self.awaited.load(Ordering::Relaxed), lock(&self.returning).len())
+    }
+
     /// How many transactions are under way, how many wait for one, and how many sockets send.
     pub(crate) fn tables(&self) -> (usize, usize, usize) {
         let waiting = lock(&self.asking).waiting.len();

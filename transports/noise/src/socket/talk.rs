@@ -16,7 +16,10 @@ use tokio::{
 };
 use wayside_path::{
     Candidate, Nat, Traversal,
-    traversal::{Heard, MANY, Output, Reached, Role, Setup, Socket, Transmit, Why, guard::Surroundings},
+    traversal::{
+        Heard, MANY, Output, Reached, Role, Setup, Socket, Transmit, Why,
+        guard::{Place, Surroundings},
+    },
 };
 
 use super::{
@@ -54,6 +57,9 @@ const MOST_REACHED: usize = 64;
 const LINGER: Duration = Duration::from_secs(10);
 /// Connections of one peer to this side.
 const MOST_CALLERS: usize = 8;
+/// Places where a first datagram goes along with a question: the public address of each family, mostly. It has 1,200 bytes, and should go to few who did not ask
+/// for it.
+const MOST_EARLY: usize = 2;
 /// What is due is looked for so often at most.
 const TICK: Duration = Duration::from_millis(1);
 
@@ -64,6 +70,7 @@ pub(crate) struct Talk {
     origin: Instant,
     /// How many sockets the endpoint has of its own: spare ones have higher numbers.
     own: usize,
+    role: Role,
     state: Mutex<State>,
     /// Something may be due earlier, or is to be done.
     stirred: Notify,
@@ -83,6 +90,9 @@ struct State {
     /// Those that are of no use any more are to be closed.
     has_surplus: bool,
     reached: Vec<Reached>,
+    /// Where a question has gone all the way and a first datagram goes along, for the side that dials.
+    early: Vec<(usize, SocketAddr)>,
+    surroundings: Surroundings,
     /// Connections that the peer made to this side, the oldest first.
     callers: Vec<TunnelId>,
     is_over: bool,
@@ -102,7 +112,7 @@ impl Talk {
             Role::Dials => (initiator, responder),
             Role::Waits => (responder, initiator),
         };
-        let own = setup.sockets.len();
+        let (own, role, surroundings) = (setup.sockets.len(), setup.role, setup.surroundings.clone());
         let mut traversal = Traversal::new(Duration::ZERO, setup);
         traversal.peer(Duration::ZERO, candidates, theirs_nat);
         let state = State {
@@ -113,6 +123,8 @@ impl Talk {
             wanted: None,
             has_surplus: false,
             reached: Vec::new(),
+            early: Vec::new(),
+            surroundings,
             callers: Vec::new(),
             is_over: false,
         };
@@ -121,6 +133,7 @@ impl Talk {
             theirs,
             origin: Instant::now(),
             own,
+            role,
             state: Mutex::new(state),
             stirred: Notify::new(),
             news: Notify::new(),
@@ -169,7 +182,10 @@ impl Talk {
     }
 
     pub(crate) fn moved(&self, surroundings: Surroundings) {
-        self.lock().traversal.moved(self.now(), surroundings);
+        let mut state = self.lock();
+        state.surroundings = surroundings.clone();
+        state.traversal.moved(self.now(), surroundings);
+        drop(state);
         self.stirred.notify_one();
     }
 
@@ -200,6 +216,25 @@ impl Talk {
             }
             if self.lock().is_over {
                 return None;
+            }
+            news.await;
+        }
+    }
+
+    /// Waits for a place where a first datagram may go along with a question, the so manieth; `None` where the meeting is over.
+    pub(crate) async fn early(&self, place: usize) -> Option<(usize, SocketAddr)> {
+        loop {
+            let news = self.news.notified();
+            tokio::pin!(news);
+            news.as_mut().enable();
+            {
+                let state = self.lock();
+                if let Some(early) = state.early.get(place) {
+                    return Some(*early);
+                }
+                if state.is_over || place >= MOST_EARLY {
+                    return None;
+                }
             }
             news.await;
         }
@@ -373,7 +408,7 @@ impl Talk {
         did_something
     }
 
-    fn send(&self, state: &State, shared: &Shared, transmit: Transmit) {
+    fn send(&self, state: &mut State, shared: &Shared, transmit: Transmit) {
         let Some(number) = state.number(self.own, transmit.socket) else { return };
         let punch = if transmit.is_answer {
             // It goes to where the question came from.
@@ -383,6 +418,22 @@ impl Talk {
         };
         let datagram: [u8; punch::LEN] = punch.seal(&self.ours);
         shared.send_over(number, transmit.to, &datagram, transmit.hops);
+        if self.role == Role::Dials && !transmit.is_answer && transmit.hops.is_none() && number < self.own {
+            self.may_be_early(state, number, transmit.to);
+        }
+    }
+
+    /// A question has gone all the way to where the peer said that it is: its answer may as well be that of the link's own first datagram.
+    fn may_be_early(&self, state: &mut State, socket: usize, to: SocketAddr) {
+        let is_new = state.early.iter().all(|(_, known)| *known != to);
+        if state.early.len() < MOST_EARLY
+            && is_new
+            && state.named.contains(&to)
+            && matches!(state.surroundings.place(to), Ok(Place::Public | Place::Near))
+        {
+            state.early.push((socket, to));
+            self.news.notify_waiters();
+        }
     }
 
     fn now(&self) -> Duration {

@@ -1,6 +1,8 @@
 //! The paths of the local API: each reads its request, asks, and says the answer.
 
+mod doctor;
 mod friends;
+mod introductions;
 mod lines;
 mod messages;
 mod relay;
@@ -22,6 +24,7 @@ pub(crate) fn routes() -> Router<Context> {
         .route("/v1/id", get(status::id))
         .route("/v1/status", get(status::status))
         .route("/v1/events", get(status::events))
+        .route("/v1/doctor", post(doctor::doctor))
         .route("/v1/bridges", get(bridges).post(add_bridge))
         .route("/v1/bridges/{name}", delete(remove_bridge))
         .route("/v1/invites", post(invite))
@@ -31,6 +34,10 @@ pub(crate) fn routes() -> Router<Context> {
         .route("/v1/friends/{friend}", get(friends::show).patch(friends::change).delete(friends::remove))
         .route("/v1/friends/{friend}/ping", post(friends::ping))
         .route("/v1/friends/{friend}/explain", get(friends::explain))
+        .route("/v1/introductions", get(introductions::list).post(introductions::introduce))
+        .route("/v1/requests", get(introductions::requests))
+        .route("/v1/requests/{id}/accept", post(introductions::accept))
+        .route("/v1/requests/{id}/refuse", post(introductions::refuse))
         .route("/v1/relay", get(relay::show).patch(relay::change))
         .route("/v1/messages", post(messages::send))
         .route("/v1/inbox", get(messages::inbox))

@@ -50,6 +50,9 @@ pub(in crate::engine) struct StoredInvite {
     refused: Vec<AccountId>,
     #[n(7)]
     withdrawn: bool,
+    /// Whom it is for, where that is known.
+    #[n(8)]
+    only: Option<AccountId>,
 }
 
 /// Who used it.
@@ -159,6 +162,7 @@ impl Engine {
             bound: Vec::new(),
             refused: Vec::new(),
             withdrawn: false,
+            only: options.only,
         };
         if self.welcome_card(&stored).is_none() {
             return Err(CommandError::CardTooLarge);

@@ -58,6 +58,9 @@ pub(in crate::engine) struct StoredContact {
     /// When it is left once more, by the monotonic clock.
     #[cbor(skip)]
     next: Duration,
+    /// Whose invite it is, where that is known beforehand.
+    #[n(10)]
+    only: Option<AccountId>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
@@ -71,6 +74,9 @@ enum State {
     Refused(#[n(0)] Refusal),
     #[n(3)]
     Expired,
+    /// It led to somebody else than was expected.
+    #[n(4)]
+    Another,
 }
 
 /// How long the new friend stays wanted where no link comes up.
@@ -85,6 +91,7 @@ impl Engine {
         &mut self,
         invite: &Invite,
         alias: Option<String>,
+        only: Option<AccountId>,
     ) -> Result<ContactId, CommandError> {
         let id = ContactId(invite.key);
         if self.contacts.contains_key(&invite.key) {
@@ -132,6 +139,7 @@ impl Engine {
             tries: 1,
             relays: Some(relays),
             next: Duration::ZERO,
+            only,
         };
         self.contacts.insert(invite.key, contact);
         self.keep_contact(&invite.key);
@@ -339,6 +347,7 @@ impl State {
             Self::Done(account, _) => ContactState::Done(account),
             Self::Refused(why) => ContactState::Refused(why),
             Self::Expired => ContactState::Expired,
+            Self::Another => ContactState::Another,
         }
     }
 }

@@ -96,7 +96,7 @@ impl Engine {
         let pending = stored.bound.iter().filter(|bound| !bound.done).count();
         let refusal = if stored.ended(self.time_now()) {
             Some(Refusal::Expired)
-        } else if self.blocked(&account) {
+        } else if self.blocked(&account) || stored.only.is_some_and(|only| only != account) {
             Some(Refusal::Unwelcome)
         } else if !known && stored.bound.len() >= usize::from(stored.uses) {
             Some(Refusal::Used)

@@ -88,6 +88,12 @@ impl Engine {
             let what = "a welcome whose proof does not hold: the inviter is not who it says".to_owned();
             return self.out.event(Event::Suspicious { account: None, what });
         }
+        if contact.only.is_some_and(|only| only != account) {
+            self.end_contact(key, State::Another);
+            let what =
+                "an invite led to somebody else than the one who was introduced, and was dropped".to_owned();
+            return self.out.event(Event::Suspicious { account: None, what });
+        }
         let (Some(root), Some(meeting)) = (handshake.secret("pair"), handshake.secret("meeting")) else {
             return;
         };

@@ -1,0 +1,66 @@
+//! `wayside requests`
+
+use clap::Args;
+use wayside::api::types::{RequestKind, RequestState, RequestView};
+
+use super::Context;
+use super::exit::{Exit, Outcome};
+use super::output::{harmless, one_line};
+use super::words::moment;
+
+/// How many digits of an id are shown: enough to tell requests apart.
+const DIGITS: usize = 8;
+
+/// Show what others ask of you
+///
+/// So far: to become the friend of somebody whom a friend introduces to you. `wayside request accept` and
+/// `wayside request refuse` answer.
+#[derive(Debug, Args)]
+pub(super) struct Requests {}
+
+impl Requests {
+    pub(super) async fn run(self, context: &Context) -> Outcome {
+        let mut session = context.session().await?;
+        let requests = session.get::<Vec<RequestView>>("/v1/requests").await;
+        session.close().await;
+        let requests = requests?;
+        for request in &requests {
+            context.output.object(request)?;
+        }
+        if requests.is_empty() {
+            context.output.text("Nobody asks anything.")?;
+        }
+        let shown: Vec<String> = requests.iter().map(in_words).collect();
+        context.output.text(&shown.join("\n"))?;
+        Ok(Exit::Done)
+    }
+}
+
+/// A request, on some lines.
+pub(super) fn in_words(request: &RequestView) -> String {
+    let id = request.id.get(..DIGITS).unwrap_or(&request.id);
+    let mut lines = vec![format!("{id}  {}.", one_line(&request.text))];
+    if let RequestKind::Introduction { by, account, note, .. } = &request.what {
+        lines.push(format!("          account  {account}"));
+        if let Some(note) = note {
+            lines.push(format!(
+                "          {} adds: {}",
+                one_line(by),
+                harmless(note).replace('\n', "\n          ")
+            ));
+        }
+    }
+    let until = moment(request.expires);
+    lines.push(match request.state {
+        RequestState::Asked => {
+            format!("          `wayside request accept {id}` or `wayside request refuse {id}`, until {until}")
+        }
+        RequestState::Accepted => format!("          accepted; the other side has until {until}"),
+        RequestState::Meeting => "          accepted by both: a link is being made".to_owned(),
+        RequestState::Refused => "          refused; nobody is told".to_owned(),
+    });
+    if let Some(hint) = &request.hint {
+        lines.push(format!("          {}", one_line(hint)));
+    }
+    lines.join("\n")
+}
