@@ -399,3 +399,30 @@ async fn whoever_waits_in_a_network_that_blocks_udp_connects_itself() {
     let (dialled, accepted) = links(&dials, &waiter).await;
     assert_eq!((dialled.kind(), accepted.kind()), (Kind::Tcp, Kind::Tcp));
 }
+
+/// The link is up through a relay before the side that waits has connected, which is the only direct way.
+#[tokio::test]
+async fn a_link_over_a_relay_moves_to_the_connection_of_whoever_waits() {
+    let agreed = Agreed::default();
+    let (dialler, waiter) = agreed.endpoints().await;
+    let tcp = dialler.listen_tcp(loopback()).await.unwrap();
+    waiter.expect(agreed.of_client());
+    let (near, far) = (dialler.relayed_tunnel(), waiter.relayed_tunnel());
+    let others = vec![Remote::Tunnel(near.id())];
+    let relay = tokio::spawn(carry(near, far));
+    let dials = Meeting { others, ..meeting(&dialler, agreed.of_server(), Role::Dials, &[]) };
+    let (dials, _events) = dialler.meet(dials);
+    let (dialled, accepted) = links(&dials, &waiter).await;
+    assert_eq!((dialled.kind(), accepted.kind()), (Kind::Relayed, Kind::Relayed));
+    let others = vec![Remote::Tcp(tcp)];
+    let waits = Meeting { others, ..meeting(&waiter, agreed.of_client(), Role::Waits, &[]) };
+    let (_waits, _events) = waiter.meet(waits);
+    let moved = async {
+        while dialled.kind() != Kind::Tcp || accepted.kind() != Kind::Tcp {
+            sleep(Duration::from_millis(20)).await;
+        }
+    };
+    timeout(PATIENCE, moved).await.expect("moves");
+    carries(&dialled, &accepted).await;
+    relay.abort();
+}

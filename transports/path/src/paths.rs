@@ -56,6 +56,8 @@ pub struct Paths {
     hurry_until: Duration,
     /// When a path last answered that had been in doubt.
     revived: Option<Duration>,
+    /// There is no path at all, since the last one led through what is gone: since when that one was in doubt, or is gone.
+    bare: Option<Duration>,
     actions: VecDeque<Action>,
     /// Bytes are moving, or somebody was about to send: cuts are looked for until then.
     busy_until: Duration,
@@ -146,6 +148,9 @@ impl Paths {
         if self.preferred == Some(key) {
             self.preferred = None;
             self.choose(now);
+        }
+        if self.open.is_empty() {
+            self.bare = Some(open.live.waiting_since().unwrap_or(now));
         }
         self.look_soon(now);
     }
@@ -284,11 +289,12 @@ impl Paths {
         self.open.values().all(|open| open.live.is_overdue(now, open.rtt))
     }
 
-    /// For how long no path has answered.
+    /// For how long no path has answered, or there has been none.
     pub fn lost_for(&self, now: Duration) -> Duration {
         let waited =
-            |open: &Open| open.live.waiting_since().map_or(Duration::ZERO, |since| now.saturating_sub(since));
-        self.open.values().map(waited).min().unwrap_or_default()
+            |since: Option<Duration>| since.map_or(Duration::ZERO, |since| now.saturating_sub(since));
+        let of_paths = self.open.values().map(|open| waited(open.live.waiting_since())).min();
+        of_paths.unwrap_or_else(|| waited(self.bare))
     }
 
     fn insert(&mut self, now: Duration, key: PathKey, open: Open) {
@@ -297,6 +303,7 @@ impl Paths {
             self.revived = Some(now);
         }
         self.open.insert(key, open);
+        self.bare = None;
         if self.open.len() > 1 {
             // Their round-trip times are compared, and measured alike for that.
             self.actions.extend(self.open.keys().map(|key| Action::Ask(*key)));
@@ -459,7 +466,7 @@ impl Paths {
     }
 
     fn next_look(&self, now: Duration) -> Option<Duration> {
-        let waited = self.open.values().filter_map(|open| open.live.waiting_since()).min();
+        let waited = self.open.values().filter_map(|open| open.live.waiting_since()).min().or(self.bare);
         let busy = waited.is_some() || self.challenger.is_some() || now < self.busy_until;
         // The longer nothing answers, the rarer.
         let pause = LOOK.max(waited.map_or(Duration::ZERO, |since| now.saturating_sub(since) / 8));

@@ -41,6 +41,37 @@ fn the_last_path_is_never_closed() {
 }
 
 #[test]
+fn a_link_without_any_path_is_lost_too_and_looked_at_until_it_has_one() {
+    let mut paths = Paths::default();
+    paths.opened(ms(0), PathKey(0), Kind::Tcp, ms(1));
+    actions(&mut paths);
+    paths.handle_timeout(ms(1_000));
+    assert_eq!((paths.lost_for(ms(1_000)), paths.poll_timeout()), (ms(0), None));
+    // Its connection has ended.
+    paths.closed(ms(2_000), PathKey(0));
+    let mut now = ms(2_000);
+    while now < ms(20_000) {
+        paths.handle_timeout(now);
+        assert_eq!(paths.lost_for(now), now - ms(2_000));
+        now = paths.poll_timeout().unwrap();
+    }
+    paths.opened(now, PathKey(1), Kind::Relayed, ms(1));
+    paths.handle_timeout(now);
+    assert_eq!(paths.lost_for(now), ms(0));
+    // Had it not answered before it was gone, that counts.
+    let began = now;
+    for sent in 1..100 {
+        now += ms(25);
+        paths.observe(now, PathKey(1), Sample { sent, received: 0, rtt: ms(1) });
+        paths.handle_timeout(now);
+    }
+    let lost = paths.lost_for(now);
+    assert!(lost >= ms(2_000) && lost <= now - began, "{lost:?}");
+    paths.closed(now, PathKey(1));
+    assert_eq!(paths.lost_for(now), lost);
+}
+
+#[test]
 fn a_candidate_that_has_become_another_address_is_tried_whatever_the_former_one_does() {
     let mut paths = Paths::default();
     paths.opened(ms(0), PathKey(0), V4, ms(1));

@@ -23,7 +23,7 @@ use super::{
     linker::{Linker, Ways},
 };
 use crate::{
-    Attempt, Expectation, Link, LinkError, Remote,
+    Attempt, Expectation, Kind, Link, LinkError, Remote,
     core::{agreement::fill_random, punch},
     link::WeakLink,
     socket::{
@@ -225,6 +225,7 @@ impl Meet {
             *lock(&self.linked) = Some(link.downgrade());
             // What was added while the link was made.
             lock(&self.others).iter().skip(self.named).for_each(|other| link.learn(*other));
+            tokio::spawn(learn_of_callers(Arc::clone(&self.talk), link.downgrade()));
         }
         linked.map_err(|error| match error {
             LinkError::Timeout { mut attempts } => {
@@ -313,6 +314,18 @@ impl Drop for Meet {
 impl fmt::Debug for Meet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Meet").field("session", &self.expectation.session).finish_non_exhaustive()
+    }
+}
+
+/// Has a link that is relayed learn of the connections that the peer makes to this side, for as long as the meeting goes on: it mostly comes up before the first one.
+async fn learn_of_callers(talk: Arc<Talk>, link: WeakLink) {
+    let mut place = 0;
+    while let Some(caller) = talk.caller(place).await {
+        let Some(link) = link.upgrade() else { return };
+        if link.kind() == Kind::Relayed {
+            link.learn(Remote::Tunnel(caller));
+        }
+        place += 1;
     }
 }
 

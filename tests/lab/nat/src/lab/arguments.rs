@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::Failure;
 use super::kind::Kind;
+use super::relayed::hardships::Hardship as Befalls;
 
 /// How it is called.
 pub(crate) const USAGE: &str = "wayside-nat-lab [--check] [--quick] [--full] [--pair A,B] [options]
@@ -14,6 +15,11 @@ pub(crate) const USAGE: &str = "wayside-nat-lab [--check] [--quick] [--full] [--
   --full            each pair ten times in both directions together, and the special series
   --newcomers       who knows nobody accepts an invite behind a NAT
   --hardships       what befalls links that are up, and what idle ones cost (7 minutes)
+  --relayed         with a friend in public who relays: each pair once, or those that are named; with --hardships what
+                    befalls who relays instead of what befalls links
+  --cold            the same, with nobody linked with the relay beforehand
+  --through-friend  a friend is the only place where they meet, 20 ms away from both
+  --befalls NAME    only this of what befalls who relays (killed, vanishes, …)
   --pair A,B        only this pair, A dials; may be given again
   --iroh PROGRAM    the same pairs with iroh, by the program that tests/bench builds
   --runs N          so many runs a pair
@@ -40,6 +46,12 @@ pub(crate) struct Arguments {
     pub(crate) special: bool,
     pub(crate) hardships: bool,
     pub(crate) newcomers: bool,
+    pub(crate) relayed: bool,
+    /// Nobody is linked with the relay.
+    pub(crate) cold: bool,
+    pub(crate) through_friend: bool,
+    /// Only this of what befalls who relays.
+    pub(crate) only: Option<Befalls>,
     pub(crate) lanes: usize,
     /// Delay, and losses of a million.
     pub(crate) wire: Option<(Duration, u32)>,
@@ -72,6 +84,10 @@ impl Arguments {
             special: false,
             hardships: false,
             newcomers: false,
+            relayed: false,
+            cold: false,
+            through_friend: false,
+            only: None,
             lanes: 3,
             wire: None,
             patience: Duration::from_secs(20),
@@ -96,6 +112,13 @@ impl Arguments {
                 }
                 "--newcomers" => (is_given, made.newcomers) = (true, true),
                 "--hardships" => (is_given, made.hardships) = (true, true),
+                "--relayed" => (is_given, made.relayed) = (true, true),
+                "--cold" => (is_given, made.relayed, made.cold) = (true, true, true),
+                "--through-friend" => (is_given, made.through_friend) = (true, true),
+                "--befalls" => {
+                    (is_given, made.relayed, made.hardships) = (true, true, true);
+                    made.only = Some(serde_json::from_value(value()?.into())?);
+                }
                 "--pair" => {
                     is_given = true;
                     let pair = pair(&value()?)?;
@@ -123,6 +146,9 @@ impl Arguments {
             }
         }
         made.runs = runs.unwrap_or(made.runs);
+        if made.relayed && !made.hardships && made.pairs == Pairs::None {
+            made.pairs = Pairs::All;
+        }
         Ok(is_given.then_some(made))
     }
 }

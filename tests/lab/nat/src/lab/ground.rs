@@ -1,6 +1,6 @@
-//! An internet with two homes (or one with two hosts) and a friend in public, in namespaces of its own.
+//! An internet with two homes (or one with two hosts) and friends in public, in namespaces of its own.
 
-use std::net::{IpAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use super::Failure;
 use super::home::{Home, Host, Lan};
 use super::kind::Kind;
+use super::relayed::counts;
 use super::space::Space;
 use super::watch;
 use super::wire::Wire;
@@ -30,9 +31,12 @@ pub(crate) const CORE: [u8; 4] = [11, 9, 0, 1];
 
 #[derive(Debug)]
 pub(crate) struct Ground {
+    number: usize,
     pub(crate) core: Space,
     /// A public host at the core, with nothing between.
     pub(crate) friend: Host,
+    /// Public hosts of others, in networks of their own, for those who relay.
+    pub(crate) relays: Vec<Host>,
     pub(crate) homes: Vec<Home>,
     pub(crate) hosts: [Host; 2],
 }
@@ -45,12 +49,12 @@ impl Ground {
         let core = Space::new(ground, "core")?;
         core.set("ipv4/ip_forward", "1")?;
         core.set("ipv6/conf/all/forwarding", "1")?;
-        let friend = friend(ground, &core)?;
+        let friend = in_public(ground, &core, "friend", FRIEND[1])?;
         let homes = match layout {
             Layout::Homes(one, other) => {
                 let home = |number, kind| {
-                    // One wire is enough for all that goes from one to the other.
-                    Home::new(ground, number, kind, Lan::Shared, &core, seed, wire.filter(|_| number == 1))
+                    let wire = wire.filter(|wire| wire.is_each || number == 1);
+                    Home::new(ground, number, kind, Lan::Shared, &core, seed, wire)
                 };
                 vec![home(1, one)?, home(2, other)?]
             }
@@ -62,7 +66,7 @@ impl Ground {
             [one] => [one.host(ground, 0)?, one.host(ground, 1)?],
             [] => return Err("nobody lives here".into()),
         };
-        let mut made = Self { core, friend, homes, hosts };
+        let mut made = Self { number: ground, core, friend, relays: Vec::new(), homes, hosts };
         for home in &mut made.homes {
             home.start_upnp(folder)?;
         }
@@ -95,6 +99,16 @@ impl Ground {
         Ok(())
     }
 
+    /// Makes so many public hosts for those who relay.
+    pub(crate) fn add_relays(&mut self, count: usize) -> Result<(), Failure> {
+        for network in (FRIEND[1] + 1..).take(count) {
+            let relay = in_public(self.number, &self.core, &format!("relay{network}"), network)?;
+            relay.space.nft(counts::RULES)?;
+            self.relays.push(relay);
+        }
+        Ok(())
+    }
+
     /// The home of a host.
     pub(crate) fn home(&self, host: usize) -> &Home {
         self.homes.get(host).unwrap_or(&self.homes[0])
@@ -121,6 +135,27 @@ impl Ground {
         self.hosts.iter().try_for_each(|host| watch::reset(&host.space))
     }
 
+    /// Has the core carry nothing between a host's home and a public host, or all again. Nobody is told.
+    pub(crate) fn part(&self, host: usize, from: &Host, is_parted: bool) -> Result<(), Failure> {
+        let mut rules = String::new();
+        if is_parted {
+            for (source, address) in
+                self.sources(host).iter().flat_map(|source| from.addresses().map(move |to| (source, to)))
+            {
+                let family = match (source, address) {
+                    (IpAddr::V4(_), IpAddr::V4(_)) => "ip",
+                    (IpAddr::V6(_), IpAddr::V6(_)) => "ip6",
+                    _ => continue,
+                };
+                rules += &format!("{family} saddr {source} {family} daddr {address} drop\n");
+                rules += &format!("{family} saddr {address} {family} daddr {source} drop\n");
+            }
+        }
+        self.core.nft(&format!(
+            "table inet part\ndelete table inet part\ntable inet part {{\nchain forward {{\ntype filter hook forward priority 0;\n{rules}}}\n}}\n"
+        ))
+    }
+
     /// Has the core carry nothing between the homes and the rest, or all again. Nobody is told.
     pub(crate) fn cut(&self, is_cut: bool) -> Result<(), Failure> {
         let chains = "chain in { type filter hook prerouting priority -300; drop; }
@@ -130,21 +165,23 @@ chain out { type filter hook postrouting priority 400; drop; }\n";
     }
 }
 
-fn friend(ground: usize, core: &Space) -> Result<Host, Failure> {
-    let space = Space::new(ground, "friend")?;
-    let (own, gateway) = (FRIEND.into(), std::net::Ipv4Addr::from(CORE));
+/// A host at the core, with nothing between. `network` tells its addresses from those of homes and of others in public.
+fn in_public(ground: usize, core: &Space, role: &str, network: u8) -> Result<Host, Failure> {
+    let space = Space::new(ground, role)?;
+    let [own, gateway] = [2, 1].map(|host| Ipv4Addr::new(11, network, 0, host));
+    let v6: Ipv6Addr = format!("2a0a:{network}::2").parse()?;
     core.ip(&[
-        format!("link add friend type veth peer name eth0 netns {}", space.name()),
-        format!("address add {gateway}/24 dev friend"),
-        "address add 2a0a:9::1/64 dev friend nodad".to_owned(),
-        "link set friend up".to_owned(),
+        format!("link add {role} type veth peer name eth0 netns {}", space.name()),
+        format!("address add {gateway}/24 dev {role}"),
+        format!("address add 2a0a:{network}::1/64 dev {role} nodad"),
+        format!("link set {role} up"),
     ])?;
     space.ip(&[
         format!("address add {own}/24 dev eth0"),
-        "address add 2a0a:9::2/64 dev eth0 nodad".to_owned(),
+        format!("address add {v6}/64 dev eth0 nodad"),
         "link set eth0 up".to_owned(),
         format!("route add default via {gateway}"),
-        "route add ::/0 via 2a0a:9::1".to_owned(),
+        format!("route add ::/0 via 2a0a:{network}::1"),
     ])?;
-    Ok(Host { space, v4: Some(own), v6: Some(std::net::Ipv6Addr::new(0x2a0a, 9, 0, 0, 0, 0, 0, 2)) })
+    Ok(Host { space, v4: Some(own), v6: Some(v6) })
 }

@@ -14,6 +14,7 @@ mod newcomer;
 mod oracle;
 mod pair;
 mod person;
+mod relayed;
 mod report;
 mod rules;
 mod say;

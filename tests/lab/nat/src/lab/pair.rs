@@ -12,8 +12,9 @@ use serde_json::Value;
 
 use super::Failure;
 use super::ground::{Ground, Layout};
+use super::home::Host;
 use super::oracle::Way;
-use super::trio::{Abilities, Acquaintance, Trio};
+use super::trio::{Abilities, Acquaintance, Helpers, Trio};
 use super::watch::Seen;
 use super::wire::Wire;
 
@@ -28,6 +29,8 @@ pub(crate) struct Options {
     pub(crate) log: bool,
     pub(crate) seed: u64,
     pub(crate) wire: Option<Wire>,
+    /// What friends in public do besides, and how many.
+    pub(crate) helpers: Option<Helpers>,
 }
 
 /// What came of a run.
@@ -62,7 +65,7 @@ pub(crate) struct Meeting {
 }
 
 /// A text that is long enough to be told from everything else that is said.
-const BULK: usize = 60_000;
+pub(super) const BULK: usize = 60_000;
 /// What a side hears at least of it.
 pub(crate) const BULK_HEARD: u64 = 50_000;
 /// How long the friend in public may take to be reached.
@@ -80,30 +83,36 @@ impl Meeting {
         folder: &Path,
     ) -> Result<Self, Failure> {
         std::fs::create_dir_all(folder)?;
-        let ground = Ground::new(layout, options.seed, options.wire, folder)?;
-        let trio = Trio::new(layout, acquaintance, options.abilities, folder, options.log)?;
+        let mut ground = Ground::new(layout, options.seed, options.wire, folder)?;
+        ground.add_relays(options.helpers.map_or(0, Helpers::count))?;
+        let trio = Trio::new(layout, acquaintance, options, folder)?;
         Ok(Self { ground, trio, options })
     }
 
     /// One run, on routers that have forgotten everything and with nodes that have just started.
     pub(crate) fn run(&mut self, number: u64, expected: Way) -> Result<Run, Failure> {
-        self.ground.refresh(self.options.seed.wrapping_add(number))?;
-        self.trio.up(&self.ground)?;
-        let knows_friend = self.reach_friend()?;
+        self.begin(number)?;
+        let knows_friend = self.reach("Fay")?;
         thread::sleep(self.options.settle);
         self.ground.count_anew()?;
         self.meet(expected, knows_friend)
     }
 
-    /// Both reach their friend in public.
-    pub(crate) fn reach_friend(&self) -> Result<[bool; 2], Failure> {
+    /// Routers forget everything, and nodes start.
+    pub(crate) fn begin(&mut self, number: u64) -> Result<(), Failure> {
+        self.ground.refresh(self.options.seed.wrapping_add(number))?;
+        self.trio.up(&self.ground)
+    }
+
+    /// Both reach a friend in public; which of them did.
+    pub(crate) fn reach(&self, friend: &str) -> Result<[bool; 2], Failure> {
         let Self { ground, trio, .. } = self;
         thread::scope(|scope| {
             let reach = |side: usize| {
                 let (person, host) = (trio.pair.get(side), ground.hosts.get(side));
                 let (person, host) = person.zip(host).ok_or("there are two")?;
                 let said =
-                    person.run(&host.space, &["ping", "Fay", "--wait", FRIEND], Duration::from_secs(6))?;
+                    person.run(&host.space, &["ping", friend, "--wait", FRIEND], Duration::from_secs(6))?;
                 Ok::<_, Failure>(said.code == Some(0))
             };
             let (ada, ben) = (scope.spawn(move || reach(0)), scope.spawn(move || reach(1)));
@@ -161,11 +170,12 @@ impl Meeting {
     }
 
     /// What was probed and is no address of the other side.
-    fn stray(&self, seen: &[Seen; 2]) -> BTreeSet<IpAddr> {
+    pub(super) fn stray(&self, seen: &[Seen; 2]) -> BTreeSet<IpAddr> {
         let mut stray = BTreeSet::new();
         for (side, seen) in seen.iter().enumerate() {
             let mut others = self.ground.sources(1 - side);
-            others.extend(self.ground.friend.addresses());
+            let public = self.ground.relays.iter().chain([&self.ground.friend]);
+            others.extend(public.flat_map(Host::addresses));
             stray.extend(seen.probed.keys().map(|(ip, _)| *ip).filter(|ip| !others.contains(ip)));
         }
         stray
@@ -176,7 +186,7 @@ impl Meeting {
 const NEVER: Duration = Duration::from_secs(8);
 
 /// From the last answer that was read to the first data, or to the link where the program does not say more.
-fn punch_ms(explained: &Value) -> Option<u64> {
+pub(super) fn punch_ms(explained: &Value) -> Option<u64> {
     let steps = explained["steps"].as_array()?;
     let last = |kinds: &[&str]| {
         let step =
@@ -190,7 +200,7 @@ fn punch_ms(explained: &Value) -> Option<u64> {
 }
 
 /// Why there is no link, and the last steps.
-fn told(explained: &Value) -> String {
+pub(super) fn told(explained: &Value) -> String {
     let steps = explained["steps"].as_array().map(Vec::as_slice).unwrap_or_default();
     let last = steps.iter().rev().take(4).rev().filter_map(|step| step["what"].as_str());
     let because = explained["because"].as_str().unwrap_or_default();

@@ -101,6 +101,19 @@ impl Person {
         Ok(person.run(nowhere, &["status"], Duration::ZERO)?.code == Some(0))
     }
 
+    /// Whether the program under test knows this command.
+    pub(crate) fn understands(
+        name: &'static str,
+        folder: &Path,
+        words: &[&str],
+        nowhere: &Space,
+    ) -> Result<bool, Failure> {
+        let person = Self { name, home: folder.join(name), log: false, node: None };
+        person.run(nowhere, &["init", "--name", name], Duration::ZERO)?.object()?;
+        // One that it does not know is wrong usage.
+        Ok(person.run(nowhere, words, Duration::ZERO)?.code == Some(0))
+    }
+
     /// Runs a command to its end.
     pub(crate) fn run(&self, at: &Space, words: &[&str], wait: Duration) -> Result<Said, Failure> {
         let mut command = self.command(at, words);
@@ -165,7 +178,20 @@ impl Person {
     /// What happened at the node since this was last asked.
     pub(crate) fn news(&self) -> Vec<Value> {
         let Some(node) = &self.node else { return Vec::new() };
-        node.events.lock().unwrap_or_else(PoisonError::into_inner).try_iter().collect()
+        let events = node.events.lock().unwrap_or_else(PoisonError::into_inner);
+        events.try_iter().map(|(_, event)| event).collect()
+    }
+
+    /// The next thing that happens at the node, and when it was told; none until then.
+    pub(crate) fn next_event(&self, until: Instant) -> Option<(Instant, Value)> {
+        let events = self.node.as_ref()?.events.lock().unwrap_or_else(PoisonError::into_inner);
+        events.recv_timeout(until.saturating_duration_since(Instant::now())).ok()
+    }
+
+    /// Ends the node at once, with nobody told.
+    pub(crate) fn kill(&mut self) {
+        // Dropped it is killed, and waited for.
+        self.node = None;
     }
 
     /// Tells the node to end, in good order; [`down`](Self::down) waits for it.
@@ -189,7 +215,7 @@ impl Person {
 #[derive(Debug)]
 struct Node {
     child: Child,
-    events: Mutex<Receiver<Value>>,
+    events: Mutex<Receiver<(Instant, Value)>>,
 }
 
 impl Node {
@@ -201,7 +227,7 @@ impl Node {
         thread::spawn(move || {
             for line in stdout.lines().map_while(Result::ok) {
                 let event = serde_json::from_str(&line).unwrap_or(Value::String(line));
-                if sender.send(event).is_err() {
+                if sender.send((Instant::now(), event)).is_err() {
                     return;
                 }
             }
@@ -213,7 +239,7 @@ impl Node {
         let until = Instant::now() + patience;
         let events = self.events.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
-            let event = events.recv_timeout(until.saturating_duration_since(Instant::now())).ok()?;
+            let (_, event) = events.recv_timeout(until.saturating_duration_since(Instant::now())).ok()?;
             if wanted(&event) {
                 return Some(event);
             }

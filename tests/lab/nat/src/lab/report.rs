@@ -4,11 +4,15 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::Failure;
 use super::hardships::{Idle, Outcome};
 use super::oracle::Way;
 use super::pair::Run;
+use super::relayed::board::BoardRuns;
+use super::relayed::endured::Endured;
+use super::relayed::runs::RelayedRuns;
 use super::say;
 
 /// Why runs were made.
@@ -50,6 +54,9 @@ pub(crate) struct Report {
     pub(crate) pairs: Vec<PairRuns>,
     pub(crate) hardships: Vec<Result<Outcome, String>>,
     pub(crate) idle: Vec<Result<Idle, String>>,
+    pub(crate) relayed: Vec<RelayedRuns>,
+    pub(crate) endured: Vec<Result<Endured, String>>,
+    pub(crate) boards: Vec<BoardRuns>,
 }
 
 /// How a pair came out.
@@ -59,6 +66,8 @@ pub(crate) enum Verdict {
     Good,
     /// Better: shown, and no failure.
     More,
+    /// As theory has it, and later than it is to be: no failure, since machines are slow too.
+    Slow,
     /// Somebody was asked who has nothing to do with it.
     Stray,
     Failed,
@@ -132,7 +141,7 @@ impl PairRuns {
     }
 }
 
-fn shown(ms: Option<u64>) -> String {
+pub(super) fn shown(ms: Option<u64>) -> String {
     ms.map_or("-".to_owned(), |ms| format!("{ms} ms"))
 }
 
@@ -141,13 +150,14 @@ impl Verdict {
         match self {
             Self::Good => "ok",
             Self::More => "more",
+            Self::Slow => "slow",
             Self::Stray => "STRAY",
             Self::Failed => "FAILED",
         }
     }
 
     pub(crate) const fn is_good(self) -> bool {
-        matches!(self, Self::Good | Self::More)
+        matches!(self, Self::Good | Self::More | Self::Slow)
     }
 }
 
@@ -173,23 +183,34 @@ impl Report {
     /// Adds what was printed with `--json` before, and what else stands between.
     pub(crate) fn add(&mut self, printed: &str) -> Result<(), Failure> {
         for line in printed.lines().filter(|line| line.starts_with('{')) {
-            self.pairs.push(serde_json::from_str(line)?);
+            let what: Value = serde_json::from_str(line)?;
+            if what["relayed"].is_string() {
+                self.relayed.push(serde_json::from_value(what)?);
+            } else if what["board"].is_boolean() {
+                self.boards.push(serde_json::from_value(what)?);
+            } else if what["endured"].is_string() {
+                self.endured.push(Ok(serde_json::from_value(what)?));
+            } else {
+                self.pairs.push(serde_json::from_value(what)?);
+            }
         }
         Ok(())
     }
 
     /// Says what failed, and how many came out how; whether all is good.
     pub(crate) fn print(&self) -> bool {
+        let verdicts = self.pairs.iter().map(|pair| (pair.verdict(), pair.line()));
+        let verdicts = verdicts.chain(self.relayed.iter().map(|pair| (pair.verdict(), pair.line())));
         let mut counts: BTreeMap<Verdict, usize> = BTreeMap::new();
-        for pair in &self.pairs {
-            *counts.entry(pair.verdict()).or_default() += 1;
-            if !pair.verdict().is_good() {
-                say::result(&pair.line());
+        for (verdict, line) in verdicts {
+            *counts.entry(verdict).or_default() += 1;
+            if !verdict.is_good() || verdict == Verdict::Slow {
+                say::result(&line);
             }
         }
         let counted: Vec<String> =
             counts.iter().map(|(verdict, count)| format!("{count} {}", verdict.word())).collect();
-        say::result(&format!("{} pairs: {}", self.pairs.len(), counted.join(", ")));
+        say::result(&format!("{} pairs: {}", self.pairs.len() + self.relayed.len(), counted.join(", ")));
         let mut good = counts.keys().all(|verdict| verdict.is_good());
         for hardship in &self.hardships {
             match hardship {
@@ -202,6 +223,25 @@ impl Report {
                     good = false;
                     say::result(failure);
                 }
+            }
+        }
+        for endured in &self.endured {
+            match endured {
+                Ok(endured) if endured.is_good() && endured.is_soon() => {}
+                Ok(endured) => {
+                    good &= endured.is_good();
+                    say::result(&endured.line());
+                }
+                Err(failure) => {
+                    good = false;
+                    say::result(failure);
+                }
+            }
+        }
+        for board in &self.boards {
+            good &= board.is_good();
+            if !board.is_good() || !board.is_soon() {
+                say::result(&board.line());
             }
         }
         for failure in self.idle.iter().filter_map(|idle| idle.as_ref().err()) {

@@ -13,14 +13,14 @@ use super::pair::{Meeting, Options};
 use super::report::{PairRuns, Report, Series};
 use super::trio::Abilities;
 use super::wire::Wire;
-use super::{Failure, iroh, lanes, newcomer, say};
+use super::{Failure, iroh, lanes, newcomer, relayed, say};
 
 /// A pair, and how often.
 #[derive(Clone, Copy, Debug)]
-struct Work {
+pub(super) struct Work {
     series: Series,
-    layout: Layout,
-    runs: usize,
+    pub(super) layout: Layout,
+    pub(super) runs: usize,
 }
 
 /// Makes all runs that were asked for.
@@ -33,9 +33,17 @@ pub(crate) fn run(arguments: &Arguments, folder: &Path) -> Result<Report, Failur
         log: arguments.keep,
         seed: arguments.seed,
         wire: arguments.wire.map(|(delay, lost_per_million)| wire(delay, lost_per_million, arguments.seed)),
+        helpers: None,
     };
     say::remark(&format!("seed {}, {:?}", arguments.seed, options.abilities));
+    if arguments.through_friend {
+        return relayed::board::run(arguments, options, folder);
+    }
     let mut work = pairs(arguments);
+    if arguments.relayed {
+        work.retain(|work| work.runs > 0);
+        return relayed::series::run(arguments, options, &work, folder);
+    }
     if arguments.special {
         work.extend(special());
     }
@@ -85,7 +93,7 @@ pub(crate) fn run(arguments: &Arguments, folder: &Path) -> Result<Report, Failur
 }
 
 fn wire(delay: Duration, lost_per_million: u32, seed: u64) -> Wire {
-    Wire { delay, jitter: delay / 10, lost_per_million, seed }
+    Wire { delay, jitter: delay / 10, lost_per_million, is_each: false, seed }
 }
 
 fn pairs(arguments: &Arguments) -> Vec<Work> {
@@ -159,18 +167,31 @@ fn special() -> Vec<Work> {
 }
 
 impl Work {
+    /// Who dials, who waits, and the best way there is for them without a relay.
+    pub(super) const fn names(&self) -> (&'static str, &'static str) {
+        match self.layout {
+            Layout::Homes(one, other) => (one.name(), other.name()),
+            Layout::SameLan(kind) => (kind.name(), "same network"),
+            Layout::Hairpin(kind) => (kind.name(), "hairpin"),
+        }
+    }
+
+    /// The best way there is without a relay.
+    pub(super) fn way(&self) -> Way {
+        match self.layout {
+            Layout::Homes(one, other) => way(one, other),
+            Layout::SameLan(_) | Layout::Hairpin(_) => Way::Asking,
+        }
+    }
+
     /// No runs yet.
     fn result(&self) -> PairRuns {
-        let (dials, waits, expected) = match self.layout {
-            Layout::Homes(one, other) => (one.name(), other.name(), way(one, other)),
-            Layout::SameLan(kind) => (kind.name(), "same network", Way::Asking),
-            Layout::Hairpin(kind) => (kind.name(), "hairpin", Way::Asking),
-        };
+        let (dials, waits) = self.names();
         PairRuns {
             series: self.series,
             dials: dials.to_owned(),
             waits: waits.to_owned(),
-            expected,
+            expected: self.way(),
             runs: Vec::new(),
             failures: Vec::new(),
             is_second_try: false,
@@ -249,7 +270,7 @@ fn pair(work: Work, options: Options, folder: &Path) -> PairRuns {
     result
 }
 
-fn discard(options: Options, folder: &Path) {
+pub(super) fn discard(options: Options, folder: &Path) {
     if !options.log {
         // What is left is removed with the folder above.
         let _ = std::fs::remove_dir_all(folder);

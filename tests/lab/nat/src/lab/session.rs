@@ -64,7 +64,10 @@ fn run(arguments: &Arguments) -> Result<bool, Failure> {
     if arguments.check {
         good = check(arguments, folder.path())?;
     }
-    let has_runs = arguments.pairs != Pairs::None || arguments.hardships || arguments.newcomers;
+    let has_runs = arguments.pairs != Pairs::None
+        || arguments.hardships
+        || arguments.newcomers
+        || arguments.through_friend;
     if (has_runs || !arguments.from.is_empty()) && good {
         if !program().is_file() {
             return Err(format!("{} is not here: build it, or set WAYSIDE_BIN", program().display()).into());

@@ -1,4 +1,4 @@
-//! The tables of `docs/NAT.md`.
+//! The tables of `docs/NAT.md`, but for those about relays.
 
 use std::fmt::Write;
 use std::fs;
@@ -9,16 +9,37 @@ use super::hardships::Hardship;
 use super::kind::Kind;
 use super::oracle::{Way, way};
 use super::pair::Run;
+use super::relayed;
 use super::report::{PairRuns, Report, Series};
 
 const BEGIN: &str = "<!-- written by wayside-nat-lab -->";
+/// Where what was tried with a relay stands.
+const BEGIN_RELAYED: &str = "<!-- written by wayside-nat-lab with --relayed -->";
 const END: &str = "<!-- end of what it wrote -->";
 
-/// Writes all tables between the marks in a file.
+/// Writes all tables between the marks in a file. Of what was not tried, those that are there stay.
 pub(crate) fn write(report: &Report, file: &Path) -> Result<(), Failure> {
-    let text = fs::read_to_string(file)?;
-    let (before, rest) = text.split_once(BEGIN).ok_or("the file has no mark where the tables begin")?;
+    let mut text = fs::read_to_string(file)?;
+    if !report.pairs.is_empty() || !report.hardships.is_empty() {
+        text = between(&text, BEGIN, &direct(report))?;
+    }
+    let of_relays = relayed::table::all(report);
+    if !of_relays.is_empty() {
+        text = between(&text, BEGIN_RELAYED, &of_relays)?;
+    }
+    fs::write(file, text)?;
+    Ok(())
+}
+
+/// A text with other tables behind a mark.
+fn between(text: &str, begin: &str, tables: &str) -> Result<String, Failure> {
+    let (before, rest) =
+        text.split_once(begin).ok_or_else(|| format!("the file has no mark {begin} where tables begin"))?;
     let (_, after) = rest.split_once(END).ok_or("the file has no mark where the tables end")?;
+    Ok(format!("{before}{begin}\n\n{tables}\n{END}{after}"))
+}
+
+fn direct(report: &Report) -> String {
     let mut tables = vec![every_pair(&report.pairs, Series::Pairs, WAYSIDE), others(&report.pairs)];
     if report.pairs.iter().any(|pair| pair.series == Series::Iroh) {
         tables.push(every_pair(&report.pairs, Series::Iroh, IROH));
@@ -29,8 +50,7 @@ pub(crate) fn write(report: &Report, file: &Path) -> Result<(), Failure> {
     }
     tables.extend([series(&report.pairs), hardships(report), idle(report)]);
     tables.retain(|table| !table.is_empty());
-    fs::write(file, format!("{before}{BEGIN}\n\n{}\n{END}{after}", tables.join("\n")))?;
-    Ok(())
+    tables.join("\n")
 }
 
 const WAYSIDE: &str = "### Every pair
@@ -195,17 +215,32 @@ fn cell(pairs: &[PairRuns], wanted: impl Fn(&PairRuns) -> bool, expected: Way) -
 }
 
 /// What is less than all stands out.
-fn share(reached: usize, tried: usize) -> String {
+pub(super) fn share(reached: usize, tried: usize) -> String {
     if reached == tried { format!("{reached}/{tried}") } else { format!("**{reached}/{tried}**") }
 }
 
-fn sorted(values: impl Iterator<Item = u64>) -> Vec<u64> {
+pub(super) fn sorted(values: impl Iterator<Item = u64>) -> Vec<u64> {
     let mut values: Vec<u64> = values.collect();
     values.sort_unstable();
     values
 }
 
-fn percentile(sorted: &[u64], percent: usize) -> String {
+pub(super) fn percentile(sorted: &[u64], percent: usize) -> String {
     let last = sorted.len().saturating_sub(1);
     sorted.get(last * percent / 100).map_or("–".to_owned(), u64::to_string)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that meets what it did not expect has failed")]
+
+    use super::*;
+
+    #[test]
+    fn what_was_not_tried_stays_as_it_is() {
+        let text = format!("a\n{BEGIN}\nold\n{END}\nb\n{BEGIN_RELAYED}\nold too\n{END}\nc");
+        let text = between(&text, BEGIN_RELAYED, "new").unwrap();
+        assert_eq!(text, format!("a\n{BEGIN}\nold\n{END}\nb\n{BEGIN_RELAYED}\n\nnew\n{END}\nc"));
+        assert!(between("a", BEGIN, "new").is_err());
+    }
 }

@@ -1,4 +1,4 @@
-//! Ada and Ben, who are friends, and Fay in public, whom both know.
+//! Ada and Ben, who are friends, Fay in public, whom both know, and perhaps more friends in public who relay.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -8,24 +8,45 @@ use std::time::Duration;
 use super::Failure;
 use super::ground::{Ground, Layout};
 use super::kind::Kind;
+use super::pair::Options;
 use super::person::Person;
 use super::space::Space;
 
-/// Three people who are friends, each with a home that lives as long as their folder.
+/// People who are friends, each with a home that lives as long as their folder.
 #[derive(Debug)]
 pub(crate) struct Trio {
     /// Ada, who dials, and Ben, who waits.
     pub(crate) pair: [Person; 2],
     pub(crate) fay: Person,
+    /// Rita and Rob, as many as are wanted, who do for both what is wanted.
+    pub(crate) relays: Vec<Person>,
 }
 
 /// Who knows whom beforehand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Acquaintance {
-    /// All three.
+    /// All know each other, but for Fay and those who relay.
     Friends,
     /// Ada knows nobody; Ben knows Fay.
     Newcomer,
+}
+
+/// Friends in public who do more than to say how they see one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Helpers {
+    /// So many relay.
+    Relay(usize),
+    /// One lets friends leave records with her, which both do; they have the folder too until they give it up.
+    Meet,
+}
+
+impl Helpers {
+    pub(crate) const fn count(self) -> usize {
+        match self {
+            Self::Relay(count) => count,
+            Self::Meet => 1,
+        }
+    }
 }
 
 /// What the program under test can do that not every version can.
@@ -35,6 +56,8 @@ pub(crate) struct Abilities {
     pub(crate) stun: bool,
     /// Ports are mapped by the router.
     pub(crate) portmap: bool,
+    /// A friend relays.
+    pub(crate) relay: bool,
 }
 
 impl Abilities {
@@ -43,47 +66,68 @@ impl Abilities {
         Ok(Self {
             stun: Person::knows("s", folder, STUN, &nowhere)?,
             portmap: Person::knows("p", folder, PORTMAP, &nowhere)?,
+            relay: Person::understands("r", folder, &["relay"], &nowhere)?,
         })
     }
 }
 
+/// Who helps, in this order.
+const RELAYS: [&str; 2] = ["Rita", "Rob"];
+
 const STUN: &str = "stun = \"friends\"";
+const STUN_FOR_ALL: &str = "stun = \"anyone\"";
+/// Fay.
+const SERVERS: &str = "stun_servers = [\"11.9.0.2:4040\"]";
 const PORTMAP: &str = "portmap = [\"pcp\", \"nat-pmp\", \"upnp\"]";
 
 impl Trio {
-    /// Makes the three friends, at a place where there is no network, so that they have not met yet.
+    /// Makes the friends, at a place where there is no network, so that they have not met yet.
     pub(crate) fn new(
         layout: Layout,
         acquaintance: Acquaintance,
-        abilities: Abilities,
+        options: Options,
         folder: &Path,
-        log: bool,
     ) -> Result<Self, Failure> {
+        let Options { abilities, log, .. } = options;
         let nowhere = &nowhere()?;
         let kinds = match layout {
             Layout::Homes(one, other) => [one, other],
             Layout::SameLan(kind) | Layout::Hairpin(kind) => [kind, kind],
         };
-        let network = |kind: Kind| network(kind == Kind::Public, kind == Kind::Upnp && abilities.portmap);
+        // Where the only common place is a friend, no friend is linked with who would say how one is seen.
+        let asks_servers = options.helpers == Some(Helpers::Meet);
+        let network = |kind: Kind| {
+            let mut lines = network(kind == Kind::Public, kind == Kind::Upnp && abilities.portmap);
+            lines.extend(asks_servers.then(|| SERVERS.to_owned()));
+            lines
+        };
         let [ada, ben] = kinds;
-        let mut of_fay = network_of_fay();
+        let mut of_fay = network_in_public();
         if abilities.stun {
-            of_fay.push(STUN.to_owned());
+            of_fay.push(if asks_servers { STUN_FOR_ALL } else { STUN }.to_owned());
         }
-        let (ada, ben, fay) = thread::scope(|scope| {
+        let (ada, ben, fay, relays) = thread::scope(|scope| {
             let make = |name, network: Vec<String>| {
                 scope.spawn(move || Person::new(name, folder, &network, log, nowhere))
             };
             let (ada, ben, fay) = (make("Ada", network(ada)), make("Ben", network(ben)), make("Fay", of_fay));
-            (ada.join(), ben.join(), fay.join())
+            let relays: Vec<_> = RELAYS
+                .into_iter()
+                .take(options.helpers.map_or(0, Helpers::count))
+                .map(|name| make(name, network_in_public()))
+                .collect();
+            let relays: Vec<_> = relays.into_iter().map(thread::ScopedJoinHandle::join).collect();
+            (ada.join(), ben.join(), fay.join(), relays)
         });
         let panicked = |_| Failure::from("it panicked");
-        let mut made =
-            Self { pair: [ada.map_err(panicked)??, ben.map_err(panicked)??], fay: fay.map_err(panicked)?? };
-        for person in made.pair.iter().chain([&made.fay]) {
+        let relays: Result<Vec<Person>, Failure> =
+            relays.into_iter().map(|relay| relay.map_err(panicked)?).collect();
+        let pair = [ada.map_err(panicked)??, ben.map_err(panicked)??];
+        let mut made = Self { pair, fay: fay.map_err(panicked)??, relays: relays? };
+        for person in made.everybody() {
             person.share(folder, nowhere)?;
         }
-        made.befriend(nowhere, acquaintance, abilities)?;
+        made.befriend(nowhere, acquaintance, options)?;
         Ok(made)
     }
 
@@ -92,19 +136,18 @@ impl Trio {
         &mut self,
         nowhere: &Space,
         acquaintance: Acquaintance,
-        abilities: Abilities,
+        options: Options,
     ) -> Result<(), Failure> {
-        let Self { pair: [ada, ben], fay } = self;
-        for person in [&mut *ada, &mut *ben, &mut *fay] {
+        for person in self.everybody_mut() {
             person.start(nowhere, &["--listen", "udp://127.0.0.1:0"])?;
         }
-        for person in [&mut *ada, &mut *ben, &mut *fay] {
-            person.ready()?;
-        }
-        let friends = match acquaintance {
-            Acquaintance::Friends => vec![(&*ben, &*ada), (&*fay, &*ada), (&*fay, &*ben)],
-            Acquaintance::Newcomer => vec![(&*fay, &*ben)],
+        self.everybody_mut().try_for_each(Person::ready)?;
+        let Self { pair: [ada, ben], fay, relays } = &*self;
+        let mut friends = match acquaintance {
+            Acquaintance::Friends => vec![(ben, ada), (fay, ada), (fay, ben)],
+            Acquaintance::Newcomer => vec![(fay, ben)],
         };
+        friends.extend(relays.iter().flat_map(|relay| [(relay, ada), (relay, ben)]));
         for (inviter, joiner) in friends {
             let invite = inviter.run(nowhere, &["invite"], Duration::ZERO)?.object()?;
             let invite = invite["invite"].as_str().ok_or("an invite is text")?;
@@ -114,24 +157,58 @@ impl Trio {
                 return Err(format!("{} and {} did not become friends", inviter.name, joiner.name).into());
             }
         }
-        if abilities.stun {
+        if options.abilities.stun {
             for friend in ["Ada", "Ben"] {
                 // Of versions where it need not be allowed, and of whom Fay does not know.
                 let _ = fay.run(nowhere, &["friend", "allow", "reflect", friend], Duration::ZERO)?;
             }
         }
+        if let Some(helpers) = options.helpers {
+            self.help(nowhere, helpers)?;
+        }
         self.down();
         Ok(())
     }
 
-    /// Starts the nodes of Ada and Ben anew, and Fay's where it is down, where they live.
+    /// Who helps allows it.
+    fn help(&self, nowhere: &Space, helpers: Helpers) -> Result<(), Failure> {
+        let what = match helpers {
+            Helpers::Relay(_) => "relay",
+            Helpers::Meet => "meet",
+        };
+        for helper in &self.relays {
+            for friend in ["Ada", "Ben"] {
+                helper.run(nowhere, &["friend", "allow", what, friend], Duration::ZERO)?.object()?;
+            }
+        }
+        if helpers == Helpers::Meet {
+            for person in &self.pair {
+                let add = ["bridge", "add", "friend", "--friend", RELAYS[0]];
+                person.run(nowhere, &add, Duration::ZERO)?.object()?;
+            }
+        }
+        Ok(())
+    }
+
+    fn everybody(&self) -> impl Iterator<Item = &Person> {
+        self.pair.iter().chain([&self.fay]).chain(&self.relays)
+    }
+
+    fn everybody_mut(&mut self) -> impl Iterator<Item = &mut Person> {
+        self.pair.iter_mut().chain([&mut self.fay]).chain(&mut self.relays)
+    }
+
+    /// Starts the nodes of Ada and Ben anew, and those of who is in public where they are down, where they live.
     pub(crate) fn up(&mut self, ground: &Ground) -> Result<(), Failure> {
         self.pair.iter().for_each(Person::stop);
         self.pair.iter_mut().for_each(Person::down);
-        let Self { pair, fay } = self;
-        if !fay.is_up() {
-            fay.start(&ground.friend.space, &[])?;
-            fay.ready()?;
+        let Self { pair, fay, relays } = self;
+        let public = relays.iter_mut().zip(&ground.relays).chain([(fay, &ground.friend)]);
+        for (person, host) in public {
+            if !person.is_up() {
+                person.start(&host.space, &[])?;
+                person.ready()?;
+            }
         }
         for (person, host) in pair.iter_mut().zip(&ground.hosts) {
             person.start(&host.space, &[])?;
@@ -140,13 +217,8 @@ impl Trio {
     }
 
     pub(crate) fn down(&mut self) {
-        let Self { pair: [ada, ben], fay } = self;
-        for person in [&*ada, &*ben, &*fay] {
-            person.stop();
-        }
-        for person in [ada, ben, fay] {
-            person.down();
-        }
+        self.everybody().for_each(Person::stop);
+        self.everybody_mut().for_each(Person::down);
     }
 }
 
@@ -159,7 +231,8 @@ fn network(listens_on_tcp: bool, portmap: bool) -> Vec<String> {
     lines
 }
 
-fn network_of_fay() -> Vec<String> {
+/// Of those in public: on TCP at a port that is let out nearly everywhere.
+fn network_in_public() -> Vec<String> {
     vec![
         "listen = [\"udp://0.0.0.0:4040\", \"udp://[::]:4040\", \"tcp://0.0.0.0:443\", \"tcp://[::]:443\"]"
             .to_owned(),

@@ -26,6 +26,8 @@ pub(crate) struct Wire {
     pub(crate) jitter: Duration,
     /// Packets lost of a million.
     pub(crate) lost_per_million: u32,
+    /// Every home has one; else one home of two does, which is enough for all that goes from one to the other.
+    pub(crate) is_each: bool,
     /// Makes the same losses again: the n-th packet of a direction has its fate.
     pub(crate) seed: u64,
 }
