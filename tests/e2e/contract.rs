@@ -126,6 +126,7 @@ const FRIEND: &[&str] = &[
     "link",
     "name",
     "path",
+    "relay",
     "remote",
     "rtt_ms",
     "transport",
