@@ -13,7 +13,7 @@ use wayside_proto::crypto::Secret;
 use wayside_proto::crypto::keys::{AccountId, DeviceId};
 use wayside_proto::engine::{Engine, Friend, Grant};
 use wayside_proto::place::Candidates;
-use wayside_proto::token::{Proof, Purpose, Token, TokenError};
+use wayside_proto::token::{Proof, Purpose, Token, TokenError, Verified};
 use wayside_relay::Reason;
 
 use super::gate::Change;
@@ -66,8 +66,8 @@ pub(crate) enum Judged {
     Good {
         /// Whose it is: the friend to whom it was given, and who answers for what is done with it, also where it was handed on.
         account: AccountId,
-        /// The Ed25519 key of whoever shows it.
-        subject: [u8; 32],
+        /// What it says; [`Verified::last`] is the Ed25519 key of whoever shows it.
+        token: Verified,
     },
     /// It does not.
     Bad(Reason),
@@ -153,21 +153,31 @@ impl Relays {
         if !proof.verify(&verified.last, link.export(Proof::LABEL).as_bytes()) {
             return Judged::Bad(Reason::BadToken);
         }
+        match self.whose(driver, purpose, verified).await {
+            Ok(account) => Judged::Good { account, token: verified },
+            Err(reason) => Judged::Bad(reason),
+        }
+    }
+
+    /// Whose a token is that verified, if it still counts: its owner may have taken it back at any time.
+    pub(super) async fn whose(
+        &self,
+        driver: &Driver,
+        purpose: Purpose,
+        token: Verified,
+    ) -> Result<AccountId, Reason> {
         // What its owner lets be handed on may have become less since.
-        if verified.first != verified.last && self.limits().hand_on == 0 {
-            return Judged::Bad(Reason::NotAllowed);
+        if token.first != token.last && self.limits().hand_on == 0 {
+            return Err(Reason::NotAllowed);
         }
-        let found =
-            driver.look(move |engine, now| holder(engine, &verified.first, purpose, engine.time(now)));
-        let Some((account, refused)) = found.await.ok().flatten() else {
-            return Judged::Bad(Reason::NotAllowed);
-        };
+        let found = driver.look(move |engine, now| holder(engine, &token.first, purpose, engine.time(now)));
+        let (account, refused) = found.await.ok().flatten().ok_or(Reason::NotAllowed)?;
         let revoked_before = lock(&self.0.grants).revoked_before(account, purpose);
-        let revoked = (verified.serial < revoked_before).then_some(Reason::Revoked);
-        if let Some(reason) = refused.or(revoked) {
-            return Judged::Bad(reason);
+        let revoked = (token.serial < revoked_before).then_some(Reason::Revoked);
+        match refused.or(revoked) {
+            Some(reason) => Err(reason),
+            None => Ok(account),
         }
-        Judged::Good { account, subject: verified.last }
     }
 
     /// Keeps what is handed out in step with what friends may, and opens the guest gate while any may do something; until the node ends.

@@ -155,8 +155,8 @@ async fn one(
         Ok(judged) => judged,
         Err(error) => return tracing::debug!(%error, "a guest does not say hello"),
     };
-    if let Judged::Good { account, subject, .. } = &judged {
-        if !driver.relays().0.guests.is_welcome(&link, *account, *subject) {
+    if let Judged::Good { account, token } = &judged {
+        if !driver.relays().0.guests.is_welcome(&link, *account, token.last) {
             return link.close("too many links of one device");
         }
         counts.send_modify(|count| count.is_known = true);

@@ -18,9 +18,9 @@ use minicbor::{Decode, Encode};
 use tokio::io::AsyncReadExt;
 use tokio::sync::mpsc;
 use tokio_util::task::TaskTracker;
-use wayside_noise::{Endpoint, Link, RelayEvent, Stream};
+use wayside_noise::{Endpoint, Link, RelayEvent, SendStream, Stream};
 use wayside_proto::crypto::keys::AccountId;
-use wayside_proto::token::Purpose;
+use wayside_proto::token::{Purpose, Verified};
 use wayside_relay::{CircuitId, Count, Limits, Month, Owner, Reason, Refusal, Tag, Usage};
 
 use super::hello::GuestProtocol;
@@ -85,6 +85,8 @@ impl std::fmt::Debug for Word {
 pub(super) const MOST: usize = 64;
 /// How long a friend may take to say what it wants.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How often it is looked whether a token has expired.
+const LOOK: Duration = Duration::from_secs(3600);
 /// Things to be told of one circuit: two at most, since the last one ends it.
 const WORDS: usize = 4;
 /// How often what was forwarded is written down: so much at most is forgotten by a crash.
@@ -277,11 +279,11 @@ impl Circuits {
         let opened = match (&peer, serving) {
             (Judged::Bad(reason), _) => Err(Refusal { reason: *reason, retry: None }),
             (Judged::Good { .. }, None) => Err(ending),
-            (Judged::Good { account, subject }, Some(serving)) => {
-                serving.open(link, account, *subject, tag).map(|opened| (serving, opened))
+            (Judged::Good { account, token }, Some(serving)) => {
+                serving.open(link, account, token.last, tag).map(|opened| (serving, *token, opened))
             }
         };
-        let (serving, (circuit, word, is_joined, mut told)) = match opened {
+        let (serving, token, (circuit, word, is_joined, mut told)) = match opened {
             Ok(opened) => opened,
             Err(Refusal { reason, retry }) => {
                 let retry = retry.map(|retry| retry.as_secs().saturating_add(1));
@@ -298,21 +300,51 @@ impl Circuits {
             write_frame(&mut send, &Word::Joined).await?;
         }
         let mut nothing = [0; 1];
+        let over = over(&self.0, token);
+        tokio::pin!(over);
         loop {
             tokio::select! {
+                reason = &mut over => {
+                    let _ = end(&mut send, reason).await;
+                    return Ok(());
+                }
                 // Whatever it is: the circuit is needed no more.
                 _ = recv.read(&mut nothing) => return Ok(()),
                 word = told.recv() => {
                     let Some(word) = word else { return Ok(()) };
-                    write_frame(&mut send, &word).await?;
-                    if matches!(word, Word::Ended { .. }) {
-                        send.finish();
-                        let _ = tokio::time::timeout(PATIENCE, send.finished()).await;
-                        return Ok(());
+                    if let Word::Ended { reason } = word {
+                        return end(&mut send, reason).await;
                     }
+                    write_frame(&mut send, &word).await?;
                 }
             }
         }
+    }
+}
+
+/// Says last that a circuit has ended, and why.
+async fn end(send: &mut SendStream, reason: u8) -> std::io::Result<()> {
+    write_frame(send, &Word::Ended { reason }).await?;
+    send.finish();
+    // Read before the stream is dropped.
+    let _ = tokio::time::timeout(PATIENCE, send.finished()).await;
+    Ok(())
+}
+
+/// Waits until a token counts no more: why that is. It may have been taken back between its being judged and the circuit's being there, in which case nobody ends that
+/// circuit; of what happens later the relay is told.
+async fn over(driver: &Driver, token: Verified) -> u8 {
+    if let Err(reason) = driver.relays().whose(driver, Purpose::Relay, token).await {
+        return reason.number();
+    }
+    loop {
+        let now = driver.look(|engine, now| engine.time(now)).await.unwrap_or(token.expires);
+        let left = token.expires.since(now);
+        if left.is_zero() {
+            return Reason::Expired.number();
+        }
+        // Not all at once, as a clock may be set meanwhile.
+        tokio::time::sleep(left.min(LOOK)).await;
     }
 }
 

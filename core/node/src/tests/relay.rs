@@ -246,6 +246,26 @@ async fn who_asks_again_over_another_link_is_not_joined_with_itself() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_circuit_ends_with_the_token_that_it_was_given_for() {
+    let service = service();
+    let (ann, _bob, rita) = three(&service).await;
+    let keys = |person: &Person| crate::Home::open(&person.home()).unwrap().engine_identity().device;
+    let (_, offered) = offered(&ann);
+    let serial = u64::MAX;
+    let (now, subject) = (crate::NodeClock::system().wall(), keys(&ann).public().sign);
+    let soon = now.after(Duration::from_secs(3));
+    let brief = Token::issue(&keys(&rita), Purpose::Relay, subject, serial, now, soon, 0).to_bytes();
+    let (_endpoint, link) = stranger(&offered).await;
+    let proof = Proof::sign(&keys(&ann), link.export(Proof::LABEL).as_bytes());
+    let (mut stream, word) = asking(&link, brief.clone(), proof, [7; 16]).await;
+    assert!(matches!(word, Word::Opened { .. }), "{word:?}");
+    let expired = Reason::Expired.number();
+    let end = tokio::time::timeout(Duration::from_secs(20), read_frame::<Word>(&mut stream.recv, 64)).await;
+    assert_eq!(end.unwrap().unwrap(), Some(Word::Ended { reason: expired }));
+    assert_eq!(asked(&link, brief, proof).await, Word::Refused { reason: expired, retry: None });
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_flood_of_circuits_takes_one_friend_s_share_and_no_more() {
     let service = service();
     let (ann, bob, rita) = three(&service).await;

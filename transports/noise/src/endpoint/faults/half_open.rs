@@ -72,9 +72,12 @@ async fn ten_thousand_handshakes_that_never_end_leave_room_for_others() {
 
 #[tokio::test]
 async fn many_hostile_friends_fill_the_bound_in_all_and_no_more() {
-    let town =
-        Town::with(EndpointConfig { handshake_timeout: Duration::from_secs(4), ..EndpointConfig::default() })
-            .await;
+    // So long that none ends before the last has begun, on a busy machine too.
+    let town = Town::with(EndpointConfig {
+        handshake_timeout: Duration::from_secs(10),
+        ..EndpointConfig::default()
+    })
+    .await;
     let before = town.host.quic.open_connections();
     let mut most = 0;
     for number in 1..=20 {
