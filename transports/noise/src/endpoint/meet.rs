@@ -340,13 +340,16 @@ async fn learn_of_callers(talk: Arc<Talk>, link: WeakLink) {
     }
 }
 
-/// Has a link that came up through a relay learn of each way that is reached, for as long as the meeting goes on.
+/// Has a link that came up through a relay learn of each way that is reached, for as long as the meeting goes on; then of all that the peer named.
 async fn learn_of_ways(talk: Arc<Talk>, link: WeakLink) {
     let mut place = 0;
     while let Some((_, way)) = talk.way(place).await {
         let Some(link) = link.upgrade() else { return };
         link.learn(Remote::Udp(way.remote));
         place += 1;
+    }
+    if let Some(link) = link.upgrade() {
+        talk.named().into_iter().for_each(|address| link.learn(Remote::Udp(address)));
     }
 }
 
