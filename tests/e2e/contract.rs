@@ -92,7 +92,7 @@ fn meet_and_talk(sharing: Sharing) {
     assert_eq!((&status["node"], &status["unread"]), (&json!("up"), &json!(0)), "{status}");
     assert_eq!(status["links"][0]["friend"], "Ada", "{status}");
     let explained = ben.run(&["explain", "Ada"]).object();
-    assert_eq!(keys(&explained), ["because", "friend", "path", "steps"]);
+    assert_eq!(keys(&explained), ["because", "friend", "path", "relay", "steps"]);
     let steps = explained["steps"].as_array().expect("a list");
     assert!(
         !steps.is_empty() && steps.iter().all(|step| keys(step) == ["at", "kind", "ms", "what"]),

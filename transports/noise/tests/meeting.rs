@@ -55,10 +55,12 @@ struct Pair {
 
 const DIALLER: &str = "198.51.100.1:4000";
 const WAITER: &str = "203.0.113.1:4000";
+/// From one to the other.
+const LEG: Duration = Duration::from_millis(20);
 
 impl Pair {
     async fn new() -> Self {
-        let (agreed, network) = (Agreed::default(), MemoryNetwork::new(Duration::from_millis(20)));
+        let (agreed, network) = (Agreed::default(), MemoryNetwork::new(LEG));
         let config =
             EndpointConfig { network: Network::Memory(network.clone()), ..EndpointConfig::default() };
         let dialler = Endpoint::bind(&[at(DIALLER)], agreed.client.clone(), config.clone()).await.unwrap();
@@ -251,12 +253,25 @@ async fn carry(mut one: Tunnel, mut other: Tunnel) {
 #[tokio::test(start_paused = true)]
 async fn it_is_said_why_nobody_was_reached() {
     let pair = Pair::new().await;
+    pair.network.cut(true);
     let (dials, mut events) = pair.dialler.meet(pair.dials(&[at(WAITER)]));
     let error = dials.link(Duration::from_secs(15)).await.unwrap_err();
     let LinkError::Timeout { attempts } = &error else { panic!("{error}") };
     assert_eq!(attempts.len(), 1);
     assert_eq!((attempts[0].candidate, attempts[0].failure.as_str()), (Remote::Udp(at(WAITER)), "no answer"));
     assert_eq!(events.recv().await, Some(MeetEvent::Stuck(Why::Silent)));
+}
+
+/// Its first datagram goes along with the first question: one round trip, and not two.
+#[tokio::test(start_paused = true)]
+async fn where_nothing_is_in_the_way_a_link_takes_one_round_trip() {
+    let pair = Pair::new().await;
+    let (_waits, _events) = pair.waiter.meet(pair.waits(&[at(DIALLER)]));
+    let (dials, _events) = pair.dialler.meet(pair.dials(&[at(WAITER)]));
+    let began = Instant::now();
+    dials.link(Duration::from_secs(15)).await.unwrap();
+    let took = began.elapsed();
+    assert!((2 * LEG..3 * LEG).contains(&took), "{took:?}");
 }
 
 #[tokio::test(start_paused = true)]
