@@ -28,6 +28,10 @@ pub struct Attempts {
     failures: u32,
     last: Option<Duration>,
     under_way: bool,
+    /// It has an open path.
+    open: bool,
+    /// What makes it worth a try came after the one under way had begun.
+    again: bool,
 }
 
 impl Attempts {
@@ -43,26 +47,32 @@ impl Attempts {
 
     /// It is being tried.
     pub fn begun(&mut self, now: Duration) {
-        self.under_way = true;
+        (self.under_way, self.again) = (true, false);
         self.last = Some(now);
     }
 
     /// It has an open path.
     pub fn succeeded(&mut self) {
-        *self = Self { under_way: true, ..Self::default() };
+        *self = Self { under_way: true, open: true, ..Self::default() };
     }
 
     /// It came to nothing, or its path was closed.
     pub fn failed(&mut self, now: Duration) {
-        self.under_way = false;
+        if self.again {
+            *self = Self::default();
+            return;
+        }
+        (self.under_way, self.open) = (false, false);
         self.failures = self.failures.saturating_add(1);
         self.last = Some(now);
     }
 
-    /// The network has changed: what failed before says nothing.
+    /// The network has changed, or it is said to answer: what failed before says nothing, nor does what is under way if it fails.
     pub fn forgive(&mut self) {
         if !self.under_way {
             *self = Self::default();
+        } else if !self.open {
+            self.again = true;
         }
     }
 
@@ -101,5 +111,23 @@ mod tests {
         );
         attempts.forgive();
         assert!(attempts.is_due(Duration::ZERO, Want::Better));
+    }
+
+    #[test]
+    fn what_is_forgiven_while_it_is_tried_is_tried_again_at_once() {
+        let mut attempts = Attempts::default();
+        let now = Duration::from_secs(10);
+        attempts.begun(now);
+        attempts.forgive();
+        assert_eq!(attempts.next(Want::Better), None, "one at a time");
+        attempts.failed(now);
+        assert!(attempts.is_due(now, Want::Better));
+        attempts.begun(now);
+        attempts.failed(now);
+        assert!(!attempts.is_due(now, Want::Better), "once");
+        attempts.succeeded();
+        attempts.forgive();
+        attempts.failed(now);
+        assert!(!attempts.is_due(now, Want::Better), "a path that was open has had its try");
     }
 }

@@ -243,6 +243,7 @@ impl Actor {
         if link.kind() != Kind::Relayed {
             return self.end_meeting(session);
         }
+        under_way.meet.begun();
         under_way.link = Some(link.clone());
         let (driver, link, number) = (self.parts.driver.clone(), link.clone(), under_way.number);
         self.parts.driver.spawn(async move {
@@ -278,10 +279,6 @@ impl Actor {
         let account = under_way.account;
         let (kind, what) = match event {
             MeetEvent::Reached(way) => {
-                if let Some(link) = &under_way.link {
-                    // Out of the relay's way.
-                    link.learn(Remote::Udp(way.remote));
-                }
                 under_way.ways = under_way.ways.saturating_add(1);
                 if under_way.ways > MOST_WAYS {
                     return;

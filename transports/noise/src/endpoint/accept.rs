@@ -96,7 +96,7 @@ impl Finish {
         if !self.gate.is_open(session) {
             return None;
         }
-        let link = Link::new(connection, session, self.shared, Vec::new());
+        let link = Link::new(connection, session, self.shared, |_| Vec::new());
         let arbiter = is_arbiter(&self.gate, &self.expectation);
         let refused = match self.crossings.crossed(session, arbiter) {
             Crossed::Nothing => Err(link),

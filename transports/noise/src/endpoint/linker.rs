@@ -18,7 +18,7 @@ use super::{
     transports::Transports,
 };
 use crate::{
-    EndpointConfig, Expectation, Link, LinkError, Remote,
+    EndpointConfig, Expectation, Kind, Link, LinkError, Remote,
     core::gate_keys::GateKeys,
     gate::Gate,
     link::{self, Verdict},
@@ -45,8 +45,8 @@ pub(super) trait Ways: Sync {
     /// Another way that somebody says leads there, as so manieth. `None` where nobody will.
     fn added(&self, place: usize) -> impl Future<Output = Option<Remote>> + Send;
 
-    /// Everything that may lead there, as far as is known by now.
-    fn all(&self) -> Vec<Remote>;
+    /// Where a link that has come up may look for further paths by itself.
+    fn further(&self, kind: Kind) -> Vec<Remote>;
 }
 
 impl Ways for Vec<Remote> {
@@ -70,7 +70,7 @@ impl Ways for Vec<Remote> {
         None
     }
 
-    fn all(&self) -> Vec<Remote> {
+    fn further(&self, _: Kind) -> Vec<Remote> {
         self.clone()
     }
 }
@@ -154,7 +154,7 @@ impl Linker {
         let ask = matches!(crossing, Some((_, false)));
         link::choose(&connection, ask).await?;
         let (session, shared) = (dial.expectation.session, Arc::clone(&self.shared));
-        let link = Link::new(connection, session, shared, ways.all());
+        let link = Link::new(connection, session, shared, |kind| ways.further(kind));
         if let Some((crossing, false)) = crossing {
             if link.verdict().await == Verdict::AnotherSurvives {
                 return Ok(None);

@@ -201,6 +201,11 @@ impl Meet {
         self.talk.ours(nat);
     }
 
+    /// For the side that waits: the peer is at it now, as a link with it shows that came through a relay.
+    pub fn begun(&self) {
+        self.talk.begun();
+    }
+
     /// This machine is elsewhere now, or its router has begun anew.
     pub fn moved(&self, surroundings: Surroundings) {
         *lock(&self.surroundings) = surroundings.clone();
@@ -226,6 +231,9 @@ impl Meet {
             // What was added while the link was made.
             lock(&self.others).iter().skip(self.named).for_each(|other| link.learn(*other));
             tokio::spawn(learn_of_callers(Arc::clone(&self.talk), link.downgrade()));
+            if link.kind() == Kind::Relayed {
+                tokio::spawn(learn_of_ways(Arc::clone(&self.talk), link.downgrade()));
+            }
         }
         linked.map_err(|error| match error {
             LinkError::Timeout { mut attempts } => {
@@ -289,10 +297,13 @@ impl Ways for Meet {
         }
     }
 
-    fn all(&self) -> Vec<Remote> {
+    fn further(&self, kind: Kind) -> Vec<Remote> {
         let mut all: Vec<Remote> = Vec::new();
         let reached = self.talk.reached().into_iter().map(|(_, way)| way.remote);
-        let udp = reached.chain(self.talk.named()).map(Remote::Udp);
+        // While a link is relayed its meeting goes on, which asks there as both sides' NATs want it: one question too far may spoil what is guessed.
+        let asks = kind == Kind::Relayed && self.number.is_some();
+        let named = if asks { Vec::new() } else { self.talk.named() };
+        let udp = reached.chain(named).map(Remote::Udp);
         let others = lock(&self.others).clone();
         for remote in udp.chain(others) {
             if !all.contains(&remote) {
@@ -326,6 +337,19 @@ async fn learn_of_callers(talk: Arc<Talk>, link: WeakLink) {
             link.learn(Remote::Tunnel(caller));
         }
         place += 1;
+    }
+}
+
+/// Has a link that came up through a relay learn of each way that is reached, for as long as the meeting goes on; then of all that the peer named.
+async fn learn_of_ways(talk: Arc<Talk>, link: WeakLink) {
+    let mut place = 0;
+    while let Some((_, way)) = talk.way(place).await {
+        let Some(link) = link.upgrade() else { return };
+        link.learn(Remote::Udp(way.remote));
+        place += 1;
+    }
+    if let Some(link) = link.upgrade() {
+        talk.named().into_iter().for_each(|address| link.learn(Remote::Udp(address)));
     }
 }
 

@@ -78,12 +78,12 @@ const NAMING_TIMEOUT: Duration = Duration::from_secs(60);
 const STREAM_UNNAMED: VarInt = VarInt::from_u32(1);
 
 impl Link {
-    /// A link over an established connection. `candidates`: where else the peer may be reached, for the side that dialled.
+    /// A link over an established connection. `further`: where else the peer may be reached if it is of this kind, for the side that dialled.
     pub(crate) fn new(
         connection: Connection,
         session: SessionId,
         shared: Arc<Shared>,
-        candidates: Vec<Remote>,
+        further: impl FnOnce(Kind) -> Vec<Remote>,
     ) -> Self {
         let first = connection.path(PathId::ZERO).and_then(|path| path.remote_address().ok());
         let (kind, remote) = first
@@ -93,7 +93,7 @@ impl Link {
         let (ready, named) = mpsc::channel(ACCEPT_QUEUE);
         let mut tasks = JoinSet::new();
         tasks.spawn(read_names(connection.clone(), ready));
-        let keeper = Keeper::new(connection.clone(), Arc::clone(&shared), Arc::clone(&board), candidates);
+        let keeper = Keeper::new(connection.clone(), Arc::clone(&shared), Arc::clone(&board), further(kind));
         let number = keeper.number();
         tasks.spawn(keeper.run());
         let inner = Inner {

@@ -33,7 +33,7 @@ pub(super) async fn open(
     prober: Arc<Prober>,
     remote: Remote,
 ) -> Outcome {
-    let (address, dialled) = match remote {
+    let (mut address, dialled) = match remote {
         Remote::Udp(remote) => (shared.udp_address(remote).ok_or(None)?, None),
         Remote::Tcp(remote) => {
             let dialled = tcp::dial(&shared, remote)
@@ -48,7 +48,15 @@ pub(super) async fn open(
     let attempt = async {
         if !matches!(remote, Remote::Tcp(_)) {
             // A number that QUIC spends on a path which the peer never hears of is spent for good (noq 1.4.0), and it has few.
-            prober.reach(address, |question| shared.send_aside(address, question)).await;
+            while !prober.reach(address, |question| shared.send_aside(address, question)).await {
+                // It may be another of our sockets that leads there.
+                if let Remote::Udp(remote) = remote
+                    && let Some(other) = shared.udp_address(remote)
+                    && other != address
+                {
+                    prober.forget(std::mem::replace(&mut address, other));
+                }
+            }
         }
         loop {
             let opening = connection.open_path(address, PathStatus::Backup);

@@ -484,6 +484,7 @@ impl Keeper {
     fn learnt(&mut self, remote: Remote, by_whom: By) {
         let now = self.now();
         if let Some(candidate) = self.candidates.iter().position(|it| *it == remote) {
+            self.prober.hurry();
             return self.decide.renew(now, candidate);
         }
         // There is room for what we were told, and little for what a peer names by speaking from it.

@@ -37,6 +37,8 @@ pub(crate) struct Prober {
     state: Mutex<State>,
     moved: Notify,
     answered: Notify,
+    /// Whoever asks at an address where no path leads is to begin anew.
+    hurried: Notify,
 }
 
 #[derive(Default)]
@@ -64,7 +66,14 @@ pub(crate) struct Answers {
 
 impl Prober {
     pub(crate) fn new(ours: Secret32, theirs: Secret32) -> Self {
-        Self { ours, theirs, state: Mutex::default(), moved: Notify::new(), answered: Notify::new() }
+        Self {
+            ours,
+            theirs,
+            state: Mutex::default(),
+            moved: Notify::new(),
+            answered: Notify::new(),
+            hurried: Notify::new(),
+        }
     }
 
     /// A question for the path to this address.
@@ -80,10 +89,13 @@ impl Prober {
         Probe::Ask(number).seal(&self.ours)
     }
 
-    /// Asks at an address, through `send`, until an answer comes from there.
-    pub(crate) async fn reach(&self, address: SocketAddr, send: impl Fn(&[u8])) {
+    /// Asks at an address, through `send`, until an answer comes from there; `false` where it is to be [begun anew](Self::hurry).
+    pub(crate) async fn reach(&self, address: SocketAddr, send: impl Fn(&[u8])) -> bool {
         let (before, mut pause) = (self.answers(address).count, REACH_PAUSE);
         let has_answered = || self.answers(address).count > before;
+        let hurried = self.hurried.notified();
+        tokio::pin!(hurried);
+        hurried.as_mut().enable();
         loop {
             send(&self.ask(address));
             let deadline = Instant::now() + pause;
@@ -98,11 +110,19 @@ impl Prober {
                     answered.await;
                 }
             };
-            if timeout_at(deadline, answer).await.is_ok() {
-                return;
+            tokio::select! {
+                answered = timeout_at(deadline, answer) => if answered.is_ok() {
+                    return true;
+                },
+                () = &mut hurried => return has_answered(),
             }
             pause = pause.saturating_mul(2);
         }
+    }
+
+    /// The peer is said to answer somewhere: whoever asks for it begins anew.
+    pub(crate) fn hurry(&self) {
+        self.hurried.notify_waiters();
     }
 
     /// What came back from this address so far.

@@ -181,6 +181,11 @@ impl Talk {
         self.stirred.notify_one();
     }
 
+    pub(crate) fn begun(&self) {
+        self.lock().traversal.begun(self.now());
+        self.stirred.notify_one();
+    }
+
     pub(crate) fn moved(&self, surroundings: Surroundings) {
         let mut state = self.lock();
         state.surroundings = surroundings.clone();

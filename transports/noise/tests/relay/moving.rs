@@ -67,6 +67,29 @@ async fn no_byte_goes_through_the_relay_once_its_circuits_are_dropped() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_is_asked_already_is_asked_anew_once_it_is_said_to_answer() {
+    let scene = Scene::in_memory(LATENCY).await;
+    let mut rita = scene.relay(3, Limits::default()).await;
+    let ends = rita.circuit(&scene);
+    let (ann, bob) = scene.linked(&[&ends]).await;
+    let network = scene.network.as_ref().unwrap();
+    network.cut(true);
+    ann.learn(scene.bob.at());
+    // By itself it is asked again after three seconds.
+    sleep(Duration::from_millis(1_600)).await;
+    network.cut(false);
+    sleep(2 * LATENCY).await;
+    assert!(!ann.kind().is_direct());
+    ann.learn(scene.bob.at());
+    let direct = async {
+        while !ann.kind().is_direct() || !bob.kind().is_direct() {
+            sleep(LATENCY / 2).await;
+        }
+    };
+    timeout(Duration::from_millis(500), direct).await.expect("at once");
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_one_who_keeps_its_circuit_longer_loses_nothing() {
     for ann_first in [true, false] {
         let scene = Scene::in_memory(LATENCY).await;

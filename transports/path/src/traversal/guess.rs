@@ -85,6 +85,12 @@ impl Run {
         self.made >= if self.attested { MOST } else { UNATTESTED }
     }
 
+    /// The peer has begun, earlier than was to be expected: no guess waits for that beyond then.
+    pub(super) fn begin_by(&mut self, begins: Duration) {
+        self.due = self.due.min(begins);
+        self.second_window = self.second_window.min(begins);
+    }
+
     /// The peer is known to be at it now.
     pub(super) fn peer_is_there(&mut self, now: Duration, mapping: Mapping) {
         self.first_window = MOST;

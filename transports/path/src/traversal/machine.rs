@@ -148,6 +148,22 @@ impl Traversal {
         }
     }
 
+    /// The peer is known to be at it, as a link with it shows, if through a relay: what waits for the time that a word takes waits no longer.
+    pub fn begun(&mut self, now: Duration) {
+        let took = now.saturating_sub(self.started);
+        if self.setup.role == Role::Dials || took >= self.setup.latency {
+            return;
+        }
+        self.setup.latency = took;
+        let begins = now.saturating_add(self.plain_first());
+        for run in &mut self.runs {
+            run.begin_by(begins);
+        }
+        if let Some(spares) = &mut self.spares {
+            spares.begin_by(begins);
+        }
+    }
+
     /// We are elsewhere now, or our router has forgotten everything: doors are opened anew.
     pub fn moved(&mut self, now: Duration, surroundings: Surroundings) {
         self.setup.surroundings = surroundings;
@@ -283,8 +299,7 @@ impl Traversal {
     /// Sets up what goes beyond plain questions, as the two NATs want it.
     fn plan(&mut self, now: Duration, is_first: bool) {
         let (ours, theirs) = (self.setup.nat.mapping, self.theirs.mapping);
-        let plain_first =
-            if ours == Mapping::None || theirs == Mapping::None { NO_NAT_FIRST } else { PLAIN_FIRST };
+        let plain_first = self.plain_first();
         let begins = match self.setup.role {
             _ if !is_first => now,
             Role::Dials => now.saturating_add(plain_first),
@@ -319,6 +334,12 @@ impl Traversal {
                 }
             }
         }
+    }
+
+    /// How long the plain way is given before anything else is tried.
+    fn plain_first(&self) -> Duration {
+        let has_none = [self.setup.nat.mapping, self.theirs.mapping].contains(&Mapping::None);
+        if has_none { NO_NAT_FIRST } else { PLAIN_FIRST }
     }
 
     /// The peer's addresses on the internet, as others see them, of those that may be asked.

@@ -72,6 +72,11 @@ impl Spares {
         self.begin_round(now);
     }
 
+    /// The peer has begun, earlier than was to be expected.
+    pub(super) fn begin_by(&mut self, begins: Duration) {
+        self.begins = self.begins.min(begins);
+    }
+
     /// The peer is known to be at it now, or to begin anew.
     pub(super) fn prolong(&mut self, ends: Duration) {
         self.ends = self.ends.max(ends);

@@ -159,8 +159,9 @@ impl Target {
 
     /// How many hops the next question may go; `None` for all the way.
     pub(super) fn hops(&self, pace: Pace) -> Option<u8> {
-        let is_futile =
-            self.address.is_ipv4() && (pace.is_futile || pace.may_be_futile && self.round < CAUTIOUS_ROUNDS);
+        // A port that a router was asked for lets everybody in.
+        let may_be_shut = self.address.is_ipv4() && self.kind != Some(CandidateKind::Mapped);
+        let is_futile = may_be_shut && (pace.is_futile || pace.may_be_futile && self.round < CAUTIOUS_ROUNDS);
         let opens_only = match pace.near {
             Near::Never => false,
             Near::Mostly => self.round < 2 || self.round % 2 == 1,

@@ -103,6 +103,29 @@ fn a_question_is_answered_once_and_asked_back() {
 }
 
 #[test]
+fn who_waits_guesses_sooner_where_the_peer_is_known_to_have_begun() {
+    let theirs = Mapping::Sequential { last: 40_000, step: 1 };
+    let first_guess = |latency: u64, begun: Option<u64>| {
+        let setup = Setup { latency: ms(latency), ..setup(Role::Waits, Mapping::Independent) };
+        let mut it = Traversal::new(ms(0), setup);
+        it.peer(ms(0), &[named(CandidateKind::Reflexive, "6.6.6.6:6")], theirs);
+        let (mut sent, _) = run(&mut it, ms(0), ms(begun.unwrap_or_default()));
+        if let Some(begun) = begun {
+            it.begun(ms(begun));
+        }
+        sent.append(&mut run(&mut it, ms(begun.unwrap_or_default()), ms(60_000)).0);
+        let guesses = sent.iter().filter(|(_, send)| send.to.port() > 40_000);
+        (guesses.clone().next().unwrap().0.as_millis(), guesses.count())
+    };
+    let all = guess::UNATTESTED as usize;
+    assert_eq!(first_guess(2_000, None), (2_600, all));
+    assert_eq!(first_guess(2_000, Some(50)), (650, all));
+    assert_eq!(first_guess(30_000, Some(400)), (1_000, all));
+    assert_eq!(first_guess(2_000, Some(2_500)), (2_600, all), "no later");
+    assert_eq!(first_guess(2_000, Some(5_000)), (2_600, all), "nor again");
+}
+
+#[test]
 fn what_is_not_to_be_asked_is_not() {
     let bad =
         ["127.0.0.1:22", "169.254.1.1:1", "224.0.0.1:1", "192.168.1.1:53", "192.168.1.255:1", "5.5.5.5:4000"];
