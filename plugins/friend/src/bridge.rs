@@ -28,19 +28,24 @@ pub struct FriendBridge {
     capability: Capability,
 }
 
-/// From a publication to the watcher's batch: half a round trip to the friend of either side, over any link.
+/// From a publication to the watcher's batch, half a round trip to the friend of either side, where ours is not known.
 const LATENCY: Duration = Duration::from_secs(1);
+/// The same for what is quicker than machines are at waking up.
+const LEAST: Duration = Duration::from_millis(50);
 /// How long a stream must have lasted to be opened again by itself when it is lost.
 const LASTED: Duration = Duration::from_secs(5);
 
 impl FriendBridge {
-    /// One over this way to the friend.
-    pub(crate) fn new(carrier: Arc<dyn Carrier>, context: BridgeContext) -> Result<Self, FriendError> {
+    /// One over this way to the friend. If there is a link now it tells how far away she is.
+    pub(crate) async fn open(carrier: Arc<dyn Carrier>, context: BridgeContext) -> Result<Self, FriendError> {
         let account = carrier.account();
         let locator =
             Locator::new(crate::KIND, &account).ok_or_else(|| FriendError::Account(account.clone()))?;
         let title = format!("a place at {}'s", carrier.name());
-        Ok(Self { client: Arc::new(Client::new(carrier, context)), locator, title, capability: capability() })
+        // Where there is none the bridge is opened all the same, so that people see what it is; its first request says why it does not work.
+        let channel = carrier.open().await.ok();
+        let capability = capability(latency(channel.as_ref().and_then(|channel| channel.rtt)));
+        Ok(Self { client: Arc::new(Client::new(carrier, context, channel)), locator, title, capability })
     }
 
     /// What the clock reads at the friend, and how long it took to tell.
@@ -239,7 +244,12 @@ fn record(note: Note) -> Record {
     Record::new(Key::Slot(note.slot.into()), Class::Meeting, note.expires(), note.bytes)
 }
 
-fn capability() -> Capability {
+/// What a record takes from one side to the other: half of our round trip to the friend, and half of the other side's, which may well be three times as long.
+fn latency(rtt: Option<Duration>) -> Duration {
+    rtt.map_or(LATENCY, |rtt| rtt.saturating_mul(2).max(LEAST))
+}
+
+fn capability(latency: Duration) -> Capability {
     let limits = ClassCapability {
         max_record: MAX_RECORD,
         retention: Limits::default().lifetime,
@@ -250,7 +260,7 @@ fn capability() -> Capability {
     Capability {
         classes: [(Class::Meeting, limits)].into(),
         lookup: Lookup::Key,
-        delivery: Delivery::Push { latency: LATENCY },
+        delivery: Delivery::Push { latency },
         writers: Writers::Shared,
         max_keys: Some(MAX_KEYS),
         wake: Wake::Never,
@@ -265,5 +275,17 @@ fn capability() -> Capability {
                 "nothing of your records but random bytes, and those only under a slot that they know",
             ]),
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_friend_who_is_near_is_quick_and_of_whom_nothing_is_known_is_not() {
+        let declared = |ms| latency(Some(Duration::from_millis(ms))).as_millis();
+        assert_eq!([0, 10, 40, 600].map(declared), [50, 50, 80, 1_200]);
+        assert_eq!(latency(None), LATENCY);
     }
 }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -39,6 +40,8 @@ pub struct Channel {
     pub recv: Box<dyn AsyncRead + Send + Unpin>,
     /// To the friend.
     pub send: Box<dyn AsyncWrite + Send + Unpin>,
+    /// How long a word to the friend and back takes, where that is known.
+    pub rtt: Option<Duration>,
     /// Whatever has to live as long as the stream does.
     pub guard: Option<Box<dyn Send>>,
 }

@@ -7,7 +7,7 @@ use futures::future::{Either, select};
 use tokio::sync::Mutex;
 use wayside_bridge::{BridgeContext, BridgeError, ErrorKind, Monotonic};
 
-use crate::carrier::Carrier;
+use crate::carrier::{Carrier, Channel};
 use crate::connection::{Connection, Ending, Exchange};
 use crate::error::FriendError;
 use crate::limits::{Reason, Refusal};
@@ -54,9 +54,11 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const LONGEST: Duration = Duration::from_secs(60 * 60);
 
 impl Client {
-    pub(crate) fn new(carrier: Arc<dyn Carrier>, context: BridgeContext) -> Self {
+    /// One that asks over this stream first, where one is open.
+    pub(crate) fn new(carrier: Arc<dyn Carrier>, context: BridgeContext, channel: Option<Channel>) -> Self {
         let name = carrier.name();
-        Self { carrier, context, name, open: Mutex::default() }
+        let connection = channel.map(|channel| Arc::new(Connection::start(channel, &*context.spawner)));
+        Self { carrier, context, name, open: Mutex::new(Open { connection, failed: None }) }
     }
 
     pub(crate) const fn context(&self) -> &BridgeContext {

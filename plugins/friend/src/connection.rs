@@ -61,7 +61,7 @@ impl Connection {
         let talking = Arc::clone(&shared);
         spawner.spawn(
             async move {
-                let Channel { recv, send, guard: _guard } = channel;
+                let Channel { recv, send, guard: _guard, rtt: _ } = channel;
                 let answers = FrameReader::new(recv, MOST_ANSWERED);
                 let ending = tokio::select! {
                     ending = talking.listen(answers) => ending,

@@ -54,6 +54,6 @@ impl BridgeKind for FriendKind {
         let friend = options.required("friend")?;
         let carriers = self.0.as_ref().ok_or(FriendError::Unplugged)?;
         let carrier = carriers.carrier(friend).await?;
-        Ok(Arc::new(FriendBridge::new(carrier, context)?))
+        Ok(Arc::new(FriendBridge::open(carrier, context).await?))
     }
 }

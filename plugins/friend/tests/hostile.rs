@@ -297,7 +297,7 @@ impl Carrier for Lying {
             }
         });
         let (recv, send) = tokio::io::split(ours);
-        Ok(Channel { recv: Box::new(recv), send: Box::new(send), guard: None })
+        Ok(Channel { recv: Box::new(recv), send: Box::new(send), rtt: None, guard: None })
     }
 }
 

@@ -88,7 +88,8 @@ impl OverLink {
     /// Over the friend's own link, where one is up.
     async fn as_friend(&self) -> Option<Channel> {
         let live = self.driver.links().of(&self.account).filter(|live| !live.ended())?;
-        Some(channel(live.peer.link.open(PROTOCOL).await.ok()?, None))
+        let link = live.peer.link;
+        Some(channel(link.open(PROTOCOL).await.ok()?, link.rtt(), None))
     }
 
     /// As a guest of whichever of the friend's devices lets us and can be reached.
@@ -108,7 +109,7 @@ impl OverLink {
             }
             let opened = timeout_at(deadline, self.greeted(&reached, &token)).await;
             if let Ok(Ok(stream)) = opened {
-                return Some(channel(stream, Some(reached)));
+                return Some(channel(stream, reached.rtt(), Some(reached)));
             }
         }
         None
@@ -122,7 +123,7 @@ impl OverLink {
 }
 
 /// A guest's link is kept for as long as it is used.
-fn channel(Stream { recv, send, .. }: Stream, guest: Option<Reached>) -> Channel {
+fn channel(Stream { recv, send, .. }: Stream, rtt: Duration, guest: Option<Reached>) -> Channel {
     let guard = guest.map(|guest| Box::new(guest) as Box<dyn Send>);
-    Channel { recv: Box::new(recv), send: Box::new(send), guard }
+    Channel { recv: Box::new(recv), send: Box::new(send), rtt: Some(rtt), guard }
 }

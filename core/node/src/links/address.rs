@@ -1,5 +1,5 @@
 //! `wayside/address/1`: each side tells the other at which address it sees it, at the start of a link and whenever that changes; and whether and where it
-//! answers STUN, to a friend whom its owner lets.
+//! answers STUN, to a friend whom its owner lets. Guests are told how they are seen, and tell nothing.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -109,6 +109,39 @@ pub(crate) async fn tell(driver: &Driver, peer: &Peer) -> io::Result<()> {
             changed = grants.changed() => if changed.is_err() { return Ok(()) },
             changed = responder.changed() => if changed.is_err() { return Ok(()) },
             () = tokio::time::sleep(LOOK) => {}
+        }
+    }
+}
+
+/// Tells a guest how it is seen, and again whenever that has changed; ends with the link.
+pub(crate) async fn tell_guest(link: &Link) -> io::Result<()> {
+    let mut moves = link.events();
+    let mut stream = link.open(NAME).await.map_err(io::Error::other)?;
+    let mut last = None;
+    loop {
+        let view = View { seen: over_udp(link).map(Address), stun: Vec::new(), token: None };
+        if last.as_ref() != Some(&view) {
+            write_frame(&mut stream.send, &view).await?;
+            last = Some(view);
+        }
+        tokio::select! {
+            moved = moved(&mut moves) => if !moved { return Ok(()) },
+            () = tokio::time::sleep(LOOK) => {}
+        }
+    }
+}
+
+/// As a guest of this friend's: takes what it sees, one view a second at most over one stream at a time, until the link ends. Nothing else is taken from it here.
+pub(crate) async fn hear_as_guest(reach: &Reach, account: AccountId, link: &Link) {
+    while let Ok((name, mut stream)) = link.accept().await {
+        if name.as_str() != NAME {
+            continue;
+        }
+        while let Ok(Some(view)) = read_frame::<View>(&mut stream.recv, MOST).await {
+            if let (Some(from), Some(Address(seen))) = (over_udp(link), view.seen) {
+                reach.friend_saw(account, from, seen);
+            }
+            tokio::time::sleep(PAUSE).await;
         }
     }
 }

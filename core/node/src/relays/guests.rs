@@ -13,6 +13,7 @@ use wayside_proto::crypto::keys::AccountId;
 use super::hello::{GuestProtocol, GuestProtocols, PATIENCE, greeted};
 use super::{Judged, lock};
 use crate::driver::Driver;
+use crate::links::address;
 
 /// The most links with guests at a time.
 const MOST: usize = 1_024;
@@ -82,9 +83,21 @@ pub(crate) async fn serve(driver: Driver, link: Link, protocols: Arc<GuestProtoc
         _ = link.closed() => "ended",
         () = streams(&driver, &link, &protocols, &counts) => "ended",
         () = idle(&counts) => "nothing is asked for",
+        () = tell(&link, &counts) => "ended",
     };
     link.close(why);
     guests.left(&link);
+}
+
+/// Tells a guest how it is seen, once it has shown a token that counts.
+async fn tell(link: &Link, counts: &watch::Sender<Count>) {
+    if counts.subscribe().wait_for(|count| count.is_known).await.is_ok()
+        && let Err(error) = address::tell_guest(link).await
+    {
+        tracing::debug!(%error, "a guest does not hear how it is seen");
+    }
+    // It may want nothing but circuits: that ends no link.
+    std::future::pending().await
 }
 
 /// What a guest's link is used for.

@@ -13,6 +13,7 @@ use super::choice::{Known, rank};
 use super::{Offered, Relays, lock};
 use crate::clock::SystemEntropy;
 use crate::driver::Driver;
+use crate::links::address;
 
 /// A link with a friend who lets us use its machine. A guest's link is kept for as long as anybody has this, and a minute longer.
 #[derive(Clone, Debug)]
@@ -104,6 +105,7 @@ impl Driver {
             way.guest = Some((link.clone(), Arc::downgrade(&using)));
         }
         self.spawn(close_unused(relays.clone(), device, link.clone()));
+        self.spawn(hear(self.clone(), offered.account, link.clone()));
         Some(Reached { link, _using: Some(using) })
     }
 
@@ -156,6 +158,17 @@ impl Driver {
             let driver = self.clone();
             self.spawn(async move { drop(driver.link_to_device(device, WARMING).await) });
         }
+    }
+}
+
+/// Hears from a friend whose guest we are how it sees us, while the link is up.
+async fn hear(driver: Driver, account: AccountId, link: Link) {
+    tokio::select! {
+        () = address::hear_as_guest(driver.reach(), account, &link) => {}
+        _ = link.closed() => {}
+    }
+    if driver.links().of(&account).is_none() {
+        driver.reach().left(&account);
     }
 }
 

@@ -12,6 +12,7 @@ use wayside_relay::Reason;
 use super::{Person, befriend, service, until};
 use crate::api::types::*;
 use crate::links::{read_frame, write_frame};
+use crate::reach::Witness;
 use crate::relays::Offered;
 use crate::relays::hello::Hello;
 use crate::relays::serving::{Ask, NAME, Word};
@@ -354,8 +355,13 @@ async fn after_a_restart_the_relay_is_reached_without_any_bridge() {
     assert!(status.links.iter().all(|it| it.friend != "ann"), "guests are no links of friends");
     let keys = crate::Home::open(&ann.home()).unwrap().engine_identity().device;
     let (token, exported) = (offered(&ann).1.offer.relay.unwrap(), link.export(Proof::LABEL));
+    let rita_id = offered(&ann).1.account;
+    let rita_says = |seen: &Witness| matches!(seen, Witness::Friend(account) if *account == rita_id);
+    let told = || driver.reach().picture().addresses.iter().any(|(_, by)| by.iter().any(rita_says));
+    assert!(!told(), "who has shown no token is told nothing");
     let (_stream, word) = asking(&link, token, Proof::sign(&keys, exported.as_bytes()), [7; 16]).await;
     assert!(matches!(word, Word::Opened { .. }));
+    until("she is told how she is seen", async || told()).await;
     // Let no longer, she is shown out.
     allow(&rita, "ann", false).await;
     assert!(tokio::time::timeout(Duration::from_secs(5), link.closed()).await.is_ok());

@@ -60,6 +60,10 @@ pub(super) struct Route {
     pub(super) replies: Space,
 }
 
+/// What is waited for a record at most, whatever a bridge declares.
+const LONGEST: std::time::Duration = std::time::Duration::from_secs(3600);
+/// So much a record is under way at least: nobody is quicker at reading one.
+const LEAST: std::time::Duration = std::time::Duration::from_millis(50);
 /// The most names of one place that are remembered.
 const MOST_LOCATORS: usize = 4;
 
@@ -146,7 +150,13 @@ impl Engine {
     /// What a bridge declares its latency to be, within what is sensible to wait for.
     pub(super) fn latency(&self, bridge: &BridgeName) -> std::time::Duration {
         let declared = self.bridges.get(bridge).map(|bridge| bridge.profile.latency).unwrap_or_default();
-        declared.clamp(std::time::Duration::from_secs(1), std::time::Duration::from_secs(3600))
+        declared.clamp(std::time::Duration::from_secs(1), LONGEST)
+    }
+
+    /// The same where nothing is given up or repeated by it: it says when the other side begins to ask, and questions that come too early are asked again.
+    pub(super) fn leg(&self, bridge: &BridgeName) -> std::time::Duration {
+        let declared = self.bridges.get(bridge).map(|bridge| bridge.profile.latency).unwrap_or(LEAST);
+        declared.clamp(LEAST, LONGEST)
     }
 }
 

@@ -221,7 +221,7 @@ impl Engine {
         let session = live.session();
         let id = session.id;
         live.shown = Some(session.clone());
-        let (reach, relays, latency) = (live.reach(), self.relays_of(&live), self.latency_of(&live));
+        let (reach, relays, latency) = (live.reach(), self.relays_of(&live), self.leg_of(&live));
         let patience = live.deadline.saturating_sub(self.now.mono);
         self.out.act(if live.client {
             Output::Dial { session, reach, relays, latency, patience }
@@ -238,7 +238,12 @@ impl Engine {
         self.config.dial_patience.max(updated)
     }
 
-    /// About how long word takes between the two sides of a session.
+    /// About how long word takes between the two sides of a session, for whoever asks for the other.
+    fn leg_of(&self, live: &Live) -> Duration {
+        live.ways().map(|via| self.leg(&via.bridge)).max().unwrap_or_default()
+    }
+
+    /// The same, for what is given up after it: a second at least.
     fn latency_of(&self, live: &Live) -> Duration {
         live.ways().map(|via| self.latency(&via.bridge)).max().unwrap_or_default()
     }

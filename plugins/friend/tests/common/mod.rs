@@ -110,7 +110,7 @@ impl Carrier for Way {
             }
         });
         let (recv, send) = tokio::io::split(ours);
-        Ok(Channel { recv: Box::new(recv), send: Box::new(send), guard: None })
+        Ok(Channel { recv: Box::new(recv), send: Box::new(send), rtt: None, guard: None })
     }
 }
 

@@ -12,6 +12,10 @@ const DIAL: [u64; 9] = [0, 100, 300, 700, 1_500, 2_500, 4_000, 6_000, 9_000];
 const WAIT: [u64; 5] = [0, 250, 1_000, 3_000, 8_000];
 /// The same where only its own questions can arrive, which then are not to come long after the other side has begun.
 const KNOCK: [u64; 9] = [0, 200, 400, 600, 800, 1_100, 1_500, 2_000, 3_000];
+/// Where the other side begins to ask sooner than the second of those, the side that waits asks so often until it does.
+const EARLY: u32 = 2;
+/// So soon that is at most.
+pub(super) const SOON: Duration = Duration::from_millis(200);
 /// After those, the side that dials asks so often, first and later.
 const THEN: Duration = Duration::from_secs(5);
 const LATER: Duration = Duration::from_secs(15);
@@ -77,6 +81,8 @@ pub(super) struct Pace {
     pub(super) knock: Option<Duration>,
     /// Whether questions stay near, since they have to open a door and no more.
     pub(super) near: Near,
+    /// About how long the other side takes to read our word, where that is so short that the tables' second question would come late.
+    pub(super) leg: Option<Duration>,
     /// Over IPv4, questions that go all the way are let in nowhere.
     pub(super) is_futile: bool,
     /// Over IPv4 that may be so.
@@ -143,7 +149,13 @@ impl Target {
             Role::Waits if pace.must_knock => &KNOCK,
             Role::Waits => &WAIT,
         };
-        Some(match (table.get(self.round as usize), self.role) {
+        // Our word may just have been read after half of that, and most likely has after all of it.
+        let leg = pace.leg.filter(|_| self.role == Role::Waits);
+        let early = leg.map_or(0, |_| EARLY);
+        if let Some(leg) = leg.filter(|_| (1..=EARLY).contains(&self.round)) {
+            return Some(self.begun.saturating_add(leg * self.round / EARLY));
+        }
+        Some(match (table.get(self.round.saturating_sub(early) as usize), self.role) {
             (Some(ms), _) => self.begun.saturating_add(Duration::from_millis(*ms)),
             (None, Role::Waits) => self.last.saturating_add(self.pause(pace)),
             (None, Role::Dials) if self.last < self.begun.saturating_add(LATE) => {
@@ -191,6 +203,7 @@ mod tests {
             hold: Duration::from_secs(15),
             must_knock: false,
             knock: None,
+            leg: None,
             near,
             is_futile: false,
             may_be_futile: false,
@@ -213,6 +226,31 @@ mod tests {
         assert_eq!(late.get(..8).unwrap(), [9, 14, 19, 24, 29, 34, 49, 64]);
         assert!(all.windows(2).all(|pair| pair[0].0 < pair[1].0));
         assert_eq!(asks(Role::Dials, Near::Never, Duration::from_secs(86_400)).len(), MOST as usize);
+    }
+
+    #[test]
+    fn who_waits_for_somebody_near_asks_when_its_word_was_read() {
+        let pace = Pace {
+            hold: Duration::from_secs(15),
+            must_knock: false,
+            knock: None,
+            leg: Some(Duration::from_millis(80)),
+            near: Near::Never,
+            is_futile: false,
+            may_be_futile: false,
+        };
+        for (role, expected) in
+            [(Role::Waits, [0, 40, 80, 250, 1_000]), (Role::Dials, [0, 100, 300, 700, 1_500])]
+        {
+            let at = "5.5.5.5:5".parse().unwrap();
+            let mut target = Target::new(Socket::Own(0), at, Place::Public, None, role, Duration::ZERO);
+            let due = expected.map(|_| {
+                let due = target.due(pace).unwrap();
+                target.asked(due, pace);
+                u64::try_from(due.as_millis()).unwrap()
+            });
+            assert_eq!(due, expected);
+        }
     }
 
     #[test]

@@ -93,7 +93,7 @@ impl Engine {
             }
             let relays = self.relays_of(&live);
             if relays != before {
-                let (reach, latency) = (live.reach(), self.latency_of(&live));
+                let (reach, latency) = (live.reach(), self.leg_of(&live));
                 self.out.act(Output::MoreCandidates { session: id, reach, relays, latency });
             }
         }
@@ -116,7 +116,7 @@ impl Engine {
         self.out.put(store::session(&id.0), store::encode(&live));
         let relays = self.relays_of(&live);
         if before != (reach.clone(), relays.clone()) {
-            let latency = self.latency_of(&live);
+            let latency = self.leg_of(&live);
             self.note(
                 live.account,
                 StepKind::UpdateRead,

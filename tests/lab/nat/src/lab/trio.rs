@@ -75,9 +75,6 @@ impl Abilities {
 const RELAYS: [&str; 2] = ["Rita", "Rob"];
 
 const STUN: &str = "stun = \"friends\"";
-const STUN_FOR_ALL: &str = "stun = \"anyone\"";
-/// Fay.
-const SERVERS: &str = "stun_servers = [\"11.9.0.2:4040\"]";
 const PORTMAP: &str = "portmap = [\"pcp\", \"nat-pmp\", \"upnp\"]";
 
 impl Trio {
@@ -94,17 +91,11 @@ impl Trio {
             Layout::Homes(one, other) => [one, other],
             Layout::SameLan(kind) | Layout::Hairpin(kind) => [kind, kind],
         };
-        // Where the only common place is a friend, no friend is linked with who would say how one is seen.
-        let asks_servers = options.helpers == Some(Helpers::Meet);
-        let network = |kind: Kind| {
-            let mut lines = network(kind == Kind::Public, kind == Kind::Upnp && abilities.portmap);
-            lines.extend(asks_servers.then(|| SERVERS.to_owned()));
-            lines
-        };
+        let network = |kind: Kind| network(kind == Kind::Public, kind == Kind::Upnp && abilities.portmap);
         let [ada, ben] = kinds;
         let mut of_fay = network_in_public();
         if abilities.stun {
-            of_fay.push(if asks_servers { STUN_FOR_ALL } else { STUN }.to_owned());
+            of_fay.push(STUN.to_owned());
         }
         let (ada, ben, fay, relays) = thread::scope(|scope| {
             let make = |name, network: Vec<String>| {

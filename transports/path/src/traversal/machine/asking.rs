@@ -11,7 +11,7 @@ use super::{
         guard::Place,
         guess::Run,
         spares::Step,
-        target::{MOST_KNOCKS, Near, Pace, Target, handful},
+        target::{MOST_KNOCKS, Near, Pace, SOON, Target, handful},
     },
     Asked, SLOW, STUCK_AFTER, Traversal,
 };
@@ -22,6 +22,8 @@ const HOLD: Duration = Duration::from_secs(15);
 /// So long after the other side has begun, as far as can be told, the side that waits sends some questions all the way: its NATs may be deeper than it thinks, or give another port towards
 /// each address after all. What that may spoil has not worked by then.
 const DEEP_AFTER: Duration = Duration::from_secs(4);
+/// Word that takes less is known to be quick: its latency was measured, and is worth asking by.
+const QUICK: Duration = Duration::from_secs(1);
 /// The same, where nobody has measured which ports our NAT gives.
 const UNKNOWN_AFTER: Duration = Duration::from_secs(2);
 /// Where only the questions of the side that waits can arrive, it asks so often for a while when the other is probably at it, and else so rarely.
@@ -88,7 +90,10 @@ impl Traversal {
         // There is nothing at the other side that it could spoil, or much that it could reach.
         let may_help = self.theirs.mapping == Mapping::None
             || matches!(self.theirs.filtering, Filtering::EndpointIndependent | Filtering::AddressDependent);
-        let near = if !(after(latency / 2, Duration::ZERO) || may_help && latency <= SLOW) {
+        let near = if self.theirs.mapping == Mapping::None && latency <= SLOW {
+            // There is no door at the other side that could be spoilt, and ours may be one through which only answers come.
+            Near::Never
+        } else if !(after(latency / 2, Duration::ZERO) || may_help && latency <= SLOW) {
             // Nobody can have begun to listen: what arrives now is answered by nobody, and may spoil the other side's NAT.
             Near::Always
         } else if mapping == Mapping::Unknown && (may_help || after(latency / 2, UNKNOWN_AFTER))
@@ -106,6 +111,7 @@ impl Traversal {
             after(latency / 2, Duration::ZERO) && !after(latency.saturating_mul(2), STUCK_AFTER * 2);
         Pace {
             near,
+            leg: Some(latency).filter(|leg| !leg.is_zero() && *leg < QUICK).map(|leg| leg.min(SOON)),
             is_futile,
             may_be_futile,
             hold: if !mapping.is_predictable() {
