@@ -157,13 +157,17 @@ fn what_is_replayed_or_forged_draws_nothing() {
             fail(&meeting, "two homes that let everybody in do not meet");
         }
         meeting.run(meeting.now + SECOND * 2, |_| false);
-        // Only what has come: what died on its way may be carried on by whoever saw it, as if the network had.
+        // Only what has come to who listened: what died on its way, or came before, may be carried on by whoever saw it, as if the network had.
         let hosts = meeting.world.peers.map(|home| home.host);
         let outside = |at: usize| {
             let named = meeting.words.get(at).map(|word| word.candidates.as_slice()).unwrap_or_default();
             named.iter().find(|it| it.kind == CandidateKind::Reflexive).or(named.first()).map(|it| it.address)
         };
-        let arrived = meeting.world.network.transcript.iter().filter(|line| line.fate == Fate::Arrived);
+        let listens = |node| {
+            if hosts.get(DIALS) == Some(&node) { meeting.times.both } else { meeting.times.waits }
+        };
+        let transcript = meeting.world.network.transcript.iter();
+        let arrived = transcript.filter(|it| it.fate == Fate::Arrived && it.at >= listens(it.node));
         let copies: Vec<(SocketAddr, Body)> = arrived
             .filter(|line| matches!(line.body, Body::Ask { .. } | Body::Answer { .. }))
             .filter_map(|line| Some((outside(hosts.iter().position(|host| *host == line.node)?)?, line.body)))
