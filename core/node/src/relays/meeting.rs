@@ -291,14 +291,20 @@ impl Work {
         match (news, &end.state) {
             (News::Opened(_), State::Asked(task, _)) => end.state = State::Asked(task.clone(), true),
             (News::Joined(tunnel), State::Asked(task, _)) => {
-                end.state = State::Joined(task.clone(), tunnel);
                 end.failed = 0;
                 let way = Remote::Tunnel(tunnel);
                 match (&wishes.link, self.meet.upgrade()) {
+                    // It came too late: not a byte of a direct link's is to go through it.
+                    (Some(link), _) if link.kind() != Kind::Relayed => {
+                        task.abort();
+                        end.state = State::default();
+                        return;
+                    }
                     (Some(link), _) => link.learn(way),
                     (None, Some(meet)) => meet.add(way),
                     (None, None) => {}
                 }
+                end.state = State::Joined(task.clone(), tunnel);
                 self.note(relay, StepKind::Relay, |name, after| {
                     format!("{name} forwards: the way through it is open after {} ms", after.as_millis())
                 });

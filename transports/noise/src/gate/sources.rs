@@ -66,8 +66,11 @@ mod tests {
     fn one_source_leaves_most_to_the_others() {
         let mut sources = Sources::default();
         let at = |ip: [u8; 4], port| SocketAddr::from((ip, port));
+        let began = Instant::now();
         let from_one = (0..60_000).filter(|port| sources.may_search(at([192, 0, 2, 1], *port), 100)).count();
-        assert!((1..=2 * MOST / SHARE / 100).contains(&from_one), "{from_one}");
+        // Of a busy machine's time more may have passed than one span.
+        let spans = began.elapsed().as_millis() as usize / SPAN.as_millis() as usize + 1;
+        assert!((1..=(spans + 1) * MOST / SHARE / 100).contains(&from_one), "{from_one} in {spans} spans");
         let others = (0..250).filter(|last| sources.may_search(at([198, 51, 100, *last], 1), 100)).count();
         // One or two may have the flooder's place.
         assert!(others >= 240, "{others}");
