@@ -18,6 +18,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 const AGAIN: Duration = Duration::from_millis(50);
 /// How long a node that ended in good order may take to remove its socket.
 const VANISH: Duration = Duration::from_secs(2);
+/// How many nodes may end in a row before a command that they were to answer gives up.
+const TIMES: usize = 20;
 
 /// A conversation with the home's node.
 #[derive(Debug)]
@@ -107,21 +109,24 @@ impl Session {
         }
     }
 
-    /// Asks, and asks again where the node that another command ran ended just before it took the request.
+    /// Asks, and asks again where the node that another command ran ended just before it took the request. Where many commands run at a time, that may
+    /// happen to one of them several times in a row.
     async fn ask<T>(
         &mut self,
         again: Again,
         request: impl AsyncFn(&ApiClient) -> Result<T, ApiError>,
     ) -> Result<T, Failure> {
-        let error = match request(&self.client).await {
-            Err(error) if error.code == ErrorCode::Away && self.node.is_none() => error,
-            answer => return answer.map_err(Failure::from),
-        };
-        if again == Again::Harmful && !self.ended_in_order().await {
-            return Err(error.into());
+        for _ in 1..TIMES {
+            let error = match request(&self.client).await {
+                Err(error) if error.code == ErrorCode::Away && self.node.is_none() => error,
+                answer => return answer.map_err(Failure::from),
+            };
+            if again == Again::Harmful && !self.ended_in_order().await {
+                return Err(error.into());
+            }
+            let (client, node) = join_or_start(&self.home, &self.socket).await?;
+            (self.client, self.node) = (client, node);
         }
-        let (client, node) = join_or_start(&self.home, &self.socket).await?;
-        (self.client, self.node) = (client, node);
         request(&self.client).await.map_err(Failure::from)
     }
 
