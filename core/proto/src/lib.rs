@@ -6,6 +6,7 @@ pub mod engine;
 pub mod identity;
 pub mod introduction;
 pub mod invite;
+pub mod mailbox;
 pub mod meet;
 pub mod message;
 pub mod place;

@@ -8,6 +8,7 @@ mod introductions;
 mod outbox;
 mod relays;
 mod steps;
+pub(crate) mod tables;
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -92,6 +92,7 @@ impl Engine {
         let last = before.as_ref().and_then(|signed| signed.verify(&keys).ok());
         if let (Some(signed), Some(status)) = (&before, &last)
             && status.points == points
+            && status.mailbox == self.mailbox
         {
             return signed.clone();
         }
@@ -104,7 +105,8 @@ impl Engine {
     }
 
     fn status(&self, seq: u64, points: Vec<MeetingPoint>) -> Status {
-        Status { device: self.device_id, seq, issued: self.time_now(), points }
+        let mailbox = if seq == 0 { None } else { self.mailbox.clone() };
+        Status { device: self.device_id, seq, issued: self.time_now(), points, mailbox }
     }
 
     fn current_points(&self) -> Vec<MeetingPoint> {

@@ -38,6 +38,7 @@ pub use io::*;
 use crate::crypto::keys::{AccountId, DeviceId, DevicePublic};
 use crate::identity::Card;
 use crate::invite::Invite;
+use crate::mailbox::wire::MailboxCard;
 use crate::message::Refusal;
 use crate::place::PlaceTag;
 use crate::reach::{Reach, Reflectors};
@@ -86,6 +87,8 @@ pub struct Engine {
     bridges: BTreeMap<BridgeName, places::Bridge>,
     places: BTreeMap<PlaceTag, places::Place>,
     card: Option<card::StoredCard>,
+    /// What our status says of our mail.
+    mailbox: Option<MailboxCard>,
     reach: Reach,
     reflectors: Reflectors,
     /// Which relays can be used; `None` before anybody has said.
@@ -327,6 +330,13 @@ impl Engine {
         let card = self.full_card();
         self.finish();
         card.expect("our own signatures verify")
+    }
+
+    /// What our status says of our mail from now on. To be said at every start, before the card is shown to anybody.
+    pub fn set_mailbox(&mut self, now: Now, mailbox: Option<MailboxCard>) {
+        self.begin(now);
+        self.mailbox = mailbox;
+        self.finish();
     }
 
     /// The last meeting with a friend, in plain words, the earliest step first.

@@ -33,6 +33,7 @@ pub(super) fn restore(
         card: None,
         reach: Default::default(),
         reflectors: Default::default(),
+        mailbox: None,
         relays: None,
         book: Default::default(),
         invites: Default::default(),

@@ -5,6 +5,7 @@ use minicbor::{Decode, Encode};
 use super::{CardError, Signed};
 use crate::codec::{Malformed, at_most};
 use crate::crypto::keys::{self, DeviceId, DeviceKeys, DevicePublic};
+use crate::mailbox::wire::MailboxCard;
 use crate::place::MeetingPoint;
 use crate::time::UnixMillis;
 
@@ -23,6 +24,9 @@ pub struct Status {
     /// Where it can be met, the preferred first; at most [`Status::MOST`].
     #[cbor(n(3), with = "crate::place::points")]
     pub points: Vec<MeetingPoint>,
+    /// How to seal messages for it, and who keeps them while it is away; for friends alone, and in no excerpt.
+    #[n(4)]
+    pub mailbox: Option<MailboxCard>,
 }
 
 impl Status {

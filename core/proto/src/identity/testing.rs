@@ -60,7 +60,8 @@ impl Person {
     }
 
     pub(crate) fn status(&self, device: &DeviceKeys, seq: u64) -> Signed<Status> {
-        Status { device: device.public().id(), seq, issued: NOW, points: self.points.clone() }.sign(device)
+        Status { device: device.public().id(), seq, issued: NOW, points: self.points.clone(), mailbox: None }
+            .sign(device)
     }
 
     /// A card with roster and all statuses of these numbers.

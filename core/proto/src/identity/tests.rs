@@ -68,11 +68,12 @@ fn a_status_is_signed_by_its_device() {
     let status = person.status(&person.device, 1);
     assert!(status.verify(&person.device.public()).is_ok());
     assert_eq!(status.verify(&person.others[0].public()), Err(CardError::Signature));
-    let borrowed = Status { device: person.device.public().id(), seq: 1, issued: NOW, points: vec![] };
+    let borrowed =
+        Status { device: person.device.public().id(), seq: 1, issued: NOW, points: vec![], mailbox: None };
     let forged = borrowed.sign(&person.others[0]);
     assert_eq!(forged.verify(&person.device.public()), Err(CardError::Signature));
     assert_eq!(forged.verify(&person.others[0].public()), Err(CardError::Signature));
-    let crowded = Status { points: points(9, 30), ..borrowed }.sign(&person.device);
+    let crowded = Status { points: points(9, 30), ..borrowed.clone() }.sign(&person.device);
     assert!(matches!(crowded.verify(&person.device.public()), Err(CardError::Malformed(_))));
     let excerpt = Status { seq: 0, ..borrowed }.sign(&person.device);
     assert!(

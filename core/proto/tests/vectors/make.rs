@@ -193,7 +193,7 @@ fn card() -> (AccountKey, DeviceKeys, Signed<Roster>, Signed<Status>, Card) {
         point("email", "anna@example.org", "second", false),
         other_key,
     ];
-    let status = Status { device: laptop.public().id(), seq: 7, issued: NOW, points };
+    let status = Status { device: laptop.public().id(), seq: 7, issued: NOW, points, mailbox: None };
     let (roster, status) = (roster.sign(&account), status.sign(&laptop));
     let card = Card::new(roster.clone(), vec![status.clone()]).unwrap();
     (account, laptop, roster, status, card)
