@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::support::random::{Dice, number};
 use crate::support::{Person, Running, World};
 
 /// What one of the two has sent.
@@ -73,13 +74,14 @@ fn kill_and_restart(
     people: [&Person; 2],
     mut nodes: [Option<Running>; 2],
     kills: u64,
-    mut seed: u64,
+    seed: u64,
 ) -> [Option<Running>; 2] {
+    let mut dice = Dice(seed);
     for _ in 0..kills {
-        thread::sleep(Duration::from_millis(random(&mut seed) % 1200));
-        let whom = usize::from(random(&mut seed).is_multiple_of(2));
+        thread::sleep(Duration::from_millis(dice.below(1200)));
+        let whom = usize::from(dice.below(2) == 0);
         nodes[whom].take().expect("it is up").kill();
-        thread::sleep(Duration::from_millis(random(&mut seed) % 200));
+        thread::sleep(Duration::from_millis(dice.below(200)));
         nodes[whom] = Some(people[whom].start());
     }
     nodes
@@ -157,17 +159,4 @@ fn all_arrive(from: &Person, to: &Person, sent: &Sent, shown: &mut Shown) {
         let well = shown.well.get(text).copied().unwrap_or_default();
         assert!(well == 1 || (well == 0 && shown.cut.contains(text)), "{text} was shown {well} times");
     }
-}
-
-fn number(variable: &str, default: u64) -> u64 {
-    std::env::var(variable).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
-}
-
-/// xorshift64*
-fn random(state: &mut u64) -> u64 {
-    *state = (*state).max(1);
-    *state ^= *state >> 12;
-    *state ^= *state << 25;
-    *state ^= *state >> 27;
-    state.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 16
 }

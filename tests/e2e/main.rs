@@ -1,6 +1,6 @@
 //! The command as people and scripts use it: real processes, separate homes, loopback alone.
 //!
-//! `WAYSIDE_E2E_KILLS` is how often the crash test kills a node (50).
+//! `WAYSIDE_E2E_KILLS` is how often the crash test kills a node (50); `WAYSIDE_E2E_MAIL_ROUNDS` how many rounds that of the mail has (30).
 #![cfg(unix)]
 #![allow(
     clippy::unwrap_used,
@@ -17,6 +17,7 @@ mod doctor;
 mod homes;
 mod introductions;
 mod invites;
+mod mail_crashes;
 mod places;
 mod scripts;
 mod support;

@@ -2,6 +2,7 @@
 
 mod person;
 mod process;
+pub(crate) mod random;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};

@@ -158,6 +158,19 @@ impl Running {
         self.child.try_wait().expect("it can be waited for").is_none()
     }
 
+    /// The next object, within so long.
+    pub(crate) fn next(&mut self, patience: Duration) -> Result<Value, mpsc::RecvTimeoutError> {
+        self.events.lock().expect("nobody panicked").recv_timeout(patience)
+    }
+
+    /// `kill -9`, and what it had printed before.
+    pub(crate) fn kill_and_drain(mut self) -> Vec<Value> {
+        // It may have ended already.
+        let _ = self.child.kill();
+        self.child.wait().expect("it ends");
+        self.events.lock().expect("nobody panicked").iter().collect()
+    }
+
     /// `kill -9`
     pub(crate) fn kill(mut self) {
         self.child.kill().expect("it can be killed");
