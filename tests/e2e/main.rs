@@ -17,6 +17,7 @@ mod doctor;
 mod homes;
 mod introductions;
 mod invites;
+mod mail;
 mod mail_crashes;
 mod places;
 mod scripts;
