@@ -38,8 +38,9 @@ fn send_until_held(ada: &Person, text: &str, with: usize) {
     let sent = ada.run(&["send", "Benn", text, "--wait", "0s"]).object();
     let id = sent["id"].as_str().expect("text").to_owned();
     until("it is kept", PATIENCE, || {
-        let status = ada.run(&["message", &id]).object();
-        (status["held_by"].as_array()?.len() >= with).then_some(())
+        let waiting = ada.run(&["outbox"]).ok().objects();
+        let message = waiting.iter().find(|message| message["id"] == id)?;
+        (message["held_by"].as_array()?.len() >= with).then_some(())
     });
 }
 
