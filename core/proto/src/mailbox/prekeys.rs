@@ -2,7 +2,7 @@
 //!
 //! One seed a week gives the week's X25519 key and the psk of every pair; with the seed both are gone, for all pairs at once.
 //!
-//! All of it goes by [`Age`], so that a clock that jumps moves it by a week at most, which [`RETENTION`] has room for.
+//! All of it goes by [`Age`], so that a clock that jumps moves it by a week at most, for which [`RETENTION`] has room.
 
 use super::Age;
 use super::wire::{Access, Key, WeekPsk};
@@ -14,8 +14,9 @@ use crate::time::UnixMillis;
 pub const WEEK: u64 = 7 * 86_400;
 /// How many are published: the present one and those after it.
 pub const PUBLISHED: usize = 8;
-/// How long after its week a seed is kept, in seconds: as long as anything sealed to it may be kept, and a week for clocks that are wrong.
-pub const RETENTION: u64 = super::wire::MAX_LIFETIME as u64 + WEEK;
+/// How long after its week a seed is kept, in seconds: as long as anything sealed to it may be kept; a week because a sender counts from when a card was signed, which may be
+/// late in its first week; and a week for a clock that jumps.
+pub const RETENTION: u64 = super::wire::MAX_LIFETIME as u64 + 2 * WEEK;
 /// The most seeds that there are at a time: those published, and as many as ended within [`RETENTION`].
 pub const MOST: usize = PUBLISHED + RETENTION.div_ceil(WEEK) as usize;
 

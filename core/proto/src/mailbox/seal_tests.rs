@@ -258,8 +258,8 @@ fn a_home_that_is_seized_opens_nothing_of_periods_that_are_over() {
             }
         }
     }
-    // Both kinds were there: 14 is the first whose retention has not passed.
-    assert_eq!(opened, (14..=20).collect::<Vec<_>>());
+    // Both kinds were there: 13 is the first whose retention has not passed.
+    assert_eq!(opened, (13..=20).collect::<Vec<_>>());
     assert!(u64::from(MAX_LIFETIME) < RETENTION && PUBLISHED == 8);
 }
 
