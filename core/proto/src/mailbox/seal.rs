@@ -115,7 +115,7 @@ pub fn hash(blob: &[u8]) -> BlobHash {
     BlobHash(sha256(&[blob]))
 }
 
-/// The length that something of this length is padded to: Padmé (Nikitin and others, PETS 2019), at least 512. What it gives away is at most log log of the length, for 12 % more.
+/// The length that something of this length is padded to: Padmé (Nikitin and others, PETS 2019), at least 512. What it gives away is at most log log of the length, for a sixteenth more.
 pub const fn padded(length: usize) -> usize {
     if length <= LEAST {
         return LEAST;

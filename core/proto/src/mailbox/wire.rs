@@ -185,7 +185,7 @@ pub struct Put {
 
 impl Frame for Put {
     const NAME: &'static str = "a deposit";
-    const MAX: usize = MAX_BLOB + 128;
+    const MAX: usize = MAX_BLOB + 256;
 }
 
 /// What became of a [`Put`].
@@ -207,7 +207,7 @@ pub enum Answer {
 
 impl Frame for Answer {
     const NAME: &'static str = "the answer to a deposit";
-    const MAX: usize = 64;
+    const MAX: usize = 16;
 }
 
 /// What a recipient says to its host, over their friends' link.
@@ -239,7 +239,7 @@ impl Ask {
     /// The most devices of a recipient.
     pub const MOST_DEVICES: usize = Roster::MOST;
     /// The most that is asked for, or acknowledged, at once.
-    pub const MOST_ARRIVALS: usize = 1024;
+    pub const MOST_ARRIVALS: usize = 4096;
 }
 
 impl Frame for Ask {
@@ -302,7 +302,7 @@ impl Told {
 
 impl Frame for Told {
     const NAME: &'static str = "a mailbox's word";
-    const MAX: usize = MAX_BLOB + 128;
+    const MAX: usize = MAX_BLOB + 1024;
 }
 
 /// What lies at a host.
@@ -335,7 +335,7 @@ pub struct MailboxOffer {
 
 impl Frame for MailboxOffer {
     const NAME: &'static str = "the offer of a mailbox";
-    const MAX: usize = 1024;
+    const MAX: usize = 2048;
 }
 
 /// What a sender asks a friend to carry: the friend leaves it at the host, as a guest, when it can.
@@ -351,7 +351,7 @@ pub struct Carry {
 
 impl Frame for Carry {
     const NAME: &'static str = "a deposit to carry";
-    const MAX: usize = Put::MAX + MailboxOffer::MAX;
+    const MAX: usize = MAX_BLOB + 4096;
 }
 
 #[cfg(test)]
