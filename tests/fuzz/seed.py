@@ -86,6 +86,28 @@ for i, v in enumerate(check.vectors("identity")):
     if len(shown) <= 4096:
         seed("introduction", f"proposal-{i}", cbor([0, [bytes(16), shown, "two words", 604_800]]))
 
+FRAMES = ["access", "put", "answer", "ask", "told", "offer", "carry"]
+for i, v in enumerate(check.vectors("mail")):
+    if v["kind"] == "blob":
+        seed("mail_open", f"vector-{i}", bytes.fromhex(v["blob"]))
+    elif v["kind"] == "item":
+        seed("mail_item", f"vector-{i}", bytes.fromhex(v["bytes"]))
+    elif v["kind"] == "frame":
+        seed("mail_frames", f"{v['name']}-{i}", bytes([FRAMES.index(v["name"])]) + bytes.fromhex(v["bytes"]))
+    elif v["kind"] == "card":
+        card = bytes.fromhex(v["card"])
+        seed("card", "mailbox", card)
+        seed("status_signed", "mailbox", check.whole(card)[1][0][0])
+for text in ("plain", ""):
+    padded = len(text).to_bytes(4, "big") + text.encode()
+    seed("mail_open", f"padded-{len(text)}", padded + bytes(512 - len(padded)))
+seed("mail_open", "padding-not-zero", bytes(511) + b"x")
+seed("mail_open", "length-beyond", b"\0\0\1\xfd" + bytes(508))
+for name in ("..", "a/b", "a\\b", "exe\u202etxt"):
+    item = [bytes(16), [0, [[2, 1, 1, 0, [0, [bytes(16), "text", [[bytes(16), name, 1, bytes(32)]]]]]]]]
+    seed("mail_item", f"name-{name.encode().hex()}", cbor(item))
+seed("mail_item", "many-beyond", cbor([bytes(16), [1, [[1, [bytes(16), 7, list(range(8, 80))]]]]]))
+
 for i, v in enumerate(check.vectors("invite")):
     seed("invite_text", f"vector-{i}", v["link"].encode())
     if "error" not in v:

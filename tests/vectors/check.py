@@ -130,8 +130,14 @@ def check_card(data):
         assert verify(sign, b"device of account", account + sign + noise, consent)
         keys[device_id(sign, noise)] = sign
     for body, signature, beside in statuses:
-        device, seq, issued, points = whole(body)
+        device, seq, issued, points, *mailbox = whole(body)
         assert verify(keys[device], b"status", body, signature) and beside == []
+        for first, prekeys, hosts in mailbox:
+            assert 0 < first < 1 << 32 and len(prekeys) <= 8 and all(len(key) == 32 for key in prekeys)
+            assert len(hosts) <= 4
+            for host in hosts:
+                check_host(host)
+                assert host[2] != ""
         tray = None
         for locator, tag, own_tray, one_writer in points:
             tray = own_tray or tray
@@ -340,6 +346,132 @@ class Symmetric:
         sealed = ChaCha20Poly1305(self.k).encrypt(nonce, plain, self.h)
         self.mix_hash(sealed)
         return sealed
+
+
+def padme(length):
+    """Padme, as its paper has it, at least 512."""
+    if length <= 512:
+        return 512
+    exponent = length.bit_length() - 1
+    zeros = exponent - exponent.bit_length()
+    return -(-length >> zeros) << zeros
+
+
+def check_host(host):
+    guest, secret, name, points, candidates = host
+    assert len(guest) == len(secret) == 32 and len(name.encode()) <= 64 and len(points) <= 2
+    for locator, tag in points:
+        assert ":" in locator and len(tag) == 8
+    check_candidates(candidates)
+
+
+def check_access(access):
+    device, root, weeks = access
+    assert len(device) == 16 and len(root) == 32 and len(weeks) <= 8
+    assert all(0 <= id < 1 << 32 and len(psk) == 32 for id, psk in weeks)
+
+
+def check_item(item):
+    device, (kind, (fields,)) = item
+    assert len(device) == 16
+    if kind == 1:
+        seq, receipt, floor, card, access = fields + [None] * (5 - len(fields))
+        if receipt:
+            reader, upto, beyond = receipt
+            assert len(reader) == 16 and len(beyond) <= 64 and all(number > upto for number in beyond)
+        if access:
+            check_access(access)
+        assert card is None or isinstance(card, bytes)
+        return
+    assert kind == 0
+    seq, previous, floor, sent, (kind, content) = fields
+    assert previous < seq and floor <= seq
+    if kind == 0:
+        id, text, files = content
+        assert len(id) == 16 and len(text.encode()) <= 65_536 and len(files) <= 16
+        for id, name, size, digest in files:
+            assert len(id) == 16 and len(digest) == 32 and 1 <= len(name.encode()) <= 255 and "/" not in name
+    else:
+        id, start, data = content
+        assert kind == 1 and len(id) == 16 and len(data) <= 61_440
+
+
+def check_put(put):
+    queue, digest, lifetime, its_mac, blob = put
+    assert len(queue) == 16 and len(its_mac) == 32 and lifetime <= 30 * 86_400
+    assert hashlib.sha256(blob).digest() == digest
+    return queue + digest + lifetime.to_bytes(4, "big"), its_mac
+
+
+def check_frame(name, frame):
+    lists = {"ask": (2, 2, 1, 1, 1), "told": (0, 2, 2)}
+    if name == "access":
+        check_access(frame)
+    elif name == "put":
+        check_put(frame)
+    elif name == "answer":
+        number, fields = frame
+        assert number <= 3 and len(fields) == (number == 1)
+    elif name == "offer":
+        host, size = frame
+        if host is not None:
+            check_host(host)
+    elif name == "carry":
+        check_host(frame[0])
+        check_put(frame[1])
+    else:
+        number, fields = frame
+        # Absent at the end: no bell, no blob.
+        assert len(fields) <= lists[name][number]
+
+
+def check_blob(v):
+    sender, item, blob = un(v["sender"]), un(v["item"]), b"\x01" + bytes([len(v["recipients"])])
+    for to in v["recipients"]:
+        device, id, e = un(to["device"]), to["id"].to_bytes(4, "big"), un(to["ephemeral"])
+        prekey = public(un(to["prekey"]))
+        prologue = b"wayside/1 mail\x01" + un(v["from"]) + un(v["to"]) + device + id
+        state = Symmetric(b"Noise_Kpsk0_25519_ChaChaPoly_SHA256", prologue)
+        state.mix_hash(public(sender))
+        state.mix_hash(prekey)
+        # -> psk, e, es, ss
+        state.mix_key_and_hash(un(to["psk"]))
+        state.mix_hash(public(e))
+        state.mix_key(public(e))
+        state.mix_key(dh(e, prekey))
+        state.mix_key(dh(sender, prekey))
+        message = public(e) + state.encrypt(un(v["content_key"]))
+        tag = derive(un(to["psk"]), "mail tag", [public(sender), device, public(e)], 8)
+        blob += tag + id + message
+    plain = len(item).to_bytes(4, "big") + item
+    plain += bytes(padme(len(plain)) - len(plain))
+    blob += ChaCha20Poly1305(un(v["content_key"])).encrypt(bytes(12), plain, blob)
+    assert blob == un(v["blob"]) and hashlib.sha256(blob).digest() == un(v["hash"])
+
+
+def check_mail():
+    for v in vectors("mail"):
+        if v["kind"] == "padding":
+            assert padme(v["length"]) == v["padded"]
+        elif v["kind"] == "week":
+            prekey = derive(un(v["seed"]), "prekey", [], 32)
+            assert prekey == un(v["prekey"]) and public(prekey) == un(v["public"])
+            assert derive(un(v["seed"]), "mail psk", [un(v["friend"])], 32) == un(v["psk"])
+        elif v["kind"] == "queue":
+            root, guest, digest = derive(un(v["mail_root"]), "mail queues", [un(v["friend"])], 32), un(v["guest"]), un(v["hash"])
+            queue, key = derive(root, "queue", [guest], 16), derive(root, "queue mac", [guest], 32)
+            assert (root, queue, key) == (un(v["root"]), un(v["queue"]), un(v["key"]))
+            assert hashlib.sha256(un(v["blob"])).digest() == digest
+            assert mac(key, queue + digest + v["lifetime"].to_bytes(4, "big")) == un(v["mac"])
+        elif v["kind"] == "blob":
+            check_blob(v)
+        elif v["kind"] == "item":
+            check_item(whole(un(v["bytes"])))
+        elif v["kind"] == "frame":
+            check_frame(v["name"], whole(un(v["bytes"])))
+        else:
+            assert v["kind"] == "card"
+            check_card(un(v["card"]))
 
 
 def dh(secret, public):

@@ -4,12 +4,17 @@
 //! that what is behind it is reached at all.
 
 use minicbor::{Decode, Encode};
+use rand_core::SeedableRng;
 use wayside_proto::crypto::keys::{AccountId, AccountKey, DeviceKeys, NoiseKey};
 use wayside_proto::crypto::noise::{Handshake, Pattern};
-use wayside_proto::crypto::{Secret, envelope, sha256};
+use wayside_proto::crypto::{Secret, aead, envelope, sha256};
 use wayside_proto::identity::{Card, DeviceEntry, Roster, Signed, Status};
 use wayside_proto::introduction::Message;
 use wayside_proto::invite::Invite;
+use wayside_proto::mailbox::item::{Content, FileRef, Item, Kind, MAX_TEXT, MOST_FILES, Ordered, Receipt};
+use wayside_proto::mailbox::prekeys::{Prekeys, Week};
+use wayside_proto::mailbox::wire::{self, Access, Ask, Carry, Frame, MAX_BLOB, MailboxOffer, Put, Told};
+use wayside_proto::mailbox::{Age, seal};
 use wayside_proto::meet::pair::PairSecret;
 use wayside_proto::message::{Answer, Join, Offer, Payload, Update, Welcome};
 use wayside_proto::place::{Candidate, Candidates, Locator, MeetingPoint};
@@ -33,6 +38,9 @@ pub const ALL: &[(&str, Target)] = &[
     ("invite_text", invite_text),
     ("join", payload::<Join>),
     ("locator", locator),
+    ("mail_frames", mail_frames),
+    ("mail_item", mail_item),
+    ("mail_open", mail_open),
     ("nat", nat),
     ("noise_contact_1", noise_contact_1),
     ("noise_contact_2", noise_contact_2),
@@ -245,6 +253,83 @@ fn relay_tags(data: &[u8]) -> bool {
         return true;
     }
     false
+}
+
+/// What a stream of the mailbox brings: the first byte says which frame it is read as.
+fn mail_frames(data: &[u8]) -> bool {
+    let Some((kind, bytes)) = data.split_first() else { return false };
+    match kind % 7 {
+        0 => frame::<Access>(bytes),
+        1 => frame::<Put>(bytes),
+        2 => frame::<wire::Answer>(bytes),
+        3 => frame::<Ask>(bytes),
+        4 => frame::<Told>(bytes),
+        5 => frame::<MailboxOffer>(bytes),
+        _ => frame::<Carry>(bytes),
+    }
+}
+
+fn frame<F: Frame + PartialEq + std::fmt::Debug>(bytes: &[u8]) -> bool {
+    if let Ok(frame) = F::from_bytes(bytes) {
+        // What was read keeps its bounds, so that it can be handed on.
+        let again = frame.to_bytes();
+        assert!(again.len() <= F::MAX);
+        assert_eq!(F::from_bytes(&again).as_ref(), Ok(&frame));
+        return true;
+    }
+    false
+}
+
+fn mail_item(data: &[u8]) -> bool {
+    let Ok(item) = Item::from_bytes(data) else { return false };
+    let again = item.to_bytes();
+    assert_eq!(Item::from_bytes(&again).as_ref(), Ok(&item));
+    match item.kind {
+        Kind::Ordered(Ordered { content: Content::Message(_, text, files), .. }) => {
+            assert!(text.len() <= MAX_TEXT && files.len() <= MOST_FILES);
+            assert!(
+                files.iter().all(|file| FileRef::is_name(&file.name) && !file.name.contains(['/', '\\']))
+            );
+        }
+        Kind::Ordered(_) => (),
+        Kind::News(news) => {
+            let most = |receipt: &Receipt| receipt.beyond.len() <= Receipt::MOST_BEYOND;
+            assert!(news.receipt.as_ref().is_none_or(most));
+        }
+    }
+    true
+}
+
+/// A blob as it is, for Ben of the vectors, of Anna; and what is within one that she sealed.
+fn mail_open(data: &[u8]) -> bool {
+    let (from, to) = (account().id(), AccountId(*secret("ben account").expose()));
+    let ben = DeviceKeys::from_secrets(&secret("ben sign"), &secret("ben noise")).public().id();
+    let week = Week { id: 40_000, seed: secret("ben week 0"), begins: Age(0) };
+    let prekeys = Prekeys::new(vec![week]);
+    let senders = [device().public().noise];
+    let open = |blob: &[u8]| seal::open((&to, ben), &prekeys, &from, &senders, blob);
+    let good = open(data).inspect(|item| assert!(item.len() < data.len() && data.len() <= MAX_BLOB)).is_ok();
+
+    let Some((key, psk)) = prekeys.open_with(40_000, &from) else { unreachable!("it is there") };
+    let recipient = seal::Recipient { device: ben, prekey: 40_000, key: key.public(), psk: &psk };
+    let mut rng = rand_chacha::ChaCha20Rng::from_seed([7; 32]);
+    let content: Secret = Secret::random(&mut rng.clone());
+    let device = device();
+    match seal::seal((&from, device.noise()), &to, &[recipient], data, &mut rng) {
+        Ok(mut blob) => {
+            assert!(blob.len() <= MAX_BLOB);
+            assert_eq!(open(&blob).as_deref(), Ok(data));
+            // The same header around what is no padded item.
+            blob.truncate(2 + 92);
+            let body = aead::seal(&content, &blob, data);
+            blob.extend(body);
+            if let Ok(item) = open(&blob) {
+                assert!(data.get(4..).is_some_and(|padded| padded.starts_with(&item)));
+            }
+        }
+        Err(_) => assert!(data.len() > seal::MAX_ITEM),
+    }
+    good
 }
 
 /// A token as it is, which here is one of the vectors'.

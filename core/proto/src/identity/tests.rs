@@ -220,12 +220,14 @@ fn what_a_newer_version_adds_survives() {
     // A roster and a status with one more field at the end, signed by the same keys.
     let person = Person::new(1);
     let card = person.card();
-    let grown = |bytes: &[u8], fields: u8| {
+    let grown = |bytes: &[u8], fields: u8, absent: &[u8]| {
         assert_eq!(bytes[0], 0x80 | fields);
-        [&[0x80 | (fields + 1)], &bytes[1..], b"\x82\x01\x63new"].concat()
+        let all = fields + absent.len() as u8 + 1;
+        [&[0x80 | all], &bytes[1..], absent, b"\x82\x01\x63new"].concat()
     };
-    let roster_body = grown(card.signed_roster().body(), 7);
-    let status_body = grown(person.status(&person.device, 1).body(), 4);
+    let roster_body = grown(card.signed_roster().body(), 7, &[]);
+    // It has no mailbox.
+    let status_body = grown(person.status(&person.device, 1).body(), 4, &[0xf6]);
     let roster = Signed::<Roster>::of_bytes(roster_body, |body| person.account.sign("roster", body))
         .with(card.roster().devices.clone());
     let status = Signed::<Status>::of_bytes(status_body, |body| person.device.sign("status", body));

@@ -1,5 +1,6 @@
 //! The vectors, made from fixed keys.
 
+mod mail;
 mod relays;
 mod tokens;
 
@@ -41,6 +42,13 @@ pub(crate) fn all() -> BTreeMap<&'static str, Value> {
         ("pair", file("K_e: the secret of two accounts, moved on by epochs.", pairs())),
         ("identity", file("Cards: what is signed, by which seeds, and the whole.", identities())),
         ("invite", file("Links, with the SHA-256 of their bytes, or why they are none.", invites())),
+        (
+            "mail",
+            file(
+                "Mail: padding, what weeks and queues give, blobs with all that was drawn for them, items, frames, and a card with a mailbox.",
+                mail::all(),
+            ),
+        ),
         (
             "relays",
             file(
