@@ -52,8 +52,10 @@ impl<'a, T: Tables> Ledger<'a, T> {
     /// Writes back the counters that changed.
     pub fn close(mut self) -> Result<(), MailError<T::Error>> {
         for (owner, mut row) in std::mem::take(&mut self.accounts) {
-            if let Some(empty) = row.now.take_if(|account| account.is_empty()) {
-                self.whole().share.moved(empty.share.claimed(), 0);
+            let empty = row.now.take_if(|account| account.is_empty());
+            let claimed = empty.map_or(0, |account| account.share.claimed());
+            if claimed > 0 {
+                self.whole().share.moved(claimed, 0);
             }
             row.store(self.tables, Table::CustodyOwners, &owner.0)?;
         }
