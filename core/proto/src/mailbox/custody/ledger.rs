@@ -96,6 +96,19 @@ impl<'a, T: Tables> Ledger<'a, T> {
         Ok(row.now.get_or_insert_default())
     }
 
+    /// The owner's queues and what lies in them, as of now.
+    pub(super) fn queues(&self, owner: &AccountId) -> Result<BTreeMap<QueueId, Lying>, MailError<T::Error>> {
+        let mut queues: BTreeMap<_, _> = rows::queues(self.tables, owner)?.into_iter().collect();
+        let (first, last) = ((*owner, QueueId([0; 16])), (*owner, QueueId([0xff; 16])));
+        for ((_, queue), row) in self.lying.range(first..=last) {
+            match row.now {
+                Some(lying) => queues.insert(*queue, lying),
+                None => queues.remove(queue),
+            };
+        }
+        Ok(queues)
+    }
+
     /// A queue of the owner's is there from now on, or not any more.
     pub(super) fn queue_is(
         &mut self,
@@ -226,14 +239,8 @@ impl<'a, T: Tables> Ledger<'a, T> {
         let between = Share::of_queues(limits, account.queues);
         if !account.share.is_like(&between) {
             let (claimed, carried) = (account.share.claimed(), account.carried.bytes);
-            let mut uses: BTreeMap<_, _> = rows::queues(self.tables, owner)?
-                .into_iter()
-                .map(|(queue, lying)| (queue, lying.usage.bytes))
-                .collect();
-            for ((_, queue), row) in self.lying.iter().filter(|((of, _), _)| of == owner) {
-                uses.insert(*queue, row.now.map_or(0, |lying| lying.usage.bytes));
-            }
-            let share = between.used(uses.into_values().chain([carried]));
+            let uses = self.queues(owner)?.into_values().map(|lying| lying.usage.bytes);
+            let share = between.used(uses.chain([carried]));
             self.account(owner)?.share = share;
             self.whole().share.moved(claimed, share.claimed());
         }

@@ -25,6 +25,7 @@ fn it_is_carried_until_it_is_over() {
     assert_eq!(all, [(2, carry(5, 1)), (3, carry(5, 2)), (4, carry(5, 3))]);
     assert_eq!(carried(&tables, 3, 1).unwrap(), [(3, carry(5, 2))]);
     assert_eq!(carried(&tables, u64::MAX, 1).unwrap(), []);
+    assert_eq!(carried_by_host(&tables).unwrap(), BTreeMap::from([([5; 32], vec![2, 3, 4])]));
     for (number, left) in [(3, 2), (3, 2), (1, 2), (u64::MAX, 2), (2, 1)] {
         carried_over(&mut tables, number).unwrap();
         audit(&tables);

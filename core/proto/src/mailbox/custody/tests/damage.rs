@@ -75,6 +75,7 @@ fn does_everything(tables: &Memory) -> usize {
         take_to_carry(NOW, &smaller, &one, &carry(2));
         carried(0, 10);
         carried_over(4);
+        carried_by_host();
     }
     damaged
 }
