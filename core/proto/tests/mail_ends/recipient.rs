@@ -90,12 +90,12 @@ impl World<'_> {
     /// One transaction: all of it, none of it, or all of it and nobody learns of it.
     fn attempt_at(&mut self, route: usize, parcel: Parcel) -> Option<Option<Arrival>> {
         let fate = self.below(100);
-        let mut recipient = self.routes[route].recipient.clone();
-        let arrival = recipient.take(parcel);
+        let recipient = &mut self.routes[route].recipient;
         if fate < 4 {
+            recipient.clone().take(parcel);
             return None;
         }
-        self.routes[route].recipient = recipient;
+        let arrival = recipient.take(parcel);
         (fate < 96).then_some(arrival)
     }
 

@@ -81,12 +81,11 @@ impl World<'_> {
     /// One transaction: all of it, none of it, or all of it and nobody learns of it.
     fn attempt<V>(&mut self, change: impl FnOnce(&mut Memory) -> V) -> Option<V> {
         let fate = self.below(100);
-        let mut tables = self.sender.tables.clone();
-        let value = change(&mut tables);
         if fate < 4 {
+            change(&mut self.sender.tables.clone());
             return None;
         }
-        self.sender.tables = tables;
+        let value = change(&mut self.sender.tables);
         (fate < 96).then_some(value)
     }
 

@@ -153,8 +153,11 @@ impl<'a> World<'a> {
     fn quiet(&self) -> bool {
         self.sender.busy
             && self.sender.left(Table::OutboxHeads) == 0
-            && self.routes.iter().all(|route| {
-                route.recipient.left(Table::InboxHeld) == 0 && route.recipient.left(Table::InboxOwed) == 0
+            && self.routes.iter().enumerate().all(|(number, route)| {
+                // Who says that it has what it has not waits for it in vain.
+                let lies = self.character.lying && number == 1;
+                (lies || route.recipient.left(Table::InboxHeld) == 0)
+                    && route.recipient.left(Table::InboxOwed) == 0
             })
             && self.sender.accepted.len() > 20
     }
