@@ -194,7 +194,7 @@ impl NodeBuilder {
         let store = tokio::task::spawn_blocking(open).await.map_err(ending)??;
         let now = clock.wall();
         store.run(move |store| store.grow_older(now)).await?;
-        let engine = restore(&home, &store, &clock, seed).await?;
+        let mut engine = restore(&home, &store, &clock, seed).await?;
         // What a crash left of friends who were removed.
         let friends = engine.friends().map(|friend| friend.account()).collect();
         store
@@ -216,6 +216,7 @@ impl NodeBuilder {
         let device = home.engine_identity().device;
         let relays = Relays::new(&endpoint, device, config.relay, kept, now);
         let doors = Doors::new(&endpoint, store.run(doors::Kept::read).await?);
+        engine.set_doors(clock.now_both(), doors.for_engine());
         let shared = (reach.clone(), relays.clone(), doors);
         let (driver, mailbox) =
             Driver::new(store, clock, config.limits, shared, (tasks.clone(), stop.clone()));
