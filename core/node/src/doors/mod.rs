@@ -7,6 +7,10 @@
 //!     keys: who has a door, what opens it             reaching: dials, and knocks over the bridges, while anybody waits
 //!     guests: who came in, and what is spoken  <════  one link a host
 //! ```
+#![cfg_attr(
+    not(test),
+    expect(dead_code, reason = "what is spoken with guests is registered and called elsewhere")
+)]
 
 mod guests;
 mod keys;
@@ -53,7 +57,7 @@ struct Shared {
     endpoint: Weak<Endpoint>,
     keys: Mutex<keys::Doors>,
     /// Held by whoever changes them: what is on disk and what is here go together.
-    changing: tokio::sync::Mutex<()>,
+    changing: tokio::sync::Mutex<Owed>,
     guests: guests::Guests,
     /// Those to whom we go as a guest, by their doors' keys.
     hosts: Mutex<BTreeMap<[u8; 32], reaching::Host>>,
@@ -63,6 +67,15 @@ impl fmt::Debug for Shared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Doors").field("guests", &self.guests).finish_non_exhaustive()
     }
+}
+
+/// What the disk has not taken yet, and is tried again with the next change.
+#[derive(Debug, Default)]
+struct Owed {
+    /// Doors that are no more, and lie there still.
+    gone: BTreeSet<AccountId>,
+    /// The engine does not know all of the last change.
+    engine: bool,
 }
 
 /// What an earlier run has kept.
@@ -146,10 +159,10 @@ impl Doors {
 impl Driver {
     /// These friends have a door here, and no others: who had one and has none any more is let in no longer. Of more than a thousand the rest have none.
     ///
-    /// Where the disk does not take it there are no new doors, and the next call tries again.
+    /// Where the disk does not take it there are no new doors, those that are no more are shut all the same, and the next call tries again.
     pub(crate) async fn set_doors(&self, owners: BTreeSet<AccountId>) {
         let doors = self.doors();
-        let _changing = doors.0.changing.lock().await;
+        let mut owed = doors.0.changing.lock().await;
         let draw = || {
             let mut bytes = [0; 32];
             SystemEntropy.fill(&mut bytes);
@@ -157,16 +170,24 @@ impl Driver {
         };
         let (fresh, gone) = lock(&doors.0.keys).change(&owners, draw);
         gone.iter().for_each(|owner| doors.shut(owner));
-        if !fresh.is_empty() || !gone.is_empty() {
+        owed.gone.extend(gone);
+        if !fresh.is_empty() || !owed.gone.is_empty() {
+            owed.engine = true;
             let bytes: Vec<_> = fresh.iter().map(|(owner, keys)| (*owner, keys::bytes(keys))).collect();
+            let gone: Vec<_> = owed.gone.iter().copied().collect();
             match self.store().run(move |store| store.change_doors(&bytes, &gone)).await {
-                Ok(()) => fresh.into_iter().for_each(|(owner, keys)| doors.open(owner, keys)),
+                Ok(()) => {
+                    owed.gone.clear();
+                    fresh.into_iter().for_each(|(owner, keys)| doors.open(owner, keys));
+                }
                 Err(error) => tracing::warn!(%error, "the doors of mailboxes were not kept"),
             }
+        }
+        if owed.engine {
             let open = doors.for_engine();
-            // While the disk takes nothing guests do not find us over the bridges; tried again with the next change.
-            if let Err(error) = self.change(move |engine, now| engine.set_doors(now, open)).await {
-                tracing::warn!(%error, "guests are not looked for at the bridges");
+            match self.change(move |engine, now| engine.set_doors(now, open)).await {
+                Ok(()) => owed.engine = false,
+                Err(error) => tracing::warn!(%error, "guests are not looked for at the bridges"),
             }
         }
     }

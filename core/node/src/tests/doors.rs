@@ -15,8 +15,10 @@ use wayside_proto::mailbox::wire::HostEntry;
 use wayside_proto::place::Candidates;
 
 use super::{Person, service, until};
+use crate::NodeBuilder;
 use crate::doors::{DoorProtocol, HostLink};
 use crate::driver::Driver;
+use crate::store::Disk;
 
 const NAME: &str = "test/1";
 const OWNER: AccountId = AccountId([7; 32]);
@@ -225,21 +227,63 @@ async fn several_knock_at_once() {
 async fn nothing_of_a_guest_is_kept() {
     let service = service();
     let (hal, sue) = (host(&service).await, Person::new("sue", &service).await);
-    let link = reached(&sue, &without_addresses(&door(&hal).await), 20).await.unwrap();
+    let entry = door(&hal).await;
+    let link = reached(&sue, &without_addresses(&entry), 20).await.unwrap();
     assert!(asks(&link).await.is_some());
-    let kept = hal.node().driver().store().run(|store| store.engine_values()).await.unwrap();
-    let sue_is_at: Vec<_> =
-        driver(&sue).reach().told().borrow().reach.candidates.iter().map(|it| it.address).collect();
-    assert!(!sue_is_at.is_empty());
-    for address in sue_is_at {
-        let port = [&address.port().to_be_bytes()[..]].concat();
+    let straight = reached(&sue, &entry, 20).await.unwrap();
+    assert!(asks(&straight).await.is_some());
+    // What was written once lies in the file still, whether it is needed or not.
+    let kept: Vec<u8> = files(&hal.home()).concat();
+    let has = |bytes: &[u8]| kept.windows(bytes.len()).any(|it| it == bytes);
+    assert!(has(entry.secret.expose()), "the door is kept: this looks in the right place");
+    let told = driver(&sue).reach().told().borrow().clone();
+    assert!(!told.reach.candidates.is_empty());
+    for candidate in told.reach.candidates.iter() {
+        let address = candidate.address;
+        assert!(!has(address.to_string().as_bytes()), "{address}");
         let ip = match address.ip() {
             std::net::IpAddr::V4(ip) => ip.octets().to_vec(),
             std::net::IpAddr::V6(ip) => ip.octets().to_vec(),
         };
-        let bytes = [ip, port].concat();
-        for (key, value) in &kept {
-            assert!(!value.windows(bytes.len()).any(|it| it == bytes), "{key} has a guest's address");
+        assert!(!has(&[&ip[..], &address.port().to_be_bytes()].concat()), "{address}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_the_disk_takes_nothing_doors_are_shut_and_none_is_made() {
+    let (service, disk, other) = (service(), Disk::default(), AccountId([8; 32]));
+    let with = |node: NodeBuilder| node.disk(disk.clone()).door_protocol(NAME, Arc::new(Says));
+    let mut hal = Person::new_with("hal", &service, with).await;
+    let sue = Person::new("sue", &service).await;
+    let entry = door(&hal).await;
+    disk.fill(true);
+    driver(&hal).set_doors([other].into()).await;
+    assert!(driver(&hal).door(OWNER).await.is_none());
+    assert!(driver(&hal).door(other).await.is_none(), "cards would name it, and the next start not know it");
+    assert!(reached(&sue, &entry, 3).await.is_none());
+    disk.fill(false);
+    until("there is the other door", async || {
+        driver(&hal).set_doors([other].into()).await;
+        driver(&hal).door(other).await.is_some()
+    })
+    .await;
+    let made = driver(&hal).door(other).await.unwrap();
+    hal.stop().await;
+    hal.start_with(with).await;
+    assert_eq!(driver(&hal).door(other).await.unwrap().guest, made.guest);
+    assert!(driver(&hal).door(OWNER).await.is_none(), "it came back");
+}
+
+/// What stands in the files of a folder.
+fn files(folder: &std::path::Path) -> Vec<Vec<u8>> {
+    let mut all = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            all.extend(files(&path));
+        } else if path.is_file() {
+            all.push(std::fs::read(path).unwrap());
         }
     }
+    all
 }

@@ -303,3 +303,45 @@ fn friends_and_guests_are_not_in_each_others_way() {
         world.check();
     });
 }
+
+/// Of a friend who is being met a host keeps where it is; of a guest nothing.
+#[test]
+fn nothing_of_a_guest_is_stored() {
+    seeds(10, |seed| {
+        let (mut world, ann, bob) = friends(seed, Kind::List, Weather::fine(2 * SECOND));
+        let sue = world.node("sue", &[0], 0);
+        let entry = door(&mut world, ann);
+        world.cut_links();
+        world.pass(5 * MINUTE);
+        world.links_blocked = true;
+        world.want(bob, ann);
+        knock(&mut world, sue, &entry);
+        let session = |world: &World| world.nodes[ann].store.keys().any(|key| key.starts_with("session/"));
+        world.until("both answered", MINUTE, |world| session(world) && !world.nodes[ann].awaited.is_empty());
+        // As a candidate is written: address, port.
+        let knows = |world: &World, node: usize| {
+            let at = [10, 0, 0, u8::try_from(node).unwrap() + 1, 15];
+            world.nodes[ann].store.values().any(|value| value.windows(at.len()).any(|it| it == at))
+        };
+        assert!(knows(&world, bob), "seed {seed}: a friend's address is not found where it must be");
+        assert!(!knows(&world, sue), "seed {seed}: a guest's address is stored");
+    });
+}
+
+#[test]
+fn a_thousand_doors_are_watched_and_no_more() {
+    let (mut world, hal, ..) = scene(1, Kind::List, Weather::fine(SECOND));
+    let doors: Vec<_> = (0..1001)
+        .map(|_| Door { key: NoiseKey::generate(&mut world.rng), secret: Secret::random(&mut world.rng) })
+        .collect();
+    let watched = |world: &World| world.watched(hal, 0).len();
+    assert_eq!(watched(&world), 3 * 8);
+    world.command(hal, |engine, now| engine.set_doors(now, doors.clone()));
+    assert_eq!(watched(&world), 1000 * 3 * 8);
+    world.pass(DAY);
+    assert_eq!(watched(&world), 1000 * 3 * 8, "the next day");
+    world.command(hal, |engine, now| engine.set_doors(now, doors[..1].to_vec()));
+    assert_eq!(watched(&world), 3 * 8);
+    world.command(hal, |engine, now| engine.set_doors(now, Vec::new()));
+    assert_eq!(watched(&world), 0);
+}

@@ -59,6 +59,12 @@ impl World {
         }
     }
 
+    /// What a node looks for in the place of a bridge.
+    pub fn watched(&self, node: usize, bridge: usize) -> BTreeSet<SlotId> {
+        let spaces = self.nodes[node].watches.get(&bridge);
+        spaces.into_iter().flat_map(|spaces| spaces.values().flatten().copied()).collect()
+    }
+
     pub fn bridge_up(&mut self, node: usize, bridge: usize) {
         let locator = self.locator(node, bridge);
         let this = &self.bridges[bridge];
