@@ -35,6 +35,7 @@ impl Actor {
             let (driver, protocols) = (self.parts.driver.clone(), Arc::clone(&self.parts.guest_protocols));
             return self.parts.driver.spawn(guests::serve(driver, link, protocols));
         }
+        let Some(link) = self.guest_arrived(link) else { return };
         let session = SessionId(link.session().0);
         if let Some(live) = self.parts.driver.links().of_session(session) {
             // The peer has lost the earlier one, perhaps with all its memory; the engine need not know.
@@ -138,6 +139,7 @@ impl Actor {
     pub(super) fn forget_session(&mut self, session: SessionId) {
         self.parts.endpoint.forget(wayside_noise::SessionId(session.0));
         self.end_meeting(session);
+        self.end_door_meeting(session);
     }
 
     /// Takes a link off the list, and its session's gate with it: one that stayed open for every link that ever was would leave no room for new ones.
