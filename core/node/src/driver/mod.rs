@@ -29,6 +29,7 @@ use crate::api::types::{ApiError, BridgeView, ErrorCode, MessageState, NodeEvent
 use crate::clock::NodeClock;
 use crate::home::{BridgeConfig, Limits};
 use crate::links::{Links, LiveLink};
+use crate::mailbox::Mailboxes;
 use crate::reach::Reach;
 use crate::relays::Relays;
 use crate::store::Store;
@@ -46,6 +47,7 @@ struct Shared {
     limits: Limits,
     reach: Reach,
     relays: Relays,
+    mailboxes: Mailboxes,
     links: Links,
     /// Whose ports were guessed at lately.
     guessed: Mutex<Budget<AccountId>>,
@@ -91,7 +93,7 @@ impl Driver {
         store: Arc<Store>,
         clock: NodeClock,
         limits: Limits,
-        (reach, relays): (Reach, Relays),
+        (reach, relays, mailboxes): (Reach, Relays, Mailboxes),
         (tasks, ending): (TaskTracker, CancellationToken),
     ) -> (Self, actor::Mailbox) {
         let (work, asked) = mpsc::channel(QUEUE);
@@ -104,6 +106,7 @@ impl Driver {
             limits,
             reach,
             relays,
+            mailboxes,
             links: Links::default(),
             guessed: Mutex::default(),
             tasks,
@@ -345,6 +348,11 @@ impl Driver {
     /// Friends who forward for us, and for whom we forward.
     pub(crate) fn relays(&self) -> &Relays {
         &self.0.relays
+    }
+
+    /// What is kept for friends who are away, and what friends keep for us.
+    pub(crate) fn mailboxes(&self) -> &Mailboxes {
+        &self.0.mailboxes
     }
 
     /// Is cancelled when the node ends.

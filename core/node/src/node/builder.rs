@@ -21,12 +21,13 @@ use crate::driver::{Actor, Driver, Parts};
 use crate::home::{Home, HomeError, Listen};
 use crate::introductions::{self, Introductions};
 use crate::links::{Peer, Protocol, Protocols, Served, address, card, ping, renew, serving};
+use crate::mailbox::{self, Mailboxes, carry as mail_carry, fetch, offers as mailbox_offers};
 use crate::messages;
 use crate::reach::{Reach, measure, portmap};
 use crate::relays::hello::{Greeted, GuestProtocols};
 use crate::relays::{Kept, Relays, offers, serving};
 use crate::requests::Requests;
-use crate::store::Store;
+use crate::store::{CustodyStore, Store};
 
 use super::Node;
 
@@ -46,6 +47,8 @@ pub struct NodeBuilder {
     serves_api: bool,
     #[cfg(test)]
     disk: Option<crate::store::Disk>,
+    #[cfg(test)]
+    mailbox_disk: Option<crate::store::Disk>,
 }
 
 /// How often messages are looked at that nobody fetched for too long.
@@ -68,6 +71,8 @@ impl NodeBuilder {
             serves_api: false,
             #[cfg(test)]
             disk: None,
+            #[cfg(test)]
+            mailbox_disk: None,
         }
     }
 
@@ -150,6 +155,12 @@ impl NodeBuilder {
     }
 
     #[cfg(test)]
+    pub(crate) fn mailbox_disk(mut self, disk: crate::store::Disk) -> Self {
+        self.mailbox_disk = Some(disk);
+        self
+    }
+
+    #[cfg(test)]
     pub(crate) fn clock_off_by(mut self, secs: i64) -> Self {
         self.clock = NodeClock::off_by(secs);
         self
@@ -161,7 +172,7 @@ impl NodeBuilder {
     /// One sentence: the home is another's, damaged or full, an address cannot be used, the configuration makes no sense.
     pub async fn start(self) -> Result<Node, ApiError> {
         #[cfg(test)]
-        let disk = self.disk.clone();
+        let (disk, mailbox_disk) = (self.disk.clone(), self.mailbox_disk.clone());
         #[cfg(feature = "api")]
         let serves_api = self.serves_api;
         let Self { home, registry, listen, kind, mut protocols, clock, network, seed, .. } = self;
@@ -199,7 +210,14 @@ impl NodeBuilder {
         let usage = kept.usage.clone();
         let device = home.engine_identity().device;
         let relays = Relays::new(&endpoint, device, config.relay, kept, now);
-        let shared = (reach.clone(), relays.clone());
+        let mailbox_path = home.mailbox_path();
+        let open = move |store| CustodyStore::open(&mailbox_path, store);
+        #[cfg(test)]
+        let open = move |store| mailbox_disk.map_or_else(|| open(store), |disk| Ok(disk.custody()));
+        let own = Arc::clone(&store);
+        let kept = store.run(move |_| mailbox::Kept::read(&own, open(Arc::clone(&own))?)).await?;
+        let mailboxes = Mailboxes::new(config.mailbox, kept);
+        let shared = (reach.clone(), relays.clone(), mailboxes);
         let (driver, mailbox) =
             Driver::new(store, clock, config.limits, shared, (tasks.clone(), stop.clone()));
         let registry = boards::with_own_kinds(registry, &driver);
@@ -213,7 +231,7 @@ impl NodeBuilder {
         // A friend's own link says who is there: no token is asked for.
         guest_protocols.insert(boards::PROTOCOL, Arc::new(board.clone()));
         let introductions = Introductions::restore(driver.clone(), home.identity().account.id()).await?;
-        let own: [(&str, Arc<dyn Protocol>); 8] = [
+        let own: [(&str, Arc<dyn Protocol>); 11] = [
             (offers::NAME, Arc::new(offers::Receiver::new(driver.clone()))),
             (ping::NAME, Arc::new(ping::Echo)),
             (card::NAME, Arc::new(card::Receiver(driver.clone()))),
@@ -222,6 +240,9 @@ impl NodeBuilder {
             (boards::PROTOCOL, Arc::new(board.clone())),
             (messages::NAME, Arc::new(messages::Inbox(driver.clone()))),
             (introductions::NAME, Arc::new(introductions::Listener(introductions.clone()))),
+            (mailbox_offers::NAME, Arc::new(mailbox_offers::Receiver::new(driver.clone()))),
+            (fetch::NAME, Arc::new(fetch::Fetches(driver.clone()))),
+            (mail_carry::NAME, Arc::new(mail_carry::Carriers(driver.clone()))),
         ];
         for (name, protocol) in own {
             // Tests put a hostile one in its place.
@@ -257,6 +278,7 @@ impl NodeBuilder {
         spawn_until(&tasks, &stop, board.keep());
         relays.serve(&driver, &endpoint, usage, &tasks);
         spawn_until(&tasks, &stop, relays.keep(driver.clone()));
+        spawn_until(&tasks, &stop, mailbox::keep(driver.clone()));
         spawn_until(&tasks, &stop, reach.clone().keep(Arc::clone(&endpoint)));
         spawn_until(&tasks, &stop, measure::keep(reach.clone(), Arc::clone(&endpoint), listed));
         portmap::start(&reach, mappable, &config.network.portmap, &tasks, &stop)?;
