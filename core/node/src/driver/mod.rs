@@ -27,6 +27,7 @@ pub(crate) use wants::Want;
 
 use crate::api::types::{ApiError, BridgeView, ErrorCode, MessageState, NodeEvent};
 use crate::clock::NodeClock;
+use crate::doors::Doors;
 use crate::home::{BridgeConfig, Limits};
 use crate::links::{Links, LiveLink};
 use crate::mailbox::Mailboxes;
@@ -47,6 +48,7 @@ struct Shared {
     limits: Limits,
     reach: Reach,
     relays: Relays,
+    doors: Doors,
     mailboxes: Mailboxes,
     links: Links,
     /// Whose ports were guessed at lately.
@@ -93,7 +95,7 @@ impl Driver {
         store: Arc<Store>,
         clock: NodeClock,
         limits: Limits,
-        (reach, relays, mailboxes): (Reach, Relays, Mailboxes),
+        (reach, relays, doors, mailboxes): (Reach, Relays, Doors, Mailboxes),
         (tasks, ending): (TaskTracker, CancellationToken),
     ) -> (Self, actor::Mailbox) {
         let (work, asked) = mpsc::channel(QUEUE);
@@ -106,6 +108,7 @@ impl Driver {
             limits,
             reach,
             relays,
+            doors,
             mailboxes,
             links: Links::default(),
             guessed: Mutex::default(),
@@ -353,6 +356,11 @@ impl Driver {
     /// What is kept for friends who are away, and what friends keep for us.
     pub(crate) fn mailboxes(&self) -> &Mailboxes {
         &self.0.mailboxes
+    }
+
+    /// The doors of friends' guests, here and elsewhere.
+    pub(crate) fn doors(&self) -> &Doors {
+        &self.0.doors
     }
 
     /// Is cancelled when the node ends.

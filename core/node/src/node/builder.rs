@@ -17,11 +17,12 @@ use crate::api::{ApiClient, Server};
 use crate::boards;
 use crate::bridges::BridgeEnvironment;
 use crate::clock::{NodeClock, SystemEntropy};
+use crate::doors::{self, DoorProtocols, Doors};
 use crate::driver::{Actor, Driver, Parts};
 use crate::home::{Home, HomeError, Listen};
 use crate::introductions::{self, Introductions};
 use crate::links::{Peer, Protocol, Protocols, Served, address, card, ping, renew, serving};
-use crate::mailbox::{self, Mailboxes, carry as mail_carry, fetch, offers as mailbox_offers};
+use crate::mailbox::{self, Mailboxes, carry as mail_carry, deposit, fetch, offers as mailbox_offers};
 use crate::messages;
 use crate::reach::{Reach, measure, portmap};
 use crate::relays::hello::{Greeted, GuestProtocols};
@@ -48,6 +49,7 @@ pub struct NodeBuilder {
     #[cfg(test)]
     disk: Option<crate::store::Disk>,
     #[cfg(test)]
+    door_protocols: DoorProtocols,
     mailbox_disk: Option<crate::store::Disk>,
 }
 
@@ -72,6 +74,7 @@ impl NodeBuilder {
             #[cfg(test)]
             disk: None,
             #[cfg(test)]
+            door_protocols: DoorProtocols::new(),
             mailbox_disk: None,
         }
     }
@@ -154,6 +157,17 @@ impl NodeBuilder {
         self
     }
 
+    /// Speaks this with guests of all doors, which the test opens and shuts by itself: nobody has a mailbox here.
+    #[cfg(test)]
+    pub(crate) fn door_protocol(
+        mut self,
+        name: &'static str,
+        protocol: Arc<dyn doors::DoorProtocol>,
+    ) -> Self {
+        self.door_protocols.insert(name, protocol);
+        self
+    }
+
     #[cfg(test)]
     pub(crate) fn mailbox_disk(mut self, disk: crate::store::Disk) -> Self {
         self.mailbox_disk = Some(disk);
@@ -173,6 +187,10 @@ impl NodeBuilder {
     pub async fn start(self) -> Result<Node, ApiError> {
         #[cfg(test)]
         let (disk, mailbox_disk) = (self.disk.clone(), self.mailbox_disk.clone());
+        #[cfg(test)]
+        let keeps_mailboxes = self.door_protocols.is_empty();
+        #[cfg(not(test))]
+        let keeps_mailboxes = true;
         #[cfg(feature = "api")]
         let serves_api = self.serves_api;
         let Self { home, registry, listen, kind, mut protocols, clock, network, seed, .. } = self;
@@ -210,6 +228,7 @@ impl NodeBuilder {
         let usage = kept.usage.clone();
         let device = home.engine_identity().device;
         let relays = Relays::new(&endpoint, device, config.relay, kept, now);
+        let doors = Doors::new(&endpoint, store.run(doors::Kept::read).await?);
         let mailbox_path = home.mailbox_path();
         let open = move |store| CustodyStore::open(&mailbox_path, store);
         #[cfg(test)]
@@ -217,7 +236,7 @@ impl NodeBuilder {
         let own = Arc::clone(&store);
         let kept = store.run(move |_| mailbox::Kept::read(&own, open(Arc::clone(&own))?)).await?;
         let mailboxes = Mailboxes::new(config.mailbox, kept);
-        let shared = (reach.clone(), relays.clone(), mailboxes);
+        let shared = (reach.clone(), relays.clone(), doors, mailboxes);
         let (driver, mailbox) =
             Driver::new(store, clock, config.limits, shared, (tasks.clone(), stop.clone()));
         let registry = boards::with_own_kinds(registry, &driver);
@@ -230,6 +249,11 @@ impl NodeBuilder {
         }
         // A friend's own link says who is there: no token is asked for.
         guest_protocols.insert(boards::PROTOCOL, Arc::new(board.clone()));
+        let deposits = deposit::Deposits::new(driver.mailboxes().clone());
+        #[cfg_attr(not(test), expect(unused_mut, reason = "tests speak something else, too"))]
+        let mut door_protocols: DoorProtocols = [(deposit::NAME, Arc::new(deposits) as _)].into();
+        #[cfg(test)]
+        door_protocols.extend(self.door_protocols);
         let introductions = Introductions::restore(driver.clone(), home.identity().account.id()).await?;
         let own: [(&str, Arc<dyn Protocol>); 11] = [
             (offers::NAME, Arc::new(offers::Receiver::new(driver.clone()))),
@@ -269,6 +293,7 @@ impl NodeBuilder {
                 protocols: Arc::new(protocols),
                 introductions: introductions.clone(),
                 guest_protocols: Arc::new(guest_protocols),
+                door_protocols: Arc::new(door_protocols),
                 tasks: tasks.clone(),
             },
             config.bridges,
@@ -278,7 +303,9 @@ impl NodeBuilder {
         spawn_until(&tasks, &stop, board.keep());
         relays.serve(&driver, &endpoint, usage, &tasks);
         spawn_until(&tasks, &stop, relays.keep(driver.clone()));
-        spawn_until(&tasks, &stop, mailbox::keep(driver.clone()));
+        if keeps_mailboxes {
+            spawn_until(&tasks, &stop, mailbox::keep(driver.clone()));
+        }
         spawn_until(&tasks, &stop, reach.clone().keep(Arc::clone(&endpoint)));
         spawn_until(&tasks, &stop, measure::keep(reach.clone(), Arc::clone(&endpoint), listed));
         portmap::start(&reach, mappable, &config.network.portmap, &tasks, &stop)?;

@@ -3,6 +3,7 @@
 mod age;
 mod base;
 mod custody;
+mod doors;
 mod engine;
 mod file;
 mod inbox;
@@ -99,6 +100,7 @@ fn make_tables(transaction: &WriteTransaction) -> Result<(), StoreError> {
     introductions::make(transaction)?;
     relays::make(transaction)?;
     mailboxes::make(transaction)?;
+    doors::make(transaction)?;
     age::make(transaction)
 }
 

@@ -153,6 +153,11 @@ pub fn held<R: Read>(tables: &R) -> Result<Vec<(AccountId, Usage)>, MailError<R:
     Ok(accounts.filter(|(_, mail)| mail.items > 0).collect())
 }
 
+/// All of whom anything is known here: who has queues, for whom something lies here, who has something carried.
+pub fn owners<R: Read>(tables: &R) -> Result<Vec<AccountId>, MailError<R::Error>> {
+    Ok(rows::accounts(tables)?.into_iter().map(|(owner, _)| owner).collect())
+}
+
 /// All bytes that lie here and are carried, each thing counted as at least [`LEAST`].
 pub fn total<R: Read>(tables: &R) -> Result<u64, MailError<R::Error>> {
     Ok(rows::whole(tables)?.unwrap_or_default().bytes)

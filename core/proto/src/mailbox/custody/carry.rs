@@ -11,7 +11,8 @@ use crate::mailbox::wire::{Answer, Carry, HostEntry};
 use crate::mailbox::{Age, MailError, Read, Table, Tables};
 
 impl<T: Tables> Ledger<'_, T> {
-    pub(super) fn take_to_carry(
+    /// As [`take_to_carry`](super::take_to_carry), one of several in a transaction.
+    pub fn take_to_carry(
         &mut self,
         now: Age,
         limits: &Limits,
@@ -45,7 +46,8 @@ impl<T: Tables> Ledger<'_, T> {
         Ok(Answer::Stored)
     }
 
-    pub(super) fn carried_over(&mut self, number: u64) -> Result<(), MailError<T::Error>> {
+    /// As [`carried_over`](super::carried_over), one of several in a transaction.
+    pub fn carried_over(&mut self, number: u64) -> Result<(), MailError<T::Error>> {
         let key = rows::borne(number);
         let Some(borne) = rows::read::<_, Borne>(self.tables, Table::CustodyCarried, &key, BORNE)? else {
             return Ok(());

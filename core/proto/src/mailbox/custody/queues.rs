@@ -14,7 +14,8 @@ impl<T: Tables> Ledger<'_, T> {
         rows::read(self.tables, Table::CustodyQueues, &queue.0, "a queue in custody")
     }
 
-    pub(super) fn register(
+    /// As [`register`](super::register), one of several in a transaction.
+    pub fn register(
         &mut self,
         owner: &AccountId,
         queues: &[Queue],
@@ -137,7 +138,8 @@ impl<T: Tables> Ledger<'_, T> {
         Ok(found.len())
     }
 
-    pub(super) fn turn_out(&mut self, owner: &AccountId, most: usize) -> Result<bool, MailError<T::Error>> {
+    /// As [`turn_out`](super::turn_out), one of several in a transaction.
+    pub fn turn_out(&mut self, owner: &AccountId, most: usize) -> Result<bool, MailError<T::Error>> {
         let mut left = most.max(1);
         for (queue, _) in rows::queues(self.tables, owner)? {
             let went = self.empty_queue(owner, &queue, left)?;
