@@ -1,5 +1,8 @@
 //! What friends have us carry to hosts of theirs.
 
+use std::collections::BTreeMap;
+
+use super::STEP;
 use super::deposit::sized;
 use super::ledger::{Ledger, Of};
 use super::rows::{self, Borne, Over};
@@ -90,4 +93,20 @@ pub(super) fn carried<R: Read>(
             Ok((rows::arrival(key)?, borne.carry))
         })
         .collect()
+}
+
+pub(super) fn carried_by_host<R: Read>(
+    tables: &R,
+) -> Result<BTreeMap<[u8; 32], Vec<u64>>, MailError<R::Error>> {
+    let (mut hosts, mut from) = (BTreeMap::<_, Vec<u64>>::new(), vec![1]);
+    loop {
+        let found = tables.scan(Table::CustodyCarried, &from, &[2], STEP).map_err(MailError::Store)?;
+        let Some((last, _)) = found.last() else { break };
+        from = [&last[..], &[0]].concat();
+        for (key, number) in &found {
+            hosts.entry(rows::guest(key)?).or_default().push(rows::arrival(number)?);
+        }
+    }
+    hosts.values_mut().for_each(|numbers| numbers.sort_unstable());
+    Ok(hosts)
 }

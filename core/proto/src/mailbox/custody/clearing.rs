@@ -74,7 +74,8 @@ impl<T: Tables> Ledger<'_, T> {
         let gone = Trace::Gone(kept.ends, arrival);
         let hashed = rows::hashed(&kept.queue, &kept.hash);
         rows::write(self.tables, Table::CustodyByHash, &hashed, &gone)?;
-        self.lying(owner, &kept.queue)?.gone += 1;
+        let gone = &mut self.lying(owner, &kept.queue)?.gone;
+        *gone = gone.checked_add(1).ok_or(MailError::Damaged("what a queue remembers"))?;
         Ok(())
     }
 
