@@ -4,6 +4,7 @@
 //! before that change is on disk. Whoever asked for something is answered after that.
 
 mod actor;
+mod doors;
 mod linking;
 mod meeting;
 mod outputs;

@@ -50,6 +50,7 @@ pub struct NodeBuilder {
     disk: Option<crate::store::Disk>,
     #[cfg(test)]
     door_protocols: DoorProtocols,
+    #[cfg(test)]
     mailbox_disk: Option<crate::store::Disk>,
 }
 
@@ -75,6 +76,7 @@ impl NodeBuilder {
             disk: None,
             #[cfg(test)]
             door_protocols: DoorProtocols::new(),
+            #[cfg(test)]
             mailbox_disk: None,
         }
     }
@@ -207,7 +209,7 @@ impl NodeBuilder {
         let store = tokio::task::spawn_blocking(open).await.map_err(ending)??;
         let now = clock.wall();
         store.run(move |store| store.grow_older(now)).await?;
-        let engine = restore(&home, &store, &clock, seed).await?;
+        let mut engine = restore(&home, &store, &clock, seed).await?;
         // What a crash left of friends who were removed.
         let friends = engine.friends().map(|friend| friend.account()).collect();
         store
@@ -229,6 +231,7 @@ impl NodeBuilder {
         let device = home.engine_identity().device;
         let relays = Relays::new(&endpoint, device, config.relay, kept, now);
         let doors = Doors::new(&endpoint, store.run(doors::Kept::read).await?);
+        engine.set_doors(clock.now_both(), doors.for_engine());
         let mailbox_path = home.mailbox_path();
         let open = move |store| CustodyStore::open(&mailbox_path, store);
         #[cfg(test)]
