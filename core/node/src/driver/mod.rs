@@ -31,6 +31,7 @@ use crate::clock::NodeClock;
 use crate::doors::Doors;
 use crate::home::{BridgeConfig, Limits};
 use crate::links::{Links, LiveLink};
+use crate::mailbox::Mailboxes;
 use crate::reach::Reach;
 use crate::relays::Relays;
 use crate::store::Store;
@@ -49,6 +50,7 @@ struct Shared {
     reach: Reach,
     relays: Relays,
     doors: Doors,
+    mailboxes: Mailboxes,
     links: Links,
     /// Whose ports were guessed at lately.
     guessed: Mutex<Budget<AccountId>>,
@@ -94,7 +96,7 @@ impl Driver {
         store: Arc<Store>,
         clock: NodeClock,
         limits: Limits,
-        (reach, relays, doors): (Reach, Relays, Doors),
+        (reach, relays, doors, mailboxes): (Reach, Relays, Doors, Mailboxes),
         (tasks, ending): (TaskTracker, CancellationToken),
     ) -> (Self, actor::Mailbox) {
         let (work, asked) = mpsc::channel(QUEUE);
@@ -108,6 +110,7 @@ impl Driver {
             reach,
             relays,
             doors,
+            mailboxes,
             links: Links::default(),
             guessed: Mutex::default(),
             tasks,
@@ -349,6 +352,11 @@ impl Driver {
     /// Friends who forward for us, and for whom we forward.
     pub(crate) fn relays(&self) -> &Relays {
         &self.0.relays
+    }
+
+    /// What is kept for friends who are away, and what friends keep for us.
+    pub(crate) fn mailboxes(&self) -> &Mailboxes {
+        &self.0.mailboxes
     }
 
     /// The doors of friends' guests, here and elsewhere.

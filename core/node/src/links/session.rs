@@ -12,6 +12,7 @@ use super::{LiveLink, Protocols, address, card, renew};
 use crate::api::types::NodeEvent;
 use crate::driver::Driver;
 use crate::introductions::{self, Introductions};
+use crate::mailbox;
 use crate::messages;
 use crate::relays::offers;
 
@@ -47,6 +48,7 @@ impl Session {
             () = self.give_card() => "the card cannot be given",
             () = self.tell_address(entitled.clone()) => "the node is ending",
             () = self.give_offer(entitled.clone()) => "the node is ending",
+            () = self.give_mailbox(entitled.clone()) => "the node is ending",
             () = self.look_for_better(entitled.clone()) => "the node is ending",
             () = self.send_messages(entitled.clone()) => "the node is ending",
             () = self.introduce(entitled.clone()) => "the node is ending",
@@ -169,6 +171,16 @@ impl Session {
             && let Err(error) = offers::give(&self.driver, &self.link.peer).await
         {
             tracing::debug!(%error, "a friend is not told what it may use here");
+            // An older one does not want to know, and may still be talked with.
+            std::future::pending().await
+        }
+    }
+
+    async fn give_mailbox(&self, mut entitled: watch::Receiver<bool>) {
+        if entitled.wait_for(|it| *it).await.is_ok()
+            && let Err(error) = mailbox::offers::give(&self.driver, &self.link.peer).await
+        {
+            tracing::debug!(%error, "a friend is not told whether it has a mailbox here");
             // An older one does not want to know, and may still be talked with.
             std::future::pending().await
         }

@@ -22,12 +22,13 @@ use crate::driver::{Actor, Driver, Parts};
 use crate::home::{Home, HomeError, Listen};
 use crate::introductions::{self, Introductions};
 use crate::links::{Peer, Protocol, Protocols, Served, address, card, ping, renew, serving};
+use crate::mailbox::{self, Mailboxes, carry as mail_carry, deposit, fetch, offers as mailbox_offers};
 use crate::messages;
 use crate::reach::{Reach, measure, portmap};
 use crate::relays::hello::{Greeted, GuestProtocols};
 use crate::relays::{Kept, Relays, offers, serving};
 use crate::requests::Requests;
-use crate::store::Store;
+use crate::store::{CustodyStore, Store};
 
 use super::Node;
 
@@ -49,6 +50,8 @@ pub struct NodeBuilder {
     disk: Option<crate::store::Disk>,
     #[cfg(test)]
     door_protocols: DoorProtocols,
+    #[cfg(test)]
+    mailbox_disk: Option<crate::store::Disk>,
 }
 
 /// How often messages are looked at that nobody fetched for too long.
@@ -73,6 +76,8 @@ impl NodeBuilder {
             disk: None,
             #[cfg(test)]
             door_protocols: DoorProtocols::new(),
+            #[cfg(test)]
+            mailbox_disk: None,
         }
     }
 
@@ -154,7 +159,7 @@ impl NodeBuilder {
         self
     }
 
-    /// Speaks this with guests of all doors.
+    /// Speaks this with guests of all doors, which the test opens and shuts by itself: nobody has a mailbox here.
     #[cfg(test)]
     pub(crate) fn door_protocol(
         mut self,
@@ -162,6 +167,12 @@ impl NodeBuilder {
         protocol: Arc<dyn doors::DoorProtocol>,
     ) -> Self {
         self.door_protocols.insert(name, protocol);
+        self
+    }
+
+    #[cfg(test)]
+    pub(crate) fn mailbox_disk(mut self, disk: crate::store::Disk) -> Self {
+        self.mailbox_disk = Some(disk);
         self
     }
 
@@ -177,7 +188,11 @@ impl NodeBuilder {
     /// One sentence: the home is another's, damaged or full, an address cannot be used, the configuration makes no sense.
     pub async fn start(self) -> Result<Node, ApiError> {
         #[cfg(test)]
-        let disk = self.disk.clone();
+        let (disk, mailbox_disk) = (self.disk.clone(), self.mailbox_disk.clone());
+        #[cfg(test)]
+        let keeps_mailboxes = self.door_protocols.is_empty();
+        #[cfg(not(test))]
+        let keeps_mailboxes = true;
         #[cfg(feature = "api")]
         let serves_api = self.serves_api;
         let Self { home, registry, listen, kind, mut protocols, clock, network, seed, .. } = self;
@@ -217,7 +232,14 @@ impl NodeBuilder {
         let relays = Relays::new(&endpoint, device, config.relay, kept, now);
         let doors = Doors::new(&endpoint, store.run(doors::Kept::read).await?);
         engine.set_doors(clock.now_both(), doors.for_engine());
-        let shared = (reach.clone(), relays.clone(), doors);
+        let mailbox_path = home.mailbox_path();
+        let open = move |store| CustodyStore::open(&mailbox_path, store);
+        #[cfg(test)]
+        let open = move |store| mailbox_disk.map_or_else(|| open(store), |disk| Ok(disk.custody()));
+        let own = Arc::clone(&store);
+        let kept = store.run(move |_| mailbox::Kept::read(&own, open(Arc::clone(&own))?)).await?;
+        let mailboxes = Mailboxes::new(config.mailbox, kept);
+        let shared = (reach.clone(), relays.clone(), doors, mailboxes);
         let (driver, mailbox) =
             Driver::new(store, clock, config.limits, shared, (tasks.clone(), stop.clone()));
         let registry = boards::with_own_kinds(registry, &driver);
@@ -230,12 +252,13 @@ impl NodeBuilder {
         }
         // A friend's own link says who is there: no token is asked for.
         guest_protocols.insert(boards::PROTOCOL, Arc::new(board.clone()));
-        #[cfg_attr(not(test), expect(unused_mut, reason = "what is spoken is registered here"))]
-        let mut door_protocols = DoorProtocols::new();
+        let deposits = deposit::Deposits::new(driver.mailboxes().clone());
+        #[cfg_attr(not(test), expect(unused_mut, reason = "tests speak something else, too"))]
+        let mut door_protocols: DoorProtocols = [(deposit::NAME, Arc::new(deposits) as _)].into();
         #[cfg(test)]
         door_protocols.extend(self.door_protocols);
         let introductions = Introductions::restore(driver.clone(), home.identity().account.id()).await?;
-        let own: [(&str, Arc<dyn Protocol>); 8] = [
+        let own: [(&str, Arc<dyn Protocol>); 11] = [
             (offers::NAME, Arc::new(offers::Receiver::new(driver.clone()))),
             (ping::NAME, Arc::new(ping::Echo)),
             (card::NAME, Arc::new(card::Receiver(driver.clone()))),
@@ -244,6 +267,9 @@ impl NodeBuilder {
             (boards::PROTOCOL, Arc::new(board.clone())),
             (messages::NAME, Arc::new(messages::Inbox(driver.clone()))),
             (introductions::NAME, Arc::new(introductions::Listener(introductions.clone()))),
+            (mailbox_offers::NAME, Arc::new(mailbox_offers::Receiver::new(driver.clone()))),
+            (fetch::NAME, Arc::new(fetch::Fetches(driver.clone()))),
+            (mail_carry::NAME, Arc::new(mail_carry::Carriers(driver.clone()))),
         ];
         for (name, protocol) in own {
             // Tests put a hostile one in its place.
@@ -280,6 +306,9 @@ impl NodeBuilder {
         spawn_until(&tasks, &stop, board.keep());
         relays.serve(&driver, &endpoint, usage, &tasks);
         spawn_until(&tasks, &stop, relays.keep(driver.clone()));
+        if keeps_mailboxes {
+            spawn_until(&tasks, &stop, mailbox::keep(driver.clone()));
+        }
         spawn_until(&tasks, &stop, reach.clone().keep(Arc::clone(&endpoint)));
         spawn_until(&tasks, &stop, measure::keep(reach.clone(), Arc::clone(&endpoint), listed));
         portmap::start(&reach, mappable, &config.network.portmap, &tasks, &stop)?;

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use redb::{ReadableTable, TableDefinition, WriteTransaction};
 use wayside_proto::UnixMillis;
+use wayside_proto::mailbox::Age;
 
 use super::{Store, StoreError};
 
@@ -29,6 +30,14 @@ pub(super) fn lived(transaction: &WriteTransaction) -> Result<u64, StoreError> {
 }
 
 impl Store {
+    /// The count, as of the last [`grow_older`](Self::grow_older).
+    pub(crate) fn age(&self) -> Result<Age, StoreError> {
+        self.read(|transaction| {
+            let table = transaction.open_table(AGE)?;
+            Ok(Age(table.get(LIVED)?.map_or(0, |value| value.value())))
+        })
+    }
+
     /// Counts on. To be called at the start and now and then.
     pub(crate) fn grow_older(&self, now: UnixMillis) -> Result<(), StoreError> {
         self.write(|transaction| {
