@@ -5,6 +5,7 @@
 //!   keys.toml      0600   account and device keys; its presence is what makes a folder a home
 //!   config.toml    0600   what the user configured, and nothing secret
 //!   store.redb     0600   friends, invites, messages
+//!   mailbox.redb   0600   what is kept for friends who are away; made when something is
 //!   lock           held by the node that runs
 //!   run/api.sock   0700/0600
 //!   bridges/NAME/  0700   a bridge's own sessions and caches
@@ -14,6 +15,7 @@ mod config;
 mod examine;
 mod files;
 mod keys;
+mod mailbox;
 mod network;
 mod relay;
 
@@ -25,6 +27,7 @@ pub use config::{BridgeConfig, Config, Limits};
 pub(crate) use config::{add_bridge, check_bridge_name, remove_bridge};
 pub(crate) use examine::{Examined, examine};
 pub(crate) use files::{private_file, sync_dir};
+pub use mailbox::Mailbox;
 pub(crate) use network::Listen;
 pub use network::{Network, Portmap, Stun, StunServer};
 pub use relay::Relay;
@@ -126,6 +129,11 @@ impl Home {
 
     pub(crate) fn store_path(&self) -> PathBuf {
         self.path.join("store.redb")
+    }
+
+    /// Where what is kept for others is.
+    pub(crate) fn mailbox_path(&self) -> PathBuf {
+        self.path.join("mailbox.redb")
     }
 
     pub(crate) fn config_path(&self) -> PathBuf {

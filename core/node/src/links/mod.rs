@@ -23,7 +23,7 @@ use wayside_proto::UnixMillis;
 use wayside_proto::crypto::keys::{AccountId, DeviceId};
 use wayside_proto::engine::SessionId;
 
-pub(crate) use frame::{read_frame, write_frame};
+pub(crate) use frame::{append_frame, read_frame, write_frame};
 pub use serve::Served;
 pub(crate) use serve::serving;
 pub(crate) use session::Session;
