@@ -133,10 +133,7 @@ pub fn seal_one_way(
     ephemeral: &Secret,
     payload: &[u8],
 ) -> Result<Vec<u8>, NoiseError> {
-    let builder = one_way(local, remote, prologue)?;
-    let builder = builder.fixed_ephemeral_key_for_testing_only(ephemeral.expose());
-    let mut handshake = Handshake(builder.build_initiator().map_err(|_| NoiseError)?);
-    handshake.write(payload)
+    write_one_way(one_way(ONE_WAY, local, remote, prologue)?, ephemeral, payload)
 }
 
 /// What [`seal_one_way`] made for us of `remote`.
@@ -146,17 +143,53 @@ pub fn open_one_way(
     prologue: &[u8],
     message: &[u8],
 ) -> Result<Vec<u8>, NoiseError> {
-    let mut handshake =
-        Handshake(one_way(local, remote, prologue)?.build_responder().map_err(|_| NoiseError)?);
-    handshake.read(message)
+    read_one_way(one_way(ONE_WAY, local, remote, prologue)?, message)
+}
+
+/// The same under a secret of the two as well: `Noise_Kpsk0_25519_ChaChaPoly_SHA256`. Whoever gets hold of the recipient's key alone later neither reads nor forges it.
+pub fn seal_one_way_psk(
+    local: &NoiseKey,
+    remote: &[u8; 32],
+    psk: &Secret,
+    prologue: &[u8],
+    ephemeral: &Secret,
+    payload: &[u8],
+) -> Result<Vec<u8>, NoiseError> {
+    let builder = one_way(ONE_WAY_PSK, local, remote, prologue)?.psk(0, psk.expose());
+    write_one_way(builder.map_err(|_| NoiseError)?, ephemeral, payload)
+}
+
+/// What [`seal_one_way_psk`] made for us of `remote`.
+pub fn open_one_way_psk(
+    local: &NoiseKey,
+    remote: &[u8; 32],
+    psk: &Secret,
+    prologue: &[u8],
+    message: &[u8],
+) -> Result<Vec<u8>, NoiseError> {
+    let builder = one_way(ONE_WAY_PSK, local, remote, prologue)?.psk(0, psk.expose());
+    read_one_way(builder.map_err(|_| NoiseError)?, message)
+}
+
+/// Bytes that sealing one way adds to its payload.
+pub const ONE_WAY_OVERHEAD: usize = 32 + 16;
+
+fn write_one_way(builder: Builder<'_>, ephemeral: &Secret, payload: &[u8]) -> Result<Vec<u8>, NoiseError> {
+    let builder = builder.fixed_ephemeral_key_for_testing_only(ephemeral.expose());
+    Handshake(builder.build_initiator().map_err(|_| NoiseError)?).write(payload)
+}
+
+fn read_one_way(builder: Builder<'_>, message: &[u8]) -> Result<Vec<u8>, NoiseError> {
+    Handshake(builder.build_responder().map_err(|_| NoiseError)?).read(message)
 }
 
 fn one_way<'a>(
+    name: &str,
     local: &'a NoiseKey,
     remote: &'a [u8; 32],
     prologue: &'a [u8],
 ) -> Result<Builder<'a>, NoiseError> {
-    let params: NoiseParams = ONE_WAY.parse().map_err(|_| NoiseError)?;
+    let params: NoiseParams = name.parse().map_err(|_| NoiseError)?;
     Builder::with_resolver(params, Box::new(WithoutRng))
         .local_private_key(local.secret().expose())
         .and_then(|builder| builder.remote_public_key(remote))
@@ -165,6 +198,7 @@ fn one_way<'a>(
 }
 
 const ONE_WAY: &str = "Noise_K_25519_ChaChaPoly_SHA256";
+const ONE_WAY_PSK: &str = "Noise_Kpsk0_25519_ChaChaPoly_SHA256";
 
 impl std::fmt::Debug for Handshake {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -90,14 +90,15 @@ impl Engine {
         let before = self.card.as_ref().and_then(|card| card.status.clone());
         let keys = self.identity.device.public();
         let last = before.as_ref().and_then(|signed| signed.verify(&keys).ok());
+        let seq = next_seq(last.as_ref().map(|status| status.seq), self.time_now());
+        let wanted = self.status(seq, points);
         if let (Some(signed), Some(status)) = (&before, &last)
-            && status.points == points
-            && status.mailbox == self.mailbox
+            && status.points == wanted.points
+            && status.mailbox == wanted.mailbox
         {
             return signed.clone();
         }
-        let seq = next_seq(last.map(|status| status.seq), self.time_now());
-        let signed = self.status(seq, points).sign(&self.identity.device);
+        let signed = wanted.sign(&self.identity.device);
         if let Some(card) = self.card.take() {
             self.keep_card(StoredCard { roster: card.roster, status: Some(signed.clone()) });
         }
@@ -106,7 +107,7 @@ impl Engine {
 
     fn status(&self, seq: u64, points: Vec<MeetingPoint>) -> Status {
         let mailbox = if seq == 0 { None } else { self.mailbox.clone() };
-        Status { device: self.device_id, seq, issued: self.time_now(), points, mailbox }
+        Status { device: self.device_id, seq, issued: self.time_now(), points, mailbox }.fitted()
     }
 
     fn current_points(&self) -> Vec<MeetingPoint> {
