@@ -27,6 +27,7 @@ pub(crate) use wants::Want;
 
 use crate::api::types::{ApiError, BridgeView, ErrorCode, MessageState, NodeEvent};
 use crate::clock::NodeClock;
+use crate::doors::Doors;
 use crate::home::{BridgeConfig, Limits};
 use crate::links::{Links, LiveLink};
 use crate::reach::Reach;
@@ -46,6 +47,7 @@ struct Shared {
     limits: Limits,
     reach: Reach,
     relays: Relays,
+    doors: Doors,
     links: Links,
     /// Whose ports were guessed at lately.
     guessed: Mutex<Budget<AccountId>>,
@@ -91,7 +93,7 @@ impl Driver {
         store: Arc<Store>,
         clock: NodeClock,
         limits: Limits,
-        (reach, relays): (Reach, Relays),
+        (reach, relays, doors): (Reach, Relays, Doors),
         (tasks, ending): (TaskTracker, CancellationToken),
     ) -> (Self, actor::Mailbox) {
         let (work, asked) = mpsc::channel(QUEUE);
@@ -104,6 +106,7 @@ impl Driver {
             limits,
             reach,
             relays,
+            doors,
             links: Links::default(),
             guessed: Mutex::default(),
             tasks,
@@ -345,6 +348,11 @@ impl Driver {
     /// Friends who forward for us, and for whom we forward.
     pub(crate) fn relays(&self) -> &Relays {
         &self.0.relays
+    }
+
+    /// The doors of friends' guests, here and elsewhere.
+    pub(crate) fn doors(&self) -> &Doors {
+        &self.0.doors
     }
 
     /// Is cancelled when the node ends.

@@ -17,6 +17,7 @@ use crate::api::{ApiClient, Server};
 use crate::boards;
 use crate::bridges::BridgeEnvironment;
 use crate::clock::{NodeClock, SystemEntropy};
+use crate::doors::{self, DoorProtocols, Doors};
 use crate::driver::{Actor, Driver, Parts};
 use crate::home::{Home, HomeError, Listen};
 use crate::introductions::{self, Introductions};
@@ -46,6 +47,8 @@ pub struct NodeBuilder {
     serves_api: bool,
     #[cfg(test)]
     disk: Option<crate::store::Disk>,
+    #[cfg(test)]
+    door_protocols: DoorProtocols,
 }
 
 /// How often messages are looked at that nobody fetched for too long.
@@ -68,6 +71,8 @@ impl NodeBuilder {
             serves_api: false,
             #[cfg(test)]
             disk: None,
+            #[cfg(test)]
+            door_protocols: DoorProtocols::new(),
         }
     }
 
@@ -149,6 +154,17 @@ impl NodeBuilder {
         self
     }
 
+    /// Speaks this with guests of all doors.
+    #[cfg(test)]
+    pub(crate) fn door_protocol(
+        mut self,
+        name: &'static str,
+        protocol: Arc<dyn doors::DoorProtocol>,
+    ) -> Self {
+        self.door_protocols.insert(name, protocol);
+        self
+    }
+
     #[cfg(test)]
     pub(crate) fn clock_off_by(mut self, secs: i64) -> Self {
         self.clock = NodeClock::off_by(secs);
@@ -199,7 +215,8 @@ impl NodeBuilder {
         let usage = kept.usage.clone();
         let device = home.engine_identity().device;
         let relays = Relays::new(&endpoint, device, config.relay, kept, now);
-        let shared = (reach.clone(), relays.clone());
+        let doors = Doors::new(&endpoint, store.run(doors::Kept::read).await?);
+        let shared = (reach.clone(), relays.clone(), doors);
         let (driver, mailbox) =
             Driver::new(store, clock, config.limits, shared, (tasks.clone(), stop.clone()));
         let registry = boards::with_own_kinds(registry, &driver);
@@ -212,6 +229,10 @@ impl NodeBuilder {
         }
         // A friend's own link says who is there: no token is asked for.
         guest_protocols.insert(boards::PROTOCOL, Arc::new(board.clone()));
+        #[cfg_attr(not(test), expect(unused_mut, reason = "what is spoken is registered here"))]
+        let mut door_protocols = DoorProtocols::new();
+        #[cfg(test)]
+        door_protocols.extend(self.door_protocols);
         let introductions = Introductions::restore(driver.clone(), home.identity().account.id()).await?;
         let own: [(&str, Arc<dyn Protocol>); 8] = [
             (offers::NAME, Arc::new(offers::Receiver::new(driver.clone()))),
@@ -248,6 +269,7 @@ impl NodeBuilder {
                 protocols: Arc::new(protocols),
                 introductions: introductions.clone(),
                 guest_protocols: Arc::new(guest_protocols),
+                door_protocols: Arc::new(door_protocols),
                 tasks: tasks.clone(),
             },
             config.bridges,

@@ -1,6 +1,7 @@
 //! What must survive: one redb file, every commit on disk before anybody is told.
 
 mod age;
+mod doors;
 mod engine;
 mod file;
 mod inbox;
@@ -107,6 +108,7 @@ fn make_tables(transaction: &WriteTransaction) -> Result<(), StoreError> {
     steps::make(transaction)?;
     introductions::make(transaction)?;
     relays::make(transaction)?;
+    doors::make(transaction)?;
     age::make(transaction)
 }
 

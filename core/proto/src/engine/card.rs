@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use minicbor::{Decode, Encode};
 
+use super::places::Place;
 use super::{Engine, store};
 use crate::identity::{Card, CardError, DeviceEntry, Roster, Signed, Status};
 use crate::place::{MeetingPoint, PlaceTag};
@@ -111,13 +112,14 @@ impl Engine {
     }
 
     fn current_points(&self) -> Vec<MeetingPoint> {
-        let time = self.time_now();
-        let up: Vec<PlaceTag> = self.bridges.values().filter_map(|bridge| bridge.place).collect();
-        let used = self
-            .places
-            .values()
-            .filter(|place| up.contains(&place.tag) || place.last_up.distance(time) <= KEEP_PLACE);
+        let used = self.places.values().filter(|place| self.is_place_used(place));
         used.flat_map(|place| place.points().collect::<Vec<_>>()).take(Status::MOST).collect()
+    }
+
+    /// Whether a place is worth naming: its bridge is up, or was lately.
+    pub(super) fn is_place_used(&self, place: &Place) -> bool {
+        let mut up = self.bridges.values().filter_map(|bridge| bridge.place);
+        up.any(|tag| tag == place.tag) || place.last_up.distance(self.time_now()) <= KEEP_PLACE
     }
 
     /// What we call ourselves, cut to what a roster allows.

@@ -39,6 +39,12 @@ pub(super) enum Purpose {
     /// Of our own one-writer space.
     #[n(6)]
     Index(#[n(0)] PlaceTag),
+    /// At a host's door, by the door's key, with the knock's number.
+    #[n(7)]
+    Knock(#[cbor(n(0), with = "minicbor::bytes")] [u8; 32], #[n(1)] u64),
+    /// To a guest's knock, by the name of the session that it led to.
+    #[n(8)]
+    Opened(#[cbor(n(0), with = "minicbor::bytes")] [u8; 16]),
 }
 
 impl Purpose {
@@ -49,7 +55,7 @@ impl Purpose {
             | Self::Offer(account, ..)
             | Self::Answer(account, ..)
             | Self::Update(account) => Some(*account),
-            Self::Join(_) | Self::Refusal(_) | Self::Index(_) => None,
+            Self::Join(_) | Self::Refusal(_) | Self::Index(_) | Self::Knock(..) | Self::Opened(_) => None,
         }
     }
 }

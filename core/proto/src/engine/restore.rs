@@ -42,6 +42,8 @@ pub(super) fn restore(
         meetings: Default::default(),
         deferred: Vec::new(),
         wants: Default::default(),
+        doors: Default::default(),
+        knocks: Default::default(),
         sessions: Default::default(),
         publications: Default::default(),
         watch: Default::default(),
@@ -122,6 +124,8 @@ impl Engine {
                 Purpose::Answer(account, ..) | Purpose::Update(account) => {
                     self.pending_session(&account).is_some()
                 }
+                // With their keys, which were in memory only.
+                Purpose::Knock(..) | Purpose::Opened(_) => false,
                 Purpose::Index(tag) => self.places.contains_key(&tag),
             };
             if !serves {

@@ -36,6 +36,7 @@ impl Engine {
                 None if self.watch.specials.contains_key(&record.slot) => {
                     self.found_special(bridge, space, &record);
                 }
+                None if self.found_knock(bridge, space, &record) => {}
                 None => self.found_offer(bridge, space, record.slot, &record.bytes, false),
             }
         }
@@ -59,6 +60,7 @@ impl Engine {
             Owner::Contact(key) => self.found_welcome(&key, &arrival, &message),
             Owner::Offer(account, device, no) => self.found_answer(&account, &device, no, &arrival, &message),
             Owner::Session(id) => self.found_update(id, &message),
+            Owner::Knock(guest, no) => self.found_opened(&guest, no, &arrival, &message),
         }
     }
 
@@ -97,7 +99,7 @@ impl Engine {
     }
 
     /// The message of a record that was not seen in this slot before.
-    fn open_once(
+    pub(super) fn open_once(
         &mut self,
         id: SlotId,
         bytes: &[u8],
@@ -114,7 +116,7 @@ impl Engine {
         Some(message)
     }
 
-    fn is_place(&self, bridge: &BridgeName, tag: PlaceTag) -> bool {
+    pub(super) fn is_place(&self, bridge: &BridgeName, tag: PlaceTag) -> bool {
         self.bridges.get(bridge).is_some_and(|bridge| !bridge.profile.one_writer && bridge.place == Some(tag))
     }
 }
