@@ -82,7 +82,9 @@ fn amount<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
 
         fn visit_str<E: Error>(self, text: &str) -> Result<u64, E> {
             // A disk has an end.
-            Relay::parse_amount(text).map_err(E::custom)?.ok_or_else(|| E::custom("there is a bound to what is kept"))
+            Relay::parse_amount(text)
+                .map_err(E::custom)?
+                .ok_or_else(|| E::custom("there is a bound to what is kept"))
         }
 
         fn visit_i64<E: Error>(self, bytes: i64) -> Result<u64, E> {

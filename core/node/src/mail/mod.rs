@@ -32,18 +32,21 @@ use wayside_bridge::Entropy;
 use wayside_proto::UnixMillis;
 use wayside_proto::crypto::keys::{AccountId, DeviceId, NoiseKey};
 use wayside_proto::crypto::{Secret, derive};
+use wayside_proto::engine::Identity;
 use wayside_proto::mailbox::Age;
+use wayside_proto::mailbox::placement::Keeper;
 use wayside_proto::mailbox::prekeys::Target;
 use wayside_proto::mailbox::wire::{Access, HostEntry, Key, MailboxCard};
 
 pub(crate) use came::{Came, came};
-pub(crate) use keeping::{expire, keep};
-pub(crate) use outgoing::read_files;
-pub(crate) use states::{held_by, in_words, settle_given_up};
+pub(crate) use keeping::{expire, host_name, keep};
+pub(crate) use outgoing::{accept, read_files};
+pub(crate) use states::{held_by, settle_given_up};
 
 use crate::clock::SystemEntropy;
+use crate::api::types::ApiError;
 use crate::home::{Home, HomeError, Mailbox};
-use crate::store::{Store, StoreError};
+use crate::store::Store;
 use keys::Keys;
 use recent::Recent;
 
@@ -72,29 +75,44 @@ struct Shared {
     over: Mutex<BTreeSet<AccountId>>,
     /// What was taken lately.
     recent: Mutex<Recent>,
+    /// When those who keep something of ours were there last.
+    seen: Mutex<BTreeMap<Keeper, Age>>,
+}
+
+/// What it is made of: who we are, what the user configured, and where keys and files are.
+pub(crate) struct Ends {
+    identity: Identity,
+    own: Mailbox,
+    keys: PathBuf,
+    files: PathBuf,
+}
+
+impl Ends {
+    /// Those of a home.
+    pub(crate) fn of(home: &Home, own: Mailbox) -> Self {
+        Self { identity: home.engine_identity(), own, keys: home.mail_keys_path(), files: home.files_path() }
+    }
 }
 
 impl Mail {
     /// Reads what there is of it, and makes what is missing. Waits for the disk.
-    pub(crate) fn open(home: &Home, own: Mailbox, store: &Store, now: UnixMillis) -> Result<Self, HomeError> {
-        let damaged = |error: StoreError| HomeError::of_store(&home.store_path(), error);
-        let path = home.mail_keys_path();
+    pub(crate) fn open(ends: Ends, store: &Store, now: UnixMillis) -> Result<Self, ApiError> {
+        let Ends { identity, own, keys: path, files } = ends;
         let io = |error| HomeError::io(&path, error);
         let mut keys = Keys::open(&path).map_err(io)?;
-        keys.rotate(store.age_at(now).map_err(damaged)?).map_err(io)?;
+        keys.rotate(store.age_at(now)?).map_err(io)?;
         let mut fresh = [0; 32];
         SystemEntropy.fill(&mut fresh);
-        let root = store.mail_root(Secret::new(fresh)).map_err(damaged)?;
+        let root = store.mail_root(Secret::new(fresh))?;
         let mut targets = BTreeMap::<_, BTreeMap<_, _>>::new();
-        for (account, device, target) in store.targets().map_err(damaged)? {
+        for (account, device, target) in store.targets()? {
             targets.entry(account).or_default().insert(device, target);
         }
-        let identity = home.engine_identity();
         Ok(Self(Arc::new(Shared {
             account: identity.account.id(),
             device: identity.device.public().id(),
             noise: identity.device.noise().clone(),
-            files: home.files_path(),
+            files,
             own,
             root,
             keys: Mutex::new(keys),
@@ -103,6 +121,7 @@ impl Mail {
             owing: watch::channel(()).0,
             over: Mutex::default(),
             recent: Mutex::default(),
+            seen: Mutex::default(),
         })))
     }
 
@@ -127,6 +146,12 @@ impl Mail {
     /// What it takes to seal for a friend, and to find its queues; nothing where that is not known yet.
     fn targets_of(&self, friend: &AccountId) -> BTreeMap<DeviceId, Target> {
         lock(&self.0.targets).get(friend).cloned().unwrap_or_default()
+    }
+
+    /// Forgets a friend who was removed.
+    pub(crate) fn forget(&self, friend: &AccountId) {
+        lock(&self.0.targets).remove(friend);
+        lock(&self.0.over).remove(friend);
     }
 
     /// What the user configured of it.

@@ -13,7 +13,7 @@ use crate::driver::Driver;
 use crate::store::StoreError;
 
 /// A state in the words of the API.
-pub(crate) const fn in_words(state: State) -> MessageState {
+const fn in_words(state: State) -> MessageState {
     match state {
         State::Queued => MessageState::Queued,
         State::Held => MessageState::Held,

@@ -35,6 +35,14 @@ fn passed(seen: u64, now: UnixMillis) -> u64 {
 }
 
 impl Store {
+    /// The count, as of the last [`grow_older`](Self::grow_older).
+    pub(crate) fn age(&self) -> Result<Age, StoreError> {
+        self.read(|transaction| {
+            let table = transaction.open_table(AGE)?;
+            Ok(Age(table.get(LIVED)?.map_or(0, |value| value.value())))
+        })
+    }
+
     /// Counts on. To be called at the start and now and then.
     pub(crate) fn grow_older(&self, now: UnixMillis) -> Result<(), StoreError> {
         self.write(|transaction| {

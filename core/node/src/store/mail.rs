@@ -1,18 +1,19 @@
 //! The ends of mail: the tables of outbox and inbox in one transaction with what is shown of them, what it takes to seal for friends, and what came of files so far.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use minicbor::{Decode, Encode};
 use redb::{ReadableTable, TableDefinition, WriteTransaction};
 use wayside_proto::UnixMillis;
 use wayside_proto::crypto::Secret;
 use wayside_proto::crypto::keys::{AccountId, DeviceId};
-use wayside_proto::mailbox::item::FileId;
+use wayside_proto::mailbox::item::{FileId, MessageId};
+use wayside_proto::mailbox::outbox::{self, Queue};
 use wayside_proto::mailbox::prekeys::Target;
-use wayside_proto::mailbox::{Age, MailError, Table};
+use wayside_proto::mailbox::{Age, Table, inbox};
 
 use super::tables::{self, Change, Look};
-use super::{InboxEntry, Store, StoreError, age, inbox};
+use super::{InboxEntry, Store, StoreError, age};
 
 /// What this account's queues are derived from. A secret; it stays the same.
 const ROOT: TableDefinition<'_, (), [u8; 32]> = TableDefinition::new("mail-root");
@@ -74,12 +75,12 @@ impl MailChange<'_> {
 
     /// Shows a message, in the order of its arrival.
     pub(crate) fn show(&self, entry: &InboxEntry) -> Result<(), StoreError> {
-        inbox::show(self.transaction, entry)
+        super::inbox::show(self.transaction, entry)
     }
 
     /// How many messages of a sender were not read yet.
     pub(crate) fn unread_from(&self, sender: &AccountId) -> Result<u64, StoreError> {
-        inbox::unread_from(self.transaction, sender)
+        super::inbox::unread_from(self.transaction, sender)
     }
 
     /// The number of the next news: greater than all before, also where a home was restored from a backup whose clock is right.
@@ -154,11 +155,18 @@ impl MailChange<'_> {
         Ok(())
     }
 
-    /// Forgets what it takes to seal for those whom `keep` does not want.
-    pub(crate) fn keep_targets_of(&self, keep: impl Fn(&AccountId) -> bool) -> Result<(), StoreError> {
+    /// Forgets what it takes to seal for those whom `keep` does not want; who they are.
+    fn keep_targets_of(&self, keep: impl Fn(&AccountId) -> bool) -> Result<BTreeSet<AccountId>, StoreError> {
         let mut table = self.transaction.open_table(TARGETS)?;
-        table.retain(|(account, _), _| keep(&AccountId(account)))?;
-        Ok(())
+        let mut gone = BTreeSet::new();
+        table.retain(|(account, _), _| {
+            let stays = keep(&AccountId(account));
+            if !stays {
+                gone.insert(AccountId(account));
+            }
+            stays
+        })?;
+        Ok(gone)
     }
 }
 
@@ -180,6 +188,27 @@ impl Store {
         look: impl FnOnce(&Look<'_>) -> Result<R, StoreError>,
     ) -> Result<R, StoreError> {
         self.read(|transaction| look(&Look::new(transaction)))
+    }
+
+    /// How much waits for whom.
+    pub(crate) fn queues(&self) -> Result<Vec<(AccountId, Queue)>, StoreError> {
+        self.look_at_mail(|look| Ok(outbox::queues(look)?))
+    }
+
+    /// Lets go of all mail with those who are no friends any more. Returns the messages that are given up.
+    pub(crate) fn keep_mail_of(
+        &self,
+        friends: &BTreeSet<AccountId>,
+        now: UnixMillis,
+    ) -> Result<Vec<MessageId>, StoreError> {
+        self.mail(|change| {
+            let age = change.age(now)?;
+            let gone = change.keep_targets_of(|account| friends.contains(account))?;
+            for account in &gone {
+                inbox::let_go(&mut change.tables, account)?;
+            }
+            Ok(outbox::keep_only(&mut change.tables, age, &mut |to| friends.contains(to))?)
+        })
     }
 
     /// How old this home is when the wall clock reads this.
@@ -212,15 +241,6 @@ impl Store {
             }
             Ok(targets)
         })
-    }
-}
-
-impl From<MailError<Self>> for StoreError {
-    fn from(error: MailError<Self>) -> Self {
-        match error {
-            MailError::Store(error) => error,
-            MailError::Damaged(what) => Self::Damaged(what.to_owned()),
-        }
     }
 }
 
