@@ -11,12 +11,14 @@
 #![allow(clippy::print_stdout, reason = "the figures, for who runs it with --nocapture")]
 
 mod linkability {
+    pub(crate) mod doors;
     pub(crate) mod linker;
     pub(crate) mod meetings;
 }
 
 use std::collections::BTreeSet;
 
+use linkability::doors::{FROM, guests};
 use linkability::linker::{Figure, link};
 use linkability::meetings::{Leak, Record, meetings};
 use wayside_proto::Epoch;
@@ -33,12 +35,16 @@ type Label = fn(&Record) -> usize;
 const PAIR: Label = |record| record.pair;
 const MEETING: Label = |record| record.meeting;
 const OFFER_OR_ANSWER: Label = |record| usize::from(record.answer);
+const GUEST_OR_FRIEND: Label = |record| usize::from(record.meeting >= FROM);
 
 fn figures(leak: Leak, label: Label) -> Vec<Figure> {
-    let records = meetings(leak);
+    println!("{leak:?}:");
+    figures_of(&meetings(leak), label)
+}
+
+fn figures_of(records: &[Record], label: Label) -> Vec<Figure> {
     let (train, test): (Vec<_>, Vec<_>) = records.iter().partition(|record| record.pair < 5);
     let figures = link(&train, &test, label);
-    println!("{leak:?}:");
     for figure in &figures {
         println!("  {figure}");
     }
@@ -55,6 +61,19 @@ fn records_do_not_show_which_pair_which_meeting_or_which_message_they_are() {
         let figures = figures(Leak::None, label);
         assert!(most(&figures) < LINKED, "linked by {what}: {figures:?}");
     }
+}
+
+#[test]
+fn guests_records_do_not_show_whose_door_it_is_which_guest_or_which_message() {
+    let records = guests();
+    for (what, label) in [("door", PAIR), ("guest", MEETING), ("knock or answer", OFFER_OR_ANSWER)] {
+        let figures = figures_of(&records, label);
+        assert!(most(&figures) < LINKED, "linked by {what}: {figures:?}");
+    }
+    let both: Vec<_> = records.into_iter().chain(meetings(Leak::None)).collect();
+    let figures = figures_of(&both, GUEST_OR_FRIEND);
+    assert!(most(&figures) < LINKED, "guests are told from friends: {figures:?}");
+    assert!(both.iter().all(|record| record.bytes.len() == Bucket::Small.record()));
 }
 
 #[test]

@@ -19,7 +19,7 @@ pub use events::Events;
 use crate::api::types::{
     Accept, AcceptRequest, Accepted, AddBridge, ApiError, BridgeView, ChangeFriend, ChangeRelay, Examine,
     Explanation, FriendView, Id, InboxView, Introduce, IntroductionView, InvitePreview, InviteView,
-    NewInvite, RelayView, Report, RequestView, Send, Sent, StatusView,
+    MailboxView, NewInvite, RelayView, Report, RequestView, Send, Sent, StatusView,
 };
 #[cfg(feature = "api")]
 use crate::api::{ApiClient, Server};
@@ -281,6 +281,14 @@ impl Node {
     /// The change makes no sense, or the disk refuses.
     pub async fn change_relay(&self, change: ChangeRelay) -> Result<RelayView, ApiError> {
         self.requests.change_relay(change).await
+    }
+
+    /// What this machine keeps for friends who are away, and who keeps for it.
+    ///
+    /// # Errors
+    /// The node is ending, or what is kept cannot be read.
+    pub async fn mailbox(&self) -> Result<MailboxView, ApiError> {
+        self.requests.mailbox().await
     }
 
     /// Ends it: finishes what was asked, takes leave of the peers, lets go of the home.

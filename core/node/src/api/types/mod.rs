@@ -2,6 +2,8 @@
 //!
 //! Times are RFC 3339 in UTC with milliseconds; durations carry their unit in the field's name.
 
+mod mailbox;
+
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -13,6 +15,8 @@ pub use crate::doctor::{
     BridgeFigure, ExaminationLine, Examine, Family, Figures, FilteringKind, Finding, FriendFigure, Ipv6Kind,
     Known, PeerNetwork, Reachable, Report, Topic, Verdict, Way,
 };
+
+pub use mailbox::{KeptView, MailboxHostView, MailboxLimits, MailboxView};
 
 /// A moment, RFC 3339.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
