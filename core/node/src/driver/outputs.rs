@@ -98,7 +98,6 @@ impl Actor {
                 }
             }
             Output::Event(event) => self.tell(event),
-            Output::ExpectGuest { .. } | Output::DialHost { .. } => {}
         }
     }
 
