@@ -88,7 +88,6 @@ mod introductions;
 mod links;
 mod mail;
 mod mailbox;
-mod messages;
 mod node;
 mod reach;
 mod relays;

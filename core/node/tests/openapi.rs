@@ -99,7 +99,10 @@ async fn answers_are_as_the_document_says() {
     checked.answer("patch", "/v1/relay", &changed);
 
     let send = Send { wait_ms: Some(20_000), ..Send::new("Anna".into(), "hello".into()) };
-    assert_eq!(checked.post(&bob, "/v1/messages", &send).await["state"], "delivered");
+    let sent = checked.post(&bob, "/v1/messages", &send).await;
+    assert_eq!(sent["state"], "delivered");
+    let path = format!("/v1/messages/{}", sent["id"].as_str().unwrap());
+    checked.get(&bob, "/v1/messages/{id}", &path).await;
     let mut inbox = ann.api().get_lines("/v1/inbox?all=true").await.unwrap();
     let message = checked.line("get", "/v1/inbox", &mut inbox).await;
     let read = MarkRead { ids: vec![message["id"].as_str().unwrap().to_owned()] };

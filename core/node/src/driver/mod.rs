@@ -31,6 +31,7 @@ use crate::clock::NodeClock;
 use crate::doors::Doors;
 use crate::home::{BridgeConfig, Limits};
 use crate::links::{Links, LiveLink};
+use crate::mail::Mail;
 use crate::mailbox::Mailboxes;
 use crate::reach::Reach;
 use crate::relays::Relays;
@@ -51,6 +52,7 @@ struct Shared {
     relays: Relays,
     doors: Doors,
     mailboxes: Mailboxes,
+    mail: Mail,
     links: Links,
     /// Whose ports were guessed at lately.
     guessed: Mutex<Budget<AccountId>>,
@@ -96,7 +98,7 @@ impl Driver {
         store: Arc<Store>,
         clock: NodeClock,
         limits: Limits,
-        (reach, relays, doors, mailboxes): (Reach, Relays, Doors, Mailboxes),
+        (reach, relays, doors, mailboxes, mail): (Reach, Relays, Doors, Mailboxes, Mail),
         (tasks, ending): (TaskTracker, CancellationToken),
     ) -> (Self, actor::Mailbox) {
         let (work, asked) = mpsc::channel(QUEUE);
@@ -111,6 +113,7 @@ impl Driver {
             relays,
             doors,
             mailboxes,
+            mail,
             links: Links::default(),
             guessed: Mutex::default(),
             tasks,
@@ -205,22 +208,6 @@ impl Driver {
     async fn happened(&self, news: impl FnOnce(&mut Actor) + Send + 'static) {
         // The node is ending otherwise.
         let _ = self.0.news.send(Box::new(news)).await;
-    }
-
-    /// What waited for a friend is on its disk.
-    pub(crate) async fn delivered(&self, to: &AccountId, numbers: Vec<u64>) -> Result<(), ApiError> {
-        if numbers.is_empty() {
-            return Ok(());
-        }
-        let account = *to;
-        let gone = self.0.store.run(move |store| store.acknowledged(&account, &numbers)).await?;
-        let name = self.name_of(to).await;
-        for entry in gone {
-            self.settle(entry.id, MessageState::Delivered);
-            let id = data_encoding::HEXLOWER.encode(&entry.id);
-            self.tell(NodeEvent::MessageDelivered { id, to: name.clone() });
-        }
-        self.want_recipients().await.map_err(ApiError::from)
     }
 
     /// Takes back what would be litter once the node is gone.
@@ -362,6 +349,11 @@ impl Driver {
     /// The doors of friends' guests, here and elsewhere.
     pub(crate) fn doors(&self) -> &Doors {
         &self.0.doors
+    }
+
+    /// Our own mail.
+    pub(crate) fn mail(&self) -> &Mail {
+        &self.0.mail
     }
 
     /// Is cancelled when the node ends.

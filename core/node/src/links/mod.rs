@@ -1,6 +1,6 @@
 //! Links that are up, and what is spoken over them.
 //!
-//! Streams name the protocol that they speak; each protocol here is a file: [`ping`], [`card`], [`address`], [`renew`], [`message`](crate::messages), and whatever an
+//! Streams name the protocol that they speak; each protocol here is a file: [`ping`], [`card`], [`address`], [`renew`], [`mail`](crate::mail), and whatever an
 //! application registers ([`Protocol`]).
 
 pub(crate) mod address;

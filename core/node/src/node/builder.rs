@@ -1,17 +1,16 @@
 //! How a node is made and started.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use wayside_bridge::{Entropy, Registry};
 use wayside_noise::{Endpoint, EndpointConfig, StaticKey, Stream};
-use wayside_proto::UnixMillis;
 use wayside_proto::engine::{Config as EngineConfig, Engine};
+use wayside_proto::mailbox::wire::HostEntry;
 
-use crate::api::types::{ApiError, ErrorCode, MessageState, NodeKind};
+use crate::api::types::{ApiError, ErrorCode, NodeKind};
 #[cfg(feature = "api")]
 use crate::api::{ApiClient, Server};
 use crate::boards;
@@ -22,8 +21,8 @@ use crate::driver::{Actor, Driver, Parts};
 use crate::home::{Home, HomeError, Listen};
 use crate::introductions::{self, Introductions};
 use crate::links::{Peer, Protocol, Protocols, Served, address, card, ping, renew, serving};
+use crate::mail::{self, Mail};
 use crate::mailbox::{self, Mailboxes, carry as mail_carry, deposit, fetch, offers as mailbox_offers};
-use crate::messages;
 use crate::reach::{Reach, measure, portmap};
 use crate::relays::hello::{Greeted, GuestProtocols};
 use crate::relays::{Kept, Relays, offers, serving};
@@ -54,8 +53,6 @@ pub struct NodeBuilder {
     mailbox_disk: Option<crate::store::Disk>,
 }
 
-/// How often messages are looked at that nobody fetched for too long.
-const EXPIRE: Duration = Duration::from_secs(3600);
 /// Reports of bridges that may wait.
 const REPORTS: usize = 256;
 
@@ -213,7 +210,7 @@ impl NodeBuilder {
         // What a crash left of friends who were removed.
         let friends = engine.friends().map(|friend| friend.account()).collect();
         store
-            .run(move |store| store.keep_queues_of(&friends).and_then(|_| store.keep_steps_of(&friends)))
+            .run(move |store| store.keep_mail_of(&friends, now).and_then(|_| store.keep_steps_of(&friends)))
             .await?;
         let (_, noise) = home.identity().device.secrets();
         let key = StaticKey::from_bytes(*noise.expose());
@@ -239,7 +236,19 @@ impl NodeBuilder {
         let own = Arc::clone(&store);
         let kept = store.run(move |_| mailbox::Kept::read(&own, open(Arc::clone(&own))?)).await?;
         let mailboxes = Mailboxes::new(config.mailbox, kept);
-        let shared = (reach.clone(), relays.clone(), doors, mailboxes);
+        let ends = mail::Ends::of(&home, config.mailbox);
+        let mail = store.run(move |store| Ok(Mail::open(ends, store, now))).await??;
+        // Before the card is shown to anybody.
+        let age = store.run(move |store| store.age_at(now)).await?;
+        let hosts = mailboxes.offers().into_iter().map(|(_, offered)| HostEntry {
+            name: engine
+                .friend(&offered.account)
+                .map_or_else(String::new, |friend| mail::host_name(friend.name())),
+            ..offered.host
+        });
+        let hosts = hosts.collect();
+        engine.set_mailbox(clock.now_both(), Some(mail.card(age, hosts)));
+        let shared = (reach.clone(), relays.clone(), doors, mailboxes, mail);
         let (driver, mailbox) =
             Driver::new(store, clock, config.limits, shared, (tasks.clone(), stop.clone()));
         let registry = boards::with_own_kinds(registry, &driver);
@@ -258,14 +267,15 @@ impl NodeBuilder {
         #[cfg(test)]
         door_protocols.extend(self.door_protocols);
         let introductions = Introductions::restore(driver.clone(), home.identity().account.id()).await?;
-        let own: [(&str, Arc<dyn Protocol>); 11] = [
+        let own: [(&str, Arc<dyn Protocol>); 12] = [
             (offers::NAME, Arc::new(offers::Receiver::new(driver.clone()))),
             (ping::NAME, Arc::new(ping::Echo)),
             (card::NAME, Arc::new(card::Receiver(driver.clone()))),
             (address::NAME, Arc::new(address::Receiver::new(reach.clone()))),
             (renew::NAME, Arc::new(renew::Replier(driver.clone()))),
             (boards::PROTOCOL, Arc::new(board.clone())),
-            (messages::NAME, Arc::new(messages::Inbox(driver.clone()))),
+            (mail::link::NAME, Arc::new(mail::link::Inbox::new(driver.clone()))),
+            (mail::access::NAME, Arc::new(mail::access::Receiver::new(driver.clone()))),
             (introductions::NAME, Arc::new(introductions::Listener(introductions.clone()))),
             (mailbox_offers::NAME, Arc::new(mailbox_offers::Receiver::new(driver.clone()))),
             (fetch::NAME, Arc::new(fetch::Fetches(driver.clone()))),
@@ -309,10 +319,11 @@ impl NodeBuilder {
         if keeps_mailboxes {
             spawn_until(&tasks, &stop, mailbox::keep(driver.clone()));
         }
+        spawn_until(&tasks, &stop, mail::keep(driver.clone()));
         spawn_until(&tasks, &stop, reach.clone().keep(Arc::clone(&endpoint)));
         spawn_until(&tasks, &stop, measure::keep(reach.clone(), Arc::clone(&endpoint), listed));
         portmap::start(&reach, mappable, &config.network.portmap, &tasks, &stop)?;
-        spawn_until(&tasks, &stop, expire_messages(driver.clone()));
+        spawn_until(&tasks, &stop, mail::expire(driver.clone()));
         // From here on what fails ends all of it.
         let (ends, stop) = (stop.clone(), stop.drop_guard());
         driver.want_recipients().await?;
@@ -410,28 +421,6 @@ fn spawn_until(
 async fn accept_links(driver: Driver, endpoint: Arc<Endpoint>) {
     while let Some(link) = endpoint.accept().await {
         driver.arrived(link).await;
-    }
-}
-
-/// Gives up messages that nobody fetched for too long.
-async fn expire_messages(driver: Driver) {
-    loop {
-        let now: UnixMillis = driver.clock().wall();
-        let age = driver.limits().message_age();
-        let expired =
-            driver.store().run(move |store| store.grow_older(now).and_then(|()| store.expire(age))).await;
-        match expired {
-            Ok(expired) if !expired.is_empty() => {
-                for (_, entry) in expired {
-                    driver.settle(entry.id, MessageState::Expired);
-                }
-                // Tried again in an hour otherwise.
-                let _ = driver.want_recipients().await;
-            }
-            Ok(_) => {}
-            Err(error) => tracing::warn!(%error, "old messages could not be looked at"),
-        }
-        tokio::time::sleep(EXPIRE).await;
     }
 }
 

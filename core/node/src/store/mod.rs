@@ -8,8 +8,8 @@ mod engine;
 mod file;
 mod inbox;
 mod introductions;
+mod mail;
 mod mailboxes;
-mod outbox;
 mod relays;
 mod steps;
 pub(crate) mod tables;
@@ -22,10 +22,10 @@ use redb::{ReadTransaction, StorageError, WriteTransaction};
 
 use base::{Base, Opener};
 pub(crate) use custody::CustodyStore;
-pub(crate) use inbox::{Arrival, InboxEntry};
+pub(crate) use inbox::{InboxEntry, InboxFile};
 pub(crate) use introductions::{Kept, StoredRequest};
+pub(crate) use mail::{MailChange, Parts};
 pub(crate) use mailboxes::KeptBell;
-pub(crate) use outbox::{Accepted, OutboxEntry};
 pub(crate) use relays::{SecretBytes, Standing, Standings};
 pub(crate) use tables::{Change, Look};
 
@@ -94,7 +94,7 @@ async fn on_its_own_thread<R: Send + 'static>(
 
 fn make_tables(transaction: &WriteTransaction) -> Result<(), StoreError> {
     engine::make(transaction)?;
-    outbox::make(transaction)?;
+    mail::make(transaction)?;
     inbox::make(transaction)?;
     steps::make(transaction)?;
     introductions::make(transaction)?;

@@ -12,6 +12,8 @@ mod doors;
 mod hostile;
 mod introductions;
 mod links;
+mod mail;
+mod mail_seized;
 mod mailbox;
 mod mailbox_costs;
 mod meeting;
