@@ -18,6 +18,7 @@ mod homes;
 mod introductions;
 mod invites;
 mod places;
+mod ring;
 mod scripts;
 mod support;
 mod tcp;
