@@ -33,6 +33,7 @@ pub(super) fn restore(
         card: None,
         reach: Default::default(),
         reflectors: Default::default(),
+        mail: Default::default(),
         mailbox: None,
         relays: None,
         book: Default::default(),
@@ -122,6 +123,8 @@ impl Engine {
                 Purpose::Answer(account, ..) | Purpose::Update(account) => {
                     self.pending_session(&account).is_some()
                 }
+                // Until it is taken back or over.
+                Purpose::Mail(..) => true,
                 Purpose::Index(tag) => self.places.contains_key(&tag),
             };
             if !serves {

@@ -64,6 +64,10 @@ pub struct Node {
     pub heard: Vec<(SessionId, Reach)>,
     /// Whom welcomes named.
     pub named: Vec<(SessionId, Vec<Reflector>)>,
+    /// What mail is left under, said at every start.
+    pub roots: BTreeMap<AccountId, MailRoots>,
+    /// Mail that came, with the run in which it did.
+    pub mail: Vec<(u32, AccountId, Vec<u8>)>,
 }
 
 impl Node {
@@ -146,6 +150,7 @@ impl World {
             retracts: true,
             max_keys: None,
             overwrites,
+            mail: None,
         });
         self.bridges.len() - 1
     }
@@ -181,6 +186,8 @@ impl World {
             common: Vec::new(),
             heard: Vec::new(),
             named: Vec::new(),
+            roots: BTreeMap::new(),
+            mail: Vec::new(),
         });
         self.start(node);
         node

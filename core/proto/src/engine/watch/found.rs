@@ -36,6 +36,7 @@ impl Engine {
                 None if self.watch.specials.contains_key(&record.slot) => {
                     self.found_special(bridge, space, &record);
                 }
+                None if self.mail.is_watched(&record.slot) => self.found_mail(bridge, space, &record),
                 None => self.found_offer(bridge, space, record.slot, &record.bytes, false),
             }
         }
@@ -97,7 +98,7 @@ impl Engine {
     }
 
     /// The message of a record that was not seen in this slot before.
-    fn open_once(
+    pub(in crate::engine) fn open_once(
         &mut self,
         id: SlotId,
         bytes: &[u8],
@@ -114,7 +115,7 @@ impl Engine {
         Some(message)
     }
 
-    fn is_place(&self, bridge: &BridgeName, tag: PlaceTag) -> bool {
+    pub(in crate::engine) fn is_place(&self, bridge: &BridgeName, tag: PlaceTag) -> bool {
         self.bridges.get(bridge).is_some_and(|bridge| !bridge.profile.one_writer && bridge.place == Some(tag))
     }
 }
