@@ -87,7 +87,7 @@ mod home;
 mod introductions;
 mod links;
 mod mail;
-mod messages;
+mod mailbox;
 mod node;
 mod reach;
 mod relays;
@@ -97,7 +97,9 @@ mod times;
 
 pub use boards::own_kinds;
 pub use clock::{NodeClock, bridge_context};
-pub use home::{BridgeConfig, Config, Home, HomeError, Limits, Network, Portmap, Relay, Stun, StunServer};
+pub use home::{
+    BridgeConfig, Config, Home, HomeError, Limits, Mailbox, Network, Portmap, Relay, Stun, StunServer,
+};
 pub use links::{Peer, Protocol, Served};
 pub use node::{ConnectError, Events, Node, NodeBuilder, Wanted};
 pub use wayside_proto::crypto::keys::{AccountId, DeviceId};

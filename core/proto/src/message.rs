@@ -169,6 +169,29 @@ pub struct Update {
     pub relays: RelayTags,
 }
 
+/// At a door, both messages: how whoever says it is reached. Witnesses are named by neither, since they would show who one's friends are.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Knock {
+    /// Where.
+    #[n(0)]
+    pub candidates: Candidates,
+    /// What is in front of it.
+    #[n(1)]
+    pub nat: NatReport,
+}
+
+impl Knock {
+    /// What is told at a door of how one is reached.
+    pub fn of(reach: &Reach) -> Self {
+        Self { candidates: reach.candidates.clone(), nat: reach.nat.with_attestations(0) }
+    }
+
+    /// How whoever said it is reached. A witness that it names is not asked.
+    pub fn reach(&self) -> Reach {
+        Reach { candidates: self.candidates.clone(), nat: self.nat.with_attestations(0) }
+    }
+}
+
 impl Join {
     /// How the joiner is reached.
     pub fn reach(&self) -> Reach {
@@ -195,6 +218,10 @@ impl Payload for Offer {
 }
 impl Payload for Answer {
     const NAME: &'static str = "an answer";
+}
+impl Payload for Knock {
+    const NAME: &'static str = "a knock";
+    const MAX: usize = Bucket::Small.payload(Pattern::Guest.overhead1());
 }
 impl Payload for Update {
     const NAME: &'static str = "an update";

@@ -286,6 +286,18 @@ pub struct Send {
     pub id: Option<String>,
     /// How long to wait for its delivery; without, the answer comes once it is on disk.
     pub wait_ms: Option<u64>,
+    /// What is attached. The node reads each file once, before it answers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<SendFile>,
+}
+
+/// A file to attach to a message.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SendFile {
+    /// What the recipient is to call it: 1 to 255 bytes, no path.
+    pub name: String,
+    /// Where the node finds it: an absolute path on its machine.
+    pub path: String,
 }
 
 impl Send {
@@ -296,7 +308,7 @@ impl Send {
     pub fn new(to: String, text: String) -> Self {
         let mut id = [0; 16];
         SystemEntropy.fill(&mut id);
-        Self { to, text, id: Some(data_encoding::HEXLOWER.encode(&id)), wait_ms: None }
+        Self { to, text, id: Some(data_encoding::HEXLOWER.encode(&id)), wait_ms: None, files: Vec::new() }
     }
 }
 
@@ -344,6 +356,20 @@ pub struct InboxView {
     pub sent: Time,
     /// When it came.
     pub received: Time,
+    /// What was attached.
+    #[serde(default)]
+    pub files: Vec<InboxFileView>,
+}
+
+/// A file that came with a message.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InboxFileView {
+    /// What its sender calls it, made harmless.
+    pub name: String,
+    /// In bytes.
+    pub size: u64,
+    /// Where it lies, below the home; `null` where it did not come as it was sent.
+    pub path: Option<String>,
 }
 
 impl fmt::Debug for InboxView {

@@ -17,6 +17,7 @@ use super::meeting::Meetings;
 use super::{Answer, Driver, News, Work};
 use crate::api::types::{BridgeView, NodeEvent};
 use crate::bridges::{BridgeEnvironment, BridgeHandle, Report, What};
+use crate::doors::DoorProtocols;
 use crate::home::BridgeConfig;
 use crate::introductions::Introductions;
 use crate::links::Protocols;
@@ -38,6 +39,7 @@ pub(crate) struct Parts {
     pub(crate) protocols: Arc<Protocols>,
     pub(crate) introductions: Introductions,
     pub(crate) guest_protocols: Arc<GuestProtocols>,
+    pub(crate) door_protocols: Arc<DoorProtocols>,
     pub(crate) tasks: TaskTracker,
 }
 

@@ -10,6 +10,7 @@ use wayside_proto::engine::{Input, SessionId, StepKind};
 use super::actor::Actor;
 use super::{Driver, steps};
 use crate::api::types::NodeEvent;
+use crate::doors;
 use crate::links::{LiveLink, Peer, Session, ping};
 use crate::relays::{gate, guests};
 
@@ -34,6 +35,9 @@ impl Actor {
         if gate::is_guests(link.session()) {
             let (driver, protocols) = (self.parts.driver.clone(), Arc::clone(&self.parts.guest_protocols));
             return self.parts.driver.spawn(guests::serve(driver, link, protocols));
+        }
+        if doors::is_door(link.session()) {
+            return self.parts.driver.serve_guest(link, Arc::clone(&self.parts.door_protocols));
         }
         let session = SessionId(link.session().0);
         if let Some(live) = self.parts.driver.links().of_session(session) {

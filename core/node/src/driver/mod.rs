@@ -27,8 +27,11 @@ pub(crate) use wants::Want;
 
 use crate::api::types::{ApiError, BridgeView, ErrorCode, MessageState, NodeEvent};
 use crate::clock::NodeClock;
+use crate::doors::Doors;
 use crate::home::{BridgeConfig, Limits};
 use crate::links::{Links, LiveLink};
+use crate::mail::Mail;
+use crate::mailbox::Mailboxes;
 use crate::reach::Reach;
 use crate::relays::Relays;
 use crate::store::Store;
@@ -46,6 +49,9 @@ struct Shared {
     limits: Limits,
     reach: Reach,
     relays: Relays,
+    doors: Doors,
+    mailboxes: Mailboxes,
+    mail: Mail,
     links: Links,
     /// Whose ports were guessed at lately.
     guessed: Mutex<Budget<AccountId>>,
@@ -91,7 +97,7 @@ impl Driver {
         store: Arc<Store>,
         clock: NodeClock,
         limits: Limits,
-        (reach, relays): (Reach, Relays),
+        (reach, relays, doors, mailboxes, mail): (Reach, Relays, Doors, Mailboxes, Mail),
         (tasks, ending): (TaskTracker, CancellationToken),
     ) -> (Self, actor::Mailbox) {
         let (work, asked) = mpsc::channel(QUEUE);
@@ -104,6 +110,9 @@ impl Driver {
             limits,
             reach,
             relays,
+            doors,
+            mailboxes,
+            mail,
             links: Links::default(),
             guessed: Mutex::default(),
             tasks,
@@ -198,22 +207,6 @@ impl Driver {
     async fn happened(&self, news: impl FnOnce(&mut Actor) + Send + 'static) {
         // The node is ending otherwise.
         let _ = self.0.news.send(Box::new(news)).await;
-    }
-
-    /// What waited for a friend is on its disk.
-    pub(crate) async fn delivered(&self, to: &AccountId, numbers: Vec<u64>) -> Result<(), ApiError> {
-        if numbers.is_empty() {
-            return Ok(());
-        }
-        let account = *to;
-        let gone = self.0.store.run(move |store| store.acknowledged(&account, &numbers)).await?;
-        let name = self.name_of(to).await;
-        for entry in gone {
-            self.settle(entry.id, MessageState::Delivered);
-            let id = data_encoding::HEXLOWER.encode(&entry.id);
-            self.tell(NodeEvent::MessageDelivered { id, to: name.clone() });
-        }
-        self.want_recipients().await.map_err(ApiError::from)
     }
 
     /// Takes back what would be litter once the node is gone.
@@ -345,6 +338,21 @@ impl Driver {
     /// Friends who forward for us, and for whom we forward.
     pub(crate) fn relays(&self) -> &Relays {
         &self.0.relays
+    }
+
+    /// The doors of friends' guests, here and elsewhere.
+    pub(crate) fn doors(&self) -> &Doors {
+        &self.0.doors
+    }
+
+    /// What is kept for friends who are away, and what friends keep for us.
+    pub(crate) fn mailboxes(&self) -> &Mailboxes {
+        &self.0.mailboxes
+    }
+
+    /// Our own mail.
+    pub(crate) fn mail(&self) -> &Mail {
+        &self.0.mail
     }
 
     /// Is cancelled when the node ends.

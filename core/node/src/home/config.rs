@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use toml_edit::{DocumentMut, Item, Table, value};
 
-use super::{HomeError, files, network::Network, relay::Relay};
+use super::{HomeError, files, mailbox::Mailbox, network::Network, relay::Relay};
 
 /// What the user configured.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -22,6 +22,8 @@ pub struct Config {
     pub limits: Limits,
     /// What forwarding for friends may cost.
     pub relay: Relay,
+    /// What keeping friends' mail may cost, and how our own is kept.
+    pub mailbox: Mailbox,
 }
 
 /// A bridge that the user configured.
@@ -80,6 +82,8 @@ struct File {
     #[serde(default)]
     relay: Relay,
     #[serde(default)]
+    mailbox: Mailbox,
+    #[serde(default)]
     bridges: BTreeMap<String, BridgeTable>,
 }
 
@@ -103,6 +107,7 @@ impl Config {
             network: file.network,
             limits: file.limits,
             relay: file.relay,
+            mailbox: file.mailbox,
             bridges: bridges.collect::<Result<_, HomeError>>()?,
         })
     }
@@ -216,6 +221,20 @@ friend_month = "20 GB"
 friend_circuits = 16
 # How often a friend may hand on what lets it use this relay, to a friend of its own; 0 is not at all.
 hand_on = 0
+
+[mailbox]
+# What keeping mail for friends who are away may cost, whom `wayside friend allow mailbox NAME` lets; nobody is let at first. Bytes on the disk: for all
+# friends together, for one friend, and from one sender for one friend; there also how many messages. For how many days it is kept, 30 at most.
+total = "1 GB"
+friend = "100 MB"
+queue = "20 MB"
+queue_items = 10000
+days = 30
+# Our own mail: with how many of the recipient's friends each message is left, 4 at most; whether friends of ours carry it where the recipient names
+# too few; the largest attachment that goes this way.
+copies = 2
+couriers = true
+attach = "16 MiB"
 
 # Bridges: added by `wayside bridge add`.
 "#;

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::path::Path;
 
 /// Makes a folder, and those above it, that only its owner enters. One that is there already is left as it is.
-pub(super) fn private_dir(path: &Path) -> io::Result<()> {
+pub(crate) fn private_dir(path: &Path) -> io::Result<()> {
     if path.is_dir() {
         return Ok(());
     }

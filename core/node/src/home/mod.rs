@@ -5,6 +5,9 @@
 //!   keys.toml      0600   account and device keys; its presence is what makes a folder a home
 //!   config.toml    0600   what the user configured, and nothing secret
 //!   store.redb     0600   friends, invites, messages
+//!   mailbox.redb   0600   what is kept for friends who are away; made when something is
+//!   mail.keys      0600   the weeks' keys that friends seal messages to, overwritten in place
+//!   files/         0700   files that came with messages
 //!   lock           held by the node that runs
 //!   run/api.sock   0700/0600
 //!   bridges/NAME/  0700   a bridge's own sessions and caches
@@ -14,6 +17,7 @@ mod config;
 mod examine;
 mod files;
 mod keys;
+mod mailbox;
 mod network;
 mod relay;
 
@@ -24,7 +28,8 @@ use std::path::{Path, PathBuf};
 pub use config::{BridgeConfig, Config, Limits};
 pub(crate) use config::{add_bridge, check_bridge_name, remove_bridge};
 pub(crate) use examine::{Examined, examine};
-pub(crate) use files::{private_file, sync_dir};
+pub(crate) use files::{private_dir, private_file, sync_dir};
+pub use mailbox::Mailbox;
 pub(crate) use network::Listen;
 pub use network::{Network, Portmap, Stun, StunServer};
 pub use relay::Relay;
@@ -126,6 +131,21 @@ impl Home {
 
     pub(crate) fn store_path(&self) -> PathBuf {
         self.path.join("store.redb")
+    }
+
+    /// Where what is kept for others is.
+    pub(crate) fn mailbox_path(&self) -> PathBuf {
+        self.path.join("mailbox.redb")
+    }
+
+    /// Where the keys are that friends seal messages to.
+    pub(crate) fn mail_keys_path(&self) -> PathBuf {
+        self.path.join("mail.keys")
+    }
+
+    /// Where files are that came with messages.
+    pub(crate) fn files_path(&self) -> PathBuf {
+        self.path.join("files")
     }
 
     pub(crate) fn config_path(&self) -> PathBuf {

@@ -10,11 +10,23 @@ pub(crate) async fn write_frame<T: Encode<()>>(
     to: &mut (impl AsyncWrite + Unpin),
     value: &T,
 ) -> io::Result<()> {
-    let body = minicbor::to_vec(value).map_err(io::Error::other)?;
-    let length = u32::try_from(body.len()).map_err(io::Error::other)?;
+    let mut frame = Vec::new();
+    append_frame(&mut frame, value)?;
     // One write, so that a small frame is one packet.
-    to.write_all(&[&length.to_be_bytes()[..], &body].concat()).await?;
+    to.write_all(&frame).await?;
     to.flush().await
+}
+
+/// Adds one value to what is to be written.
+pub(crate) fn append_frame<T: Encode<()>>(frames: &mut Vec<u8>, value: &T) -> io::Result<()> {
+    let at = frames.len();
+    frames.extend_from_slice(&[0; 4]);
+    minicbor::encode(value, &mut *frames).map_err(io::Error::other)?;
+    let length = u32::try_from(frames.len().saturating_sub(at + 4)).map_err(io::Error::other)?;
+    if let Some(prefix) = frames.get_mut(at..at + 4) {
+        prefix.copy_from_slice(&length.to_be_bytes());
+    }
+    Ok(())
 }
 
 /// Reads one value of at most `most` bytes; `None` where the stream ends before its first byte.

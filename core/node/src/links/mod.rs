@@ -1,6 +1,6 @@
 //! Links that are up, and what is spoken over them.
 //!
-//! Streams name the protocol that they speak; each protocol here is a file: [`ping`], [`card`], [`address`], [`renew`], [`message`](crate::messages), and whatever an
+//! Streams name the protocol that they speak; each protocol here is a file: [`ping`], [`card`], [`address`], [`renew`], [`mail`](crate::mail), and whatever an
 //! application registers ([`Protocol`]).
 
 pub(crate) mod address;
@@ -23,7 +23,7 @@ use wayside_proto::UnixMillis;
 use wayside_proto::crypto::keys::{AccountId, DeviceId};
 use wayside_proto::engine::SessionId;
 
-pub(crate) use frame::{read_frame, write_frame};
+pub(crate) use frame::{append_frame, read_frame, write_frame};
 pub use serve::Served;
 pub(crate) use serve::serving;
 pub(crate) use session::Session;

@@ -12,7 +12,8 @@ use super::{LiveLink, Protocols, address, card, renew};
 use crate::api::types::NodeEvent;
 use crate::driver::Driver;
 use crate::introductions::{self, Introductions};
-use crate::messages;
+use crate::mailbox;
+use crate::mail;
 use crate::relays::offers;
 
 /// The most streams of one link that are served at the same time; further ones wait.
@@ -47,8 +48,11 @@ impl Session {
             () = self.give_card() => "the card cannot be given",
             () = self.tell_address(entitled.clone()) => "the node is ending",
             () = self.give_offer(entitled.clone()) => "the node is ending",
+            () = self.give_mailbox(entitled.clone()) => "the node is ending",
             () = self.look_for_better(entitled.clone()) => "the node is ending",
+            () = self.give_access(entitled.clone()) => "the node is ending",
             () = self.send_messages(entitled.clone()) => "the node is ending",
+            () = self.fetch(entitled.clone()) => "the node is ending",
             () = self.introduce(entitled.clone()) => "the node is ending",
         };
         // Whatever it was: nobody serves the link any more.
@@ -174,6 +178,16 @@ impl Session {
         }
     }
 
+    async fn give_mailbox(&self, mut entitled: watch::Receiver<bool>) {
+        if entitled.wait_for(|it| *it).await.is_ok()
+            && let Err(error) = mailbox::offers::give(&self.driver, &self.link.peer).await
+        {
+            tracing::debug!(%error, "a friend is not told whether it has a mailbox here");
+            // An older one does not want to know, and may still be talked with.
+            std::future::pending().await
+        }
+    }
+
     /// As the side that dialled.
     async fn look_for_better(&self, mut entitled: watch::Receiver<bool>) {
         let link = &self.link.peer.link;
@@ -193,9 +207,25 @@ impl Session {
         }
     }
 
+    async fn give_access(&self, mut entitled: watch::Receiver<bool>) {
+        if entitled.wait_for(|it| *it).await.is_ok()
+            && let Err(error) = mail::access::give(&self.driver, &self.link.peer).await
+        {
+            tracing::debug!(%error, "a friend is not given what it takes to seal for us");
+            // An older one does not want to know, and may still be talked with.
+            std::future::pending().await
+        }
+    }
+
+    async fn fetch(&self, mut entitled: watch::Receiver<bool>) {
+        if entitled.wait_for(|it| *it).await.is_ok() {
+            mail::fetch::fetch(&self.driver, &self.link.peer).await;
+        }
+    }
+
     async fn send_messages(&self, mut entitled: watch::Receiver<bool>) {
         if entitled.wait_for(|it| *it).await.is_ok() {
-            messages::send_queued(&self.driver, &self.link.peer).await;
+            mail::link::send_queued(&self.driver, &self.link.peer).await;
         }
     }
 }

@@ -1,32 +1,33 @@
 //! How a node is made and started.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use wayside_bridge::{Entropy, Registry};
 use wayside_noise::{Endpoint, EndpointConfig, StaticKey, Stream};
-use wayside_proto::UnixMillis;
 use wayside_proto::engine::{Config as EngineConfig, Engine};
+use wayside_proto::mailbox::wire::HostEntry;
 
-use crate::api::types::{ApiError, ErrorCode, MessageState, NodeKind};
+use crate::api::types::{ApiError, ErrorCode, NodeKind};
 #[cfg(feature = "api")]
 use crate::api::{ApiClient, Server};
 use crate::boards;
 use crate::bridges::BridgeEnvironment;
 use crate::clock::{NodeClock, SystemEntropy};
+use crate::doors::{self, DoorProtocols, Doors};
 use crate::driver::{Actor, Driver, Parts};
 use crate::home::{Home, HomeError, Listen};
 use crate::introductions::{self, Introductions};
 use crate::links::{Peer, Protocol, Protocols, Served, address, card, ping, renew, serving};
-use crate::messages;
+use crate::mail::{self, Mail};
+use crate::mailbox::{self, Mailboxes, carry as mail_carry, fetch, offers as mailbox_offers};
 use crate::reach::{Reach, measure, portmap};
 use crate::relays::hello::{Greeted, GuestProtocols};
 use crate::relays::{Kept, Relays, offers, serving};
 use crate::requests::Requests;
-use crate::store::Store;
+use crate::store::{CustodyStore, Store};
 
 use super::Node;
 
@@ -46,10 +47,12 @@ pub struct NodeBuilder {
     serves_api: bool,
     #[cfg(test)]
     disk: Option<crate::store::Disk>,
+    #[cfg(test)]
+    door_protocols: DoorProtocols,
+    #[cfg(test)]
+    mailbox_disk: Option<crate::store::Disk>,
 }
 
-/// How often messages are looked at that nobody fetched for too long.
-const EXPIRE: Duration = Duration::from_secs(3600);
 /// Reports of bridges that may wait.
 const REPORTS: usize = 256;
 
@@ -68,6 +71,10 @@ impl NodeBuilder {
             serves_api: false,
             #[cfg(test)]
             disk: None,
+            #[cfg(test)]
+            door_protocols: DoorProtocols::new(),
+            #[cfg(test)]
+            mailbox_disk: None,
         }
     }
 
@@ -149,6 +156,23 @@ impl NodeBuilder {
         self
     }
 
+    /// Speaks this with guests of all doors.
+    #[cfg(test)]
+    pub(crate) fn door_protocol(
+        mut self,
+        name: &'static str,
+        protocol: Arc<dyn doors::DoorProtocol>,
+    ) -> Self {
+        self.door_protocols.insert(name, protocol);
+        self
+    }
+
+    #[cfg(test)]
+    pub(crate) fn mailbox_disk(mut self, disk: crate::store::Disk) -> Self {
+        self.mailbox_disk = Some(disk);
+        self
+    }
+
     #[cfg(test)]
     pub(crate) fn clock_off_by(mut self, secs: i64) -> Self {
         self.clock = NodeClock::off_by(secs);
@@ -161,7 +185,7 @@ impl NodeBuilder {
     /// One sentence: the home is another's, damaged or full, an address cannot be used, the configuration makes no sense.
     pub async fn start(self) -> Result<Node, ApiError> {
         #[cfg(test)]
-        let disk = self.disk.clone();
+        let (disk, mailbox_disk) = (self.disk.clone(), self.mailbox_disk.clone());
         #[cfg(feature = "api")]
         let serves_api = self.serves_api;
         let Self { home, registry, listen, kind, mut protocols, clock, network, seed, .. } = self;
@@ -178,11 +202,11 @@ impl NodeBuilder {
         let store = tokio::task::spawn_blocking(open).await.map_err(ending)??;
         let now = clock.wall();
         store.run(move |store| store.grow_older(now)).await?;
-        let engine = restore(&home, &store, &clock, seed).await?;
+        let mut engine = restore(&home, &store, &clock, seed).await?;
         // What a crash left of friends who were removed.
         let friends = engine.friends().map(|friend| friend.account()).collect();
         store
-            .run(move |store| store.keep_queues_of(&friends).and_then(|_| store.keep_steps_of(&friends)))
+            .run(move |store| store.keep_mail_of(&friends, now).and_then(|_| store.keep_steps_of(&friends)))
             .await?;
         let (_, noise) = home.identity().device.secrets();
         let key = StaticKey::from_bytes(*noise.expose());
@@ -199,7 +223,25 @@ impl NodeBuilder {
         let usage = kept.usage.clone();
         let device = home.engine_identity().device;
         let relays = Relays::new(&endpoint, device, config.relay, kept, now);
-        let shared = (reach.clone(), relays.clone());
+        let doors = Doors::new(&endpoint, store.run(doors::Kept::read).await?);
+        let mailbox_path = home.mailbox_path();
+        let open = move |store| CustodyStore::open(&mailbox_path, store);
+        #[cfg(test)]
+        let open = move |store| mailbox_disk.map_or_else(|| open(store), |disk| Ok(disk.custody()));
+        let own = Arc::clone(&store);
+        let kept = store.run(move |_| mailbox::Kept::read(&own, open(Arc::clone(&own))?)).await?;
+        let mailboxes = Mailboxes::new(config.mailbox, kept);
+        let ends = mail::Ends::of(&home, config.mailbox);
+        let mail = store.run(move |store| Ok(Mail::open(ends, store, now))).await??;
+        // Before the card is shown to anybody.
+        let age = store.run(move |store| store.age_at(now)).await?;
+        let hosts = mailboxes.offers().into_iter().map(|(_, offered)| HostEntry {
+            name: engine.friend(&offered.account).map_or_else(String::new, |friend| mail::host_name(friend.name())),
+            ..offered.host
+        });
+        let hosts = hosts.collect();
+        engine.set_mailbox(clock.now_both(), Some(mail.card(age, hosts)));
+        let shared = (reach.clone(), relays.clone(), doors, mailboxes, mail);
         let (driver, mailbox) =
             Driver::new(store, clock, config.limits, shared, (tasks.clone(), stop.clone()));
         let registry = boards::with_own_kinds(registry, &driver);
@@ -212,16 +254,25 @@ impl NodeBuilder {
         }
         // A friend's own link says who is there: no token is asked for.
         guest_protocols.insert(boards::PROTOCOL, Arc::new(board.clone()));
+        #[cfg_attr(not(test), expect(unused_mut, reason = "tests put others in their places"))]
+        let mut door_protocols: DoorProtocols =
+            [(mailbox::deposit::NAME, mailbox::deposit::protocol(driver.mailboxes()))].into();
+        #[cfg(test)]
+        door_protocols.extend(self.door_protocols);
         let introductions = Introductions::restore(driver.clone(), home.identity().account.id()).await?;
-        let own: [(&str, Arc<dyn Protocol>); 8] = [
+        let own: [(&str, Arc<dyn Protocol>); 12] = [
             (offers::NAME, Arc::new(offers::Receiver::new(driver.clone()))),
             (ping::NAME, Arc::new(ping::Echo)),
             (card::NAME, Arc::new(card::Receiver(driver.clone()))),
             (address::NAME, Arc::new(address::Receiver::new(reach.clone()))),
             (renew::NAME, Arc::new(renew::Replier(driver.clone()))),
             (boards::PROTOCOL, Arc::new(board.clone())),
-            (messages::NAME, Arc::new(messages::Inbox(driver.clone()))),
+            (mail::link::NAME, Arc::new(mail::link::Inbox::new(driver.clone()))),
+            (mail::access::NAME, Arc::new(mail::access::Receiver::new(driver.clone()))),
             (introductions::NAME, Arc::new(introductions::Listener(introductions.clone()))),
+            (mailbox_offers::NAME, Arc::new(mailbox_offers::Receiver::new(driver.clone()))),
+            (fetch::NAME, Arc::new(fetch::Fetches(driver.clone()))),
+            (mail_carry::NAME, Arc::new(mail_carry::Carriers(driver.clone()))),
         ];
         for (name, protocol) in own {
             // Tests put a hostile one in its place.
@@ -248,6 +299,7 @@ impl NodeBuilder {
                 protocols: Arc::new(protocols),
                 introductions: introductions.clone(),
                 guest_protocols: Arc::new(guest_protocols),
+                door_protocols: Arc::new(door_protocols),
                 tasks: tasks.clone(),
             },
             config.bridges,
@@ -257,10 +309,12 @@ impl NodeBuilder {
         spawn_until(&tasks, &stop, board.keep());
         relays.serve(&driver, &endpoint, usage, &tasks);
         spawn_until(&tasks, &stop, relays.keep(driver.clone()));
+        spawn_until(&tasks, &stop, mailbox::keep(driver.clone()));
+        spawn_until(&tasks, &stop, mail::keep(driver.clone()));
         spawn_until(&tasks, &stop, reach.clone().keep(Arc::clone(&endpoint)));
         spawn_until(&tasks, &stop, measure::keep(reach.clone(), Arc::clone(&endpoint), listed));
         portmap::start(&reach, mappable, &config.network.portmap, &tasks, &stop)?;
-        spawn_until(&tasks, &stop, expire_messages(driver.clone()));
+        spawn_until(&tasks, &stop, mail::expire(driver.clone()));
         // From here on what fails ends all of it.
         let (ends, stop) = (stop.clone(), stop.drop_guard());
         driver.want_recipients().await?;
@@ -358,28 +412,6 @@ fn spawn_until(
 async fn accept_links(driver: Driver, endpoint: Arc<Endpoint>) {
     while let Some(link) = endpoint.accept().await {
         driver.arrived(link).await;
-    }
-}
-
-/// Gives up messages that nobody fetched for too long.
-async fn expire_messages(driver: Driver) {
-    loop {
-        let now: UnixMillis = driver.clock().wall();
-        let age = driver.limits().message_age();
-        let expired =
-            driver.store().run(move |store| store.grow_older(now).and_then(|()| store.expire(age))).await;
-        match expired {
-            Ok(expired) if !expired.is_empty() => {
-                for (_, entry) in expired {
-                    driver.settle(entry.id, MessageState::Expired);
-                }
-                // Tried again in an hour otherwise.
-                let _ = driver.want_recipients().await;
-            }
-            Ok(_) => {}
-            Err(error) => tracing::warn!(%error, "old messages could not be looked at"),
-        }
-        tokio::time::sleep(EXPIRE).await;
     }
 }
 

@@ -6,12 +6,13 @@ use wayside_proto::engine::{CommandError, Engine, Friend, Grant, Step};
 
 use super::Requests;
 use crate::api::types::{
-    ApiError, ChangeFriend, ErrorCode, Explanation, FriendView, LinkState, MessageState, StepView, Transport,
+    ApiError, ChangeFriend, ErrorCode, Explanation, FriendView, LinkState, StepView, Transport,
 };
 use crate::api::words;
 use crate::driver::Driver;
 use crate::links::LiveLink;
 use crate::links::card::{GRANTS, grant};
+use crate::mail;
 use crate::times;
 
 impl Requests {
@@ -64,13 +65,13 @@ impl Requests {
         let removed = driver.change(move |engine, now| engine.remove(now, &account)).await?;
         removed.map_err(|error| words::command(&error))?;
         let friends = driver.look(|engine, _| engine.friends().map(Friend::account).collect()).await?;
+        let now = driver.clock().wall();
         let given_up = driver.store().run(move |store| {
             store.keep_steps_of(&friends)?;
-            store.keep_queues_of(&friends)
+            store.keep_mail_of(&friends, now)
         });
-        for entry in given_up.await? {
-            driver.settle(entry.id, MessageState::Expired);
-        }
+        mail::settle_given_up(driver, given_up.await?);
+        driver.mail().forget(&account);
         driver.want_recipients().await?;
         driver.friends_have_changed().await;
         Ok(())

@@ -5,12 +5,14 @@ use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::time::Instant;
 use wayside_bridge::Entropy;
+use wayside_proto::mailbox::outbox::{Accepted, Outgoing, State};
 
 use super::{Requests, deadline};
-use crate::api::types::{ApiError, ErrorCode, InboxView, MessageState, Send, Sent};
+use crate::api::types::{ApiError, ErrorCode, InboxFileView, InboxView, MessageState, Send, Sent};
 use crate::clock::SystemEntropy;
 use crate::driver::Driver;
-use crate::store::{Accepted, InboxEntry};
+use crate::mail;
+use crate::store::{InboxEntry, InboxFile};
 use crate::times;
 
 impl Requests {
@@ -35,16 +37,43 @@ impl Requests {
                 id
             }
         };
-        let (text, now, most) = (request.text, driver.clock().wall(), driver.limits().queue);
-        let accepted = driver.store().run(move |store| store.enqueue(&to, id, text, now, most)).await?;
+        let (files, most) = (request.files, driver.mail().own().attach);
+        let read = tokio::task::spawn_blocking(move || mail::read_files(&files, most));
+        let files = read.await.map_err(|error| ApiError::new(ErrorCode::Internal, error.to_string()))??;
+        let outgoing = Outgoing {
+            id,
+            to,
+            text: request.text,
+            files,
+            sent: driver.clock().wall(),
+            lifetime: driver.limits().message_age().as_secs(),
+        };
+        let accepted = mail::accept(driver, outgoing).await?;
+        if accepted == Accepted::Full {
+            return Err(ApiError::new(ErrorCode::Usage, "too many messages wait for this friend already"));
+        }
         driver.accepted_message();
         driver.want_recipients().await?;
-        let state = match (accepted, deadline) {
-            (Accepted::Before { waits: false }, _) => MessageState::Delivered,
-            (_, Some(deadline)) => outcome(&mut settled, id, deadline).await,
-            (_, None) => MessageState::Queued,
-        };
-        Ok(Sent { id: HEXLOWER.encode(&id), state, held_by: Vec::new() })
+        let is_over = matches!(accepted, Accepted::Before(State::Delivered | State::Expired));
+        if let (false, Some(deadline)) = (is_over, deadline) {
+            wait(&mut settled, id, deadline).await;
+        }
+        let known = self.sent(id).await?;
+        // One that was delivered long ago is not known any more.
+        Ok(known.unwrap_or(Sent { id: HEXLOWER.encode(&id), state: MessageState::Delivered, held_by: Vec::new() }))
+    }
+
+    /// How far a message of ours has come.
+    pub(crate) async fn message(&self, id: &str) -> Result<Sent, ApiError> {
+        let known = self.sent(parse_id(id)?).await?;
+        known.ok_or_else(|| {
+            ApiError::new(ErrorCode::NotFound, "no such message of ours is known, or it was over more than a day ago")
+        })
+    }
+
+    async fn sent(&self, id: [u8; 16]) -> Result<Option<Sent>, ApiError> {
+        let known = mail::held_by(&self.driver, id).await?;
+        Ok(known.map(|(_, state, held_by)| Sent { id: HEXLOWER.encode(&id), state, held_by }))
     }
 
     /// Messages that came, from the `from`th on, at most [`AT_ONCE`] of them, each with its place in the order of arrival; without `all` only those that
@@ -68,17 +97,13 @@ impl Requests {
 /// Messages read from the store at once.
 const AT_ONCE: usize = 128;
 
-/// How far the message has come by the deadline.
-async fn outcome(
-    settled: &mut Receiver<([u8; 16], MessageState)>,
-    id: [u8; 16],
-    deadline: Instant,
-) -> MessageState {
+/// Until the message has come as far as it will, or the deadline.
+async fn wait(settled: &mut Receiver<([u8; 16], MessageState)>, id: [u8; 16], deadline: Instant) {
     loop {
         match tokio::time::timeout_at(deadline, settled.recv()).await {
-            Ok(Ok((settled, state))) if settled == id => return state,
+            Ok(Ok((settled, _))) if settled == id => return,
             Ok(Ok(_) | Err(RecvError::Lagged(_))) => {}
-            Ok(Err(RecvError::Closed)) | Err(_) => return MessageState::Queued,
+            Ok(Err(RecvError::Closed)) | Err(_) => return,
         }
     }
 }
@@ -95,5 +120,10 @@ async fn view(driver: &Driver, entry: InboxEntry) -> InboxView {
         text: entry.text,
         sent: times::time(entry.sent),
         received: times::time(entry.received),
+        files: entry.files.unwrap_or_default().into_iter().map(file).collect(),
     }
+}
+
+fn file(file: InboxFile) -> InboxFileView {
+    InboxFileView { name: file.name, size: file.size, path: file.path }
 }

@@ -27,8 +27,8 @@ impl Requests {
         for (account, size) in driver.store().run(|store| store.queues()).await? {
             queues.push(QueueView {
                 friend: driver.name_of(&account).await,
-                queued: size.count,
-                held: 0,
+                queued: size.queued,
+                held: size.held,
                 oldest: size.oldest.map(times::time),
             });
         }

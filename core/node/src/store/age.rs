@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use redb::{ReadableTable, TableDefinition, WriteTransaction};
 use wayside_proto::UnixMillis;
+use wayside_proto::mailbox::Age;
 
 use super::{Store, StoreError};
 
-const AGE: TableDefinition<'_, &str, u64> = TableDefinition::new("age");
+pub(super) const AGE: TableDefinition<'_, &str, u64> = TableDefinition::new("age");
 const LIVED: &str = "lived-secs";
 const SEEN: &str = "seen-unix-secs";
 
@@ -22,21 +23,33 @@ pub(super) fn make(transaction: &WriteTransaction) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// The count in seconds, as of the last [`Store::grow_older`].
-pub(super) fn lived(transaction: &WriteTransaction) -> Result<u64, StoreError> {
-    let table = transaction.open_table(AGE)?;
-    Ok(table.get(LIVED)?.map_or(0, |value| value.value()))
+/// The count when the wall clock reads this: what was counted, and what has passed since.
+pub(super) fn at(table: &impl ReadableTable<&'static str, u64>, now: UnixMillis) -> Result<Age, StoreError> {
+    let lived = table.get(LIVED)?.map_or(0, |value| value.value());
+    let seen = table.get(SEEN)?.map_or(now.as_secs(), |value| value.value());
+    Ok(Age(lived.saturating_add(passed(seen, now))))
+}
+
+fn passed(seen: u64, now: UnixMillis) -> u64 {
+    now.as_secs().saturating_sub(seen).min(MOST.as_secs())
 }
 
 impl Store {
+    /// The count, as of the last [`grow_older`](Self::grow_older).
+    pub(crate) fn age(&self) -> Result<Age, StoreError> {
+        self.read(|transaction| {
+            let table = transaction.open_table(AGE)?;
+            Ok(Age(table.get(LIVED)?.map_or(0, |value| value.value())))
+        })
+    }
+
     /// Counts on. To be called at the start and now and then.
     pub(crate) fn grow_older(&self, now: UnixMillis) -> Result<(), StoreError> {
         self.write(|transaction| {
             let mut table = transaction.open_table(AGE)?;
             let lived = table.get(LIVED)?.map_or(0, |value| value.value());
             let seen = table.get(SEEN)?.map_or(now.as_secs(), |value| value.value());
-            let passed = now.as_secs().saturating_sub(seen).min(MOST.as_secs());
-            table.insert(LIVED, lived.saturating_add(passed))?;
+            table.insert(LIVED, lived.saturating_add(passed(seen, now)))?;
             table.insert(SEEN, now.as_secs())?;
             Ok(())
         })

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use redb::backends::InMemoryBackend;
 use redb::{Database, StorageBackend};
 
-use super::{Opener, Store, StoreError, file};
+use super::{CustodyStore, Opener, Store, StoreError, file};
 
 /// A disk that may be full. Clones are the same disk.
 #[derive(Clone, Debug, Default)]
@@ -23,6 +23,11 @@ impl Disk {
     /// A store on this disk: what was there before is there.
     pub(crate) fn store(&self) -> Arc<Store> {
         Store::with_opener(Box::new(self.clone()), None).unwrap()
+    }
+
+    /// A store of what is kept for others on this disk: what was there before is there.
+    pub(crate) fn custody(&self) -> CustodyStore {
+        CustodyStore::with_opener(Box::new(self.clone())).unwrap()
     }
 
     pub(crate) fn fill(&self, full: bool) {
@@ -54,7 +59,7 @@ impl Disk {
 
 impl Opener for Disk {
     fn open(&self) -> Result<Database, StoreError> {
-        Ok(file::builder().create_with_backend(self.clone())?)
+        Ok(file::builder(super::CACHE_BYTES).create_with_backend(self.clone())?)
     }
 }
 

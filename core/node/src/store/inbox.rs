@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use minicbor::{Decode, Encode};
 use redb::{ReadableTable, ReadableTableMetadata, TableDefinition, WriteTransaction};
 use wayside_proto::UnixMillis;
-use wayside_proto::crypto::keys::{AccountId, DeviceId};
+use wayside_proto::crypto::keys::AccountId;
+use wayside_proto::mailbox::item::FileId;
 
 use super::{Store, StoreError};
 
@@ -13,20 +14,12 @@ use super::{Store, StoreError};
 const INBOX: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("inbox");
 /// What of it was not shown yet.
 const UNREAD: TableDefinition<'_, u64, ()> = TableDefinition::new("inbox-unread");
-/// The greatest number that came from a device: what is not greater came before.
-const NUMBERS: TableDefinition<'_, ([u8; 32], [u8; 16]), u64> = TableDefinition::new("inbox-numbers");
-
 /// How much of it was not shown yet, by sender.
 const UNREAD_FROM: TableDefinition<'_, [u8; 32], u64> = TableDefinition::new("inbox-unread-from");
-
-/// The greatest number that is taken: some time in the year 2527, as numbers are milliseconds. What comes after a number from a device must be greater,
-/// so that a number near the end would be its last.
-const GREATEST: u64 = 1 << 44;
 
 pub(super) fn make(transaction: &WriteTransaction) -> Result<(), StoreError> {
     transaction.open_table(INBOX)?;
     transaction.open_table(UNREAD)?;
-    transaction.open_table(NUMBERS)?;
     transaction.open_table(UNREAD_FROM)?;
     Ok(())
 }
@@ -49,6 +42,26 @@ pub(crate) struct InboxEntry {
     /// When it came.
     #[n(4)]
     pub(crate) received: UnixMillis,
+    /// What is attached.
+    #[n(5)]
+    pub(crate) files: Option<Vec<InboxFile>>,
+}
+
+/// A file that came with a message.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub(crate) struct InboxFile {
+    /// Names it, for its sender and us.
+    #[cbor(n(0), with = "minicbor::bytes")]
+    pub(crate) id: FileId,
+    /// What it is called.
+    #[n(1)]
+    pub(crate) name: String,
+    /// In bytes.
+    #[n(2)]
+    pub(crate) size: u64,
+    /// Where it lies, below the home; `None` where it did not come as it should have.
+    #[n(3)]
+    pub(crate) path: Option<String>,
 }
 
 /// What is read of an [`InboxEntry`] to find it: the text is left where it is.
@@ -60,54 +73,27 @@ struct Head {
     from: AccountId,
 }
 
-/// What became of a message that came.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Arrival {
-    /// It is new.
-    New,
-    /// It was here before.
-    Known,
-    /// There is no room until its recipient has read some.
-    Full,
-    /// Its number is not one that anybody has reason to use.
-    Absurd,
+/// Puts a message last.
+pub(super) fn show(transaction: &WriteTransaction, entry: &InboxEntry) -> Result<(), StoreError> {
+    let mut unread = transaction.open_table(UNREAD)?;
+    let mut unread_from = transaction.open_table(UNREAD_FROM)?;
+    let waiting = unread_from.get(entry.from.0)?.map_or(0, |count| count.value());
+    unread_from.insert(entry.from.0, waiting.saturating_add(1))?;
+    let mut inbox = transaction.open_table(INBOX)?;
+    let order = inbox.last()?.map_or(0, |(order, _)| order.value().saturating_add(1));
+    let bytes = minicbor::to_vec(entry).map_err(|error| StoreError::Damaged(error.to_string()))?;
+    inbox.insert(order, bytes.as_slice())?;
+    unread.insert(order, ())?;
+    Ok(())
+}
+
+/// How many messages of a sender were not shown yet.
+pub(super) fn unread_from(transaction: &WriteTransaction, sender: &AccountId) -> Result<u64, StoreError> {
+    let table = transaction.open_table(UNREAD_FROM)?;
+    Ok(table.get(sender.0)?.map_or(0, |count| count.value()))
 }
 
 impl Store {
-    /// Takes a message in, once: its number and itself in one transaction. `most_unread` is from one sender.
-    pub(crate) fn receive(
-        &self,
-        device: &DeviceId,
-        number: u64,
-        entry: &InboxEntry,
-        most_unread: u32,
-    ) -> Result<Arrival, StoreError> {
-        if number > GREATEST {
-            return Ok(Arrival::Absurd);
-        }
-        self.write(|transaction| {
-            let mut numbers = transaction.open_table(NUMBERS)?;
-            let key = (entry.from.0, device.0);
-            if numbers.get(key)?.is_some_and(|last| number <= last.value()) {
-                return Ok(Arrival::Known);
-            }
-            let mut unread = transaction.open_table(UNREAD)?;
-            let mut unread_from = transaction.open_table(UNREAD_FROM)?;
-            let waiting = unread_from.get(entry.from.0)?.map_or(0, |count| count.value());
-            if waiting >= u64::from(most_unread) {
-                return Ok(Arrival::Full);
-            }
-            unread_from.insert(entry.from.0, waiting.saturating_add(1))?;
-            numbers.insert(key, number)?;
-            let mut inbox = transaction.open_table(INBOX)?;
-            let order = inbox.last()?.map_or(0, |(order, _)| order.value().saturating_add(1));
-            let bytes = minicbor::to_vec(entry).map_err(|error| StoreError::Damaged(error.to_string()))?;
-            inbox.insert(order, bytes.as_slice())?;
-            unread.insert(order, ())?;
-            Ok(Arrival::New)
-        })
-    }
-
     /// Messages from an order on, with the order to go on from: all of them, or what was not shown yet.
     pub(crate) fn inbox(
         &self,

@@ -1,25 +1,33 @@
-//! What must survive: one redb file, every commit on disk before anybody is told.
+//! What must survive: one redb file, every commit on disk before anybody is told. What is kept for others has a file of its own ([`CustodyStore`]).
 
 mod age;
+mod base;
+mod custody;
+mod doors;
 mod engine;
 mod file;
 mod inbox;
 mod introductions;
-mod outbox;
+mod mail;
+mod mailboxes;
 mod relays;
 mod steps;
 pub(crate) mod tables;
 
+use std::io;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::{fmt, io};
+use std::sync::Arc;
 
-use redb::{Database, ReadTransaction, ReadableDatabase, StorageError, WriteTransaction};
+use redb::{ReadTransaction, StorageError, WriteTransaction};
 
-pub(crate) use inbox::{Arrival, InboxEntry};
+use base::{Base, Opener};
+pub(crate) use custody::CustodyStore;
+pub(crate) use inbox::{InboxEntry, InboxFile};
 pub(crate) use introductions::{Kept, StoredRequest};
-pub(crate) use outbox::{Accepted, OutboxEntry};
+pub(crate) use mail::{MailChange, Parts};
+pub(crate) use mailboxes::KeptBell;
 pub(crate) use relays::{SecretBytes, Standing, Standings};
+pub(crate) use tables::{Change, Look};
 
 use crate::api::types::{ApiError, ErrorCode};
 use crate::home::{HomeError, HomeLock};
@@ -27,30 +35,22 @@ use crate::home::{HomeError, HomeLock};
 /// The store of a home.
 #[derive(Debug)]
 pub(crate) struct Store {
-    /// Opens the file once more.
-    opener: Box<dyn Opener>,
-    /// `None` after an error of the disk: redb wants the file opened again then.
-    database: Mutex<Option<Database>>,
+    base: Base,
     /// Let go of after the database: as long as anybody uses the store, the home is ours.
     _lock: Option<HomeLock>,
-}
-
-/// Opens a database that is there.
-trait Opener: fmt::Debug + Send + Sync {
-    fn open(&self) -> Result<Database, StoreError>;
 }
 
 impl Store {
     /// Opens the store, or makes it.
     pub(crate) fn open(path: &Path, lock: HomeLock) -> Result<Arc<Self>, HomeError> {
-        file::make(path).map_err(|error| error.of_home(path))?;
-        let opener = Box::new(file::StoreFile(path.to_owned()));
+        let make = |transaction: &mut WriteTransaction| make_tables(transaction);
+        file::make(path, CACHE_BYTES, make).map_err(|error| error.of_home(path))?;
+        let opener = Box::new(file::StoreFile { path: path.to_owned(), cache: CACHE_BYTES });
         Self::with_opener(opener, Some(lock)).map_err(|error| error.of_home(path))
     }
 
     fn with_opener(opener: Box<dyn Opener>, lock: Option<HomeLock>) -> Result<Arc<Self>, StoreError> {
-        let database = opener.open()?;
-        let store = Self { opener, database: Mutex::new(Some(database)), _lock: lock };
+        let store = Self { base: Base::new(opener)?, _lock: lock };
         store.write(make_tables)?;
         Ok(Arc::new(store))
     }
@@ -62,10 +62,7 @@ impl Store {
         F: FnOnce(&Self) -> Result<R, StoreError> + Send + 'static,
     {
         let store = Arc::clone(self);
-        match tokio::task::spawn_blocking(move || work(&store)).await {
-            Ok(result) => result,
-            Err(ended) => Err(StoreError::Io(io::Error::other(ended))),
-        }
+        on_its_own_thread(move || work(&store)).await
     }
 
     /// One transaction, on disk when this returns.
@@ -73,40 +70,37 @@ impl Store {
         &self,
         work: impl FnOnce(&WriteTransaction) -> Result<R, StoreError>,
     ) -> Result<R, StoreError> {
-        self.with(|database| {
-            let transaction = database.begin_write()?;
-            let result = work(&transaction)?;
-            transaction.commit()?;
-            Ok(result)
-        })
+        self.base.write(|transaction| work(transaction))
     }
 
     /// One look at a consistent state.
     fn read<R>(&self, work: impl FnOnce(&ReadTransaction) -> Result<R, StoreError>) -> Result<R, StoreError> {
-        self.with(|database| work(&database.begin_read()?))
+        self.base.read(work)
     }
+}
 
-    fn with<R>(&self, work: impl FnOnce(&Database) -> Result<R, StoreError>) -> Result<R, StoreError> {
-        let mut slot = self.database.lock().unwrap_or_else(PoisonError::into_inner);
-        let database = match slot.take() {
-            Some(database) => database,
-            None => self.opener.open()?,
-        };
-        let result = work(&database);
-        if !matches!(result, Err(StoreError::Io(_))) {
-            *slot = Some(database);
-        }
-        result
+/// Memory that redb may keep the home's pages in: its working set is small, and nodes run on small machines.
+const CACHE_BYTES: usize = 2 << 20;
+
+/// Does a piece of work on a thread that may wait for the disk.
+async fn on_its_own_thread<R: Send + 'static>(
+    work: impl FnOnce() -> Result<R, StoreError> + Send + 'static,
+) -> Result<R, StoreError> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result,
+        Err(ended) => Err(StoreError::Io(io::Error::other(ended))),
     }
 }
 
 fn make_tables(transaction: &WriteTransaction) -> Result<(), StoreError> {
     engine::make(transaction)?;
-    outbox::make(transaction)?;
+    mail::make(transaction)?;
     inbox::make(transaction)?;
     steps::make(transaction)?;
     introductions::make(transaction)?;
     relays::make(transaction)?;
+    doors::make(transaction)?;
+    mailboxes::make(transaction)?;
     age::make(transaction)
 }
 

@@ -1,12 +1,16 @@
 //! The mailbox's tables in redb: keys and values are bytes.
 
-use redb::{ReadTransaction, ReadableTable, TableDefinition, WriteTransaction};
+use std::cell::OnceCell;
+
+use redb::{ReadOnlyTable, ReadTransaction, ReadableTable, TableDefinition, WriteTransaction};
 use wayside_proto::mailbox::tables::Entry;
 use wayside_proto::mailbox::{Read, Table, Tables};
 
 use super::StoreError;
 
-const fn definition(table: Table) -> TableDefinition<'static, &'static [u8], &'static [u8]> {
+type Bytes = &'static [u8];
+
+const fn definition(table: Table) -> TableDefinition<'static, Bytes, Bytes> {
     TableDefinition::new(name(table))
 }
 
@@ -30,21 +34,74 @@ pub(super) fn make(transaction: &WriteTransaction, tables: &[Table]) -> Result<(
     Ok(())
 }
 
+/// Tables that stay open for as long as the transaction: a group of deposits uses each of them hundreds of times, and opening one costs as much as using it.
+struct Opened<T>([OnceCell<T>; Table::ALL.len()]);
+
+impl<T> Opened<T> {
+    const fn none() -> Self {
+        Self([const { OnceCell::new() }; Table::ALL.len()])
+    }
+
+    fn get(&self, table: Table, open: impl FnOnce() -> Result<T, StoreError>) -> Result<&T, StoreError> {
+        let cell = self.0.get(table as usize).ok_or_else(unknown)?;
+        if cell.get().is_none() {
+            // Nobody else has set it: this is one thread's.
+            let _ = cell.set(open()?);
+        }
+        cell.get().ok_or_else(unknown)
+    }
+
+    fn get_mut(
+        &mut self,
+        table: Table,
+        open: impl FnOnce() -> Result<T, StoreError>,
+    ) -> Result<&mut T, StoreError> {
+        self.get(table, open)?;
+        self.0.get_mut(table as usize).and_then(OnceCell::get_mut).ok_or_else(unknown)
+    }
+}
+
+fn unknown() -> StoreError {
+    StoreError::Damaged("there is no such table".to_owned())
+}
+
 /// A look at them.
-pub(crate) struct Look<'a>(pub(super) &'a ReadTransaction);
+pub(crate) struct Look<'a> {
+    transaction: &'a ReadTransaction,
+    opened: Opened<ReadOnlyTable<Bytes, Bytes>>,
+}
 
-/// A transaction on them.
-pub(crate) struct Change<'a>(pub(super) &'a WriteTransaction);
+impl<'a> Look<'a> {
+    /// At the state that this transaction sees.
+    pub(crate) const fn new(transaction: &'a ReadTransaction) -> Self {
+        Self { transaction, opened: Opened::none() }
+    }
+}
 
-fn get(
-    table: &impl ReadableTable<&'static [u8], &'static [u8]>,
-    key: &[u8],
-) -> Result<Option<Vec<u8>>, StoreError> {
+/// A transaction on them. Their tables cannot be opened otherwise as long as this is there.
+pub(crate) struct Change<'a> {
+    transaction: &'a WriteTransaction,
+    opened: Opened<redb::Table<'a, Bytes, Bytes>>,
+}
+
+impl<'a> Change<'a> {
+    /// In this transaction, which is committed once this is gone.
+    pub(crate) const fn new(transaction: &'a WriteTransaction) -> Self {
+        Self { transaction, opened: Opened::none() }
+    }
+
+    fn table_mut(&mut self, table: Table) -> Result<&mut redb::Table<'a, Bytes, Bytes>, StoreError> {
+        let transaction = self.transaction;
+        self.opened.get_mut(table, || Ok(transaction.open_table(definition(table))?))
+    }
+}
+
+fn get(table: &impl ReadableTable<Bytes, Bytes>, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
     Ok(table.get(key)?.map(|value| value.value().to_vec()))
 }
 
 fn scan(
-    table: &impl ReadableTable<&'static [u8], &'static [u8]>,
+    table: &impl ReadableTable<Bytes, Bytes>,
     from: &[u8],
     to: &[u8],
     most: usize,
@@ -62,7 +119,7 @@ fn scan(
 }
 
 fn last(
-    table: &impl ReadableTable<&'static [u8], &'static [u8]>,
+    table: &impl ReadableTable<Bytes, Bytes>,
     from: &[u8],
     to: &[u8],
 ) -> Result<Option<Entry>, StoreError> {
@@ -79,7 +136,7 @@ macro_rules! read {
             type Error = StoreError;
 
             fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-                get(&self.0.open_table(definition(table))?, key)
+                get(self.opened.get(table, || Ok(self.transaction.open_table(definition(table))?))?, key)
             }
 
             fn scan(
@@ -89,11 +146,13 @@ macro_rules! read {
                 to: &[u8],
                 most: usize,
             ) -> Result<Vec<Entry>, StoreError> {
-                scan(&self.0.open_table(definition(table))?, from, to, most)
+                let open = || Ok(self.transaction.open_table(definition(table))?);
+                scan(self.opened.get(table, open)?, from, to, most)
             }
 
             fn last(&self, table: Table, from: &[u8], to: &[u8]) -> Result<Option<Entry>, StoreError> {
-                last(&self.0.open_table(definition(table))?, from, to)
+                let open = || Ok(self.transaction.open_table(definition(table))?);
+                last(self.opened.get(table, open)?, from, to)
             }
         }
     };
@@ -103,11 +162,11 @@ read!(Change);
 
 impl Tables for Change<'_> {
     fn put(&mut self, table: Table, key: &[u8], value: &[u8]) -> Result<(), StoreError> {
-        self.0.open_table(definition(table))?.insert(key, value)?;
+        self.table_mut(table)?.insert(key, value)?;
         Ok(())
     }
 
     fn remove(&mut self, table: Table, key: &[u8]) -> Result<bool, StoreError> {
-        Ok(self.0.open_table(definition(table))?.remove(key)?.is_some())
+        Ok(self.table_mut(table)?.remove(key)?.is_some())
     }
 }

@@ -126,9 +126,10 @@ fn whoever_is_killed_while_the_store_is_made_leaves_nothing_in_its_way() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("store.redb");
     std::fs::write(folder.path().join("store.new"), [0; 5000]).unwrap();
-    file::make(&path).unwrap();
-    file::make(&path).unwrap();
-    let store = Store::with_opener(Box::new(file::StoreFile(path.clone())), None).unwrap();
+    file::make(&path, CACHE_BYTES, |transaction| make_tables(transaction)).unwrap();
+    file::make(&path, CACHE_BYTES, |_| panic!("it is there")).unwrap();
+    let opener = file::StoreFile { path: path.clone(), cache: CACHE_BYTES };
+    let store = Store::with_opener(Box::new(opener), None).unwrap();
     assert_eq!(store.unread().unwrap(), 0);
     #[cfg(unix)]
     {

@@ -8,6 +8,7 @@ mod bridges;
 mod cards;
 mod disk;
 mod doctor;
+mod doors;
 mod hostile;
 mod introductions;
 mod links;

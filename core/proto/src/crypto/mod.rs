@@ -2,8 +2,9 @@
 //!
 //! SHA-256 everywhere; HKDF-SHA256 for every derivation ([`kdf`]); Ed25519 for signatures and X25519 for Noise
 //! ([`keys`]); Noise by snow with the ephemeral key handed in ([`noise`]); AES-SIV around what bridges carry
-//! ([`envelope`]).
+//! ([`envelope`]); ChaCha20-Poly1305 around mail ([`aead`]).
 
+pub mod aead;
 pub mod envelope;
 pub mod kdf;
 pub mod keys;

@@ -19,6 +19,8 @@ pub enum Pattern {
     Contact,
     /// Friends meet: `Noise_KKpsk0_25519_ChaChaPoly_SHA256`. Both messages are 48 bytes longer than their payloads.
     Meeting,
+    /// A guest knocks at a door: `Noise_NKpsk0_25519_ChaChaPoly_SHA256`. Both messages are 48 bytes longer than their payloads; the guest has no key to show.
+    Guest,
 }
 
 impl Pattern {
@@ -26,7 +28,7 @@ impl Pattern {
     pub const fn overhead1(self) -> usize {
         match self {
             Self::Contact => 32 + 48 + 16,
-            Self::Meeting => 32 + 16,
+            Self::Meeting | Self::Guest => 32 + 16,
         }
     }
 
@@ -39,6 +41,7 @@ impl Pattern {
         match self {
             Self::Contact => "Noise_IKpsk0_25519_ChaChaPoly_SHA256",
             Self::Meeting => "Noise_KKpsk0_25519_ChaChaPoly_SHA256",
+            Self::Guest => "Noise_NKpsk0_25519_ChaChaPoly_SHA256",
         }
     }
 }
@@ -61,12 +64,25 @@ impl Handshake {
         prologue: &[u8],
         ephemeral: &Secret,
     ) -> Result<Self, NoiseError> {
-        let builder = builder(pattern, local, psk, prologue, ephemeral)?;
+        let builder = builder(pattern, Some(local), psk, prologue, ephemeral)?;
         let state = builder.remote_public_key(remote).and_then(Builder::build_initiator);
         state.map(Self).map_err(|_| NoiseError)
     }
 
-    /// The side that reads message 1. `remote` is known beforehand in [`Pattern::Meeting`] and learnt from message 1 in [`Pattern::Contact`].
+    /// The same in [`Pattern::Guest`], where that side has no key of its own.
+    pub fn guest(
+        remote: &[u8; 32],
+        psk: &Secret,
+        prologue: &[u8],
+        ephemeral: &Secret,
+    ) -> Result<Self, NoiseError> {
+        let builder = builder(Pattern::Guest, None, psk, prologue, ephemeral)?;
+        let state = builder.remote_public_key(remote).and_then(Builder::build_initiator);
+        state.map(Self).map_err(|_| NoiseError)
+    }
+
+    /// The side that reads message 1. `remote` is known beforehand in [`Pattern::Meeting`], learnt from message 1 in [`Pattern::Contact`], and nobody's in
+    /// [`Pattern::Guest`].
     pub fn responder(
         pattern: Pattern,
         local: &NoiseKey,
@@ -75,7 +91,7 @@ impl Handshake {
         prologue: &[u8],
         ephemeral: &Secret,
     ) -> Result<Self, NoiseError> {
-        let mut builder = builder(pattern, local, psk, prologue, ephemeral)?;
+        let mut builder = builder(pattern, Some(local), psk, prologue, ephemeral)?;
         if let Some(remote) = remote {
             builder = builder.remote_public_key(remote).map_err(|_| NoiseError)?;
         }
@@ -133,10 +149,7 @@ pub fn seal_one_way(
     ephemeral: &Secret,
     payload: &[u8],
 ) -> Result<Vec<u8>, NoiseError> {
-    let builder = one_way(local, remote, prologue)?;
-    let builder = builder.fixed_ephemeral_key_for_testing_only(ephemeral.expose());
-    let mut handshake = Handshake(builder.build_initiator().map_err(|_| NoiseError)?);
-    handshake.write(payload)
+    write_one_way(one_way(ONE_WAY, local, remote, prologue)?, ephemeral, payload)
 }
 
 /// What [`seal_one_way`] made for us of `remote`.
@@ -146,17 +159,53 @@ pub fn open_one_way(
     prologue: &[u8],
     message: &[u8],
 ) -> Result<Vec<u8>, NoiseError> {
-    let mut handshake =
-        Handshake(one_way(local, remote, prologue)?.build_responder().map_err(|_| NoiseError)?);
-    handshake.read(message)
+    read_one_way(one_way(ONE_WAY, local, remote, prologue)?, message)
+}
+
+/// The same under a secret of the two as well: `Noise_Kpsk0_25519_ChaChaPoly_SHA256`. Whoever gets hold of the recipient's key alone later neither reads nor forges it.
+pub fn seal_one_way_psk(
+    local: &NoiseKey,
+    remote: &[u8; 32],
+    psk: &Secret,
+    prologue: &[u8],
+    ephemeral: &Secret,
+    payload: &[u8],
+) -> Result<Vec<u8>, NoiseError> {
+    let builder = one_way(ONE_WAY_PSK, local, remote, prologue)?.psk(0, psk.expose());
+    write_one_way(builder.map_err(|_| NoiseError)?, ephemeral, payload)
+}
+
+/// What [`seal_one_way_psk`] made for us of `remote`.
+pub fn open_one_way_psk(
+    local: &NoiseKey,
+    remote: &[u8; 32],
+    psk: &Secret,
+    prologue: &[u8],
+    message: &[u8],
+) -> Result<Vec<u8>, NoiseError> {
+    let builder = one_way(ONE_WAY_PSK, local, remote, prologue)?.psk(0, psk.expose());
+    read_one_way(builder.map_err(|_| NoiseError)?, message)
+}
+
+/// Bytes that sealing one way adds to its payload.
+pub const ONE_WAY_OVERHEAD: usize = 32 + 16;
+
+fn write_one_way(builder: Builder<'_>, ephemeral: &Secret, payload: &[u8]) -> Result<Vec<u8>, NoiseError> {
+    let builder = builder.fixed_ephemeral_key_for_testing_only(ephemeral.expose());
+    Handshake(builder.build_initiator().map_err(|_| NoiseError)?).write(payload)
+}
+
+fn read_one_way(builder: Builder<'_>, message: &[u8]) -> Result<Vec<u8>, NoiseError> {
+    Handshake(builder.build_responder().map_err(|_| NoiseError)?).read(message)
 }
 
 fn one_way<'a>(
+    name: &str,
     local: &'a NoiseKey,
     remote: &'a [u8; 32],
     prologue: &'a [u8],
 ) -> Result<Builder<'a>, NoiseError> {
-    let params: NoiseParams = ONE_WAY.parse().map_err(|_| NoiseError)?;
+    let params: NoiseParams = name.parse().map_err(|_| NoiseError)?;
     Builder::with_resolver(params, Box::new(WithoutRng))
         .local_private_key(local.secret().expose())
         .and_then(|builder| builder.remote_public_key(remote))
@@ -165,6 +214,7 @@ fn one_way<'a>(
 }
 
 const ONE_WAY: &str = "Noise_K_25519_ChaChaPoly_SHA256";
+const ONE_WAY_PSK: &str = "Noise_Kpsk0_25519_ChaChaPoly_SHA256";
 
 impl std::fmt::Debug for Handshake {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -174,15 +224,18 @@ impl std::fmt::Debug for Handshake {
 
 fn builder<'a>(
     pattern: Pattern,
-    local: &'a NoiseKey,
+    local: Option<&'a NoiseKey>,
     psk: &'a Secret,
     prologue: &'a [u8],
     ephemeral: &'a Secret,
 ) -> Result<Builder<'a>, NoiseError> {
     let params: NoiseParams = pattern.name().parse().map_err(|_| NoiseError)?;
-    Builder::with_resolver(params, Box::new(WithoutRng))
-        .local_private_key(local.secret().expose())
-        .and_then(|builder| builder.psk(0, psk.expose()))
+    let mut builder = Builder::with_resolver(params, Box::new(WithoutRng));
+    if let Some(local) = local {
+        builder = builder.local_private_key(local.secret().expose()).map_err(|_| NoiseError)?;
+    }
+    builder
+        .psk(0, psk.expose())
         .and_then(|builder| builder.prologue(prologue))
         .map(|builder| builder.fixed_ephemeral_key_for_testing_only(ephemeral.expose()))
         .map_err(|_| NoiseError)

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use minicbor::{Decode, Encode};
 
+use super::places::Place;
 use super::{Engine, store};
 use crate::identity::{Card, CardError, DeviceEntry, Roster, Signed, Status};
 use crate::place::{MeetingPoint, PlaceTag};
@@ -90,14 +91,15 @@ impl Engine {
         let before = self.card.as_ref().and_then(|card| card.status.clone());
         let keys = self.identity.device.public();
         let last = before.as_ref().and_then(|signed| signed.verify(&keys).ok());
+        let seq = next_seq(last.as_ref().map(|status| status.seq), self.time_now());
+        let wanted = self.status(seq, points);
         if let (Some(signed), Some(status)) = (&before, &last)
-            && status.points == points
-            && status.mailbox == self.mailbox
+            && status.points == wanted.points
+            && status.mailbox == wanted.mailbox
         {
             return signed.clone();
         }
-        let seq = next_seq(last.map(|status| status.seq), self.time_now());
-        let signed = self.status(seq, points).sign(&self.identity.device);
+        let signed = wanted.sign(&self.identity.device);
         if let Some(card) = self.card.take() {
             self.keep_card(StoredCard { roster: card.roster, status: Some(signed.clone()) });
         }
@@ -106,17 +108,18 @@ impl Engine {
 
     fn status(&self, seq: u64, points: Vec<MeetingPoint>) -> Status {
         let mailbox = if seq == 0 { None } else { self.mailbox.clone() };
-        Status { device: self.device_id, seq, issued: self.time_now(), points, mailbox }
+        Status { device: self.device_id, seq, issued: self.time_now(), points, mailbox }.fitted()
     }
 
     fn current_points(&self) -> Vec<MeetingPoint> {
-        let time = self.time_now();
-        let up: Vec<PlaceTag> = self.bridges.values().filter_map(|bridge| bridge.place).collect();
-        let used = self
-            .places
-            .values()
-            .filter(|place| up.contains(&place.tag) || place.last_up.distance(time) <= KEEP_PLACE);
+        let used = self.places.values().filter(|place| self.is_place_used(place));
         used.flat_map(|place| place.points().collect::<Vec<_>>()).take(Status::MOST).collect()
+    }
+
+    /// Whether a place is worth naming: its bridge is up, or was lately.
+    pub(super) fn is_place_used(&self, place: &Place) -> bool {
+        let mut up = self.bridges.values().filter_map(|bridge| bridge.place);
+        up.any(|tag| tag == place.tag) || place.last_up.distance(self.time_now()) <= KEEP_PLACE
     }
 
     /// What we call ourselves, cut to what a roster allows.

@@ -25,6 +25,7 @@ impl Engine {
         self.join_all_again();
         self.resume_meetings();
         self.hurry_wants();
+        self.hurry_knocks(&bridge);
         self.extend_offers(&bridge);
         self.run_publications();
     }

@@ -18,7 +18,8 @@ impl Engine {
         for (account, device) in meetings {
             self.take_back_offers(&account, &device);
         }
-        self.done(|purpose| matches!(purpose, Purpose::Answer(..) | Purpose::Update(_)));
+        self.end_knocks();
+        self.done(|purpose| matches!(purpose, Purpose::Answer(..) | Purpose::Update(_) | Purpose::Opened(_)));
         self.publications.sweep_now(now.mono);
         self.run_publications();
         self.finish();

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use minicbor::{Decode, Encode};
 
-use crate::crypto::keys::{AccountId, DeviceId};
+use crate::crypto::keys::{AccountId, DeviceId, NoiseKey};
 use crate::crypto::{Secret, derive};
 use crate::meet::slot::SlotId;
 use crate::message::Refusal;
@@ -235,6 +235,26 @@ pub enum Output {
         /// For how long at most.
         patience: Duration,
     },
+    /// A guest of ours knocked and was answered: it is to be let in, until [`Output::Forget`], and probes are to be sent to it. It dials.
+    ExpectGuest {
+        /// At which door, under which secrets.
+        session: DoorSession,
+        /// How the guest is reached, as it said: nobody knows who that is, so that its ports are not guessed at.
+        reach: Reach,
+        /// About how long our word takes to it.
+        latency: Duration,
+    },
+    /// A host answered our knock: it is to be dialled as its guest.
+    DialHost {
+        /// Whose door, under which secrets.
+        session: DoorSession,
+        /// How the host is reached, as it said.
+        reach: Reach,
+        /// About how long word takes between the two.
+        latency: Duration,
+        /// For how long at most.
+        patience: Duration,
+    },
     /// The peer of a session that is under way said anew how it is reached; what it said before holds no more. Or we did, and other relays are in common
     /// now; then the rest is as it was.
     MoreCandidates {
@@ -311,6 +331,28 @@ pub struct Session {
     pub gate: Secret,
     /// The link handshake's psk.
     pub psk: Secret,
+}
+
+/// What a knock at a door has come to: under which secrets guest and host link.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DoorSession {
+    /// Its name, the same on both sides: derived from the handshake's secret.
+    pub id: SessionId,
+    /// The door's public key.
+    pub guest: [u8; 32],
+    /// `γ`: what a first packet is recognised by.
+    pub gate: Secret,
+    /// The link handshake's psk.
+    pub psk: Secret,
+}
+
+/// A door of ours: friends of one friend, whom we need not know, knock there.
+#[derive(Clone, Debug)]
+pub struct Door {
+    /// What guests know it by; for the guests of this one friend alone.
+    pub key: NoiseKey,
+    /// What else they know of it.
+    pub secret: Secret,
 }
 
 impl Session {

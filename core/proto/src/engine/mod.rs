@@ -9,6 +9,7 @@ mod clock;
 mod commands;
 mod config;
 mod contact;
+mod doors;
 mod explain;
 mod farewell;
 mod index;
@@ -40,7 +41,7 @@ pub use mail::{MOST_MAIL, MailRoots};
 use crate::crypto::keys::{AccountId, DeviceId, DevicePublic};
 use crate::identity::Card;
 use crate::invite::Invite;
-use crate::mailbox::wire::MailboxCard;
+use crate::mailbox::wire::{HostEntry, HostPoint, MailboxCard};
 use crate::message::Refusal;
 use crate::place::PlaceTag;
 use crate::reach::{Reach, Reflectors};
@@ -103,6 +104,8 @@ pub struct Engine {
     meetings: BTreeMap<(AccountId, DeviceId), meeting::Meeting>,
     deferred: Vec<meeting::Deferred>,
     wants: BTreeMap<AccountId, meeting::Want>,
+    doors: doors::Doors,
+    knocks: doors::Knocks,
     sessions: BTreeMap<SessionId, sessions::Live>,
     publications: publications::Publications,
     watch: watch::Watch,
@@ -167,6 +170,8 @@ impl Engine {
             .chain(self.next_invite_due())
             .chain(self.next_join_due())
             .chain(self.next_left_offer())
+            .chain(self.next_door_due())
+            .chain(self.next_knock_due())
             .chain(self.rotate_at)
             .chain([self.now.mono.saturating_add(tomorrow)])
             .min()
@@ -234,6 +239,34 @@ impl Engine {
     /// Whether somebody wants this friend.
     pub fn wanted(&self, account: &AccountId) -> bool {
         self.wants.contains_key(account)
+    }
+
+    /// These are our doors from now on, and no others: a thousand at most, further ones are left out. Not persisted. Guests knock in places that several write in;
+    /// where records are looked up by key, their slots are watched as far as the bridge's bound goes, a part at a time beyond it.
+    pub fn set_doors(&mut self, now: Now, doors: Vec<Door>) {
+        self.begin(now);
+        self.have_doors(doors);
+        self.finish();
+    }
+
+    /// Where guests may knock, two places at most: of those that several write in and that are up or were lately, those that list first.
+    pub fn door_points(&self) -> Vec<HostPoint> {
+        self.points_of_doors()
+    }
+
+    /// Knocks at a host's door, in every place of its that a bridge reaches, until somebody links ([`Input::LinkUp`]) or [`Engine::unknock`]. The same door again:
+    /// where it is may be known better now. Not persisted. A thousand at once at most.
+    pub fn knock(&mut self, now: Now, host: &HostEntry) {
+        self.begin(now);
+        self.add_knock(host);
+        self.finish();
+    }
+
+    /// Nobody wants in at this door any more: what lies for it is taken back, and it is dialled no more.
+    pub fn unknock(&mut self, now: Now, guest: &[u8; 32]) {
+        self.begin(now);
+        self.end_knock(guest);
+        self.finish();
     }
 
     /// All friends, by account.
@@ -384,6 +417,8 @@ impl Engine {
         }
         self.run_wants();
         self.run_deferred();
+        self.run_doors();
+        self.run_knocks();
         self.update_peers();
         self.tell_watches();
         let cut = self.watches_are_cut();
@@ -408,7 +443,10 @@ impl Engine {
                     self.out.event(wrong);
                 }
             }
-            Input::Reach(reach) => self.reach = reach.bounded(),
+            Input::Reach(reach) => {
+                self.reach = reach.bounded();
+                self.knock_anew();
+            }
             Input::Relays(relays) => self.set_relays(relays),
             Input::Reflectors(reflectors) => self.reflectors = Reflectors::new(reflectors),
             Input::Measured { session } => self.measured(session),

@@ -39,8 +39,14 @@ pub(super) enum Purpose {
     /// Of our own one-writer space.
     #[n(6)]
     Index(#[n(0)] PlaceTag),
-    /// For a friend, with the blob's hash. It does not serve a meeting: it stays until it is taken back, or over.
+    /// At a host's door, by the door's key, with the knock's number.
     #[n(7)]
+    Knock(#[cbor(n(0), with = "minicbor::bytes")] [u8; 32], #[n(1)] u64),
+    /// To a guest's knock, by the name of the session that it led to.
+    #[n(8)]
+    Opened(#[cbor(n(0), with = "minicbor::bytes")] [u8; 16]),
+    /// For a friend, with the blob's hash. It does not serve a meeting: it stays until it is taken back, or over.
+    #[n(9)]
     Mail(#[n(0)] AccountId, #[cbor(n(1), with = "minicbor::bytes")] [u8; 32]),
 }
 
@@ -52,7 +58,12 @@ impl Purpose {
             | Self::Offer(account, ..)
             | Self::Answer(account, ..)
             | Self::Update(account) => Some(*account),
-            Self::Join(_) | Self::Refusal(_) | Self::Index(_) | Self::Mail(..) => None,
+            Self::Join(_)
+            | Self::Refusal(_)
+            | Self::Index(_)
+            | Self::Knock(..)
+            | Self::Opened(_)
+            | Self::Mail(..) => None,
         }
     }
 }

@@ -43,6 +43,8 @@ pub(super) fn restore(
         meetings: Default::default(),
         deferred: Vec::new(),
         wants: Default::default(),
+        doors: Default::default(),
+        knocks: Default::default(),
         sessions: Default::default(),
         publications: Default::default(),
         watch: Default::default(),
@@ -123,6 +125,8 @@ impl Engine {
                 Purpose::Answer(account, ..) | Purpose::Update(account) => {
                     self.pending_session(&account).is_some()
                 }
+                // With their keys, which were in memory only.
+                Purpose::Knock(..) | Purpose::Opened(_) => false,
                 // Until it is taken back or over.
                 Purpose::Mail(..) => true,
                 Purpose::Index(tag) => self.places.contains_key(&tag),

@@ -268,6 +268,9 @@ impl Engine {
     }
 
     pub(super) fn link_up(&mut self, id: SessionId) {
+        if self.door_linked(id) {
+            return;
+        }
         let Some(live) = self.sessions.get_mut(&id) else {
             // It was given up here while the other side's last packet was under way; the other side must not go on believing in it.
             return self.out.act(Output::CloseLink { session: id, reason: "given up" });
@@ -340,6 +343,9 @@ impl Engine {
     }
 
     pub(super) fn dial_failed(&mut self, id: SessionId, why: &str) {
+        if self.knock_failed(id) {
+            return;
+        }
         let Some(live) = self.sessions.get(&id).filter(|live| live.up.is_none()) else { return };
         let account = live.account;
         self.end_session(id);

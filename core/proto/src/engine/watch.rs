@@ -4,6 +4,7 @@
 //! updates) is registered by its owner. A bridge is told what to watch when that has changed, at the end of a call.
 
 mod found;
+mod knocks;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -26,6 +27,8 @@ pub(super) enum Owner {
     Contact([u8; 32]),
     /// Joins for our invite.
     Invite([u8; 32]),
+    /// Answers to our knock at a door, by its number.
+    Knock([u8; 32], u64),
 }
 
 /// A slot that was registered.
@@ -69,6 +72,7 @@ pub(super) struct Watch {
     specials: BTreeMap<SlotId, (Owner, Special)>,
     of_owner: BTreeMap<Owner, Vec<SlotId>>,
     trays: BTreeMap<SlotId, PlaceTag>,
+    knocks: knocks::KnockSlots,
     /// The shared places of ours that slots are derived for, and the kinds of one-writer space that we read. They only grow, so that a bridge that
     /// goes down and up again costs nothing.
     pub(super) tags: BTreeSet<PlaceTag>,
@@ -129,6 +133,7 @@ impl Engine {
         }
         self.rewatch_trays();
         self.rewatch_mail();
+        self.rewatch_doors();
         self.all_dirty();
     }
 
@@ -155,6 +160,7 @@ impl Engine {
         }
         self.rewatch_trays();
         self.rewatch_mail();
+        self.rewatch_doors();
         self.rewatch_invites();
         self.watch.indexes.forget_but(&window);
         self.all_dirty();
@@ -329,6 +335,7 @@ impl Engine {
                 let trays = self.watch.trays.iter().filter(|(_, tag)| **tag == place.tag);
                 first.extend(trays.map(|(id, _)| (Space::Own, *id)));
             }
+            then.extend(self.watch.knocks.at(place.tag).map(|id| (Space::Own, id)));
         }
         let most = bridge.profile.max_keys.unwrap_or(usize::MAX);
         let room = most.saturating_sub(first.len());

@@ -3,7 +3,7 @@
 use minicbor::{Decode, Encode};
 
 use super::{CardError, Signed};
-use crate::codec::{Malformed, at_most};
+use crate::codec::{self, Malformed, at_most};
 use crate::crypto::keys::{self, DeviceId, DeviceKeys, DevicePublic};
 use crate::mailbox::wire::MailboxCard;
 use crate::place::MeetingPoint;
@@ -35,6 +35,18 @@ impl Status {
     /// The longest encoding, in bytes.
     const MAX: usize = 4096;
 
+    /// The same with as many hosts as fit, the preferred ones first: two of the longest always do, beside the most places.
+    #[must_use]
+    pub fn fitted(mut self) -> Self {
+        while codec::encode(&self).len() > Self::MAX {
+            let Some(mailbox) = &mut self.mailbox else { break };
+            if mailbox.hosts.pop().is_none() {
+                self.mailbox = None;
+            }
+        }
+        self
+    }
+
     /// Signs it.
     pub fn sign(&self, device: &DeviceKeys) -> Signed<Self> {
         Signed::new(self, |body| device.sign(STATUS, body))
@@ -46,6 +58,9 @@ impl Signed<Status> {
     pub fn verify(&self, device: &DevicePublic) -> Result<Status, CardError> {
         let status: Status = self.decode("a status", Status::MAX)?;
         at_most("a status", status.points.len(), Status::MOST)?;
+        if let Some(mailbox) = &status.mailbox {
+            mailbox.check()?;
+        }
         if !self.beside().is_empty() {
             return Err(Malformed::new("a status", "there is something beside it").into());
         }

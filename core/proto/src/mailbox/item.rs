@@ -2,8 +2,12 @@
 
 use minicbor::{Decode, Encode};
 
+use super::bounds;
+use super::seal::MAX_ITEM;
 use super::wire::Access;
+use crate::codec::{self, Malformed};
 use crate::crypto::keys::DeviceId;
+use crate::place::is_deceptive;
 use crate::time::UnixMillis;
 
 /// Names a message everywhere.
@@ -15,6 +19,8 @@ pub type FileId = [u8; 16];
 pub const MAX_TEXT: usize = 65_536;
 /// The most bytes of a file in one item.
 pub const CHUNK: usize = 60 * 1024;
+/// The most files of a message.
+pub const MOST_FILES: usize = 16;
 
 /// What is inside a blob.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
@@ -25,6 +31,18 @@ pub struct Item {
     /// What it is.
     #[n(1)]
     pub kind: Kind,
+}
+
+impl Item {
+    /// Its bytes, at most [`MAX_ITEM`] where it keeps its bounds.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        codec::encode(self)
+    }
+
+    /// The item of these bytes. What is in it is within the bounds that its parts name; what its numbers mean, the [inbox](super::inbox) finds out.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, Malformed> {
+        codec::decode("an item of mail", bytes, MAX_ITEM)
+    }
 }
 
 /// What an item is.
@@ -61,15 +79,19 @@ pub struct Ordered {
 /// What an ordered item says.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub enum Content {
-    /// A message. The chunks of its files came before.
+    /// A message: at most [`MAX_TEXT`] bytes of text and [`MOST_FILES`] files. The chunks of its files came before.
     #[n(0)]
-    Message(#[cbor(n(0), with = "minicbor::bytes")] MessageId, #[n(1)] String, #[n(2)] Vec<FileRef>),
-    /// A part of a file: which, from which byte on.
+    Message(
+        #[cbor(n(0), with = "minicbor::bytes")] MessageId,
+        #[cbor(n(1), decode_with = "bounds::text")] String,
+        #[cbor(n(2), decode_with = "bounds::files")] Vec<FileRef>,
+    ),
+    /// A part of a file: which, from which byte on, and at most [`CHUNK`] bytes of it.
     #[n(1)]
     Chunk(
         #[cbor(n(0), with = "minicbor::bytes")] FileId,
         #[n(1)] u64,
-        #[cbor(n(2), with = "minicbor::bytes")] Vec<u8>,
+        #[cbor(n(2), encode_with = "minicbor::bytes::encode", decode_with = "bounds::chunk")] Vec<u8>,
     ),
 }
 
@@ -79,8 +101,8 @@ pub struct FileRef {
     /// Which.
     #[cbor(n(0), with = "minicbor::bytes")]
     pub id: FileId,
-    /// What the sender calls it: 1–255 bytes, no path, nothing that is not seen; attack input.
-    #[n(1)]
+    /// What the sender calls it: attack input, but for what [`FileRef::is_name`] says of it.
+    #[cbor(n(1), decode_with = "bounds::file_name")]
     pub name: String,
     /// In bytes.
     #[n(2)]
@@ -88,6 +110,37 @@ pub struct FileRef {
     /// SHA-256 of all of it.
     #[cbor(n(3), with = "minicbor::bytes")]
     pub hash: [u8; 32],
+}
+
+impl FileRef {
+    /// The longest name, in bytes: what most file systems take.
+    pub const MAX_NAME: usize = 255;
+
+    /// Whether a file may be called this: 1–255 bytes, no `/` and no `\`, nothing that is not seen, neither `.` nor `-` at the beginning (hidden files, what looks like an option, `.` and `..`),
+    /// no white space at either end.
+    pub fn is_name(name: &str) -> bool {
+        (1..=Self::MAX_NAME).contains(&name.len())
+            && !name.starts_with(['.', '-'])
+            && name.trim() == name
+            && !name.contains(|c: char| matches!(c, '/' | '\\') || is_deceptive(c))
+    }
+
+    /// The nearest name that a file may have: what must not be in it becomes `_`, and what is too long is cut.
+    pub fn name_like(name: &str) -> String {
+        let mut like: String = name
+            .trim()
+            .chars()
+            .map(|c| if matches!(c, '/' | '\\') || is_deceptive(c) { '_' } else { c })
+            .collect();
+        if like.is_empty() || like.starts_with(['.', '-']) {
+            like.insert(0, '_');
+        }
+        while like.len() > Self::MAX_NAME {
+            like.pop();
+        }
+        like.truncate(like.trim_end().len());
+        like
+    }
 }
 
 /// What one side tells the other beside messages; each part as it is now, or absent where nothing is said of it.
@@ -102,8 +155,8 @@ pub struct News {
     /// Nothing of this device's below this number comes any more.
     #[n(2)]
     pub floor: u64,
-    /// The sender's card.
-    #[cbor(n(3), with = "minicbor::bytes")]
+    /// The sender's card: at most [`Card::MAX`](crate::identity::Card::MAX) bytes, not yet verified.
+    #[cbor(n(3), with = "bounds::card", has_nil)]
     pub card: Option<Vec<u8>>,
     /// What it takes to seal for the sender of this.
     #[n(4)]
@@ -119,7 +172,16 @@ pub struct Receipt {
     /// All up to this number are on disk, or will not be waited for any more.
     #[n(1)]
     pub upto: u64,
-    /// Beyond it these are on disk, at most 64 of them.
-    #[n(2)]
+    /// Beyond it these are on disk, at most [`Receipt::MOST_BEYOND`] of them.
+    #[cbor(n(2), decode_with = "bounds::beyond")]
     pub beyond: Vec<u64>,
 }
+
+impl Receipt {
+    /// The most numbers beyond what is there without a gap.
+    pub const MOST_BEYOND: usize = 64;
+}
+
+#[cfg(test)]
+#[path = "item_tests.rs"]
+mod tests;

@@ -12,12 +12,15 @@
 //! Pure: what is kept lies in [`Tables`], which the caller opens as one transaction and makes durable before anybody is told; time is an [`Age`], which a clock that jumps
 //! does not shake.
 
+mod bounds;
 pub mod custody;
 pub mod inbox;
 pub mod item;
 pub mod outbox;
 pub mod placement;
 pub mod prekeys;
+mod records;
+
 pub mod seal;
 pub mod tables;
 pub mod wire;

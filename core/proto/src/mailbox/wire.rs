@@ -1,15 +1,39 @@
 //! What goes between sender, host and recipient. Frames are CBOR behind a length, as over every stream.
+//!
+//! Each part keeps its bounds by its own decoder, so that nobody who reads one can forget them.
 
 use minicbor::{Decode, Encode};
 
+use super::bounds;
+use super::prekeys::PUBLISHED;
+use crate::codec::{self, Malformed};
 use crate::crypto::keys::DeviceId;
 use crate::crypto::{Secret, derive};
-use crate::place::{Candidates, Locator, PlaceTag};
+use crate::identity::Roster;
+use crate::place::{Candidates, Locator, PlaceTag, is_deceptive};
 
 /// The longest blob, in bytes: a chunk of an attachment with what stands around it, padded.
 pub const MAX_BLOB: usize = 80 * 1024;
 /// The longest that anything is kept, in seconds: 30 days.
 pub const MAX_LIFETIME: u32 = 30 * 86_400;
+
+/// What is written to a stream in one piece.
+pub trait Frame: Encode<()> + for<'b> Decode<'b, ()> {
+    /// What it is called in errors.
+    const NAME: &'static str;
+    /// The longest encoding, in bytes: a longer frame is refused by its length.
+    const MAX: usize;
+
+    /// Its bytes.
+    fn to_bytes(&self) -> Vec<u8> {
+        codec::encode(self)
+    }
+
+    /// The frame of these bytes.
+    fn from_bytes(bytes: &[u8]) -> Result<Self, Malformed> {
+        codec::decode(Self::NAME, bytes, Self::MAX)
+    }
+}
 
 /// Names a queue at a host: what one sender leaves for one recipient there. To the host it is a random word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
@@ -30,11 +54,11 @@ pub struct HostEntry {
     /// What gate, psk and slots of its guests are derived from.
     #[n(1)]
     pub secret: Secret,
-    /// What the recipient calls the host: 1–64 bytes, a hint for people.
-    #[n(2)]
+    /// What the recipient calls the host, a hint for people: at most 64 bytes, nothing that is not seen; empty only in a [`MailboxOffer`].
+    #[cbor(n(2), decode_with = "bounds::host_name")]
     pub name: String,
     /// Where guests' offers are looked for, at most [`HostEntry::MOST_POINTS`].
-    #[n(3)]
+    #[cbor(n(3), decode_with = "bounds::points")]
     pub points: Vec<HostPoint>,
     /// Where it may be without a meeting.
     #[n(4)]
@@ -58,12 +82,27 @@ pub struct MailboxCard {
     /// The number of the first prekey.
     #[n(0)]
     pub first: u32,
-    /// X25519 keys, one a week, at most [`PUBLISHED`](super::prekeys::PUBLISHED).
-    #[n(1)]
+    /// X25519 keys, one a week, at most [`PUBLISHED`].
+    #[cbor(n(1), decode_with = "bounds::prekeys")]
     pub prekeys: Vec<Key>,
     /// Who keeps its mail, the preferred first, at most [`HostEntry::MOST`].
-    #[n(2)]
+    #[cbor(n(2), decode_with = "bounds::hosts")]
     pub hosts: Vec<HostEntry>,
+}
+
+impl MailboxCard {
+    /// What its parts cannot know of themselves.
+    pub(crate) fn check(&self) -> Result<(), Malformed> {
+        codec::at_most("a device's prekeys", self.prekeys.len(), PUBLISHED)?;
+        codec::at_most("a device's hosts", self.hosts.len(), HostEntry::MOST)?;
+        if self.first.checked_add(PUBLISHED as u32).is_none() {
+            return Err(Malformed::new("a device's prekeys", "their numbers are too great"));
+        }
+        if self.hosts.iter().any(|host| !Roster::is_name(&host.name)) {
+            return Err(Malformed::new("a host's name", "nobody may be called so"));
+        }
+        Ok(())
+    }
 }
 
 /// A public X25519 key.
@@ -88,7 +127,7 @@ pub struct Access {
     #[n(1)]
     pub root: Secret,
     /// The pair's psk of each week, by the number of its prekey, at most [`Access::MOST`].
-    #[n(2)]
+    #[cbor(n(2), decode_with = "bounds::weeks")]
     pub weeks: Vec<WeekPsk>,
 }
 
@@ -103,9 +142,14 @@ pub struct WeekPsk {
     pub psk: Secret,
 }
 
+impl Frame for Access {
+    const NAME: &'static str = "what it takes to write to somebody";
+    const MAX: usize = 1024;
+}
+
 impl Access {
     /// The most weeks.
-    pub const MOST: usize = 8;
+    pub const MOST: usize = PUBLISHED;
 
     /// The queue of this pair at a host, and the key of what is put there.
     pub fn queue(&self, guest: &[u8; 32]) -> (QueueId, Secret) {
@@ -129,14 +173,19 @@ pub struct Put {
     #[n(1)]
     pub hash: BlobHash,
     /// How long it is to be kept from now on, in seconds, rounded up to an hour; at most [`MAX_LIFETIME`].
-    #[n(2)]
+    #[cbor(n(2), decode_with = "bounds::lifetime")]
     pub lifetime: u32,
     /// HMAC-SHA256 under the queue's key over all before.
     #[cbor(n(3), with = "minicbor::bytes")]
     pub mac: [u8; 32],
-    /// What is kept.
-    #[cbor(n(4), with = "minicbor::bytes")]
+    /// What is kept, at most [`MAX_BLOB`] bytes.
+    #[cbor(n(4), encode_with = "minicbor::bytes::encode", decode_with = "bounds::blob")]
     pub blob: Vec<u8>,
+}
+
+impl Frame for Put {
+    const NAME: &'static str = "a deposit";
+    const MAX: usize = MAX_BLOB + 128;
 }
 
 /// What became of a [`Put`].
@@ -156,24 +205,46 @@ pub enum Answer {
     Malformed,
 }
 
+impl Frame for Answer {
+    const NAME: &'static str = "the answer to a deposit";
+    const MAX: usize = 64;
+}
+
 /// What a recipient says to its host, over their friends' link.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub enum Ask {
-    /// These are all my queues from now on, and all my devices: others are taken away with what lies in them. Answered by [`Told::Done`].
+    /// These are all my queues from now on, and all my devices: others are taken away with what lies in them; at most [`Ask::MOST_QUEUES`] and [`Ask::MOST_DEVICES`]. Answered by [`Told::Done`].
     #[n(0)]
-    Register(#[n(0)] Vec<Queue>, #[n(1)] Vec<DeviceId>),
-    /// Tell me what lies there after this arrival, at most so much, now and as it comes. Answered by [`Told::Listed`].
+    Register(
+        #[cbor(n(0), decode_with = "bounds::queues")] Vec<Queue>,
+        #[cbor(n(1), decode_with = "bounds::devices")] Vec<DeviceId>,
+    ),
+    /// Tell me what lies there after this arrival, at most so much and no more than [`Told::MOST_LISTED`], now and as it comes. Answered by [`Told::Listed`].
     #[n(1)]
     List(#[n(0)] u64, #[n(1)] u16),
-    /// Give me these, one [`Told::Blob`] each, in this order.
+    /// Give me these, at most [`Ask::MOST_ARRIVALS`], one [`Told::Blob`] each, in this order.
     #[n(2)]
-    Get(#[n(0)] Vec<u64>),
-    /// I have these on disk, or want them no more. Answered by [`Told::Done`].
+    Get(#[cbor(n(0), decode_with = "bounds::arrivals")] Vec<u64>),
+    /// I have these on disk, or want them no more; at most [`Ask::MOST_ARRIVALS`]. Answered by [`Told::Done`].
     #[n(3)]
-    Acknowledge(#[n(0)] Vec<u64>),
+    Acknowledge(#[cbor(n(0), decode_with = "bounds::arrivals")] Vec<u64>),
     /// When something lies there and I am away: ring so, or (`None`) do not. Answered by [`Told::Done`].
     #[n(4)]
     Ring(#[n(0)] Option<Bell>),
+}
+
+impl Ask {
+    /// The most queues of a recipient at a host.
+    pub const MOST_QUEUES: usize = 4096;
+    /// The most devices of a recipient.
+    pub const MOST_DEVICES: usize = Roster::MOST;
+    /// The most that is asked for, or acknowledged, at once.
+    pub const MOST_ARRIVALS: usize = 1024;
+}
+
+impl Frame for Ask {
+    const NAME: &'static str = "a request to a mailbox";
+    const MAX: usize = 256 * 1024;
 }
 
 /// How somebody may be rung: through a bridge that wakes, in that bridge's own words. Attack input.
@@ -182,9 +253,21 @@ pub struct Bell {
     /// The place whose bridge rings.
     #[n(0)]
     pub locator: Locator,
-    /// Whom, in its own notation: 1–200 bytes.
-    #[n(1)]
+    /// Whom, in its own notation: 1–200 bytes, nothing that is not seen, no `-` at the beginning.
+    #[cbor(n(1), decode_with = "bounds::target")]
     pub target: String,
+}
+
+impl Bell {
+    /// The longest target, in bytes.
+    pub const MAX_TARGET: usize = 200;
+
+    /// Whether this may be a target.
+    pub fn is_target(target: &str) -> bool {
+        (1..=Self::MAX_TARGET).contains(&target.len())
+            && !target.starts_with('-')
+            && !target.contains(is_deceptive)
+    }
 }
 
 /// A queue, as its owner registers it.
@@ -204,12 +287,22 @@ pub enum Told {
     /// It is on disk.
     #[n(0)]
     Done,
-    /// What lies there, in the order of arrival; and whether there is more.
+    /// What lies there, in the order of arrival, at most [`Told::MOST_LISTED`]; and whether there is more.
     #[n(1)]
-    Listed(#[n(0)] Vec<Listed>, #[n(1)] bool),
-    /// One that was asked for; `None` where it is gone.
+    Listed(#[cbor(n(0), decode_with = "bounds::listed")] Vec<Listed>, #[n(1)] bool),
+    /// One that was asked for, at most [`MAX_BLOB`] bytes; `None` where it is gone.
     #[n(2)]
-    Blob(#[n(0)] u64, #[cbor(n(1), with = "minicbor::bytes")] Option<Vec<u8>>),
+    Blob(#[n(0)] u64, #[cbor(n(1), with = "bounds::blob_or_none", has_nil)] Option<Vec<u8>>),
+}
+
+impl Told {
+    /// The most that is listed at once.
+    pub const MOST_LISTED: usize = 1024;
+}
+
+impl Frame for Told {
+    const NAME: &'static str = "a mailbox's word";
+    const MAX: usize = MAX_BLOB + 128;
 }
 
 /// What lies at a host.
@@ -240,6 +333,11 @@ pub struct MailboxOffer {
     pub bytes: u64,
 }
 
+impl Frame for MailboxOffer {
+    const NAME: &'static str = "the offer of a mailbox";
+    const MAX: usize = 1024;
+}
+
 /// What a sender asks a friend to carry: the friend leaves it at the host, as a guest, when it can.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct Carry {
@@ -250,3 +348,12 @@ pub struct Carry {
     #[n(1)]
     pub put: Put,
 }
+
+impl Frame for Carry {
+    const NAME: &'static str = "a deposit to carry";
+    const MAX: usize = Put::MAX + MailboxOffer::MAX;
+}
+
+#[cfg(test)]
+#[path = "wire_tests.rs"]
+mod tests;

@@ -60,6 +60,19 @@ pub fn welcome(secret: &Secret<16>, point: u8, h1: &[u8; 32]) -> Slot {
     split(derive(secret.expose(), "wel", &[&[point], h1]))
 }
 
+/// How many lanes guests have at one door, place and day, so that few are in each other's way.
+pub const KNOCKS: u8 = 8;
+
+/// Where a guest knocks at a door, by the door's secret, the host's tag of the place, day and lane, the lane below [`KNOCKS`].
+pub fn knock(door: &Secret, tag: PlaceTag, day: Epoch, lane: u8) -> Slot {
+    split(derive(door.expose(), "knock", &[&tag.0, &day.0.to_be_bytes(), &[lane]]))
+}
+
+/// Where the answer to the knock with handshake hash `h1` lies, in the place of this tag.
+pub fn knock_answer(door: &Secret, tag: PlaceTag, h1: &[u8; 32]) -> Slot {
+    split(derive(door.expose(), "knock answer", &[&tag.0, h1]))
+}
+
 /// A recipient's tray, from the key that its card names: where offers for it lie in a place that is looked up by key.
 pub fn tray(key: &Secret, tag: PlaceTag, epoch: Epoch, lane: u8) -> SlotId {
     SlotId(*derive::<16>(key.expose(), "tray", &[&tag.0, &epoch.0.to_be_bytes(), &[lane]]).expose())

@@ -1,7 +1,7 @@
 //! Messages: sent, listed, marked as read.
 
 use axum::Json;
-use axum::extract::{Query, State};
+use axum::extract::{Path, Query, State};
 use axum::response::Response;
 use serde::Deserialize;
 use tokio::sync::broadcast::error::RecvError;
@@ -15,6 +15,11 @@ use crate::requests::Requests;
 /// `POST /v1/messages`
 pub(super) async fn send(State(context): State<Context>, Json(request): Json<Send>) -> Answer<Sent> {
     context.requests.send(request).await.map(Json)
+}
+
+/// `GET /v1/messages/{id}`
+pub(super) async fn sent(State(context): State<Context>, Path(id): Path<String>) -> Answer<Sent> {
+    context.requests.message(&id).await.map(Json)
 }
 
 /// `POST /v1/inbox/read`

@@ -37,6 +37,7 @@ impl Engine {
                     self.found_special(bridge, space, &record);
                 }
                 None if self.mail.is_watched(&record.slot) => self.found_mail(bridge, space, &record),
+                None if self.found_knock(bridge, space, &record) => {}
                 None => self.found_offer(bridge, space, record.slot, &record.bytes, false),
             }
         }
@@ -60,6 +61,7 @@ impl Engine {
             Owner::Contact(key) => self.found_welcome(&key, &arrival, &message),
             Owner::Offer(account, device, no) => self.found_answer(&account, &device, no, &arrival, &message),
             Owner::Session(id) => self.found_update(id, &message),
+            Owner::Knock(guest, no) => self.found_opened(&guest, no, &arrival, &message),
         }
     }
 

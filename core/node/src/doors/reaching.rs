@@ -1,0 +1,236 @@
+//! To a host as a guest: straight to where it said that it is, again and again while anybody waits for it.
+
+use std::ops::Deref;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use futures::FutureExt;
+use tokio::sync::watch;
+use tokio::time::Instant;
+use tokio_util::sync::{CancellationToken, DropGuard};
+use wayside_bridge::Entropy;
+use wayside_noise::{Link, Remote};
+use wayside_proto::mailbox::wire::HostEntry;
+use wayside_proto::place::Transport;
+
+use super::{Doors, keys, lock};
+use crate::clock::SystemEntropy;
+use crate::driver::Driver;
+
+/// A link to a host as a guest. It is kept as long as anybody has this, and a minute longer.
+#[derive(Clone, Debug)]
+pub(crate) struct HostLink {
+    link: Link,
+    _using: Arc<()>,
+}
+
+impl Deref for HostLink {
+    type Target = Link;
+
+    fn deref(&self) -> &Link {
+        &self.link
+    }
+}
+
+/// How long a host may take to answer where it said that it is.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// After how long it is tried there again, the first time and at most.
+const PAUSE: Duration = Duration::from_secs(5);
+const MOST_PAUSE: Duration = Duration::from_secs(120);
+/// How long a link is kept that nobody uses.
+const DISUSE: Duration = Duration::from_secs(if cfg!(test) { 3 } else { 60 });
+/// The most hosts that are known here at a time: beyond it those are forgotten with whom nothing is under way.
+const MOST: usize = 1_024;
+
+/// What is known of one host.
+#[derive(Debug, Default)]
+pub(super) struct Host {
+    /// The link, and whoever uses it.
+    linked: Option<(Link, Weak<()>)>,
+    /// Looks for it, as long as anybody waits.
+    seeking: Weak<Seeking>,
+}
+
+/// Somebody waits for a host. Dropping the last one ends the search.
+#[derive(Debug)]
+struct Seeking {
+    /// Where it may be, as whoever came last said.
+    entry: watch::Sender<HostEntry>,
+    /// Changes once there is a link.
+    found: watch::Sender<()>,
+    _end: DropGuard,
+}
+
+impl Driver {
+    pub(super) async fn reach_host(&self, entry: &HostEntry, until: Instant) -> Option<HostLink> {
+        if self.doors().is_ours(&entry.guest) {
+            return None;
+        }
+        loop {
+            let (seeking, mut found) = match self.doors().look(entry) {
+                Look::Linked(link) => return Some(link),
+                Look::Seeking(seeking) => {
+                    let found = seeking.found.subscribe();
+                    (seeking, found)
+                }
+                Look::Begin(seeking, end) => {
+                    let found = seeking.found.subscribe();
+                    let search = search(self.clone(), Arc::downgrade(&seeking));
+                    self.spawn(async move { end.run_until_cancelled(search).await.unwrap_or(()) });
+                    (seeking, found)
+                }
+            };
+            // It may have been found between the look and now.
+            if let Some(link) = self.doors().linked(&entry.guest) {
+                return Some(link);
+            }
+            let waited = tokio::select! {
+                waited = tokio::time::timeout_at(until, found.changed()) => waited,
+                () = self.ending().cancelled() => return None,
+            };
+            drop(seeking);
+            if waited.is_err() {
+                return None;
+            }
+        }
+    }
+
+    async fn dial_host(&self, entry: &HostEntry) -> Option<Link> {
+        let around = self.reach().told().borrow().surroundings.clone();
+        // Somebody else names them: nothing is sent where no peer is.
+        let there = entry.candidates.iter().filter(|it| around.place(it.address).is_ok());
+        let remotes = there.map(|candidate| match candidate.transport {
+            Transport::Udp => Remote::Udp(candidate.address),
+            Transport::Tcp => Remote::Tcp(candidate.address),
+        });
+        let remotes: Vec<_> = remotes.collect();
+        if remotes.is_empty() {
+            return None;
+        }
+        let mut session = [0; 16];
+        SystemEntropy.fill(&mut session);
+        let linked = self.reach().endpoint()?.connect(keys::dialled(entry, session), remotes, PATIENCE).await;
+        linked.inspect_err(|error| tracing::debug!(%error, "a host is not where it was")).ok()
+    }
+
+    /// A link with a host as its guest is up, by whatever way. Where there is one already, that one stays.
+    pub(super) fn host_linked(&self, guest: [u8; 32], link: Link) {
+        let doors = self.doors();
+        let mut hosts = lock(&doors.0.hosts);
+        let host = hosts.entry(guest).or_default();
+        let lives = |link: &Link| link.closed().now_or_never().is_none();
+        if host.linked.as_ref().is_some_and(|(link, _)| lives(link)) {
+            return link.close("another link survives");
+        }
+        host.linked = Some((link.clone(), Weak::new()));
+        if let Some(seeking) = host.seeking.upgrade() {
+            seeking.found.send_replace(());
+        }
+        host.seeking = Weak::new();
+        drop(hosts);
+        self.spawn(close_unused(doors.clone(), guest, link));
+    }
+}
+
+/// Looks for a host until it is found or nobody waits any more.
+async fn search(driver: Driver, seeking: Weak<Seeking>) {
+    let mut pause = PAUSE;
+    loop {
+        let Some(entry) = seeking.upgrade().map(|it| it.entry.borrow().clone()) else { return };
+        if let Some(link) = driver.dial_host(&entry).await {
+            return driver.host_linked(entry.guest, link);
+        }
+        let Some(mut changed) = seeking.upgrade().map(|it| it.entry.subscribe()) else { return };
+        // Whoever comes while it is looked for may know better where it is.
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            Ok(_) = changed.wait_for(|it| it.candidates != entry.candidates) => {}
+        }
+        pause = (pause * 2).min(MOST_PAUSE);
+    }
+}
+
+enum Look {
+    Linked(HostLink),
+    Seeking(Arc<Seeking>),
+    Begin(Arc<Seeking>, CancellationToken),
+}
+
+impl Doors {
+    fn look(&self, entry: &HostEntry) -> Look {
+        let mut hosts = lock(&self.0.hosts);
+        if hosts.len() >= MOST && !hosts.contains_key(&entry.guest) {
+            hosts.retain(|_, host| host.linked.is_some() || host.seeking.strong_count() > 0);
+        }
+        let host = hosts.entry(entry.guest).or_default();
+        if let Some(link) = host.link() {
+            return Look::Linked(link);
+        }
+        if let Some(seeking) = host.seeking.upgrade() {
+            let _ = seeking.entry.send_if_modified(|known| {
+                let is_news = known != entry;
+                known.clone_from(entry);
+                is_news
+            });
+            return Look::Seeking(seeking);
+        }
+        let end = CancellationToken::new();
+        let seeking = Arc::new(Seeking {
+            entry: watch::Sender::new(entry.clone()),
+            found: watch::Sender::new(()),
+            _end: end.clone().drop_guard(),
+        });
+        host.seeking = Arc::downgrade(&seeking);
+        Look::Begin(seeking, end)
+    }
+
+    fn linked(&self, guest: &[u8; 32]) -> Option<HostLink> {
+        lock(&self.0.hosts).get_mut(guest)?.link()
+    }
+
+    fn is_used(&self, guest: &[u8; 32], link: &Link) -> bool {
+        let hosts = lock(&self.0.hosts);
+        let linked = hosts.get(guest).and_then(|host| host.linked.as_ref());
+        linked.is_some_and(|(it, using)| it.number() == link.number() && using.strong_count() > 0)
+    }
+
+    fn let_go(&self, guest: &[u8; 32], link: &Link) {
+        let mut hosts = lock(&self.0.hosts);
+        let Some(host) = hosts.get_mut(guest) else { return };
+        host.linked.take_if(|(it, _)| it.number() == link.number());
+        if host.linked.is_none() && host.seeking.strong_count() == 0 {
+            hosts.remove(guest);
+        }
+    }
+}
+
+impl Host {
+    fn link(&mut self) -> Option<HostLink> {
+        let (link, using) = self.linked.as_mut()?;
+        if link.closed().now_or_never().is_some() {
+            self.linked = None;
+            return None;
+        }
+        let used = using.upgrade().unwrap_or_default();
+        *using = Arc::downgrade(&used);
+        Some(HostLink { link: link.clone(), _using: used })
+    }
+}
+
+/// Closes a link once nobody has used it for a while.
+async fn close_unused(doors: Doors, guest: [u8; 32], link: Link) {
+    let mut unused = None;
+    loop {
+        tokio::select! {
+            _ = link.closed() => break,
+            () = tokio::time::sleep(DISUSE / 6) => {}
+        }
+        if doors.is_used(&guest, &link) {
+            unused = None;
+        } else if unused.get_or_insert_with(Instant::now).elapsed() >= DISUSE {
+            link.close("not used any more");
+            break;
+        }
+    }
+    doors.let_go(&guest, &link);
+}
