@@ -94,6 +94,7 @@ impl Actor {
                 }
             }
             Output::Event(event) => self.tell(event),
+            Output::ExpectGuest { .. } | Output::DialHost { .. } => {}
         }
     }
 

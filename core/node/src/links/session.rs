@@ -12,8 +12,8 @@ use super::{LiveLink, Protocols, address, card, renew};
 use crate::api::types::NodeEvent;
 use crate::driver::Driver;
 use crate::introductions::{self, Introductions};
-use crate::mailbox;
 use crate::mail;
+use crate::mailbox;
 use crate::relays::offers;
 
 /// The most streams of one link that are served at the same time; further ones wait.

@@ -9,9 +9,9 @@ use async_trait::async_trait;
 use wayside_noise::Stream;
 use wayside_proto::UnixMillis;
 use wayside_proto::crypto::keys::{AccountId, DeviceId};
-use wayside_proto::mailbox::{Age, outbox};
 use wayside_proto::mailbox::prekeys::{PUBLISHED, Target};
 use wayside_proto::mailbox::wire::{Access, Key};
+use wayside_proto::mailbox::{Age, outbox};
 
 use super::lock;
 use crate::driver::Driver;
@@ -50,7 +50,9 @@ impl Protocol for Receiver {
         while let Ok(Some(access)) = read_frame::<Access>(&mut stream.recv, MOST).await {
             self.turns.turn(peer.account, PAUSE).await;
             if access.device != peer.device {
-                return tracing::debug!("a friend gives what it takes to seal for another device than its own");
+                return tracing::debug!(
+                    "a friend gives what it takes to seal for another device than its own"
+                );
             }
             if let Err(error) = learn(&self.driver, peer.account, Some(access)).await {
                 return tracing::debug!(%error, "what it takes to seal for a friend was not kept");

@@ -101,13 +101,7 @@ async fn open_all(driver: &Driver, blobs: Vec<Blob>) -> Result<Opened, StoreErro
     Ok(opened)
 }
 
-fn open(
-    mail: &Mail,
-    devices: &Devices,
-    prekeys: &Prekeys,
-    from: &AccountId,
-    blob: &[u8],
-) -> Option<Item> {
+fn open(mail: &Mail, devices: &Devices, prekeys: &Prekeys, from: &AccountId, blob: &[u8]) -> Option<Item> {
     // Of somebody who is no friend any more, or blocked, nothing is read.
     let devices = devices.get(from)?;
     let senders: Vec<[u8; 32]> = devices.iter().map(|keys| keys.noise).collect();
@@ -116,7 +110,9 @@ fn open(
     let bytes = match opened {
         Ok(bytes) => zeroize::Zeroizing::new(bytes),
         Err(OpenError::KeyGone) => {
-            tracing::warn!("something from a friend was sealed to a key that is gone: it cannot be read any more");
+            tracing::warn!(
+                "something from a friend was sealed to a key that is gone: it cannot be read any more"
+            );
             return None;
         }
         Err(error) => {
@@ -184,12 +180,7 @@ struct Taking<'a, 'b> {
 }
 
 impl Taking<'_, '_> {
-    fn ordered(
-        &mut self,
-        from: &AccountId,
-        device: &DeviceId,
-        item: Ordered,
-    ) -> Result<Came, StoreError> {
+    fn ordered(&mut self, from: &AccountId, device: &DeviceId, item: Ordered) -> Result<Came, StoreError> {
         if matches!(item.content, Content::Message(..)) && self.unread(from)? >= self.most_unread {
             return Ok(Came::Full);
         }
@@ -206,12 +197,7 @@ impl Taking<'_, '_> {
         Ok(Came::Taken)
     }
 
-    fn news(
-        &mut self,
-        from: &AccountId,
-        device: &DeviceId,
-        news: News,
-    ) -> Result<Came, StoreError> {
+    fn news(&mut self, from: &AccountId, device: &DeviceId, news: News) -> Result<Came, StoreError> {
         let Some(in_order) = inbox::news(&mut self.change.tables, from, device, &news)? else {
             return Ok(Came::Taken);
         };
@@ -227,11 +213,7 @@ impl Taking<'_, '_> {
         Ok(Came::Taken)
     }
 
-    fn receipt(
-        &mut self,
-        from: &AccountId,
-        receipt: &Receipt,
-    ) -> Result<(), StoreError> {
+    fn receipt(&mut self, from: &AccountId, receipt: &Receipt) -> Result<(), StoreError> {
         let delivered = outbox::receipt(&mut self.change.tables, self.now, from, receipt)?;
         self.effects.delivered.extend(delivered.into_iter().map(|id| (*from, id)));
         if outbox::behind(&self.change.tables, from, receipt)? {

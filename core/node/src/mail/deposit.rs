@@ -240,19 +240,18 @@ async fn serve(driver: &Driver, to: AccountId, keeper: Keeper) -> Result<(), Sto
         }
         Keeper::Courier(friend) => {
             let want = driver.want(friend);
-            let Some(link) = while_away(driver, to, friends_link(driver, friend)).await else { return Ok(()) };
-            let left = leave_all(driver, to, keeper, &link, CARRY, |put, host| Carry { host: host.clone(), put });
+            let Some(link) = while_away(driver, to, friends_link(driver, friend)).await else {
+                return Ok(());
+            };
+            let left =
+                leave_all(driver, to, keeper, &link, CARRY, |put, host| Carry { host: host.clone(), put });
             left.await.inspect(|()| drop(want))
         }
     }
 }
 
 /// What somebody is waited for, as long as there is no link with the recipient itself.
-async fn while_away<T>(
-    driver: &Driver,
-    to: AccountId,
-    found: impl Future<Output = Option<T>>,
-) -> Option<T> {
+async fn while_away<T>(driver: &Driver, to: AccountId, found: impl Future<Output = Option<T>>) -> Option<T> {
     let mut links = driver.links_changed();
     let linked = async {
         while driver.links().of(&to).is_none() {
@@ -366,4 +365,3 @@ async fn written_down(
     });
     written.await
 }
-

@@ -153,7 +153,10 @@ async fn list(
         let is_empty = listed.is_empty();
         for listed in listed {
             if listed.arrival <= after {
-                return Err(io::Error::new(io::ErrorKind::InvalidData, "a host lists what it has listed before"));
+                return Err(io::Error::new(
+                    io::ErrorKind::InvalidData,
+                    "a host lists what it has listed before",
+                ));
             }
             after = listed.arrival;
             let known = lock(&driver.mail().0.recent).knows(&listed.hash);
@@ -221,11 +224,7 @@ async fn get(
     tokio::try_join!(asking, hearing).map(|_| ())
 }
 
-async fn take(
-    driver: &Driver,
-    mut to_take: mpsc::Receiver<Got>,
-    taken: mpsc::Sender<u64>,
-) -> io::Result<()> {
+async fn take(driver: &Driver, mut to_take: mpsc::Receiver<Got>, taken: mpsc::Sender<u64>) -> io::Result<()> {
     let mut batch = Vec::new();
     while to_take.recv_many(&mut batch, BATCH).await > 0 {
         while !batch.is_empty() {
@@ -269,7 +268,10 @@ async fn take_batch(driver: &Driver, batch: Vec<Got>, taken: &mpsc::Sender<u64>)
         taken.send(arrival).await.map_err(io::Error::other)?;
     }
     if is_full {
-        return Err(io::Error::new(io::ErrorKind::QuotaExceeded, "there is no room for more until some was read"));
+        return Err(io::Error::new(
+            io::ErrorKind::QuotaExceeded,
+            "there is no room for more until some was read",
+        ));
     }
     Ok(())
 }

@@ -176,13 +176,15 @@ fn is_file(path: &Path, expected: &FileRef) -> io::Result<bool> {
 
 /// What a file may be called on our disk: as its sender calls it, where that leads nowhere and all of it is seen.
 fn safe_name(name: &str) -> String {
-    let hidden = |c: char| c.is_control() || matches!(c, '/' | '\\' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}');
+    let hidden = |c: char| {
+        c.is_control()
+            || matches!(c, '/' | '\\' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+    };
     if name.is_empty() || name.len() > 255 || name.starts_with('.') || name.chars().any(hidden) {
         return "file".to_owned();
     }
     name.to_owned()
 }
-
 
 /// The same, with room for a number before it.
 fn short_name(name: &str) -> String {
@@ -196,7 +198,8 @@ mod tests {
 
     #[test]
     fn names_lead_nowhere() {
-        for bad in ["", "..", "../x", "a/b", "a\\b", ".bashrc", "a\nb", "a\u{202e}txt.exe", &"x".repeat(256)] {
+        for bad in ["", "..", "../x", "a/b", "a\\b", ".bashrc", "a\nb", "a\u{202e}txt.exe", &"x".repeat(256)]
+        {
             assert_eq!(safe_name(bad), "file", "{bad:?}");
         }
         assert_eq!(safe_name("straße 2.pdf"), "straße 2.pdf");

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use wayside_proto::crypto::keys::AccountId;
 use wayside_proto::engine::Friend;
+use wayside_proto::mailbox::Age;
 use wayside_proto::mailbox::outbox::{self, GRACE};
 use wayside_proto::mailbox::wire::{HostEntry, MAX_LIFETIME};
-use wayside_proto::mailbox::Age;
 
 use super::{access, deposit, files, news, states};
 use crate::driver::Driver;
@@ -142,4 +142,3 @@ async fn expire_once(driver: &Driver) -> Result<(), StoreError> {
     states::settle_given_up(driver, expired.into_iter().map(|(_, id)| id));
     driver.want_recipients().await
 }
-

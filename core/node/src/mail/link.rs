@@ -113,7 +113,8 @@ impl Inbox {
             let mut batch = Vec::new();
             while there.recv_many(&mut batch, WINDOW).await > 0 {
                 let (frames, room): (Vec<_>, Vec<_>) = batch.drain(..).unzip();
-                let (seqs, blobs): (Vec<_>, Vec<_>) = frames.into_iter().map(|it: Frame| (it.seq, it.blob)).unzip();
+                let (seqs, blobs): (Vec<_>, Vec<_>) =
+                    frames.into_iter().map(|it: Frame| (it.seq, it.blob)).unzip();
                 let came = came(&self.driver, peer.account, blobs).await.map_err(io::Error::other)?;
                 drop(room);
                 let mut acks = Vec::new();
@@ -215,8 +216,10 @@ async fn tell(driver: &Driver, peer: &Peer, always: bool) -> io::Result<()> {
 async fn send_all(driver: &Driver, peer: &Peer, useless: &mut BTreeSet<u64>) -> io::Result<Progress> {
     let account = peer.account;
     let next = async |after: u64| {
-        let look = move |look: &_| Ok(outbox::waiting(look, &account, after, WINDOW)?);
-        driver.store().run(move |store| store.look_at_mail(look)).await.map_err(io::Error::other)
+        let waiting = driver
+            .store()
+            .run(move |store| store.look_at_mail(|look| Ok(outbox::waiting(look, &account, after, WINDOW)?)));
+        waiting.await.map_err(io::Error::other)
     };
     let mut batch = next(0).await?;
     if batch.is_empty() {

@@ -43,8 +43,8 @@ pub(crate) use keeping::{expire, host_name, keep};
 pub(crate) use outgoing::{accept, read_files};
 pub(crate) use states::{held_by, settle_given_up};
 
-use crate::clock::SystemEntropy;
 use crate::api::types::ApiError;
+use crate::clock::SystemEntropy;
 use crate::home::{Home, HomeError, Mailbox};
 use crate::store::Store;
 use keys::Keys;
@@ -166,6 +166,19 @@ impl Mail {
 
     fn keys(&self) -> MutexGuard<'_, Keys> {
         lock(&self.0.keys)
+    }
+}
+
+#[cfg(test)]
+impl Mail {
+    /// The seeds that there are.
+    pub(crate) fn weeks(&self) -> Vec<wayside_proto::mailbox::prekeys::Week> {
+        self.keys().prekeys().weeks().cloned().collect()
+    }
+
+    /// Draws and destroys what is due then.
+    pub(crate) fn rotate(&self, now: Age) {
+        self.keys().rotate(now).unwrap();
     }
 }
 

@@ -102,7 +102,10 @@ pub(super) async fn news(
 pub(super) async fn told(driver: &Driver, to: AccountId, receipt: Option<Receipt>) -> Result<(), StoreError> {
     lock(&driver.mail().0.over).remove(&to);
     let Some(receipt) = receipt else { return Ok(()) };
-    driver.store().run(move |store| store.mail(|change| Ok(inbox::told(&mut change.tables, &to, &receipt)?))).await
+    driver
+        .store()
+        .run(move |store| store.mail(|change| Ok(inbox::told(&mut change.tables, &to, &receipt)?)))
+        .await
 }
 
 /// Tells those with whom there is no link by way of their hosts, as long as the node runs.

@@ -20,11 +20,8 @@ const MOST_BYTES: (u64, u64) = (256 << 20, 1 << 30);
 /// Accepts a message, once by its id: it is on disk when this returns, sealed.
 pub(crate) async fn accept(driver: &Driver, message: Outgoing) -> Result<Accepted, StoreError> {
     let (mail, wall) = (driver.mail().clone(), message.sent);
-    let bounds = Bounds {
-        messages: u64::from(driver.limits().queue),
-        bytes: MOST_BYTES.0,
-        total: MOST_BYTES.1,
-    };
+    let bounds =
+        Bounds { messages: u64::from(driver.limits().queue), bytes: MOST_BYTES.0, total: MOST_BYTES.1 };
     let accepted = driver.store().run(move |store| {
         store.mail(|change| {
             let now = change.age(wall)?;
@@ -44,9 +41,13 @@ pub(crate) fn read_files(files: &[SendFile], most: u64) -> Result<Vec<Attached>,
     let mut attached = Vec::new();
     for SendFile { name, path } in files {
         if !is_name(name) {
-            return Err(usage(format!("`{}` cannot name a file: use 1 to 255 bytes, and no path", name.escape_debug())));
+            return Err(usage(format!(
+                "`{}` cannot name a file: use 1 to 255 bytes, and no path",
+                name.escape_debug()
+            )));
         }
-        let bytes = read(Path::new(path), left).map_err(|error| usage(format!("{path} cannot be read: {error}")))?;
+        let bytes =
+            read(Path::new(path), left).map_err(|error| usage(format!("{path} cannot be read: {error}")))?;
         let Some(bytes) = bytes else {
             return Err(usage(format!("{path} is too large: {} are sent at most", in_bytes(most))));
         };

@@ -6,11 +6,11 @@ use wayside_bridge::Entropy;
 use wayside_proto::UnixMillis;
 use wayside_proto::crypto::keys::{AccountId, DeviceId, NoiseKey};
 use wayside_proto::crypto::{Secret, aead, derive};
+use wayside_proto::mailbox::Age;
 use wayside_proto::mailbox::item::{Item, Kind, News, Ordered};
 use wayside_proto::mailbox::outbox::{Sealed, Sealer};
 use wayside_proto::mailbox::prekeys::Target;
 use wayside_proto::mailbox::seal::{self, Recipient};
-use wayside_proto::mailbox::Age;
 use zeroize::Zeroizing;
 
 use super::Mail;
@@ -61,10 +61,11 @@ impl Seals {
 
     fn blob(&mut self, kind: Kind) -> Option<Vec<u8>> {
         let (now, wall) = (self.now, self.wall);
-        let recipient = |(device, target): &'_ (DeviceId, Target)| -> Option<(DeviceId, u32, [u8; 32], Secret)> {
-            let (prekey, key, psk) = target.current(now, wall)?;
-            Some((*device, prekey, key, psk.clone()))
-        };
+        let recipient =
+            |(device, target): &'_ (DeviceId, Target)| -> Option<(DeviceId, u32, [u8; 32], Secret)> {
+                let (prekey, key, psk) = target.current(now, wall)?;
+                Some((*device, prekey, key, psk.clone()))
+            };
         let known: Vec<_> = self.targets.iter().filter_map(recipient).collect();
         if known.is_empty() {
             return None;
@@ -97,5 +98,20 @@ impl Sealer for Seals {
         let (salt, sealed) = locked.split_first_chunk::<SALT>()?;
         let plain = Zeroizing::new(aead::open(&self.key(salt), &[], sealed)?);
         minicbor::decode(&plain).ok()
+    }
+}
+
+#[cfg(test)]
+impl Mail {
+    /// Something of our own making for a friend, where it is known what to seal to.
+    pub(crate) async fn sealed(
+        &self,
+        store: &std::sync::Arc<crate::store::Store>,
+        to: &AccountId,
+        kind: Kind,
+    ) -> Option<Vec<u8>> {
+        let (mail, to, wall) = (self.clone(), *to, crate::clock::NodeClock::system().wall());
+        let sealed = store.run(move |store| Ok(mail.seals(&to, store.age_at(wall)?, wall).blob(kind)));
+        sealed.await.unwrap()
     }
 }

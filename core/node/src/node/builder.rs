@@ -236,7 +236,9 @@ impl NodeBuilder {
         // Before the card is shown to anybody.
         let age = store.run(move |store| store.age_at(now)).await?;
         let hosts = mailboxes.offers().into_iter().map(|(_, offered)| HostEntry {
-            name: engine.friend(&offered.account).map_or_else(String::new, |friend| mail::host_name(friend.name())),
+            name: engine
+                .friend(&offered.account)
+                .map_or_else(String::new, |friend| mail::host_name(friend.name())),
             ..offered.host
         });
         let hosts = hosts.collect();

@@ -60,14 +60,21 @@ impl Requests {
         }
         let known = self.sent(id).await?;
         // One that was delivered long ago is not known any more.
-        Ok(known.unwrap_or(Sent { id: HEXLOWER.encode(&id), state: MessageState::Delivered, held_by: Vec::new() }))
+        Ok(known.unwrap_or(Sent {
+            id: HEXLOWER.encode(&id),
+            state: MessageState::Delivered,
+            held_by: Vec::new(),
+        }))
     }
 
     /// How far a message of ours has come.
     pub(crate) async fn message(&self, id: &str) -> Result<Sent, ApiError> {
         let known = self.sent(parse_id(id)?).await?;
         known.ok_or_else(|| {
-            ApiError::new(ErrorCode::NotFound, "no such message of ours is known, or it was over more than a day ago")
+            ApiError::new(
+                ErrorCode::NotFound,
+                "no such message of ours is known, or it was over more than a day ago",
+            )
         })
     }
 

@@ -1,21 +1,16 @@
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use wayside_proto::UnixMillis;
-use wayside_proto::crypto::keys::{AccountId, DeviceId};
+use wayside_proto::crypto::keys::AccountId;
 use wayside_proto::engine::{Change, Step, StepKind};
 
 use super::*;
 
 const ANN: AccountId = AccountId([1; 32]);
 const BOB: AccountId = AccountId([2; 32]);
-const DEVICE: DeviceId = DeviceId([3; 16]);
 const NOW: UnixMillis = UnixMillis(1_790_000_000_000);
 const YEARS: u64 = 10 * 365 * 86_400_000;
-
-fn entry(from: AccountId, id: u8) -> InboxEntry {
-    InboxEntry { id: [id; 16], from, text: id.to_string(), sent: NOW, received: NOW }
-}
 
 #[test]
 fn what_is_stored_survives_a_full_disk_and_the_store_works_again_after_it() {
@@ -37,63 +32,6 @@ fn what_is_stored_survives_a_full_disk_and_the_store_works_again_after_it() {
     assert!(keys(&store).contains(&"before".into()) && keys(&store).contains(&"after".into()));
     drop(store);
     assert!(keys(&disk.store()).contains(&"before".into()));
-}
-
-#[test]
-fn one_friend_does_not_take_up_another_ones_room() {
-    let store = Disk::default().store();
-    for number in 1..=3 {
-        assert_eq!(store.receive(&DEVICE, number, &entry(ANN, number as u8), 3).unwrap(), Arrival::New);
-    }
-    assert_eq!(store.receive(&DEVICE, 4, &entry(ANN, 4), 3).unwrap(), Arrival::Full);
-    assert_eq!(store.receive(&DEVICE, 1, &entry(BOB, 5), 3).unwrap(), Arrival::New);
-    store.mark_read(&[[2; 16], [2; 16], [99; 16]]).unwrap();
-    assert_eq!(store.unread().unwrap(), 3);
-    assert_eq!(store.receive(&DEVICE, 4, &entry(ANN, 4), 3).unwrap(), Arrival::New);
-    assert_eq!(store.receive(&DEVICE, 5, &entry(ANN, 6), 3).unwrap(), Arrival::Full);
-}
-
-#[test]
-fn no_number_is_a_devices_last() {
-    let store = Disk::default().store();
-    assert_eq!(store.receive(&DEVICE, u64::MAX, &entry(ANN, 1), 9).unwrap(), Arrival::Absurd);
-    assert_eq!(store.receive(&DEVICE, NOW.0, &entry(ANN, 2), 9).unwrap(), Arrival::New);
-    // A clock at the end of time contributes no number that a recipient would refuse.
-    let last = UnixMillis(u64::MAX);
-    for id in 3..9 {
-        let Accepted::Now { number } = store.enqueue(&ANN, [id; 16], String::new(), last, 99).unwrap() else {
-            panic!("it is new");
-        };
-        assert_eq!(store.receive(&DEVICE, number, &entry(BOB, id), 9).unwrap(), Arrival::New);
-    }
-}
-
-#[test]
-fn a_message_that_is_asked_for_twice_is_sent_once() {
-    let store = Disk::default().store();
-    let ask = || store.enqueue(&ANN, [1; 16], "hello".into(), NOW, 9).unwrap();
-    let Accepted::Now { number } = ask() else { panic!("it is new") };
-    assert_eq!(ask(), Accepted::Before { waits: true });
-    assert_eq!(store.queued_after(&ANN, 0, 9).unwrap().len(), 1);
-    assert_eq!(store.acknowledged(&ANN, &[number]).unwrap().len(), 1);
-    assert_eq!(ask(), Accepted::Before { waits: false });
-    assert!(store.queued_after(&ANN, 0, 9).unwrap().is_empty());
-}
-
-#[test]
-fn a_clock_that_jumps_expires_nothing_before_its_time() {
-    let store = Disk::default().store();
-    store.grow_older(NOW).unwrap();
-    store.enqueue(&ANN, [1; 16], String::new(), NOW, 9).unwrap();
-    let month = Duration::from_secs(30 * 86_400);
-    for wall in [NOW.0 + YEARS, NOW.0, NOW.0 - YEARS, NOW.0] {
-        store.grow_older(UnixMillis(wall)).unwrap();
-        assert!(store.expire(month).unwrap().is_empty(), "at {wall}");
-    }
-    for day in 1..=40 {
-        store.grow_older(UnixMillis(NOW.0 + day * 86_400_000)).unwrap();
-    }
-    assert_eq!(store.expire(month).unwrap().len(), 1);
 }
 
 #[test]
@@ -138,116 +76,21 @@ fn whoever_is_killed_while_the_store_is_made_leaves_nothing_in_its_way() {
     }
 }
 
-/// A stream as the protocol has it: frames from the oldest message that was not acknowledged on, acknowledged in order.
-struct Wire {
-    frames: VecDeque<OutboxEntry>,
-    acknowledgements: VecDeque<u64>,
-}
-
-struct Sim {
-    random: u64,
-    sender: Disk,
-    recipient: Disk,
-    sending: Arc<Store>,
-    receiving: Arc<Store>,
-    wires: Vec<Wire>,
-    shown: Vec<String>,
-}
-
-impl Sim {
-    fn random(&mut self, below: u64) -> u64 {
-        // SplitMix64.
-        self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.random;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (z ^ (z >> 31)) % below
-    }
-
-    fn open(&mut self) {
-        let frames = self.sending.queued_after(&BOB, 0, 8).unwrap().into();
-        self.wires.push(Wire { frames, acknowledgements: VecDeque::new() });
-    }
-
-    /// The recipient takes the next frame of a stream; a stream with no room, or no disk, ends.
-    fn take(&mut self, wire: usize) {
-        let Some(frame) = self.wires.get_mut(wire).and_then(|wire| wire.frames.pop_front()) else { return };
-        let entry =
-            InboxEntry { id: frame.id, from: ANN, text: frame.text.clone(), sent: frame.sent, received: NOW };
-        match self.receiving.receive(&DEVICE, frame.number, &entry, 5) {
-            Ok(Arrival::New | Arrival::Known) => self.wires[wire].acknowledgements.push_back(frame.number),
-            Ok(Arrival::Full) | Err(_) => self.wires[wire].frames.clear(),
-            Ok(Arrival::Absurd) => panic!("a number is absurd"),
-        }
-    }
-
-    fn acknowledge(&mut self, wire: usize) {
-        let Some(wire) = self.wires.get_mut(wire) else { return };
-        let numbers: Vec<u64> = wire.acknowledgements.drain(..).collect();
-        // What the sender's disk does not take is sent again.
-        let _ = self.sending.acknowledged(&BOB, &numbers);
-    }
-
-    fn read(&mut self) {
-        let batch = self.receiving.inbox(0, false, 3).unwrap();
-        let ids: Vec<[u8; 16]> = batch.iter().map(|(_, entry)| entry.id).collect();
-        self.receiving.mark_read(&ids).unwrap();
-        self.shown.extend(batch.into_iter().map(|(_, entry)| entry.text));
-    }
-}
-
 #[test]
-fn each_message_arrives_once_and_in_order_whatever_happens_in_between() {
-    for seed in 0..25 {
-        let (sender, recipient) = (Disk::default(), Disk::default());
-        let (sending, receiving) = (sender.store(), recipient.store());
-        let (wires, shown) = (Vec::new(), Vec::new());
-        let mut sim = Sim { random: seed, sender, recipient, sending, receiving, wires, shown };
-        let mut accepted = Vec::new();
-        for number in 0..400_u32 {
-            let wire = sim.random(3) as usize;
-            match sim.random(14) {
-                0..=2 => {
-                    let wall = [NOW.0, NOW.0 + YEARS, NOW.0 - YEARS, 0][sim.random(4) as usize];
-                    let id = std::array::from_fn(|i| number.to_be_bytes()[i % 4]);
-                    sim.sending.enqueue(&BOB, id, number.to_string(), UnixMillis(wall), 10_000).unwrap();
-                    accepted.push(number.to_string());
-                }
-                3..=7 => sim.take(wire),
-                8 => sim.acknowledge(wire),
-                9 if sim.wires.len() < 3 => sim.open(),
-                9 => drop(sim.wires.swap_remove(wire)),
-                10 => sim.read(),
-                11 => {
-                    sim.wires.clear();
-                    // Closed before they are opened again, as by processes that end.
-                    (sim.sending, sim.receiving) = (Disk::default().store(), Disk::default().store());
-                    (sim.sending, sim.receiving) = (sim.sender.store(), sim.recipient.store());
-                }
-                12 => {
-                    sim.recipient.fill(true);
-                    sim.take(wire);
-                    sim.recipient.fill(false);
-                }
-                _ => {
-                    sim.sender.fill(true);
-                    sim.acknowledge(wire);
-                    sim.sender.fill(false);
-                }
-            }
-        }
-        sim.wires.clear();
-        while !sim.sending.queued_after(&BOB, 0, 1).unwrap().is_empty() {
-            sim.open();
-            (0..8).for_each(|_| sim.take(0));
-            sim.acknowledge(0);
-            sim.wires.clear();
-            sim.read();
-            sim.read();
-        }
-        while sim.receiving.unread().unwrap() > 0 {
-            sim.read();
-        }
-        assert_eq!(sim.shown, accepted, "seed {seed}");
+fn a_clock_that_jumps_makes_nothing_old() {
+    let store = Disk::default().store();
+    store.grow_older(NOW).unwrap();
+    let week = 7 * 86_400;
+    for wall in [NOW.0 + YEARS, NOW.0, NOW.0 - YEARS, NOW.0] {
+        let wall = UnixMillis(wall);
+        assert!(store.age_at(wall).unwrap().0 <= 2 * week, "at {wall:?}");
+        store.grow_older(wall).unwrap();
+        assert!(store.age_at(wall).unwrap().0 <= 2 * week, "at {wall:?}");
+    }
+    let before = store.age_at(NOW).unwrap();
+    for day in 1..=40 {
+        let wall = UnixMillis(NOW.0 + day * 86_400_000);
+        assert_eq!(store.age_at(wall).unwrap().since(before), day * 86_400);
+        store.grow_older(wall).unwrap();
     }
 }

@@ -7,14 +7,25 @@ use async_trait::async_trait;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use wayside_noise::Stream;
 use wayside_proto::UnixMillis;
+use wayside_proto::mailbox::item::{Content, Kind, Ordered};
 
 use super::{Person, befriend, friends, link, service};
 use crate::api::types::MessageState;
 use crate::links::{Peer, Protocol, read_frame, write_frame};
-use crate::messages::{self, Ack, Message};
+use crate::mail::link::{Ack, Frame, NAME, Outcome};
 
-fn message(number: u64, text: &str) -> Message {
-    Message { id: [9; 16], number, sent: UnixMillis(0), text: text.into() }
+/// An item of `from`'s for `to`, sealed as it should be.
+async fn item(from: &Person, to: &Peer, seq: u64, text: &str) -> Frame {
+    let content = Content::Message([9; 16], text.to_owned(), Vec::new());
+    let item = Ordered { seq, previous: 0, floor: 0, sent: UnixMillis(0), content };
+    let driver = from.node().driver();
+    let blob = driver.mail().sealed(driver.store(), &to.account, Kind::Ordered(item)).await;
+    Frame { seq, blob: blob.expect("it is known what to seal to") }
+}
+
+async fn said(stream: &mut Stream, frame: &Frame) -> Ack {
+    write_frame(&mut stream.send, frame).await.unwrap();
+    read_frame::<Ack>(&mut stream.recv, 64).await.unwrap().unwrap()
 }
 
 /// Whether the other end gave the stream up.
@@ -31,21 +42,23 @@ async fn nonsense_ends_its_stream_and_nothing_else() {
     let peer = link(&bob, "ann").await;
     let huge = u32::MAX.to_be_bytes();
     for nonsense in [&huge[..], &[0, 0, 0, 3, 1, 2, 3], &[0, 0, 0, 0], &[0xff; 70_000]] {
-        for protocol in [messages::NAME, crate::links::card::NAME] {
+        for protocol in [NAME, crate::links::card::NAME] {
             let mut stream = peer.link.open(protocol).await.unwrap();
             let _ = stream.send.write_all(nonsense).await;
             assert!(ended(&mut stream).await, "{protocol}");
         }
     }
-    let mut stream = peer.link.open(messages::NAME).await.unwrap();
-    write_frame(&mut stream.send, &message(u64::MAX, "the last number")).await.unwrap();
-    assert!(ended(&mut stream).await, "a number near the end is refused");
-
-    let mut stream = peer.link.open(messages::NAME).await.unwrap();
-    for text in ["once", "the same number again"] {
-        write_frame(&mut stream.send, &message(7, text)).await.unwrap();
-        let ack = read_frame::<Ack>(&mut stream.recv, 64).await.unwrap().unwrap();
-        assert!(ack.number == 7 && !ack.full);
+    let mut stream = peer.link.open(NAME).await.unwrap();
+    let last = item(&bob, &peer, u64::MAX, "the last number").await;
+    assert_eq!(said(&mut stream, &last).await.what, Outcome::Useless, "a number near the end is refused");
+    let sealed = item(&bob, &peer, 7, "once").await;
+    let mut forged = sealed.clone();
+    *forged.blob.last_mut().unwrap() ^= 1;
+    for useless in [forged, Frame { seq: 7, blob: vec![1; 500] }, Frame { seq: 7, blob: Vec::new() }] {
+        assert_eq!(said(&mut stream, &useless).await, Ack { seq: 7, what: Outcome::Useless });
+    }
+    for frame in [&sealed, &sealed, &item(&bob, &peer, 7, "the same number again").await] {
+        assert_eq!(said(&mut stream, frame).await, Ack { seq: 7, what: Outcome::Taken });
     }
     let sent = bob.send("ann", "in earnest", Some(10_000)).await.unwrap();
     assert_eq!(sent.state, MessageState::Delivered);
@@ -63,7 +76,7 @@ async fn floods_of_streams_cost_a_bounded_number_and_then_the_link_serves_on() {
     }
     let mut silent = Vec::new();
     for _ in 0..200 {
-        let open = peer.link.open(messages::NAME);
+        let open = peer.link.open(NAME);
         match tokio::time::timeout(Duration::from_millis(200), open).await {
             Ok(stream) => silent.push(stream.unwrap()),
             Err(_) => break,
@@ -83,9 +96,9 @@ struct Liar(Option<u64>);
 #[async_trait]
 impl Protocol for Liar {
     async fn accept(&self, _: Peer, mut stream: Stream) {
-        while let Ok(Some(message)) = read_frame::<Message>(&mut stream.recv, 100_000).await {
+        while let Ok(Some(frame)) = read_frame::<Frame>(&mut stream.recv, 100_000).await {
             let Some(add) = self.0 else { continue };
-            let ack = Ack { number: message.number.wrapping_add(add), full: false };
+            let ack = Ack { seq: frame.seq.wrapping_add(add), what: Outcome::Taken };
             let _ = write_frame(&mut stream.send, &ack).await;
         }
     }
@@ -96,7 +109,7 @@ async fn a_recipient_who_acknowledges_nothing_or_what_was_not_sent_is_not_believ
     for lie in [None, Some(1), Some(1 << 40)] {
         let service = service();
         let ann = Person::new("ann", &service).await;
-        let liar = |node: crate::NodeBuilder| node.protocol(messages::NAME, Arc::new(Liar(lie)));
+        let liar = |node: crate::NodeBuilder| node.protocol(NAME, Arc::new(Liar(lie)));
         let mut bob = Person::new_with("bob", &service, liar).await;
         befriend(&ann, &bob).await;
         for text in ["one", "two"] {

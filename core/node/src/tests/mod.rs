@@ -12,6 +12,8 @@ mod doors;
 mod hostile;
 mod introductions;
 mod links;
+mod mail;
+mod mail_seized;
 mod meeting;
 mod reach;
 mod relay;

@@ -84,7 +84,8 @@ fn what_is_secret_or_private_is_not_in_debug_output() {
     let options = add.options.clone();
     let config = crate::BridgeConfig { name: "mail".into(), kind: "mail".into(), options };
     let text = "SECRET".to_owned();
-    let message = InboxView { id: "1".into(), from: "ann".into(), text, sent: time, received: time, files: Vec::new() };
+    let message =
+        InboxView { id: "1".into(), from: "ann".into(), text, sent: time, received: time, files: Vec::new() };
     let folder = tempfile::tempdir().unwrap();
     let home = crate::Home::init(&folder.path().join("home"), "ann").unwrap();
     let said = format!("{invite:?} {add:?} {config:?} {message:?} {home:?}");
