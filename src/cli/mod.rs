@@ -4,6 +4,7 @@
 //! ([`session`]). It says its result on stdout and everything else on stderr ([`output`]); how it ends is in [`exit`].
 
 mod accept;
+mod bell;
 mod bridge;
 mod demo;
 mod doctor;
@@ -134,6 +135,7 @@ enum Command {
     Ping(ping::Ping),
     Send(send::Send),
     Inbox(inbox::Inbox),
+    Bell(bell::Bell),
     Status(status::Status),
     Explain(explain::Explain),
     Relay(relay::Relay),
@@ -158,6 +160,7 @@ async fn run(cli: Cli) -> Outcome {
         Command::Ping(command) => command.run(&context).await,
         Command::Send(command) => command.run(&context).await,
         Command::Inbox(command) => command.run(&context).await,
+        Command::Bell(command) => command.run(&context).await,
         Command::Status(command) => command.run(&context).await,
         Command::Explain(command) => command.run(&context).await,
         Command::Relay(command) => command.run(&context).await,

@@ -55,7 +55,8 @@ fn section(lines: &mut Vec<String>, title: &str, entries: impl Iterator<Item = S
 
 /// How a bridge is, on one line.
 pub(super) fn bridge_line(bridge: &BridgeView) -> String {
-    let name = format!("{}: {}", one_line(&bridge.name), one_line(&bridge.title));
+    let mail = if bridge.mail { ", takes mail" } else { "" };
+    let name = format!("{}: {}{mail}", one_line(&bridge.name), one_line(&bridge.title));
     match (&bridge.error, bridge.healthy) {
         (_, true) if bridge.published == 0 => format!("{name}, works"),
         (_, true) => format!("{name}, works, {} of ours there", count(bridge.published, "record")),

@@ -20,6 +20,7 @@ mod invites;
 mod mail;
 mod mail_crashes;
 mod places;
+mod ring;
 mod scripts;
 mod support;
 mod tcp;

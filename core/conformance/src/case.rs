@@ -5,7 +5,7 @@ use std::fmt;
 use futures::future::BoxFuture;
 
 use crate::cases::{
-    collision, cursors, hostile, hygiene, lifetime, limits, places, retract, roundtrip, watching,
+    collision, cursors, hostile, hygiene, lifetime, limits, places, retract, ringing, roundtrip, watching,
 };
 use crate::scene::{Scene, Stop};
 
@@ -138,6 +138,7 @@ static CASES: &[Case] = &[
         full,
         "a watcher that does not read is bounded and misses nothing in the end"
     ),
+    case!(ringing::ring_is_heard, full, "whoever is rung notices, and what nobody can be called is refused"),
     case!(
         hygiene::cancellation,
         full,

@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::future::BoxFuture;
-use wayside_bridge::{BridgeError, Clock, Record, SharedBridge, Timestamp};
+use wayside_bridge::{BridgeError, Clock, Record, RingTarget, SharedBridge, Timestamp};
 
 use crate::{Deviation, Harness, Missing, Namespace, Planted, Supply};
 
@@ -80,6 +80,14 @@ impl Namespace for ConfiguredHarness {
     }
 
     async fn tamper(&self, _who: usize, _record: &Record, _bytes: &Bytes) -> Supply {
+        Missing::not_applicable(IN_USE)
+    }
+
+    async fn bell(&self, _who: usize) -> Supply<RingTarget> {
+        Missing::not_applicable("nobody is rung for a trial")
+    }
+
+    async fn rung(&self, _who: usize) -> Supply<bool> {
         Missing::not_applicable(IN_USE)
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use wayside_bridge::{BridgeError, Record, SharedBridge, Timestamp};
+use wayside_bridge::{BridgeError, Record, RingTarget, SharedBridge, Timestamp};
 
 /// Opens fresh namespaces on one backend.
 #[async_trait]
@@ -50,6 +50,12 @@ pub trait Namespace: Send + Sync {
 
     /// Replaces the sealed bytes of a record that `who` published, leaving everything about it as it was.
     async fn tamper(&self, who: usize, record: &Record, bytes: &Bytes) -> Supply;
+
+    /// By what name member `who` is rung here.
+    async fn bell(&self, who: usize) -> Supply<RingTarget>;
+
+    /// Whether member `who` was rung since the namespace was opened.
+    async fn rung(&self, who: usize) -> Supply<bool>;
 
     /// How many things (files, messages, names, drafts) the bridges have left in the place.
     async fn litter(&self) -> Supply<usize>;

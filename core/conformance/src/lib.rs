@@ -17,7 +17,7 @@
 //!
 //! use async_trait::async_trait;
 //! use bytes::Bytes;
-//! use wayside_bridge::{BridgeError, Clock, MemoryService, Record, SharedBridge, Timestamp};
+//! use wayside_bridge::{BridgeError, Clock, MemoryService, Record, RingTarget, SharedBridge, Timestamp};
 //! use wayside_conformance::support::TestClock;
 //! use wayside_conformance::{Deviation, Harness, Missing, Namespace, Planted, Supply};
 //!
@@ -71,6 +71,12 @@
 //!     }
 //!     async fn tamper(&self, _who: usize, _record: &Record, _bytes: &Bytes) -> Supply {
 //!         Missing::not_applicable("to keep the example short")
+//!     }
+//!     async fn bell(&self, who: usize) -> Supply<RingTarget> {
+//!         Ok(RingTarget(format!("member-{who}")))
+//!     }
+//!     async fn rung(&self, who: usize) -> Supply<bool> {
+//!         Ok(self.service.rung().contains(&RingTarget(format!("member-{who}"))))
 //!     }
 //!     async fn litter(&self) -> Supply<usize> {
 //!         Ok(self.service.stored())

@@ -28,6 +28,7 @@ macro_rules! conformance_tests {
             retract_in_one_batch
             places_of_others
             watch_wakes watch_begins_with_what_is_there watch_resumes_from_cursor two_watchers stalled_watcher
+            ring_is_heard
             cancellation no_litter
             tampered_record_passes_through junk_is_skipped hostile_records
         }

@@ -8,7 +8,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use wayside_bridge::{
-    BridgeError, Clock, ErrorKind, MemoryService, MemoryServiceBuilder, Record, SharedBridge, Timestamp,
+    BridgeError, Clock, ErrorKind, MemoryService, MemoryServiceBuilder, Record, RingTarget, SharedBridge,
+    Timestamp,
 };
 
 use crate::support::TestClock;
@@ -136,6 +137,14 @@ impl Namespace for InMemory {
             true => Ok(()),
             false => Err(Missing::Failed(BridgeError::new(ErrorKind::Gone, "the record is not stored"))),
         }
+    }
+
+    async fn bell(&self, who: usize) -> Supply<RingTarget> {
+        Ok(RingTarget(self.member(who)))
+    }
+
+    async fn rung(&self, who: usize) -> Supply<bool> {
+        Ok(self.service.rung().contains(&RingTarget(self.member(who))))
     }
 
     async fn litter(&self) -> Supply<usize> {

@@ -44,7 +44,7 @@
 //!         .start()
 //!         .await?;
 //!     let options = [("member".into(), name.into())].into();
-//!     node.add_bridge(AddBridge { kind: "memory".into(), name: None, options }).await?;
+//!     node.add_bridge(AddBridge { kind: "memory".into(), name: None, options, mail: false }).await?;
 //!     nodes.push(node);
 //! }
 //! let (ann, bob) = (&nodes[0], &nodes[1]);

@@ -18,6 +18,8 @@ mod contacts;
 mod departures;
 #[path = "sim/doors.rs"]
 mod doors;
+#[path = "sim/mail.rs"]
+mod mail;
 #[path = "sim/reach.rs"]
 mod reach;
 #[path = "sim/relays.rs"]

@@ -21,7 +21,6 @@ use wayside_proto::mailbox::item::Item;
 use wayside_proto::mailbox::prekeys::{Prekeys, Week};
 use wayside_proto::mailbox::wire::{self, Access, Ask, Carry, Frame, MailboxOffer, Put, Told};
 use wayside_proto::mailbox::{Age, seal};
-use wayside_proto::message::{Answer, Join, Offer, Payload, Update, Welcome};
 use wayside_proto::message::{Answer, Join, Knock, Offer, Payload, Update, Welcome};
 
 fn path(name: &str) -> PathBuf {

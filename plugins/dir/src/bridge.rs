@@ -12,10 +12,13 @@ use wayside_bridge::{
     Writers,
 };
 
+use crate::bell::{Bell, Listening};
 use crate::error::DirError;
+use crate::hook::Hook;
 use crate::index::Index;
 use crate::jobs::Jobs;
 use crate::place::Place;
+use crate::ring::{RingName, Ringer};
 use crate::write::{self, Writer};
 use crate::{format, pace, watch};
 
@@ -26,14 +29,16 @@ const RETENTION: Duration = Duration::from_secs(366 * 24 * 60 * 60);
 pub struct DirBridge {
     shared: Arc<Shared>,
     capability: Capability,
+    _listening: Option<Listening>,
 }
 
 /// What jobs and watches hold.
 pub(crate) struct Shared {
-    pub(crate) place: Place,
+    pub(crate) place: Arc<Place>,
     pub(crate) jobs: Jobs,
     index: Mutex<Index>,
     writer: Writer,
+    ringer: Ringer,
 }
 
 impl DirBridge {
@@ -41,7 +46,14 @@ impl DirBridge {
     ///
     /// A folder that only reads is opened as well. So is one that an earlier process knew (by
     /// [`BridgeContext::state_dir`]) and that is not there now: every method then fails until it is plugged in again.
-    pub(crate) async fn open(path: PathBuf, context: BridgeContext) -> Result<Self, DirError> {
+    ///
+    /// With a hook it is run whenever its bell rings, for as long as the bridge is open.
+    pub(crate) async fn open(
+        path: PathBuf,
+        hook: Option<(RingName, Hook)>,
+        context: BridgeContext,
+    ) -> Result<Self, DirError> {
+        let spawner = Arc::clone(&context.spawner);
         let jobs = Jobs::new(path.clone(), Arc::clone(&context.clock));
         let index = Mutex::new(Index::new(context.entropy.as_ref()));
         let (place, latency) = jobs
@@ -59,8 +71,13 @@ impl DirBridge {
                 Ok((place, latency))
             })
             .await?;
-        let shared = Arc::new(Shared { place, jobs, index, writer: Writer::default() });
-        Ok(Self { shared, capability: capability(latency) })
+        let place = Arc::new(place);
+        let listening = hook.map(|(name, hook)| {
+            Bell::new(Arc::clone(&place), jobs.clone(), name, Some(hook)).listen(spawner.as_ref())
+        });
+        let (writer, ringer) = (Writer::default(), Ringer::default());
+        let shared = Arc::new(Shared { place, jobs, index, writer, ringer });
+        Ok(Self { shared, capability: capability(latency), _listening: listening })
     }
 
     async fn job<T: Send + 'static>(
@@ -126,9 +143,10 @@ impl Bridge for DirBridge {
         self.job(move |shared| write::retract(&shared.place, &receipts)).await
     }
 
-    async fn ring(&self, _: &RingTarget) -> Result<(), BridgeError> {
-        // No bell to ring, so nothing for `permit_ring` to permit.
-        Err(BridgeError::unsupported("a folder cannot ring anybody"))
+    async fn ring(&self, target: &RingTarget) -> Result<(), BridgeError> {
+        self.capability.permit_ring(target)?;
+        let name = RingName::parse(&target.0).ok_or(DirError::RingName)?;
+        self.job(move |shared| shared.ringer.ring(&shared.place, &name)).await
     }
 
     async fn probe(&self) -> Result<Probe, BridgeError> {
@@ -169,18 +187,20 @@ fn capability(latency: Duration) -> Capability {
         delivery: Delivery::Push { latency },
         writers: Writers::Shared,
         max_keys: None,
-        wake: Wake::Never,
+        wake: Wake::Rings,
         visible: Visibility {
             service: phrases(&[
                 "your account on the file server or cloud behind the folder, and your IP address there",
                 "when you read and write, and from which of your computers",
                 "how many records there are, their sizes, when they were written and when they expire",
                 "which records belong under one slot, and public names as they are",
+                "who is rung, by the name that they chose for it, and when",
             ]),
             readers: phrases(&[
                 "the user id that your files belong to on this file system",
                 "how many records there are, their sizes, when they were written and when they expire",
                 "which records belong under one slot, and public names as they are",
+                "who is rung, by the name that they chose for it, and when",
             ]),
         },
     }

@@ -34,6 +34,10 @@ pub(crate) enum DirError {
     TooLarge { class: wayside_bridge::Class, len: usize, max: usize },
     #[error("only a pointer has a public name for its key, of 1 to 64 of `a-z 0-9 - _ .`")]
     Key,
+    #[error(
+        "a bell in a folder has a name of 1 to 64 of `a-z 0-9 - _ .`, beginning with a letter, digit or `_`"
+    )]
+    RingName,
     #[error("a task of the folder's bridge ended unexpectedly")]
     Lost,
 }
@@ -59,7 +63,7 @@ impl DirError {
                 ErrorKind::Unreachable
             }
             Self::NotAFolder(_) => ErrorKind::Configuration,
-            Self::InTheWay(_) | Self::TooLarge { .. } | Self::Key => ErrorKind::Refused,
+            Self::InTheWay(_) | Self::TooLarge { .. } | Self::Key | Self::RingName => ErrorKind::Refused,
             Self::Denied { .. } | Self::ReadOnly { .. } => ErrorKind::Denied,
             Self::Full { .. } => ErrorKind::Full,
             Self::Lost => ErrorKind::Internal,

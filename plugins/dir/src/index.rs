@@ -147,7 +147,7 @@ impl Index {
                     }
                 }
                 (_, Entry::Marker(id)) => markers.add(id),
-                (_, Entry::Readme | Entry::Temporary) => {}
+                (_, Entry::Readme | Entry::Rings | Entry::Temporary) => {}
                 _ => skipped += 1,
             }
             ControlFlow::Continue(())

@@ -14,6 +14,9 @@
 //! Linux tells at once when a program on the same machine leaves a record. Nothing tells what another machine did, so
 //! a watch also looks by itself every second and a half. Neither reading nor writing trusts a modification time.
 //!
+//! A ring is an empty file in `rings/`, named as whoever is rung calls itself there. A bridge with a name of its own
+//! watches for that file while it is open, runs what its user wrote, and removes it; a [`Bell`] does it without a bridge.
+//!
 //! # What it does not trust
 //!
 //! Everybody who may write in the folder may delete everything in it; against that there is no help here, and
@@ -46,11 +49,13 @@
 //!
 //! Sealing, padding and the choice of slots (`wayside-proto`); finding or mounting shares.
 
+mod bell;
 mod bridge;
 mod error;
 mod expiry;
 mod folder;
 mod format;
+mod hook;
 mod index;
 mod jobs;
 mod kind;
@@ -58,9 +63,11 @@ mod name;
 mod notice;
 mod pace;
 mod place;
+mod ring;
 mod watch;
 mod write;
 
+pub use bell::Bell;
 pub use bridge::DirBridge;
 pub use kind::DirKind;
 

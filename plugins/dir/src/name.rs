@@ -12,6 +12,7 @@
 //! | `pointer-⟨slot⟩.rec`, `name-⟨name⟩.rec`   | record that a later one of its key replaces            |
 //! | `~syncthing~wayside-⟨random⟩.tmp`         | half a record; renamed when it is whole                |
 //! | `README.txt`                              | for people                                             |
+//! | `rings/`                                  | the folder of rings: an empty file for whoever is rung |
 
 use data_encoding::HEXLOWER;
 use wayside_bridge::{Class, Entropy, Key, Record, Slot, Timestamp};
@@ -26,6 +27,9 @@ pub(crate) const README: &str = "README.txt";
 /// Syncthing passes over `~syncthing~*` on every platform (`lib/fs/tempname.go`), and other synchronisers over names
 /// that begin with `~` or end in `.tmp`: half a record is sent to nobody, and were it sent, it would be none.
 pub(crate) const TEMPORARY_PREFIX: &str = "~syncthing~wayside-";
+
+/// The folder of rings.
+pub(crate) const RINGS: &str = "rings";
 
 const TEMPORARY_SUFFIX: &str = ".tmp";
 const PLACE_PREFIX: &str = "place-";
@@ -47,6 +51,8 @@ pub(crate) enum Entry {
     Temporary,
     /// For people.
     Readme,
+    /// The folder of rings.
+    Rings,
     /// None of ours.
     Unknown,
 }
@@ -56,6 +62,8 @@ impl Entry {
     pub(crate) fn of(name: &str) -> Self {
         if name == README {
             Self::Readme
+        } else if name == RINGS {
+            Self::Rings
         } else if name.starts_with(TEMPORARY_PREFIX) && name.ends_with(TEMPORARY_SUFFIX) {
             Self::Temporary
         } else if let Some(id) = name.strip_prefix(PLACE_PREFIX) {

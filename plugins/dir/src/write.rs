@@ -17,10 +17,10 @@ use crate::name::{self, Entry, RecordName};
 use crate::place::Place;
 
 /// After this a temporary file's writer is taken for dead. Writing a megabyte to the slowest stick takes a minute.
-const WRITER_DIED: Duration = Duration::from_secs(3600);
+pub(crate) const WRITER_DIED: Duration = Duration::from_secs(3600);
 
 /// How often a writer looks for what others left behind.
-const SWEEP_EVERY: Duration = Duration::from_secs(600);
+pub(crate) const SWEEP_EVERY: Duration = Duration::from_secs(600);
 
 /// The most pointers that one sweep reads to see whether they expired.
 const SWEEP_READS: usize = 256;
@@ -163,20 +163,20 @@ fn parse_receipt(receipt: &Receipt) -> Option<(RecordName, Check)> {
 }
 
 /// A file that is gone again unless it gets its name.
-struct Temporary<'a> {
+pub(crate) struct Temporary<'a> {
     folder: &'a Folder,
-    name: String,
+    pub(crate) name: String,
     file: std::fs::File,
     named: bool,
 }
 
 impl<'a> Temporary<'a> {
-    fn create(folder: &'a Folder, name: String) -> io::Result<Self> {
+    pub(crate) fn create(folder: &'a Folder, name: String) -> io::Result<Self> {
         let file = folder.create(&name)?;
         Ok(Self { folder, name, file, named: false })
     }
 
-    fn rename(mut self, name: &str) -> io::Result<()> {
+    pub(crate) fn rename(mut self, name: &str) -> io::Result<()> {
         self.folder.rename(&self.name, name)?;
         self.named = true;
         Ok(())

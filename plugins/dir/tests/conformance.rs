@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use wayside_bridge::{BridgeError, Clock, ErrorKind, Record, SharedBridge, Timestamp};
+use wayside_bridge::{BridgeError, Clock, ErrorKind, Record, RingTarget, SharedBridge, Timestamp};
 use wayside_conformance::{Deviation, Harness, Missing, Namespace, Planted, Supply};
 
 use crate::common::TestClock;
@@ -80,7 +80,9 @@ impl Namespace for Shared {
             std::os::unix::fs::symlink("shared", &path).map_err(internal)?;
         }
         std::fs::create_dir_all(&state).map_err(internal)?;
-        common::open_with(&path, common::context(&self.clock, Some(state))).await
+        let hook = format!("touch '{}'", self.root.path().join(format!("rung-{who}")).display());
+        let bell = [("ring-name", format!("member-{who}")), ("on-ring", hook)];
+        common::open_as(&path, bell, common::context(&self.clock, Some(state))).await
     }
 
     fn now(&self) -> Timestamp {
@@ -128,6 +130,14 @@ impl Namespace for Shared {
             std::fs::remove_file(self.records().join(name)).map_err(failed)?;
         }
         self.put(&[&Record { bytes: bytes.clone(), ..record.clone() }]).await
+    }
+
+    async fn bell(&self, who: usize) -> Supply<RingTarget> {
+        Ok(RingTarget(format!("member-{who}")))
+    }
+
+    async fn rung(&self, who: usize) -> Supply<bool> {
+        Ok(self.root.path().join(format!("rung-{who}")).exists())
     }
 
     async fn litter(&self) -> Supply<usize> {

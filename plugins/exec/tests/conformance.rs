@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use wayside_bridge::{
     BridgeError, Clock, Collision, ErrorKind, Lookup, MemoryService, MemoryServiceBuilder, Record,
-    SharedBridge, Timestamp,
+    RingTarget, SharedBridge, Timestamp,
 };
 use wayside_bridge_exec::protocol::{Publish, ToChild};
 use wayside_conformance::support::{TestClock, context};
@@ -151,6 +151,14 @@ impl Namespace for Folder {
         let changed = Record { bytes: bytes.clone(), ..record.clone() };
         std::fs::write(path, json(&changed).to_string()).expect("the folder can be written");
         Ok(())
+    }
+
+    async fn bell(&self, _who: usize) -> Supply<RingTarget> {
+        Missing::not_applicable("the example does not ring")
+    }
+
+    async fn rung(&self, _who: usize) -> Supply<bool> {
+        Missing::not_applicable("the example does not ring")
     }
 
     async fn litter(&self) -> Supply<usize> {

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use tokio::sync::watch;
 use wayside_bridge::{
-    BridgeError, Clock, Entropy, Key, Record, SeededEntropy, SharedBridge, Slot, Timestamp,
+    BridgeError, Clock, Entropy, Key, Record, RingTarget, SeededEntropy, SharedBridge, Slot, Timestamp,
 };
 use wayside_bridge_friend::wire::{Id, Note};
 use wayside_bridge_friend::{Limits, Owner};
@@ -112,6 +112,14 @@ impl Namespace for Friends {
         );
         board.leave(now, owner, Note { bytes: bytes.clone(), ..note }).map_err(failed)?;
         Ok(())
+    }
+
+    async fn bell(&self, _who: usize) -> Supply<RingTarget> {
+        Missing::not_applicable("a board does not ring")
+    }
+
+    async fn rung(&self, _who: usize) -> Supply<bool> {
+        Missing::not_applicable("a board does not ring")
     }
 
     async fn litter(&self) -> Supply<usize> {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use clap::error::ErrorKind;
-use clap::{Arg, ArgMatches, Args, Command, FromArgMatches, Subcommand};
+use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, Subcommand};
 use wayside::api::types::{AddBridge, BridgeView};
 use wayside::bridge::{BridgeKind, OptionSpec};
 
@@ -68,7 +68,8 @@ impl FromArgMatches for Kind {
             }
         }
         let name = matches.get_one::<String>(NAME).cloned();
-        Ok(Self(AddBridge { kind: kind.to_owned(), name, options }))
+        let mail = matches.get_flag(MAIL);
+        Ok(Self(AddBridge { kind: kind.to_owned(), name, options, mail }))
     }
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
@@ -77,13 +78,17 @@ impl FromArgMatches for Kind {
     }
 }
 
-/// The argument that every kind has.
+/// The arguments that every kind has.
 const NAME: &str = "name";
+const MAIL: &str = "mail";
 
 fn subcommand(kind: &dyn BridgeKind) -> Command {
     let name = Arg::new(NAME).long(NAME).value_name("NAME").value_parser(parse_name);
     let name = name.help(format!("What to call it [default: {}, numbered where that is taken]", kind.kind()));
-    Command::new(kind.kind()).about(kind.summary()).args(kind.options().iter().map(argument)).arg(name)
+    let mail = Arg::new(MAIL).long(MAIL).action(ArgAction::SetTrue);
+    let mail = mail.help("Let small messages for friends lie there, sealed, for up to a week");
+    let options = kind.options().iter().map(argument);
+    Command::new(kind.kind()).about(kind.summary()).args(options).args([name, mail])
 }
 
 fn argument(option: &OptionSpec) -> Arg {
@@ -112,9 +117,19 @@ fn in_words(bridge: &BridgeView) -> String {
     lines.extend(bridge.note.as_ref().map(|note| format!("  {}", one_line(note))));
     phrases(&mut lines, "Whoever runs the service sees", &bridge.service_sees);
     phrases(&mut lines, "Whoever can read there sees", &bridge.readers_see);
+    if bridge.mail {
+        lines.push("Mail may lie there, for a week at most; both of them also see:".to_owned());
+        lines.extend(MAIL_SHOWS.map(|phrase| format!("  - {phrase}")));
+    }
     lines.push("What friends write to one another there is sealed.".to_owned());
     lines.join("\n")
 }
+
+/// What mail shows beside what everything shows that is left there.
+const MAIL_SHOWS: [&str; 2] = [
+    "on which day a message was left and taken back, and its length, rounded up",
+    "not from whom to whom it is, nor which belong together: each lies under a name that only the two can tell",
+];
 
 fn phrases(lines: &mut Vec<String>, head: &str, phrases: &[String]) {
     if phrases.is_empty() {

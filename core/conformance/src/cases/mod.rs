@@ -8,5 +8,6 @@ pub(crate) mod lifetime;
 pub(crate) mod limits;
 pub(crate) mod places;
 pub(crate) mod retract;
+pub(crate) mod ringing;
 pub(crate) mod roundtrip;
 pub(crate) mod watching;

@@ -79,6 +79,12 @@ pub(crate) enum Defect {
     OneWatcher,
     /// Throws away what a slow watcher has not read.
     DropsUnread,
+    /// Says that it has rung and has not.
+    NeverRings,
+    /// Whoever is meant.
+    RingsEverybody,
+    /// Takes any name for somebody's.
+    RingsNobody,
     /// A publication that was broken off holds a lock for good.
     StuckWhenDropped,
     /// Writes half first.
@@ -359,7 +365,16 @@ impl Bridge for Broken {
     }
 
     async fn ring(&self, target: &RingTarget) -> Result<(), BridgeError> {
-        self.inner.ring(target).await
+        match self.defect {
+            Defect::NeverRings => self.capability().permit_ring(target),
+            Defect::RingsEverybody => {
+                self.inner.ring(target).await?;
+                // The harness names members by their number.
+                self.inner.ring(&RingTarget(target.0.replace("member-1", "member-0"))).await
+            }
+            Defect::RingsNobody => self.inner.ring(target).await.or(Ok(())),
+            _ => self.inner.ring(target).await,
+        }
     }
 
     async fn probe(&self) -> Result<Probe, BridgeError> {

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use futures::StreamExt;
 use tokio::sync::mpsc;
-use wayside_bridge::{Class, Key, Receipt, Record, SharedBridge, Slot, Timestamp};
+use wayside_bridge::{Key, Receipt, Record, SharedBridge, Slot, Timestamp};
 use wayside_proto::engine::{Input, PublicationId};
 
 use super::{Publication, Reporter};
@@ -48,10 +48,10 @@ pub(super) fn refuse(job: Job, why: &str) -> Input {
 }
 
 async fn publish(bridge: &SharedBridge, publication: Publication) -> Input {
-    let Publication { id, slot, not_after, bytes } = publication;
+    let Publication { id, slot, not_after, bytes, class } = publication;
     let record = Record::new(
         Key::Slot(Slot(slot.0)),
-        Class::Meeting,
+        class,
         Timestamp::from_secs(not_after.as_secs()),
         Bytes::from(bytes),
     );

@@ -3,6 +3,7 @@
 //! The engine says what is to be published, taken back and watched; a [`Runner`](runner) does it with whatever the service allows, keeps
 //! trying when the service is away, and tells the engine what was found.
 
+pub(crate) mod bell;
 mod jobs;
 mod profile;
 mod runner;
@@ -16,13 +17,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use wayside_bridge::{Registry, SharedBridge};
+use wayside_bridge::{Class, Registry, SharedBridge};
 use wayside_proto::UnixMillis;
 use wayside_proto::engine::{BridgeName, Input, PublicationId, Space};
+use wayside_proto::mailbox::wire::Bell;
 use wayside_proto::meet::slot::SlotId;
 
 pub(crate) use jobs::Job;
-pub(crate) use profile::{describe, not_yet_tried};
+pub(crate) use profile::{custody, describe, not_yet_tried};
 pub(crate) use runner::open;
 
 use crate::api::types::BridgeView;
@@ -104,6 +106,8 @@ pub(crate) struct BridgeHandle {
     /// Has it tried again now, where it does not work.
     again: Arc<Notify>,
     opened: Opened,
+    /// What our bell there is called, where its user hung one.
+    ring_name: Option<String>,
     cancel: CancellationToken,
 }
 
@@ -115,6 +119,7 @@ impl BridgeHandle {
         let (slots, wanted) = watch::channel(Slots::new());
         let status = Arc::new(Mutex::new(profile::not_yet_tried(&config)));
         let cancel = CancellationToken::new();
+        let ring_name = config.options.get(bell::RING_NAME).cloned();
         let (again, opened) = (Arc::new(Notify::new()), Opened::default());
         let runner = runner::Runner::new(
             run,
@@ -128,7 +133,7 @@ impl BridgeHandle {
         environment.tasks.spawn(async move {
             stop.run_until_cancelled(runner.run(job_queue, wanted)).await;
         });
-        Self { run, jobs, slots, status, again, opened, cancel }
+        Self { run, jobs, slots, status, again, opened, ring_name, cancel }
     }
 
     /// Which run of the bridge this is.
@@ -159,6 +164,11 @@ impl BridgeHandle {
         self.status.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Our bell there, where its user hung one and the bridge works.
+    pub(crate) fn bell(&self) -> Option<Bell> {
+        bell::of(self.ring_name.as_deref()?, &*self.opened()?)
+    }
+
     /// The bridge itself, where it could be opened, for whoever wants to try it.
     pub(crate) fn opened(&self) -> Option<SharedBridge> {
         self.opened.lock().unwrap_or_else(PoisonError::into_inner).clone()
@@ -178,4 +188,5 @@ pub(crate) struct Publication {
     pub(crate) slot: SlotId,
     pub(crate) not_after: UnixMillis,
     pub(crate) bytes: Vec<u8>,
+    pub(crate) class: Class,
 }

@@ -1,14 +1,14 @@
 //! What the engine and a person are told of a bridge.
 
-use wayside_bridge::{Bridge, Class, Collision, Lookup, Writers};
+use wayside_bridge::{Bridge, Capability, Class, Collision, Lookup, Writers};
 use wayside_proto::engine::BridgeProfile;
 use wayside_proto::place::Locator;
 
 use crate::api::types::BridgeView;
 use crate::home::BridgeConfig;
 
-/// For the engine.
-pub(super) fn of(bridge: &dyn Bridge) -> BridgeProfile {
+/// For the engine; `mail` is whether its user lets mail lie there.
+pub(super) fn of(bridge: &dyn Bridge, mail: bool) -> BridgeProfile {
     let capability = bridge.capability();
     let meeting = capability.class(Class::Meeting);
     let locators = bridge.info().locators;
@@ -24,7 +24,16 @@ pub(super) fn of(bridge: &dyn Bridge) -> BridgeProfile {
         max_record: meeting.map_or(0, |class| class.max_record),
         max_keys: capability.max_keys,
         latency: capability.delivery.latency(),
+        custody: custody(capability).filter(|_| mail),
     }
+}
+
+/// The largest record of mail, in bytes, where mail can lie there: it is found by listing, nothing replaces it, and it can be taken back.
+pub(crate) fn custody(capability: &Capability) -> Option<usize> {
+    let class = capability.class(Class::Custody)?;
+    let listed = capability.lookup == Lookup::List && capability.writers == Writers::Shared;
+    let stays = class.collision == Collision::Append && class.retract;
+    (listed && stays).then_some(class.max_record)
 }
 
 /// For a person, before it was tried.
@@ -41,6 +50,7 @@ pub(crate) fn not_yet_tried(config: &BridgeConfig) -> BridgeView {
         service_sees: Vec::new(),
         readers_see: Vec::new(),
         published: 0,
+        mail: config.mail,
     }
 }
 

@@ -141,10 +141,10 @@ impl Runner {
 
     /// Tells the engine when the bridge reaches other places than before.
     async fn keep_profile(&self, bridge: &SharedBridge) {
-        let mut known = profile::of(&**bridge);
+        let mut known = profile::of(&**bridge, self.config.mail);
         loop {
             tokio::time::sleep(REFRESH).await;
-            let now = profile::of(&**bridge);
+            let now = profile::of(&**bridge, self.config.mail);
             if now != known {
                 known = now.clone();
                 self.change(|view| profile::describe(view, &**bridge));
@@ -166,7 +166,7 @@ impl Runner {
             self.reporter.input(Input::ServiceTime { bridge: name.clone(), time }).await;
         }
         self.environment.reach.service_shows(&name.0, probe.public_address);
-        let profile = profile::of(&**bridge);
+        let profile = profile::of(&**bridge, self.config.mail);
         self.reporter.input(Input::BridgeUp { bridge: name.clone(), profile }).await;
         self.reporter.say(What::Up).await;
     }

@@ -18,6 +18,8 @@ pub(super) const MOST_OF_FRIEND: usize = 1 << 16;
 const OVERHEAD: usize = 128;
 /// The largest record remembered, in bytes: no record of a meeting is larger.
 const LARGEST: usize = 960;
+/// Of how many larger ones the slots are remembered: mail that came before anybody asked for it. With more the place is listed anew for whatever is asked.
+const MOST_LARGE: usize = 4096;
 /// The most records under one slot: whoever floods one slot pushes out nothing else.
 const MOST_PER_SLOT: usize = 8;
 
@@ -30,12 +32,21 @@ pub(super) struct Seen {
     order: VecDeque<SlotId>,
     bytes: usize,
     forgot: bool,
+    /// Slots of records that were too large to be kept.
+    large: BTreeSet<SlotId>,
 }
 
 impl Seen {
     /// Nothing yet, and at most so many bytes later.
     pub(super) const fn new(most: usize) -> Self {
-        Self { most, by_slot: BTreeMap::new(), order: VecDeque::new(), bytes: 0, forgot: false }
+        Self {
+            most,
+            by_slot: BTreeMap::new(),
+            order: VecDeque::new(),
+            bytes: 0,
+            forgot: false,
+            large: BTreeSet::new(),
+        }
     }
 
     /// Remembers what was found, and returns what of it is wanted.
@@ -46,6 +57,10 @@ impl Seen {
             let slot = SlotId(slot.0);
             if record.bytes.len() <= LARGEST {
                 self.remember(slot, &record.bytes);
+            } else if self.large.len() < MOST_LARGE {
+                self.large.insert(slot);
+            } else {
+                self.forgot |= !self.large.contains(&slot);
             }
             if wanted.contains(&slot) {
                 found.push(Found { slot, bytes: record.bytes.to_vec() });
@@ -64,9 +79,9 @@ impl Seen {
             .collect()
     }
 
-    /// Whether something was forgotten: then the place must be listed anew for slots that are new.
-    pub(super) const fn forgot(&self) -> bool {
-        self.forgot
+    /// Whether something under one of these slots, which are new, was not kept, or may not have been: then the place must be listed anew.
+    pub(super) fn lacks(&self, slots: &BTreeSet<SlotId>) -> bool {
+        !slots.is_empty() && (self.forgot || slots.iter().any(|slot| self.large.contains(slot)))
     }
 
     fn remember(&mut self, slot: SlotId, bytes: &[u8]) {

@@ -84,7 +84,7 @@ impl Watcher<'_> {
                             continue;
                         };
                         let new: BTreeSet<SlotId> = wanted.difference(before).copied().collect();
-                        if seen.forgot() && !new.is_empty() {
+                        if seen.lacks(&new) {
                             return Ok(());
                         }
                         self.report(space.clone(), seen.of(new.iter())).await;

@@ -6,6 +6,7 @@
 mod actor;
 mod doors;
 mod linking;
+mod mail;
 mod meeting;
 mod outputs;
 mod steps;
@@ -58,6 +59,8 @@ struct Shared {
     guessed: Mutex<Budget<AccountId>>,
     tasks: TaskTracker,
     ending: CancellationToken,
+    /// What came over bridges and is not taken in yet.
+    mail_coming: mail::Coming,
     events: broadcast::Sender<NodeEvent>,
     settled: broadcast::Sender<([u8; 16], MessageState)>,
     grants: watch::Sender<()>,
@@ -118,6 +121,7 @@ impl Driver {
             guessed: Mutex::default(),
             tasks,
             ending,
+            mail_coming: mail::Coming::default(),
             events: broadcast::channel(EVENTS).0,
             settled: broadcast::channel(EVENTS).0,
             grants: watch::channel(()).0,

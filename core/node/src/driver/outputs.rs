@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
+use wayside_bridge::Class;
 use wayside_noise::{Expectation, Kem, Whom};
 use wayside_proto::crypto::keys::AccountId;
 use wayside_proto::engine::{BridgeName, Event, Input, Output, Session as Secrets, SessionId};
@@ -66,9 +67,11 @@ impl Actor {
         self.complained = false;
         match output {
             Output::Persist(_) => {}
-            Output::Publish { id, bridge, slot, not_after, bytes } => {
-                self.submit(&bridge, Job::Publish(Publication { id, slot, not_after, bytes }));
+            Output::Publish { id, bridge, slot, not_after, bytes, custody } => {
+                let class = if custody { Class::Custody } else { Class::Meeting };
+                self.submit(&bridge, Job::Publish(Publication { id, slot, not_after, bytes, class }));
             }
+            Output::Mail { account, blob } => self.parts.driver.mail_came(account, blob),
             Output::Retract { bridge, receipts } => self.submit(&bridge, Job::Retract(receipts)),
             Output::Watch { bridge, slots } => {
                 if let Some(bridge) = self.bridges.get(&bridge) {

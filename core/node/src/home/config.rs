@@ -35,6 +35,8 @@ pub struct BridgeConfig {
     pub kind: String,
     /// The kind's options by name.
     pub options: BTreeMap<String, String>,
+    /// Whether mail for friends may lie there. The node's option, of which the bridge knows nothing.
+    pub mail: bool,
 }
 
 impl fmt::Debug for BridgeConfig {
@@ -90,6 +92,8 @@ struct File {
 #[derive(Deserialize)]
 struct BridgeTable {
     kind: String,
+    #[serde(default)]
+    mail: bool,
     #[serde(flatten)]
     options: BTreeMap<String, String>,
 }
@@ -101,7 +105,7 @@ impl Config {
         let file: File = toml_edit::de::from_str(&text).map_err(|error| nonsense(path, error.message()))?;
         let bridges = file.bridges.into_iter().map(|(name, table)| {
             check_bridge_name(&name).map_err(|why| nonsense(path, why))?;
-            Ok(BridgeConfig { name, kind: table.kind, options: table.options })
+            Ok(BridgeConfig { name, kind: table.kind, options: table.options, mail: table.mail })
         });
         Ok(Self {
             network: file.network,
@@ -128,6 +132,9 @@ pub(crate) fn add_bridge(path: &Path, bridge: &BridgeConfig) -> Result<(), HomeE
         });
         let mut table = Table::new();
         table.insert("kind", value(&bridge.kind));
+        if bridge.mail {
+            table.insert("mail", value(true));
+        }
         for (name, text) in &bridge.options {
             table.insert(name, value(text));
         }

@@ -7,7 +7,7 @@ use wayside_bridge::{BridgeError, SharedBridge};
 use super::{GLANCE, Requests};
 use crate::api::types::{AddBridge, ApiError, BridgeView, ErrorCode};
 use crate::boards;
-use crate::bridges::{describe, open};
+use crate::bridges::{custody, describe, open};
 use crate::clock;
 use crate::home::{self, BridgeConfig, HomeError};
 
@@ -74,7 +74,7 @@ impl Requests {
 /// The configuration that is meant, under a name that is free.
 fn named(requests: &Requests, request: AddBridge) -> Result<BridgeConfig, ApiError> {
     let taken: Vec<String> = requests.home.bridges()?.into_iter().map(|bridge| bridge.name).collect();
-    let AddBridge { kind, name, options } = request;
+    let AddBridge { kind, name, options, mail } = request;
     let name = match name {
         Some(name) if taken.contains(&name) => {
             return Err(ApiError::new(
@@ -89,7 +89,7 @@ fn named(requests: &Requests, request: AddBridge) -> Result<BridgeConfig, ApiErr
             .unwrap_or_default(),
     };
     home::check_bridge_name(&name).map_err(|why| ApiError::new(ErrorCode::Usage, why))?;
-    Ok(BridgeConfig { name, kind, options })
+    Ok(BridgeConfig { name, kind, options, mail })
 }
 
 async fn try_out(requests: &Requests, config: &BridgeConfig) -> Result<BridgeView, ApiError> {
@@ -104,6 +104,12 @@ async fn try_out(requests: &Requests, config: &BridgeConfig) -> Result<BridgeVie
     };
     let (bridge, probe) =
         tokio::time::timeout(PATIENCE, tried).await.map_err(|_| slow())?.map_err(of_bridge)?;
+    if config.mail && custody(bridge.capability()).is_none() {
+        return Err(ApiError::new(
+            ErrorCode::Usage,
+            "no mail can lie there, since the service does not keep and list records for days: add it without mail",
+        ));
+    }
     let untried = crate::bridges::not_yet_tried(config);
     let mut view = BridgeView { healthy: true, error: None, note: probe.note, ..untried };
     describe(&mut view, &*bridge);

@@ -103,6 +103,24 @@ pub fn open_from_tray(siv: &Secret, sealed: &[u8]) -> Option<Vec<u8>> {
     decrypt(siv, sealed)
 }
 
+/// The record of a blob that was padded already: sealed once more, so that nothing in it tells which place it is for, or that it lies in another one too.
+pub fn seal_blob(siv: &Secret, blob: &[u8]) -> Vec<u8> {
+    encrypt(siv, blob)
+}
+
+/// Bytes of the record of a blob of this length.
+pub const fn blob_record(length: usize) -> usize {
+    length.saturating_add(SIV)
+}
+
+/// The blob of a record; `None` for anything not sealed under `siv`, and for what is longer than `most` bytes.
+pub fn open_blob(siv: &Secret, record: &[u8], most: usize) -> Option<Vec<u8>> {
+    if record.len() <= SIV || record.len() > blob_record(most) {
+        return None;
+    }
+    decrypt(siv, record)
+}
+
 fn fills_a_bucket(message: &[u8]) -> bool {
     Bucket::ALL.iter().any(|bucket| bucket.message() == message.len())
 }

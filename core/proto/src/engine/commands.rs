@@ -3,6 +3,7 @@
 use super::book::StoredFriend;
 use super::config::CommandError;
 use super::io::{BridgeName, BridgeProfile, Event};
+use super::publications::Purpose;
 use super::{Engine, places, store};
 use crate::crypto::keys::AccountId;
 use crate::identity::{Card, CardError};
@@ -104,6 +105,7 @@ impl Engine {
         self.forget_deferred(account);
         let account = *account;
         self.done(|purpose| purpose.account() == Some(account));
+        self.done(|purpose| matches!(purpose, Purpose::Mail(to, _) if *to == account));
         self.rewatch_friend(&account);
     }
 }

@@ -38,6 +38,8 @@ pub struct BridgeProfile {
     pub max_keys: Option<usize>,
     /// About how long a record takes from one side to the other.
     pub latency: Duration,
+    /// The largest record of mail, in bytes, where its user lets mail lie there, and it is found by listing, stands beside others and can be taken back.
+    pub custody: Option<usize>,
 }
 
 /// Whose place is meant: the one the bridge was configured for, or a friend's one-writer space that it can read.
@@ -184,6 +186,15 @@ pub enum Output {
         not_after: UnixMillis,
         /// Sealed.
         bytes: Vec<u8>,
+        /// Whether it is mail, which is larger and is kept for days, and not for a meeting of this moment.
+        custody: bool,
+    },
+    /// Mail from a friend, left at a place that both share: the same content once a run at most. Its sender takes it back when it is told that it came.
+    Mail {
+        /// The friend, as whoever knows the secret that it was given for this.
+        account: AccountId,
+        /// As it was handed to [`Engine::leave_mail`](super::Engine::leave_mail).
+        blob: Vec<u8>,
     },
     /// To be taken back in one go; answered by [`Input::Retracted`] or [`Input::RetractFailed`].
     Retract {

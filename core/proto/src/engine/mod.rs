@@ -15,6 +15,7 @@ mod farewell;
 mod index;
 mod introduced;
 mod io;
+mod mail;
 mod meeting;
 mod places;
 mod publications;
@@ -35,6 +36,7 @@ pub use config::{CommandError, Config, FindError, Identity, InviteOptions, Resto
 pub use explain::{Step, StepKind};
 pub use introduced::IntroducedError;
 pub use io::*;
+pub use mail::{MOST_MAIL, MailRoots};
 
 use crate::crypto::keys::{AccountId, DeviceId, DevicePublic};
 use crate::identity::Card;
@@ -88,6 +90,7 @@ pub struct Engine {
     bridges: BTreeMap<BridgeName, places::Bridge>,
     places: BTreeMap<PlaceTag, places::Place>,
     card: Option<card::StoredCard>,
+    mail: mail::Mail,
     /// What our status says of our mail.
     mailbox: Option<MailboxCard>,
     reach: Reach,

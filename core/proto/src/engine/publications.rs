@@ -45,17 +45,25 @@ pub(super) enum Purpose {
     /// To a guest's knock, by the name of the session that it led to.
     #[n(8)]
     Opened(#[cbor(n(0), with = "minicbor::bytes")] [u8; 16]),
+    /// For a friend, with the blob's hash. It does not serve a meeting: it stays until it is taken back, or over.
+    #[n(9)]
+    Mail(#[n(0)] AccountId, #[cbor(n(1), with = "minicbor::bytes")] [u8; 32]),
 }
 
 impl Purpose {
-    /// The friend whom it is about.
+    /// The friend whom it is to meet.
     pub(super) const fn account(&self) -> Option<AccountId> {
         match self {
             Self::Welcome(_, account)
             | Self::Offer(account, ..)
             | Self::Answer(account, ..)
             | Self::Update(account) => Some(*account),
-            Self::Join(_) | Self::Refusal(_) | Self::Index(_) | Self::Knock(..) | Self::Opened(_) => None,
+            Self::Join(_)
+            | Self::Refusal(_)
+            | Self::Index(_)
+            | Self::Knock(..)
+            | Self::Opened(_)
+            | Self::Mail(..) => None,
         }
     }
 }
@@ -116,6 +124,9 @@ pub(super) struct Draft {
     pub(super) purpose: Purpose,
 }
 
+/// How much mail is being published at one bridge at once: an offer does not wait for more than that.
+const MAIL_AT_ONCE: usize = 2;
+
 impl Publications {
     pub(super) fn restore(&mut self, id: PublicationId, publication: Publication) {
         self.all.insert(id, publication);
@@ -124,6 +135,32 @@ impl Publications {
     /// What lies at a bridge and has not served yet.
     pub(super) fn live<'a>(&'a self, bridge: &'a BridgeName) -> impl Iterator<Item = &'a Publication> {
         self.all.values().filter(move |publication| publication.bridge == *bridge && !publication.done)
+    }
+
+    /// How many there are, of every sort.
+    pub(super) fn len(&self) -> usize {
+        self.all.len()
+    }
+
+    /// What of the mail for a friend lies, or is to lie, where.
+    pub(super) fn mail(&self) -> impl Iterator<Item = (&BridgeName, &AccountId, &[u8; 32])> {
+        self.all.values().filter(|publication| !publication.done).filter_map(|publication| match &publication
+            .purpose
+        {
+            Purpose::Mail(to, hash) => Some((&publication.bridge, to, hash)),
+            _ => None,
+        })
+    }
+
+    /// How much mail is being published at each bridge.
+    fn mail_under_way(&self) -> BTreeMap<BridgeName, usize> {
+        let mut counts = BTreeMap::new();
+        for publication in self.all.values() {
+            if publication.is_mail() && publication.state.busy && publication.receipt.is_none() {
+                *counts.entry(publication.bridge.clone()).or_default() += 1;
+            }
+        }
+        counts
     }
 
     pub(super) fn purposes(&self) -> impl Iterator<Item = Purpose> {
@@ -149,12 +186,15 @@ impl Publications {
     }
 
     pub(super) fn next_due(&self, up: &impl Fn(&BridgeName) -> bool) -> Option<Duration> {
+        let under_way = self.mail_under_way();
+        let is_full = |bridge| under_way.get(bridge).is_some_and(|count| *count >= MAIL_AT_ONCE);
         let retries = self
             .all
             .values()
             .filter(|publication| {
                 let needed = publication.receipt.is_none();
-                needed && !publication.state.busy && up(&publication.bridge)
+                let waits = publication.is_mail() && is_full(&publication.bridge);
+                needed && !waits && !publication.state.busy && up(&publication.bridge)
             })
             .map(|publication| publication.state.not_before);
         let sweeps = self.sweeps.iter().filter(|(bridge, _)| up(bridge)).map(|(_, due)| *due);
@@ -167,11 +207,20 @@ impl Publication {
     pub(super) fn looked_for(&self) -> SlotId {
         SlotId(self.inner.unwrap_or(self.slot))
     }
+
+    const fn is_mail(&self) -> bool {
+        matches!(self.purpose, Purpose::Mail(..))
+    }
 }
 
 impl Engine {
-    /// Publishes, now or as soon as the bridge is up; persisted before.
+    /// Publishes for a meeting of this moment, now or as soon as the bridge is up; persisted before.
     pub(super) fn publish(&mut self, draft: Draft) {
+        self.publish_for(draft, Epoch::LENGTH);
+    }
+
+    /// The same for so long, rounded up to the end of a day.
+    pub(super) fn publish_for(&mut self, draft: Draft, lifetime: Duration) {
         if self.publications.all.len() >= self.config.max_publications {
             return;
         }
@@ -182,7 +231,7 @@ impl Engine {
         let publication = Publication {
             bridge: draft.bridge,
             slot: draft.slot.0,
-            not_after: end_of_day(self.time_now().after(Epoch::LENGTH)),
+            not_after: end_of_day(self.time_now().after(lifetime)),
             bytes: draft.bytes,
             purpose: draft.purpose,
             receipt: None,
@@ -191,8 +240,13 @@ impl Engine {
             state: State { fresh: true, ..State::default() },
         };
         self.out.put(store::publication(id), store::encode(&publication));
+        let is_mail = publication.is_mail();
         self.publications.all.insert(id, publication);
-        self.try_publication(id);
+        if is_mail {
+            self.publish_waiting();
+        } else {
+            self.try_publication(id);
+        }
         if one_writer && !is_index {
             self.publish_index(&bridge);
         }
@@ -241,11 +295,16 @@ impl Engine {
         let Some(publication) = self.publications.all.get_mut(&id) else { return };
         publication.receipt = Some(receipt);
         publication.state = State::default();
+        if publication.is_mail() {
+            // The receipt takes it back; weeks of mail need not be held in memory.
+            publication.bytes = Vec::new();
+        }
         self.out.put(store::publication(id), store::encode(publication));
         if publication.done {
             let due = self.now.mono.saturating_add(self.config.retract_after);
             self.publications.sweeps.entry(publication.bridge.clone()).or_insert(due);
         }
+        self.publish_waiting();
     }
 
     pub(super) fn publish_failed(&mut self, id: PublicationId, why: &str) {
@@ -261,6 +320,7 @@ impl Engine {
         if gone {
             self.drop_publication(id);
         }
+        self.publish_waiting();
     }
 
     pub(super) fn retracted(&mut self, ids: &[PublicationId]) {
@@ -301,21 +361,9 @@ impl Engine {
 
     /// Retries and sweeps whose time has come.
     pub(super) fn run_publications(&mut self) {
-        let now = self.now.mono;
-        let pending: Vec<_> = self
-            .publications
-            .all
-            .iter()
-            .filter(|(_, publication)| {
-                publication.receipt.is_none()
-                    && !publication.state.busy
-                    && publication.state.not_before <= now
-            })
-            .map(|(id, _)| *id)
-            .collect();
-        for id in pending {
-            self.try_publication(id);
-        }
+        let (now, time) = (self.now.mono, self.time_now());
+        self.done_where(|publication| publication.is_mail() && publication.not_after <= time);
+        self.publish_waiting();
         let due: Vec<_> = self
             .publications
             .sweeps
@@ -326,6 +374,33 @@ impl Engine {
         for bridge in due {
             self.publications.sweeps.remove(&bridge);
             self.sweep(&bridge);
+        }
+    }
+
+    /// Publishes what is due.
+    fn publish_waiting(&mut self) {
+        let now = self.now.mono;
+        let pending: Vec<_> = self
+            .publications
+            .all
+            .iter()
+            .filter(|(_, publication)| {
+                publication.receipt.is_none()
+                    && !publication.state.busy
+                    && publication.state.not_before <= now
+            })
+            .map(|(id, publication)| (*id, publication.is_mail().then(|| publication.bridge.clone())))
+            .collect();
+        let mut under_way = self.publications.mail_under_way();
+        for (id, mail_at) in pending {
+            if let Some(bridge) = mail_at {
+                let count = under_way.entry(bridge).or_default();
+                if *count >= MAIL_AT_ONCE {
+                    continue;
+                }
+                *count += 1;
+            }
+            self.try_publication(id);
         }
     }
 
@@ -354,6 +429,7 @@ impl Engine {
             slot: SlotId(publication.slot),
             not_after: publication.not_after,
             bytes: publication.bytes.clone(),
+            custody: publication.is_mail(),
         };
         self.out.act(output);
     }

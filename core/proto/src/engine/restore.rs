@@ -33,6 +33,7 @@ pub(super) fn restore(
         card: None,
         reach: Default::default(),
         reflectors: Default::default(),
+        mail: Default::default(),
         mailbox: None,
         relays: None,
         book: Default::default(),
@@ -126,6 +127,8 @@ impl Engine {
                 }
                 // With their keys, which were in memory only.
                 Purpose::Knock(..) | Purpose::Opened(_) => false,
+                // Until it is taken back or over.
+                Purpose::Mail(..) => true,
                 Purpose::Index(tag) => self.places.contains_key(&tag),
             };
             if !serves {

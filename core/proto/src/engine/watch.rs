@@ -75,9 +75,9 @@ pub(super) struct Watch {
     knocks: knocks::KnockSlots,
     /// The shared places of ours that slots are derived for, and the kinds of one-writer space that we read. They only grow, so that a bridge that
     /// goes down and up again costs nothing.
-    tags: BTreeSet<PlaceTag>,
+    pub(super) tags: BTreeSet<PlaceTag>,
     kinds: BTreeSet<String>,
-    opened: BTreeMap<SlotId, Vec<[u8; 32]>>,
+    pub(super) opened: BTreeMap<SlotId, Vec<[u8; 32]>>,
     pub(super) indexes: index::Indexes,
     sent: BTreeMap<BridgeName, BTreeMap<Space, BTreeSet<SlotId>>>,
     dirty: BTreeSet<BridgeName>,
@@ -132,6 +132,7 @@ impl Engine {
             }
         }
         self.rewatch_trays();
+        self.rewatch_mail();
         self.rewatch_doors();
         self.all_dirty();
     }
@@ -158,6 +159,7 @@ impl Engine {
             }
         }
         self.rewatch_trays();
+        self.rewatch_mail();
         self.rewatch_doors();
         self.rewatch_invites();
         self.watch.indexes.forget_but(&window);
@@ -173,6 +175,7 @@ impl Engine {
         for epoch in watched(self.epoch()) {
             self.watch_friend(account, epoch);
         }
+        self.watch_mail_of(account);
         self.all_dirty();
     }
 
@@ -327,7 +330,7 @@ impl Engine {
         } else if let Some(place) = bridge.place.and_then(|tag| self.places.get(&tag)) {
             if bridge.profile.lists {
                 let offers = self.watch.by_tag.get(&place.tag).into_iter().flatten();
-                then.extend(offers.map(|id| (Space::Own, *id)));
+                then.extend(offers.chain(self.mail.watched_at(place.tag)).map(|id| (Space::Own, *id)));
             } else {
                 let trays = self.watch.trays.iter().filter(|(_, tag)| **tag == place.tag);
                 first.extend(trays.map(|(id, _)| (Space::Own, *id)));

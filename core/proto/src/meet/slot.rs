@@ -83,6 +83,14 @@ pub fn index(key: &Secret, tag: PlaceTag, epoch: Epoch) -> Slot {
     split(derive(key.expose(), "index", &[&tag.0, &epoch.0.to_be_bytes()]))
 }
 
+/// How many slots a friend has for mail to another at one place in one epoch.
+pub const MAIL_LANES: u8 = 4;
+
+/// Where mail lies for whoever gave this root, in the place that it calls by this tag, by the day on which it was left and lane (below [`MAIL_LANES`]).
+pub fn mail(root: &Secret, tag: PlaceTag, epoch: Epoch, lane: u8) -> Slot {
+    split(derive(root.expose(), "mail slot", &[&tag.0, &epoch.0.to_be_bytes(), &[lane]]))
+}
+
 fn split(both: Secret<48>) -> Slot {
     let (id, siv) = both.expose().split_at(16);
     Slot {

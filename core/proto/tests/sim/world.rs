@@ -74,6 +74,10 @@ pub struct Node {
     pub dialling: BTreeMap<SessionId, DoorSession>,
     /// How many guests it was ever to let in.
     pub opened: usize,
+    /// What mail is left under, said at every start.
+    pub roots: BTreeMap<AccountId, MailRoots>,
+    /// Mail that came, with the run in which it did.
+    pub mail: Vec<(u32, AccountId, Vec<u8>)>,
 }
 
 impl Node {
@@ -160,6 +164,7 @@ impl World {
             retracts: true,
             max_keys: None,
             overwrites,
+            mail: None,
         });
         self.bridges.len() - 1
     }
@@ -200,6 +205,8 @@ impl World {
             awaited: BTreeMap::new(),
             dialling: BTreeMap::new(),
             opened: 0,
+            roots: BTreeMap::new(),
+            mail: Vec::new(),
         });
         self.start(node);
         node

@@ -27,7 +27,17 @@ pub fn context(clock: &TestClock, state_dir: Option<PathBuf>) -> BridgeContext {
 }
 
 pub async fn open_with(path: &Path, context: BridgeContext) -> Result<SharedBridge, BridgeError> {
-    let options = BridgeOptions::from_iter([("path", path.to_str().unwrap())]);
+    open_as(path, [], context).await
+}
+
+/// With more options than the path.
+pub async fn open_as<const N: usize>(
+    path: &Path,
+    more: [(&str, String); N],
+    context: BridgeContext,
+) -> Result<SharedBridge, BridgeError> {
+    let path = ("path", path.to_str().unwrap().to_owned());
+    let options = BridgeOptions::from_iter([path].into_iter().chain(more));
     Registry::new().with(DirKind).open("dir", &options, context).await
 }
 

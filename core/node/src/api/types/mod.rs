@@ -49,6 +49,9 @@ pub struct AddBridge {
     pub name: Option<String>,
     /// The kind's options by name.
     pub options: BTreeMap<String, String>,
+    /// Whether mail for friends may lie there.
+    #[serde(default)]
+    pub mail: bool,
 }
 
 impl fmt::Debug for AddBridge {
@@ -86,6 +89,9 @@ pub struct BridgeView {
     pub readers_see: Vec<String>,
     /// Records of ours that lie there now.
     pub published: u64,
+    /// Whether mail for friends may lie there.
+    #[serde(default)]
+    pub mail: bool,
 }
 
 /// A line of `bridge test`, which needs no node.

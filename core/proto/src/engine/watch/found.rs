@@ -36,6 +36,7 @@ impl Engine {
                 None if self.watch.specials.contains_key(&record.slot) => {
                     self.found_special(bridge, space, &record);
                 }
+                None if self.mail.is_watched(&record.slot) => self.found_mail(bridge, space, &record),
                 None if self.found_knock(bridge, space, &record) => {}
                 None => self.found_offer(bridge, space, record.slot, &record.bytes, false),
             }
@@ -99,7 +100,7 @@ impl Engine {
     }
 
     /// The message of a record that was not seen in this slot before.
-    pub(super) fn open_once(
+    pub(in crate::engine) fn open_once(
         &mut self,
         id: SlotId,
         bytes: &[u8],
@@ -116,7 +117,7 @@ impl Engine {
         Some(message)
     }
 
-    pub(super) fn is_place(&self, bridge: &BridgeName, tag: PlaceTag) -> bool {
+    pub(in crate::engine) fn is_place(&self, bridge: &BridgeName, tag: PlaceTag) -> bool {
         self.bridges.get(bridge).is_some_and(|bridge| !bridge.profile.one_writer && bridge.place == Some(tag))
     }
 }

@@ -52,6 +52,8 @@ pub struct Bridge {
     pub retracts: bool,
     pub max_keys: Option<usize>,
     pub overwrites: bool,
+    /// The largest record of mail that it takes.
+    pub mail: Option<usize>,
 }
 
 impl World {

@@ -32,6 +32,8 @@ impl World {
         self.drain(node);
         let relays = self.nodes[node].relays.clone();
         self.input(node, Input::Relays(relays));
+        let roots = self.nodes[node].roots.clone();
+        self.command(node, |engine, now| engine.set_mail_roots(now, roots));
         let address = format!("10.0.0.{}:4{:03}", node + 1, self.nodes[node].incarnation % 1000);
         let candidates = Candidates::new([Candidate {
             kind: CandidateKind::Host,
@@ -77,6 +79,7 @@ impl World {
             max_record: 2000,
             max_keys: this.max_keys,
             latency: Duration::from_millis(this.weather.latency),
+            custody: this.mail,
         };
         self.input(node, Input::BridgeUp { bridge: Self::bridge_name(bridge), profile });
     }
@@ -165,10 +168,10 @@ impl World {
                     };
                 }
             }
-            Output::Publish { id, bridge, slot, bytes, .. } => {
+            Output::Publish { id, bridge, slot, bytes, custody, .. } => {
                 self.nodes[node].published += 1;
                 let bridge = index_of(&bridge);
-                if self.bridges[bridge].kind == Kind::List && !self.forgetful {
+                if self.bridges[bridge].kind == Kind::List && !self.forgetful && !custody {
                     let before = self.slots.insert((node, bridge, slot), bytes.clone());
                     if before.is_some_and(|before| before != bytes) {
                         self.fail("two different records in one slot");
@@ -271,6 +274,8 @@ impl World {
                     self.tell_peer_down(node, account, id, 50);
                 }
             }
+            Output::ExpectGuest { .. } | Output::DialHost { .. } => {}
+            Output::Mail { account, blob } => self.nodes[node].mail.push((incarnation, account, blob)),
             Output::Event(event) => {
                 let now = self.now;
                 self.nodes[node].events.push((now, event));

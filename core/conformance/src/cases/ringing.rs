@@ -1,0 +1,40 @@
+//! Making a person's device notice.
+
+use tokio::time::Instant;
+use wayside_bridge::{ErrorKind, RingTarget, Wake};
+
+use crate::scene::{Scene, Step, ensure, pause, publish, said, skip, supplied};
+
+pub(crate) async fn ring_is_heard(scene: &Scene<'_>) -> Step {
+    let (alice, bob) = scene.pair().await?;
+    if alice.capability().wake == Wake::Never {
+        return skip("the bridge declares that it cannot ring");
+    }
+    let bell = supplied(scene.namespace.bell(1).await)?;
+    ensure!(!supplied(scene.namespace.rung(1).await)?, "a member is rung before anybody rang");
+    for nobody in ["".to_owned(), "two\nlines".to_owned(), "x".repeat(5_000)] {
+        match alice.ring(&RingTarget(nobody.clone())).await {
+            Err(error) if error.kind() == ErrorKind::Refused => {}
+            other => ensure!(false, "ringing {nobody:?} is not refused: {other:?}"),
+        }
+    }
+    ensure!(!supplied(scene.namespace.rung(1).await)?, "a ring of nobody reached a member");
+
+    alice.ring(&bell).await.map_err(said("ringing"))?;
+    let deadline = Instant::now() + scene.patience(bob.capability());
+    while !supplied(scene.namespace.rung(1).await)? {
+        ensure!(Instant::now() < deadline, "who was rung did not notice");
+        tokio::time::sleep(pause(bob.capability())).await;
+    }
+    ensure!(!supplied(scene.namespace.rung(0).await)?, "who rang was rung as well");
+    // Again at once: the same ring, or one too many. Neither stands in the way of records.
+    match alice.ring(&bell).await {
+        Ok(()) => {}
+        Err(error) if error.kind() == ErrorKind::RateLimited => {}
+        Err(error) => return Err(said("ringing again")(error)),
+    }
+    let Some(class) = alice.capability().classes.keys().next() else { return Ok(()) };
+    let record = scene.short(&*alice, *class);
+    publish(&*alice, &record).await?;
+    scene.find_record(&*bob, &*alice, &record).await
+}
