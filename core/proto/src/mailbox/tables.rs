@@ -10,13 +10,13 @@ pub enum Table {
     CustodyByOwner,
     /// Queue ‖ hash → where it is, or that it is gone.
     CustodyByHash,
-    /// When it ends ‖ arrival → whose it is.
+    /// When it ends ‖ arrival → what ends.
     CustodyExpiry,
-    /// Queue → whose it is, its key, what lies in it.
+    /// Queue → whose it is, its key.
     CustodyQueues,
-    /// Owner → what lies here for it.
+    /// Owner → what lies here for it; owner ‖ queue → what lies in it.
     CustodyOwners,
-    /// What a courier carries: number → deposit to make.
+    /// What a courier carries: number → deposit to make; who asked, where to, hash → number.
     CustodyCarried,
     /// Single values: next arrival, totals.
     CustodyState,
