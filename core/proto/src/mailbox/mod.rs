@@ -18,6 +18,8 @@ pub mod item;
 pub mod outbox;
 pub mod placement;
 pub mod prekeys;
+mod records;
+
 pub mod seal;
 pub mod tables;
 pub mod wire;

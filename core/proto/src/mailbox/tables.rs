@@ -21,26 +21,38 @@ pub enum Table {
     /// Single values: next arrival, totals.
     CustodyState,
     // Messages on their way, in the node's store.
-    /// Recipient ‖ seq → an item.
+    /// Recipient ‖ seq → a blob, as it is kept.
     Outbox,
+    /// Recipient ‖ seq → what is to be known of an item without its blob.
+    OutboxHeads,
+    /// Recipient ‖ seq → nothing: what is sealed for ourselves alone yet.
+    OutboxLocked,
     /// Message id → recipient ‖ seq, or that it is over: so that asking twice sends once.
     OutboxIds,
-    /// Recipient ‖ seq ‖ host → how a copy there stands.
+    /// Recipient ‖ seq ‖ keeper → how a copy there stands.
     OutboxCopies,
-    /// Recipient → numbers, what it has acknowledged.
+    /// Recipient → the last number, and how much waits.
     OutboxPeers,
+    /// When it ends ‖ message id → nothing.
+    OutboxEnds,
+    /// When it was over ‖ message id → nothing: which id is forgotten next.
+    OutboxOver,
+    /// Single values: totals.
+    OutboxState,
     // Messages that came, in the node's store.
     /// Sender ‖ device → the last in order, what is owed.
     InboxPeers,
     /// Sender ‖ device ‖ seq → an item that came before its turn.
     InboxHeld,
+    /// Sender ‖ device → nothing: who is owed a receipt.
+    InboxOwed,
     /// Recipient's own news for a sender: sender → what it was told last.
     InboxNews,
 }
 
 impl Table {
     /// All there are, with their names in a store.
-    pub const ALL: [(Self, &'static str); 15] = [
+    pub const ALL: [(Self, &'static str); 21] = [
         (Self::CustodyBlobs, "custody-blobs"),
         (Self::CustodyByOwner, "custody-by-owner"),
         (Self::CustodyByHash, "custody-by-hash"),
@@ -50,11 +62,17 @@ impl Table {
         (Self::CustodyCarried, "custody-carried"),
         (Self::CustodyState, "custody-state"),
         (Self::Outbox, "mail-outbox"),
+        (Self::OutboxHeads, "mail-outbox-heads"),
+        (Self::OutboxLocked, "mail-outbox-locked"),
         (Self::OutboxIds, "mail-outbox-ids"),
         (Self::OutboxCopies, "mail-outbox-copies"),
         (Self::OutboxPeers, "mail-outbox-peers"),
+        (Self::OutboxEnds, "mail-outbox-ends"),
+        (Self::OutboxOver, "mail-outbox-over"),
+        (Self::OutboxState, "mail-outbox-state"),
         (Self::InboxPeers, "mail-inbox-peers"),
         (Self::InboxHeld, "mail-inbox-held"),
+        (Self::InboxOwed, "mail-inbox-owed"),
         (Self::InboxNews, "mail-inbox-news"),
     ];
 }
