@@ -61,6 +61,7 @@ fn all(what: &str, count: u64, scene: impl Fn(u64) -> Result<Tally, String>) {
         sum.delivered += tally.delivered;
         sum.expired += tally.expired;
         sum.crashes += tally.crashes;
+        sum.late += tally.late;
     }
     println!("{what}: seeds {:?}: {sum:?}", seeds(count));
 }
@@ -68,6 +69,11 @@ fn all(what: &str, count: u64, scene: impl Fn(u64) -> Result<Tally, String>) {
 #[test]
 fn chaos_loses_nothing_and_shows_nothing_twice() {
     all("chaos", 100, |seed| scenes::chaos(seed, None));
+}
+
+#[test]
+fn short_lives_end_in_delivery_or_in_its_report() {
+    all("short lives", 100, |seed| scenes::short_lives(seed, None));
 }
 
 #[test]
@@ -158,7 +164,7 @@ fn delivery_by_three_hosts_up_three_tenths_is_near_what_an_oracle_reaches() {
 fn the_same_seed_gives_the_same_transcript() {
     for seed in seeds(5) {
         let run = || {
-            let (mut world, _) = scenes::chaotic(seed, None);
+            let (mut world, _) = scenes::chaotic(seed, (DAY, 20 * DAY), None);
             world.run(6 * DAY);
             (world.transcript, world.steps)
         };

@@ -125,7 +125,8 @@ fn forge_at_host(world: &mut World, host: usize) -> Outcome<()> {
     let mut bytes = [0; 32];
     world.rng.fill_bytes(&mut bytes);
     let doors = world.nodes[host].doors.clone();
-    let (door, _) = doors.iter().find(|(_, owner)| **owner == world.nodes[1].account).unwrap();
+    let recipient = world.nodes[1].account;
+    let (door, _) = doors.iter().find(|(_, owner)| **owner == recipient).unwrap();
     let real = world.nodes[1].queues(door).into_iter().next().unwrap().1;
     let blob = vec![7; 600];
     let put = Put { queue: real.id, hash: seal::hash(&blob), lifetime: 3600, mac: bytes, blob };

@@ -116,6 +116,9 @@ impl Node {
         let again = item.clone();
         match inbox::take(&mut self.store, from, &friend.device, item, &HELD).unwrap() {
             inbox::Arrival::Taken(items) => {
+                if let Content::Message(id, ..) = again.content {
+                    self.kept.here.push((id, around.now));
+                }
                 let items = if around.is(Mutant::ShowsAtOnce) { vec![again] } else { items };
                 self.show(around, from, items);
                 Came::Taken

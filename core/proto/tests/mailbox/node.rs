@@ -46,6 +46,32 @@ pub enum Msg {
     Told(u64, Told),
 }
 
+impl Msg {
+    /// What it is, in short.
+    pub fn head(&self) -> String {
+        match self {
+            Self::Hello(_) => "hello".to_owned(),
+            Self::Put(_, id, put) => format!("put {id} {}", put.lifetime),
+            Self::Carry(id, carry) => format!("carry {id} {}", carry.put.lifetime),
+            Self::Direct(id, _) => format!("direct {id}"),
+            Self::Told(id, Told::Blob(arrival, _)) => format!("blob {id} {arrival}"),
+            other => format!("{other:?}"),
+        }
+    }
+
+    /// The bytes that it brings.
+    pub fn blob(&self) -> &[u8] {
+        match self {
+            Self::Hello(hello) => &hello.card,
+            Self::Put(_, _, put) => &put.blob,
+            Self::Carry(_, carry) => &carry.put.blob,
+            Self::Direct(_, blob) => blob,
+            Self::Told(_, Told::Blob(_, Some(blob))) => blob,
+            _ => &[],
+        }
+    }
+}
+
 /// What friends tell each other when they are linked.
 #[derive(Clone, Debug)]
 pub struct Hello {
@@ -115,6 +141,8 @@ pub struct Kept {
     /// Who waits for something of ours that is over.
     pub behind: BTreeSet<AccountId>,
     pub shown: Vec<Shown>,
+    /// Messages that are on disk, shown or before their turn, and since when.
+    pub here: Vec<(MessageId, Secs)>,
     /// What became of messages, with the true time.
     pub reports: Vec<(MessageId, State, Secs)>,
 }
@@ -136,6 +164,8 @@ pub enum Job {
 pub struct Run {
     pub linked: BTreeSet<usize>,
     pub prekeys: Prekeys,
+    /// Of these what the card says, as of the last look at what is over: it costs eight multiplications.
+    pub published: Option<(u32, Vec<[u8; 32]>)>,
     /// When each keeper was there last.
     pub seen: BTreeMap<Keeper, Age>,
     pub pending: BTreeMap<u64, (Secs, usize, Job)>,
@@ -181,6 +211,8 @@ pub struct Node {
     pub seeds: Vec<Week>,
     pub custody: Memory,
     pub run: Option<Run>,
+    /// Queues by host, which never change.
+    derived: BTreeMap<Guest, Vec<(AccountId, Queue)>>,
     next: u64,
 }
 
@@ -240,6 +272,7 @@ impl Node {
             seeds: Vec::new(),
             custody: Memory::default(),
             run: None,
+            derived: BTreeMap::new(),
             next: 0,
         }
     }
@@ -264,6 +297,7 @@ impl Node {
         self.run = Some(Run {
             linked: BTreeSet::new(),
             prekeys: Prekeys::new(self.seeds.clone()),
+            published: None,
             seen: BTreeMap::new(),
             pending: BTreeMap::new(),
             rest: BTreeMap::new(),
@@ -300,7 +334,8 @@ impl Node {
             self.seeds.retain(|week| week.begins.after(8 * DAY) > age);
             prekeys = Prekeys::new(self.seeds.clone());
         }
-        self.run().prekeys = prekeys;
+        let run = self.run();
+        (run.prekeys, run.published) = (prekeys, None);
         Ok(())
     }
 
@@ -311,17 +346,23 @@ impl Node {
     }
 
     /// All queues at a host of ours, with whose they are.
-    pub fn queues(&self, guest: &Guest) -> Vec<(AccountId, Queue)> {
+    pub fn queues(&mut self, guest: &Guest) -> Vec<(AccountId, Queue)> {
+        if let Some(queues) = self.derived.get(guest) {
+            return queues.clone();
+        }
         let queue = |friend: &AccountId| {
             let (id, key) = wire::queue(&self.root(friend), guest);
             (*friend, Queue { id, key })
         };
-        self.friends.keys().map(queue).collect()
+        let queues = self.friends.keys().map(queue).collect::<Vec<_>>();
+        self.derived.insert(*guest, queues.clone());
+        queues
     }
 
     pub fn card(&mut self, around: &Around<'_>) -> MailboxCard {
         let age = self.age(around);
-        let (first, keys) = self.run().prekeys.published(age);
+        let run = self.run();
+        let (first, keys) = run.published.get_or_insert_with(|| run.prekeys.published(age)).clone();
         MailboxCard { first, prekeys: keys.into_iter().map(Key).collect(), hosts: self.kept.hosts.clone() }
     }
 

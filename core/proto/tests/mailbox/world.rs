@@ -95,6 +95,7 @@ pub struct World {
     pub transcript: [u8; 32],
     pub steps: u64,
     pub wrong: Option<String>,
+    trace: bool,
 }
 
 impl World {
@@ -124,6 +125,7 @@ impl World {
             transcript: [0; 32],
             steps: 0,
             wrong: None,
+            trace: std::env::var_os("WAYSIDE_MAIL_TRACE").is_some(),
         }
     }
 
@@ -170,6 +172,7 @@ impl World {
 
     /// Everybody has been up once: seeds are drawn, hosts know the queues, and friends each other's cards, unless they are `strangers` in that.
     pub fn begin(&mut self, strangers: &[(usize, usize)]) {
+        let crash = std::mem::take(&mut self.weather.crash);
         let all = 0..self.nodes.len();
         for node in all.clone() {
             self.with(node, |node, around| node.start(around));
@@ -200,6 +203,7 @@ impl World {
         for node in all {
             self.nodes[node].run = None;
         }
+        self.weather.crash = crash;
     }
 
     // ---- what is to happen
@@ -273,16 +277,16 @@ impl World {
     }
 
     fn note(&mut self, event: &Ev) {
-        if std::env::var_os("WAYSIDE_MAIL_TRACE").is_some() {
+        if self.trace {
             let mut text = format!("{event:?}");
             text.truncate(200);
             println!("{:>9} {text}", self.now);
         }
-        let text = match event {
-            Ev::Deliver(from, to, _, msg) => format!("{from} {to} {msg:?}"),
-            event => format!("{event:?}"),
+        let (head, blob) = match event {
+            Ev::Deliver(from, to, _, msg) => (format!("{from} {to} {}", msg.head()), msg.blob()),
+            event => (format!("{event:?}"), &[][..]),
         };
-        self.transcript = sha256(&[&self.transcript, &self.now.to_be_bytes(), text.as_bytes()]);
+        self.transcript = sha256(&[&self.transcript, &self.now.to_be_bytes(), head.as_bytes(), blob]);
     }
 
     fn step(&mut self, event: Ev) {
@@ -371,15 +375,10 @@ impl World {
         }
         self.incarnation[node] += 1;
         self.up_since[node] = self.now;
-        if self.with(node, |node, around| {
-            node.start(around)?;
-            node.grow_older(around)
-        })
-        .is_some()
-        {
+        if self.with(node, |node, around| node.start(around)).is_some() {
+            // Nothing is given up before receipts that wait somewhere had time to come.
             let incarnation = self.incarnation[node];
-            let first = self.now + 1 + self.below(HOUR);
-            self.push(first, Ev::Hour(node, incarnation));
+            self.push(self.now + HOUR, Ev::Hour(node, incarnation));
             self.pump(node);
             self.reach_out(node);
         }
