@@ -1,6 +1,14 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that panics has failed")]
 
+mod abuse;
 mod audit;
+mod carrying;
+mod damage;
+mod fetching;
+mod lifetimes;
+mod model;
+mod queues;
+mod sharing;
 
 use audit::audit;
 
@@ -102,7 +110,10 @@ fn a_mac_is_hmac_sha256_over_queue_hash_and_lifetime() {
     // Computed by Python's hmac: bytes 00…1f as the key; 16 × 01, 32 × 02, 00 00 0e 10 as the message.
     let key = Secret::new(std::array::from_fn(|at| u8::try_from(at).unwrap()));
     let mac = mac(&key, &QueueId([1; 16]), &BlobHash([2; 32]), 3600);
-    assert_eq!(data_encoding::HEXLOWER.encode(&mac), "0dac4710e9f482c71937ca9028d6c1ca9eec6a1bf77a6ad939a4c59187e00755");
+    assert_eq!(
+        data_encoding::HEXLOWER.encode(&mac),
+        "0dac4710e9f482c71937ca9028d6c1ca9eec6a1bf77a6ad939a4c59187e00755"
+    );
 }
 
 #[test]
@@ -131,8 +142,7 @@ fn a_ledger_does_several_as_each_alone_would() {
     let puts: Vec<_> = [1, 2, 2, 3, 4, 1, 5, 6].map(|number| put(1, number, 600)).into();
     let each: Vec<_> = puts.iter().map(|put| leave(&mut alone, &limits, 1, put)).collect();
     let mut ledger = Ledger::open(&mut together).unwrap();
-    let all: Vec<_> =
-        puts.iter().map(|put| ledger.deposit(NOW, &limits, &friend(1), put).unwrap()).collect();
+    let all: Vec<_> = puts.iter().map(|put| ledger.deposit(NOW, &limits, &friend(1), put).unwrap()).collect();
     ledger.close().unwrap();
     assert_eq!(each, all);
     assert_eq!(alone, together);
