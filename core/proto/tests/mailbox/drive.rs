@@ -138,7 +138,7 @@ impl Node {
         if let Some(receipt) = news.receipt.as_ref().filter(|receipt| receipt.device == self.device) {
             self.delivered(around, from, receipt);
             // It waits for something that does not come any more.
-            if outbox::behind(&self.store, from, receipt).unwrap() {
+            if outbox::behind(&self.store, from).unwrap() {
                 self.kept.behind.insert(*from);
             }
         }
