@@ -187,8 +187,11 @@ pub fn carried<R: Read>(
     carry::carried(tables, from, most)
 }
 
+/// Numbers of what is carried, by the guest key of the host that it is for.
+pub type ByHost = BTreeMap<[u8; 32], Vec<u64>>;
+
 /// The numbers of what is carried, by the guest key of the host that it is for: what is to be looked at before any of it is read.
-pub fn carried_by_host<R: Read>(tables: &R) -> Result<BTreeMap<[u8; 32], Vec<u64>>, MailError<R::Error>> {
+pub fn carried_by_host<R: Read>(tables: &R) -> Result<ByHost, MailError<R::Error>> {
     carry::carried_by_host(tables)
 }
 

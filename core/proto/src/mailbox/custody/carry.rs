@@ -1,12 +1,10 @@
 //! What friends have us carry to hosts of theirs.
 
-use std::collections::BTreeMap;
-
 use super::STEP;
 use super::deposit::sized;
 use super::ledger::{Ledger, Of};
 use super::rows::{self, Borne, Over};
-use super::{Limits, room};
+use super::{ByHost, Limits, room};
 use crate::codec;
 use crate::crypto::keys::AccountId;
 use crate::crypto::sha256;
@@ -95,10 +93,8 @@ pub(super) fn carried<R: Read>(
         .collect()
 }
 
-pub(super) fn carried_by_host<R: Read>(
-    tables: &R,
-) -> Result<BTreeMap<[u8; 32], Vec<u64>>, MailError<R::Error>> {
-    let (mut hosts, mut from) = (BTreeMap::<_, Vec<u64>>::new(), vec![1]);
+pub(super) fn carried_by_host<R: Read>(tables: &R) -> Result<ByHost, MailError<R::Error>> {
+    let (mut hosts, mut from) = (ByHost::new(), vec![1]);
     loop {
         let found = tables.scan(Table::CustodyCarried, &from, &[2], STEP).map_err(MailError::Store)?;
         let Some((last, _)) = found.last() else { break };

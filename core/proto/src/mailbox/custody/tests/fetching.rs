@@ -112,3 +112,14 @@ fn others_neighbours_in_the_tables_are_not_listed() {
     }
     assert_eq!(held(&tables).unwrap().len(), 3);
 }
+
+#[test]
+fn a_device_that_was_gone_and_comes_again_is_asked_again() {
+    let mut tables = two_devices();
+    acknowledges(&mut tables, 1, &[1]);
+    devices(&mut tables, &[2, 3]);
+    assert_eq!(acknowledges(&mut tables, 2, &[1]), 0);
+    devices(&mut tables, &[1, 2]);
+    assert_eq!(arrivals(&tables, 1, 1), [1, 2, 3]);
+    assert_eq!(acknowledges(&mut tables, 1, &[1]), 1);
+}
