@@ -407,11 +407,11 @@ fn lowest<R: Read>(tables: &R, to: &AccountId) -> Result<Option<(u64, Head)>, Ma
     Ok(book::heads(tables, to, 0..u64::MAX, 1)?.into_iter().next())
 }
 
-/// How a message stands, and with whom its copies are (guest keys of hosts that have all of its parts).
-pub fn state<R: Read>(
-    tables: &R,
-    id: &MessageId,
-) -> Result<Option<(AccountId, State, Vec<[u8; 32]>)>, MailError<R::Error>> {
+/// To whom a message is, how it stands, and with whom its copies are: the guest keys of hosts that have all of its parts.
+pub type Stands = (AccountId, State, Vec<[u8; 32]>);
+
+/// How a message stands; `None` where its id is not known, or not any more.
+pub fn state<R: Read>(tables: &R, id: &MessageId) -> Result<Option<Stands>, MailError<R::Error>> {
     let Some(message) = book::message(tables, id)? else { return Ok(None) };
     let mut hosts = Vec::new();
     if message.over.is_none() {

@@ -235,12 +235,15 @@ pub(super) fn holders<R: Read>(
     Ok(holders.unwrap_or_default())
 }
 
+/// Of which item, with whom, how it stands.
+type Placed = (u64, Keeper, Copy);
+
 /// Copies of the items with these numbers, in order.
 fn copies<R: Read>(
     tables: &R,
     to: &AccountId,
     numbers: std::ops::Range<u64>,
-) -> Result<Vec<(u64, Keeper, Copy)>, MailError<R::Error>> {
+) -> Result<Vec<Placed>, MailError<R::Error>> {
     let (from, end) = (item_key(to, numbers.start), item_key(to, numbers.end));
     let found = scan(tables, Table::OutboxCopies, &from, &end, usize::MAX)?;
     found.iter().map(|(key, value)| copy_of(key, value)).collect()
@@ -257,7 +260,7 @@ fn copy_key(to: &AccountId, seq: u64, keeper: &Keeper) -> Vec<u8> {
     [item_key(to, seq).as_slice(), &[kind], who].concat()
 }
 
-fn copy_of<E>(key: &[u8], value: &[u8]) -> Result<(u64, Keeper, Copy), MailError<E>> {
+fn copy_of<E>(key: &[u8], value: &[u8]) -> Result<Placed, MailError<E>> {
     const DAMAGED: &str = "a key of a copy is not one";
     let (item, who) = key.split_last_chunk().ok_or(MailError::Damaged(DAMAGED))?;
     let (kind, item) = item.split_last().ok_or(MailError::Damaged(DAMAGED))?;

@@ -1,3 +1,10 @@
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test that panics has failed"
+)]
+
 use super::*;
 use crate::mailbox::item::FileRef;
 use crate::mailbox::tables::Memory;
