@@ -73,7 +73,11 @@ async fn items(person: &Person) -> u64 {
 
 /// What a guest needs to leave something for Rosa at Hanna's.
 pub(super) async fn door(host: &Person, owner: &Person) -> HostEntry {
-    until("there is a door", async || driver(host).door(account(owner)).await.is_some()).await;
+    let has_mailbox = async || {
+        driver(host).mailboxes().has_mailbox(&account(owner))
+            && driver(host).door(account(owner)).await.is_some()
+    };
+    until("there is a door", has_mailbox).await;
     driver(host).door(account(owner)).await.unwrap()
 }
 
@@ -283,8 +287,9 @@ async fn a_full_disk_is_said_and_loses_nothing() {
     let (rosa, sam) = (deaf("rosa", &service).await, Person::new("sam", &service).await);
     befriend(&hanna, &rosa).await;
     allow(&hanna, "rosa", true).await;
+    let entry = door(&hanna, &rosa).await;
     register(&rosa, &hanna, vec![queue(1)]).await;
-    let sams = guest(&sam, &door(&hanna, &rosa).await).await;
+    let sams = guest(&sam, &entry).await;
     let puts: Vec<Put> = (0..40).map(|at| put(&queue(1), blob(at))).collect();
     assert_eq!(leave(&sams, &puts[..10]).await, [Answer::Stored; 10]);
     disk.fill(true);
