@@ -133,6 +133,12 @@ impl Mailboxes {
         self.0.owners.borrow().contains(account)
     }
 
+    /// Whether a friend may have a mailbox here.
+    #[cfg(test)]
+    pub(crate) fn has_mailbox(&self, account: &AccountId) -> bool {
+        self.is_owner(account)
+    }
+
     /// What keeping may cost, shared as it is now.
     fn limits(&self) -> custody::Limits {
         let friends = u32::try_from(self.0.owners.borrow().len()).unwrap_or(u32::MAX);

@@ -25,6 +25,8 @@ pub(crate) const NAME: &str = "wayside/mailbox/1";
 const MOST: usize = 2048;
 /// Between two offers over one stream: addresses change one after the other, and each is written to the friend's disk and goes into its card.
 const PAUSE: Duration = Duration::from_secs(if cfg!(test) { 0 } else { 2 });
+/// How often it is looked whether the places have changed, which follow from the bridges.
+const LOOK: Duration = Duration::from_secs(60);
 /// Devices whose offers are kept, of all friends and of one.
 const MOST_OFFERS: usize = 256;
 const MOST_OF_ONE: usize = 8;
@@ -185,6 +187,7 @@ pub(crate) async fn give(driver: &Driver, peer: &Peer) -> io::Result<()> {
         let is_over = tokio::select! {
             changed = owners.changed() => changed.is_err(),
             changed = told.changed() => changed.is_err(),
+            () = tokio::time::sleep(LOOK) => false,
         };
         if is_over {
             return Ok(());

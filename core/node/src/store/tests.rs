@@ -94,3 +94,65 @@ fn a_clock_that_jumps_makes_nothing_old() {
         store.grow_older(wall).unwrap();
     }
 }
+
+#[test]
+fn what_is_kept_for_others_has_a_file_once_there_is_something_and_is_looked_at_while_it_changes() {
+    use wayside_proto::mailbox::tables::Memory;
+    use wayside_proto::mailbox::{MailError, Read, Table, Tables};
+
+    let folder = tempfile::tempdir().unwrap();
+    let home = crate::Home::init(&folder.path().join("home"), "ann").unwrap();
+    let open = || {
+        let store = Store::open(&home.store_path(), home.lock().unwrap()).unwrap();
+        CustodyStore::open(&home.mailbox_path(), store).unwrap()
+    };
+    let custody = open();
+    assert!(custody.look(|_| Ok(())).unwrap().is_none());
+    assert!(!home.mailbox_path().exists());
+    // The same is done to tables in memory: both are the same after it.
+    let mut memory = Memory::default();
+    let table = |at: u8| if at.is_multiple_of(2) { Table::CustodyBlobs } else { Table::CustodyExpiry };
+    custody
+        .change(|change| {
+            for at in 0..200u8 {
+                let (key, value) = ([at.wrapping_mul(77), at], [at; 3]);
+                change.put(table(at), &key, &value).map_err(MailError::Store)?;
+                memory.put(table(at), &key, &value).unwrap();
+                if at.is_multiple_of(3) {
+                    let was_there = change.remove(table(at), &key).map_err(MailError::Store)?;
+                    assert!(was_there && memory.remove(table(at), &key).unwrap());
+                }
+            }
+            Ok(())
+        })
+        .unwrap();
+    let ranges: [(&[u8], &[u8]); 4] = [(&[0], &[255]), (&[9], &[90]), (&[90], &[9]), (&[], &[255])];
+    let same = |look: &crate::store::Look<'_>| -> Result<(), MailError<StoreError>> {
+        for (from, to) in ranges {
+            for at in [0, 1] {
+                let found = look.scan(table(at), from, to, 50).map_err(MailError::Store)?;
+                assert_eq!(found, memory.scan(table(at), from, to, 50).unwrap());
+                let last = look.last(table(at), from, to).map_err(MailError::Store)?;
+                assert_eq!(last, memory.last(table(at), from, to).unwrap());
+            }
+        }
+        Ok(())
+    };
+    custody.look(same).unwrap();
+    // What fails leaves nothing of itself, and holds nobody up who only looks.
+    let failed = custody.change(|change| {
+        change.put(Table::CustodyBlobs, b"half", b"done").map_err(MailError::Store)?;
+        custody.look(same).unwrap();
+        Err::<(), _>(MailError::Damaged("for the test"))
+    });
+    assert!(matches!(failed, Err(StoreError::Damaged(_))));
+    custody.look(same).unwrap();
+    drop(custody);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = std::fs::metadata(home.mailbox_path()).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+    assert!(open().look(same).unwrap().is_some());
+}

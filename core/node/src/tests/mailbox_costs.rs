@@ -82,13 +82,14 @@ async fn deposits_and_fetches_a_second() {
     let sam = Person::new("sam", &service).await;
     register(&rosa, &hanna, vec![queue()]).await;
     let entry = door(&hanna, &rosa).await;
-    let link_to = guest(&sam, &entry).await;
     let folder = tempfile::tempdir().unwrap();
     let bare = bare_store(folder.path());
     let mailboxes = hanna.node().driver().mailboxes();
     let (mut over_link, mut in_loop, mut sizes) = (Vec::new(), Vec::new(), Vec::new());
     for round in 0..ROUNDS {
         let puts: Vec<Put> = (0..EACH).map(|at| put(&queue(), kilobyte(round * EACH + at))).collect();
+        // A guest that asks for nothing for a while is sent away: made anew after each round in the bare loop.
+        let link_to = guest(&sam, &entry).await;
         let before = mailboxes.groups();
         let began = Instant::now();
         let parts = puts.chunks((EACH / STREAMS) as usize).map(async |part| {
