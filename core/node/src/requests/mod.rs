@@ -4,6 +4,7 @@ mod bridges;
 mod contacts;
 mod friends;
 mod introductions;
+mod mailbox;
 mod messages;
 mod reach;
 mod relay;
