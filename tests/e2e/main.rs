@@ -17,6 +17,7 @@ mod doctor;
 mod homes;
 mod introductions;
 mod invites;
+mod mailbox;
 mod places;
 mod ring;
 mod scripts;

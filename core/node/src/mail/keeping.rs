@@ -8,7 +8,7 @@ use wayside_proto::mailbox::Age;
 use wayside_proto::mailbox::outbox::{self, GRACE};
 use wayside_proto::mailbox::wire::{HostEntry, MAX_LIFETIME};
 
-use super::{access, deposit, files, news, states};
+use super::{access, deposit, files, news, over_bridges, states};
 use crate::driver::Driver;
 use crate::store::StoreError;
 
@@ -21,7 +21,13 @@ const PARTS: u64 = MAX_LIFETIME as u64 + GRACE + 86_400;
 
 /// Does all that is to be done for our own mail, as long as the node runs.
 pub(crate) async fn keep(driver: Driver) {
-    tokio::join!(publish(&driver), learn(&driver), deposit::keep(driver.clone()), news::keep(driver.clone()));
+    tokio::join!(
+        publish(&driver),
+        learn(&driver),
+        deposit::keep(driver.clone()),
+        news::keep(driver.clone()),
+        over_bridges::keep(driver.clone()),
+    );
 }
 
 /// Has friends know by which keys and where to leave what.
