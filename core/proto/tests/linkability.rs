@@ -12,12 +12,14 @@
 
 mod linkability {
     pub(crate) mod linker;
+    pub(crate) mod mail;
     pub(crate) mod meetings;
 }
 
 use std::collections::BTreeSet;
 
 use linkability::linker::{Figure, link};
+use linkability::mail::mail;
 use linkability::meetings::{Leak, Record, meetings};
 use wayside_proto::Epoch;
 use wayside_proto::crypto::Secret;
@@ -35,7 +37,10 @@ const MEETING: Label = |record| record.meeting;
 const OFFER_OR_ANSWER: Label = |record| usize::from(record.answer);
 
 fn figures(leak: Leak, label: Label) -> Vec<Figure> {
-    let records = meetings(leak);
+    figures_of(&meetings(leak), leak, label)
+}
+
+fn figures_of(records: &[Record], leak: Leak, label: Label) -> Vec<Figure> {
     let (train, test): (Vec<_>, Vec<_>) = records.iter().partition(|record| record.pair < 5);
     let figures = link(&train, &test, label);
     println!("{leak:?}:");
@@ -78,6 +83,21 @@ fn all_records_have_one_length_and_no_two_one_name() {
     assert!(records.iter().all(|record| record.bytes.len() == Bucket::Small.record()));
     let names: BTreeSet<_> = records.iter().map(|record| record.slot).collect();
     assert_eq!(names.len(), records.len());
+}
+
+/// The same of mail that lies at two places for days, for the linker as it is; and it finds what is put in.
+#[test]
+fn mail_does_not_show_which_pair_or_which_message_it_is() {
+    for (what, label) in [("pair", PAIR), ("message", MEETING)] {
+        let figures = figures_of(&mail(Leak::None), Leak::None, label);
+        assert!(most(&figures) < LINKED, "linked by {what}: {figures:?}");
+    }
+    for (leak, label) in [(Leak::SameInEveryPlace, MEETING), (Leak::Unsealed, PAIR)] {
+        let figures = figures_of(&mail(leak), leak, label);
+        assert!(most(&figures) > 2.0 * LINKED, "{leak:?} was not found: {figures:?}");
+    }
+    let names: BTreeSet<_> = mail(Leak::None).iter().map(|record| record.slot).collect();
+    assert_eq!(names.len(), 200);
 }
 
 /// What a tray shows, and nothing beyond: that records of one day in one place and lane are for one recipient.
