@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 use wayside::Relay as Amounts;
-use wayside::api::types::{ChangeMailbox, KeptView, MailHostView, MailboxLimits, MailboxView};
+use wayside::api::types::{ChangeMailbox, KeptView, MailboxHostView, MailboxLimits, MailboxView};
 
 use super::Context;
 use super::exit::{Exit, Failure, Outcome};
@@ -128,7 +128,7 @@ fn kept_line(friend: &KeptView) -> String {
     format!("{}: {what}{allowed}", one_line(&friend.friend))
 }
 
-fn host_line(host: &MailHostView) -> String {
+fn host_line(host: &MailboxHostView) -> String {
     let linked = if host.linked { "linked" } else { "not linked" };
     format!("{}: {linked}, up to {}", one_line(&host.friend), amount(host.bytes))
 }
@@ -153,7 +153,7 @@ mod tests {
                 items: 1,
                 bytes: 2_100_000,
             }],
-            hosts: vec![MailHostView {
+            hosts: vec![MailboxHostView {
                 friend: "Carol".into(),
                 device: "d".into(),
                 bytes: 100_000_000,

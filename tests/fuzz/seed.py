@@ -100,7 +100,7 @@ for i, v in enumerate(check.vectors("envelope")):
     seed("unpad", f"vector-{i}", message)
 
 for v in check.vectors("noise"):
-    kind = "contact" if v["pattern"] == "IKpsk0" else "meeting"
+    kind = {"IKpsk0": "contact", "KKpsk0": "meeting", "NKpsk0": "knock"}[v["pattern"]]
     for n in (1, 2):
         seed(f"noise_{kind}_{n}", "vector", bytes.fromhex(v[f"message{n}"]))
 

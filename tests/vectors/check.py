@@ -52,6 +52,8 @@ def check_slots():
             "update": lambda: ("meeting", "upd", [un(v["tag"]), bytes([v["offerer"]])]),
             "join": lambda: ("secret", "join", [bytes([v["point"]]), be4(v["day"]), bytes([v["lane"]])]),
             "welcome": lambda: ("secret", "wel", [bytes([v["point"]]), un(v["h1"])]),
+            "knock": lambda: ("door", "knock", [un(v["tag"]), be4(v["day"]), bytes([v["lane"]])]),
+            "knock answer": lambda: ("door", "knock answer", [un(v["tag"]), un(v["h1"])]),
             "index": lambda: ("tray", "index", [un(v["tag"]), be4(v["epoch"])]),
             "tray": lambda: ("tray", "tray", [un(v["tag"]), be4(v["epoch"]), bytes([v["lane"]])]),
         }[kind]()
@@ -237,6 +239,9 @@ def check_payloads():
             no, lifetime, candidates, roster_seq, status_seq, *later = fields
         elif v["kind"] == "answer":
             lifetime, candidates, roster_seq, status_seq, sent, *later = fields
+        elif v["kind"] == "knock":
+            candidates, *later = fields
+            assert all(nat is None or nat[1] == [] for nat in later) and len(later) <= 1
         else:
             candidates, *later = fields
         check_candidates(candidates)
@@ -353,14 +358,16 @@ def public(secret):
 
 def check_noise():
     for v in vectors("noise"):
-        contact = v["pattern"] == "IKpsk0"
-        s, e, rs, re = (un(v[k]) for k in ("initiator", "initiator_ephemeral", "responder", "responder_ephemeral"))
-        assert public(s) == un(v["initiator_public"]) and public(rs) == un(v["responder_public"])
+        contact, guest = v["pattern"] == "IKpsk0", v["pattern"] == "NKpsk0"
+        e, rs, re = (un(v[k]) for k in ("initiator_ephemeral", "responder", "responder_ephemeral"))
+        s = None if guest else un(v["initiator"])
+        assert guest or public(s) == un(v["initiator_public"])
+        assert public(rs) == un(v["responder_public"])
         state = Symmetric(f"Noise_{v['pattern']}_25519_ChaChaPoly_SHA256".encode(), un(v["prologue"]))
-        if not contact:
+        if not contact and not guest:
             state.mix_hash(public(s))
         state.mix_hash(public(rs))
-        # -> psk, e, es, (s,) ss
+        # -> psk, e, es, (s,) ss; a guest has no s
         state.mix_key_and_hash(un(v["psk"]))
         state.mix_hash(public(e))
         state.mix_key(public(e))
@@ -368,7 +375,8 @@ def check_noise():
         state.mix_key(dh(e, public(rs)))
         if contact:
             message += state.encrypt(public(s))
-        state.mix_key(dh(s, public(rs)))
+        if not guest:
+            state.mix_key(dh(s, public(rs)))
         message += state.encrypt(un(v["payload1"]))
         assert message == un(v["message1"]) and state.h == un(v["h1"])
         # <- e, ee, se
@@ -376,7 +384,8 @@ def check_noise():
         state.mix_key(public(re))
         message = public(re)
         state.mix_key(dh(re, public(e)))
-        state.mix_key(dh(re, public(s)))
+        if not guest:
+            state.mix_key(dh(re, public(s)))
         message += state.encrypt(un(v["payload2"]))
         assert message == un(v["message2"]) and state.h == un(v["h2"])
         split = b"".join(state.hkdf(b"", 2))

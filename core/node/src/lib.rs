@@ -7,7 +7,7 @@
 //! - the **meeting engine** of `wayside-proto`, which is pure: it says what is to be done and never does anything;
 //! - a task for each **bridge**, which publishes, takes back and watches what the engine says, and keeps trying when the service is away;
 //! - the **endpoint** of `wayside-noise`, and a task for each link that is up, over which streams name the protocol that they speak;
-//! - the **store**, one redb file, and, where it is wanted, the **local API**, JSON over HTTP over a Unix socket ([`api`], feature `api`).
+//! - the **store**, one redb file, another for what is kept for friends, and, where it is wanted, the **local API**, JSON over HTTP over a Unix socket ([`api`], feature `api`).
 //!
 //! # The loop
 //!

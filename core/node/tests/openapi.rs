@@ -91,6 +91,7 @@ async fn answers_are_as_the_document_says() {
     checked.get(&bob, "/v1/friends/{friend}", "/v1/friends/Anna").await;
     checked.get(&bob, "/v1/friends/{friend}/explain", "/v1/friends/Anna/explain").await;
 
+    checked.get(&bob, "/v1/mailbox", "/v1/mailbox").await;
     checked.get(&bob, "/v1/relay", "/v1/relay").await;
     let change = ChangeRelay { month_bytes: Some(0), circuits: Some(3), ..ChangeRelay::default() };
     checked.request("patch", "/v1/relay", &change);

@@ -11,6 +11,7 @@
 #![allow(clippy::print_stdout, reason = "the figures, for who runs it with --nocapture")]
 
 mod linkability {
+    pub(crate) mod doors;
     pub(crate) mod linker;
     pub(crate) mod mail;
     pub(crate) mod meetings;
@@ -18,6 +19,7 @@ mod linkability {
 
 use std::collections::BTreeSet;
 
+use linkability::doors::{FROM, guests};
 use linkability::linker::{Figure, link};
 use linkability::mail::mail;
 use linkability::meetings::{Leak, Record, meetings};
@@ -35,15 +37,16 @@ type Label = fn(&Record) -> usize;
 const PAIR: Label = |record| record.pair;
 const MEETING: Label = |record| record.meeting;
 const OFFER_OR_ANSWER: Label = |record| usize::from(record.answer);
+const GUEST_OR_FRIEND: Label = |record| usize::from(record.meeting >= FROM);
 
 fn figures(leak: Leak, label: Label) -> Vec<Figure> {
-    figures_of(&meetings(leak), leak, label)
+    println!("{leak:?}:");
+    figures_of(&meetings(leak), label)
 }
 
-fn figures_of(records: &[Record], leak: Leak, label: Label) -> Vec<Figure> {
+fn figures_of(records: &[Record], label: Label) -> Vec<Figure> {
     let (train, test): (Vec<_>, Vec<_>) = records.iter().partition(|record| record.pair < 5);
     let figures = link(&train, &test, label);
-    println!("{leak:?}:");
     for figure in &figures {
         println!("  {figure}");
     }
@@ -60,6 +63,19 @@ fn records_do_not_show_which_pair_which_meeting_or_which_message_they_are() {
         let figures = figures(Leak::None, label);
         assert!(most(&figures) < LINKED, "linked by {what}: {figures:?}");
     }
+}
+
+#[test]
+fn guests_records_do_not_show_whose_door_it_is_which_guest_or_which_message() {
+    let records = guests();
+    for (what, label) in [("door", PAIR), ("guest", MEETING), ("knock or answer", OFFER_OR_ANSWER)] {
+        let figures = figures_of(&records, label);
+        assert!(most(&figures) < LINKED, "linked by {what}: {figures:?}");
+    }
+    let both: Vec<_> = records.into_iter().chain(meetings(Leak::None)).collect();
+    let figures = figures_of(&both, GUEST_OR_FRIEND);
+    assert!(most(&figures) < LINKED, "guests are told from friends: {figures:?}");
+    assert!(both.iter().all(|record| record.bytes.len() == Bucket::Small.record()));
 }
 
 #[test]
@@ -89,11 +105,11 @@ fn all_records_have_one_length_and_no_two_one_name() {
 #[test]
 fn mail_does_not_show_which_pair_or_which_message_it_is() {
     for (what, label) in [("pair", PAIR), ("message", MEETING)] {
-        let figures = figures_of(&mail(Leak::None), Leak::None, label);
+        let figures = figures_of(&mail(Leak::None), label);
         assert!(most(&figures) < LINKED, "linked by {what}: {figures:?}");
     }
     for (leak, label) in [(Leak::SameInEveryPlace, MEETING), (Leak::Unsealed, PAIR)] {
-        let figures = figures_of(&mail(leak), leak, label);
+        let figures = figures_of(&mail(leak), label);
         assert!(most(&figures) > 2.0 * LINKED, "{leak:?} was not found: {figures:?}");
     }
     let names: BTreeSet<_> = mail(Leak::None).iter().map(|record| record.slot).collect();

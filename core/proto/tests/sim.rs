@@ -16,6 +16,8 @@ mod commands;
 mod contacts;
 #[path = "sim/departures.rs"]
 mod departures;
+#[path = "sim/doors.rs"]
+mod doors;
 #[path = "sim/mail.rs"]
 mod mail;
 #[path = "sim/reach.rs"]

@@ -17,7 +17,7 @@ use wayside_proto::crypto::noise::{Handshake, Pattern};
 use wayside_proto::crypto::{Secret, envelope};
 use wayside_proto::identity::Card;
 use wayside_proto::invite::Invite;
-use wayside_proto::message::{Answer, Join, Offer, Payload, Update, Welcome};
+use wayside_proto::message::{Answer, Join, Knock, Offer, Payload, Update, Welcome};
 
 fn path(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/vectors").join(name).with_extension("json")
@@ -82,6 +82,7 @@ fn payloads_cards_and_invites_written_down_are_read() {
             "offer" => same::<Offer>(&bytes),
             "answer" => same::<Answer>(&bytes),
             "update" => same::<Update>(&bytes),
+            "knock" => same::<Knock>(&bytes),
             other => panic!("a payload of kind {other}"),
         }
     }
@@ -101,21 +102,25 @@ fn payloads_cards_and_invites_written_down_are_read() {
 #[test]
 fn handshakes_written_down_are_answered() {
     for vector in stored("noise")["vectors"].as_array().unwrap() {
-        let contact = vector["pattern"] == "IKpsk0";
-        let pattern = if contact { Pattern::Contact } else { Pattern::Meeting };
-        let remote: [u8; 32] = hex(&vector["initiator_public"]).try_into().unwrap();
+        let (pattern, secret_name) = match vector["pattern"].as_str().unwrap() {
+            "IKpsk0" => (Pattern::Contact, "meeting"),
+            "KKpsk0" => (Pattern::Meeting, "meeting"),
+            _ => (Pattern::Guest, "knock meeting"),
+        };
+        let remote: Option<[u8; 32]> =
+            (pattern != Pattern::Guest).then(|| hex(&vector["initiator_public"]).try_into().unwrap());
         let mut responder = Handshake::responder(
             pattern,
             &NoiseKey::from_secret(secret(&vector["responder"])),
-            (!contact).then_some(&remote),
+            remote.as_ref().filter(|_| pattern == Pattern::Meeting),
             &secret(&vector["psk"]),
             &hex(&vector["prologue"]),
             &secret(&vector["responder_ephemeral"]),
         )
         .unwrap();
         assert_eq!(responder.read(&hex(&vector["message1"])).unwrap(), hex(&vector["payload1"]));
-        assert_eq!(responder.remote(), Some(remote));
+        assert_eq!(responder.remote(), remote);
         assert_eq!(responder.write(&hex(&vector["payload2"])).unwrap(), hex(&vector["message2"]));
-        assert_eq!(responder.secret("meeting").unwrap(), secret(&vector["secrets"]["meeting"]));
+        assert_eq!(responder.secret(secret_name).unwrap(), secret(&vector["secrets"][secret_name]));
     }
 }

@@ -11,7 +11,7 @@ use wayside_proto::identity::{Card, DeviceEntry, Roster, Signed, Status};
 use wayside_proto::introduction::Message;
 use wayside_proto::invite::Invite;
 use wayside_proto::meet::pair::PairSecret;
-use wayside_proto::message::{Answer, Join, Offer, Payload, Update, Welcome};
+use wayside_proto::message::{Answer, Join, Knock, Offer, Payload, Update, Welcome};
 use wayside_proto::place::{Candidate, Candidates, Locator, MeetingPoint};
 use wayside_proto::reach::{NatReport, Reflector, Reflectors, RelayTags};
 use wayside_proto::token::{Purpose, Token};
@@ -32,10 +32,13 @@ pub const ALL: &[(&str, Target)] = &[
     ("invite_body", invite_body),
     ("invite_text", invite_text),
     ("join", payload::<Join>),
+    ("knock", payload::<Knock>),
     ("locator", locator),
     ("nat", nat),
     ("noise_contact_1", noise_contact_1),
     ("noise_contact_2", noise_contact_2),
+    ("noise_knock_1", noise_knock_1),
+    ("noise_knock_2", noise_knock_2),
     ("noise_meeting_1", noise_meeting_1),
     ("noise_meeting_2", noise_meeting_2),
     ("offer", payload::<Offer>),
@@ -346,6 +349,14 @@ fn noise_contact_1(data: &[u8]) -> bool {
     read_first(Pattern::Contact, data)
 }
 
+fn noise_knock_1(data: &[u8]) -> bool {
+    read_first(Pattern::Guest, data)
+}
+
+fn noise_knock_2(data: &[u8]) -> bool {
+    read_second(Pattern::Guest, data)
+}
+
 fn noise_meeting_1(data: &[u8]) -> bool {
     read_first(Pattern::Meeting, data)
 }
@@ -365,7 +376,8 @@ fn read_first(pattern: Pattern, data: &[u8]) -> bool {
     match responder.read(data) {
         Ok(payload) => {
             assert_eq!(payload.len() + pattern.overhead1(), data.len());
-            assert_eq!(responder.remote(), Some(key("initiator").public()));
+            let known = (pattern != Pattern::Guest).then(|| key("initiator").public());
+            assert_eq!(responder.remote(), known);
             true
         }
         Err(error) => {
@@ -406,7 +418,11 @@ fn key(name: &str) -> NoiseKey {
 fn initiator(pattern: Pattern) -> Handshake {
     let (local, remote) = (key("initiator"), key("responder").public());
     let (psk, prologue, ephemeral) = (secret("psk"), secret("prologue"), secret("initiator ephemeral"));
-    let made = Handshake::initiator(pattern, &local, &remote, &psk, prologue.expose(), &ephemeral);
+    let made = if pattern == Pattern::Guest {
+        Handshake::guest(&remote, &psk, prologue.expose(), &ephemeral)
+    } else {
+        Handshake::initiator(pattern, &local, &remote, &psk, prologue.expose(), &ephemeral)
+    };
     made.unwrap_or_else(|_| unreachable!("fixed keys are good"))
 }
 

@@ -51,6 +51,8 @@ pub(super) struct Doors {
     doors: BTreeMap<AccountId, Door>,
     /// Numbers them, so that who came in by an earlier door of a friend does not pass for a guest of the present one.
     last: u64,
+    /// Guests that knocked and were answered, by the names of their sessions.
+    awaited: BTreeMap<SessionId, AccountId>,
 }
 
 struct Door {
@@ -82,6 +84,7 @@ impl Doors {
 
     /// The name that links through it had.
     pub(super) fn remove(&mut self, owner: &AccountId) -> Option<SessionId> {
+        self.awaited.retain(|_, of| of != owner);
         self.doors.remove(owner).map(|door| session(door.number))
     }
 
@@ -113,8 +116,19 @@ impl Doors {
 
     /// By whose door a link came in.
     pub(super) fn owner_of(&self, name: SessionId) -> Option<AccountId> {
-        let found = self.doors.iter().find(|(_, door)| session(door.number) == name);
-        found.map(|(owner, _)| *owner)
+        let stands = || self.doors.iter().find(|(_, door)| session(door.number) == name);
+        self.awaited.get(&name).copied().or_else(|| stands().map(|(owner, _)| *owner))
+    }
+
+    /// A guest knocked at the door with this public key: it is the friend's, and opens with this key. `None`: there is none any more.
+    pub(super) fn awaits(&mut self, guest: &[u8; 32], name: SessionId) -> Option<StaticKey> {
+        let owner = self.owner_of_key(guest)?;
+        self.awaited.insert(name, owner);
+        Some(StaticKey::from_bytes(*self.of(&owner)?.guest.expose()))
+    }
+
+    pub(super) fn awaits_no_longer(&mut self, name: SessionId) {
+        self.awaited.remove(&name);
     }
 
     /// What the endpoint lets in at a friend's door, without a meeting.
@@ -145,8 +159,8 @@ fn session(number: u64) -> SessionId {
     SessionId(name)
 }
 
-/// Whether a link came in by a door that stands open, whosever it is or was.
-pub(crate) fn is_door(session: SessionId) -> bool {
+/// Whether this is the name that links have here which came in without a meeting, by whosever door that is or was.
+pub(crate) fn stands_open(session: SessionId) -> bool {
     session.0.starts_with(&NAME)
 }
 
@@ -177,7 +191,7 @@ mod tests {
         doors.insert(ann, first.clone());
         let name = doors.expectation(&ann).unwrap().session;
         assert_eq!(doors.owner_of(name), Some(ann));
-        assert!(is_door(name) && !is_door(SessionId([7; 16])));
+        assert!(stands_open(name) && !stands_open(SessionId([7; 16])));
         let (fresh, gone) = doors.change(&owners(&[1]), &mut draw);
         assert!(fresh.is_empty() && gone.is_empty());
         let (fresh, gone) = doors.change(&owners(&[2]), &mut draw);

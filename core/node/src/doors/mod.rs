@@ -19,12 +19,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use async_trait::async_trait;
 use tokio::time::Instant;
 use wayside_bridge::Entropy;
-use wayside_noise::{Endpoint, Link, SessionId, Stream};
+use wayside_noise::{Endpoint, Link, SessionId, StaticKey, Stream};
 use wayside_proto::crypto::Secret;
-use wayside_proto::crypto::keys::AccountId;
+use wayside_proto::crypto::keys::{AccountId, NoiseKey};
+use wayside_proto::engine::{Door, DoorSession};
 use wayside_proto::mailbox::wire::HostEntry;
 
-pub(crate) use keys::is_door;
+pub(crate) use keys::stands_open;
 pub(crate) use reaching::HostLink;
 
 use crate::clock::SystemEntropy;
@@ -97,6 +98,26 @@ impl Doors {
         lock(&self.0.keys).owner_of(session)
     }
 
+    /// A guest knocked at one of our doors and was answered: with which key it is let in. `None` where that door is no more.
+    pub(crate) fn awaits(&self, session: &DoorSession) -> Option<StaticKey> {
+        lock(&self.0.keys).awaits(&session.guest, SessionId(session.id.0))
+    }
+
+    /// Its session is over.
+    pub(crate) fn awaits_no_longer(&self, session: wayside_proto::engine::SessionId) {
+        lock(&self.0.keys).awaits_no_longer(SessionId(session.0));
+    }
+
+    /// What the engine has to know of them.
+    pub(crate) fn for_engine(&self) -> Vec<Door> {
+        let keys = lock(&self.0.keys);
+        let door = |keys: &keys::Keys| Door {
+            key: NoiseKey::from_secret(keys.guest.clone()),
+            secret: keys.secret.clone(),
+        };
+        keys.all().map(|(_, keys)| door(keys)).collect()
+    }
+
     fn has(&self, owner: &AccountId) -> bool {
         lock(&self.0.keys).of(owner).is_some()
     }
@@ -142,6 +163,11 @@ impl Driver {
                 Ok(()) => fresh.into_iter().for_each(|(owner, keys)| doors.open(owner, keys)),
                 Err(error) => tracing::warn!(%error, "the doors of mailboxes were not kept"),
             }
+            let open = doors.for_engine();
+            // While the disk takes nothing guests do not find us over the bridges; tried again with the next change.
+            if let Err(error) = self.change(move |engine, now| engine.set_doors(now, open)).await {
+                tracing::warn!(%error, "guests are not looked for at the bridges");
+            }
         }
     }
 
@@ -153,7 +179,8 @@ impl Driver {
             (keys.public(), keys.secret.clone())
         };
         let candidates = self.reach().told().borrow().reach.candidates.clone();
-        Some(HostEntry { guest, secret, name: String::new(), points: Vec::new(), candidates })
+        let points = self.look(|engine, _| engine.door_points()).await.ok()?;
+        Some(HostEntry { guest, secret, name: String::new(), points, candidates })
     }
 
     /// A link with a host as a guest: straight to where it may be, and over the bridges in common, until then. It may take as long as until both are up at
@@ -163,11 +190,8 @@ impl Driver {
     }
 
     /// Serves a link that came in by a door.
-    pub(crate) fn serve_guest(&self, link: Link, protocols: Arc<DoorProtocols>) {
-        match self.doors().owner_of(link.session()) {
-            Some(owner) => self.spawn(guests::serve(self.clone(), owner, link, protocols)),
-            None => link.close("no door"),
-        }
+    pub(crate) fn serve_guest(&self, owner: AccountId, link: Link, protocols: Arc<DoorProtocols>) {
+        self.spawn(guests::serve(self.clone(), owner, link, protocols));
     }
 }
 

@@ -1,4 +1,4 @@
-//! To a host as a guest: straight to where it said that it is, again and again while anybody waits for it.
+//! To a host as a guest: straight to where it said that it is, again and again while anybody waits for it; and, at the same time, a knock at its places.
 
 use std::ops::Deref;
 use std::sync::{Arc, Weak};
@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use wayside_bridge::Entropy;
 use wayside_noise::{Link, Remote};
+use wayside_proto::engine::Engine;
 use wayside_proto::mailbox::wire::HostEntry;
 use wayside_proto::place::Transport;
 
@@ -37,6 +38,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// After how long it is tried there again, the first time and at most.
 const PAUSE: Duration = Duration::from_secs(5);
 const MOST_PAUSE: Duration = Duration::from_secs(120);
+/// How long it has to be there before it is knocked at its places: a record that lies there tells that somebody wants something of somebody.
+const HEAD_START: Duration = Duration::from_secs(1);
 /// How long a link is kept that nobody uses.
 const DISUSE: Duration = Duration::from_secs(if cfg!(test) { 3 } else { 60 });
 /// The most hosts that are known here at a time: beyond it those are forgotten with whom nothing is under way.
@@ -75,8 +78,12 @@ impl Driver {
                 }
                 Look::Begin(seeking, end) => {
                     let found = seeking.found.subscribe();
+                    let (driver, guest) = (self.clone(), entry.guest);
                     let search = search(self.clone(), Arc::downgrade(&seeking));
-                    self.spawn(async move { end.run_until_cancelled(search).await.unwrap_or(()) });
+                    self.spawn(async move {
+                        end.run_until_cancelled(search).await;
+                        driver.unknock(guest).await;
+                    });
                     (seeking, found)
                 }
             };
@@ -92,6 +99,33 @@ impl Driver {
             if waited.is_err() {
                 return None;
             }
+        }
+    }
+
+    /// Knocks at a host's places, or says anew where they are.
+    async fn knock(&self, entry: HostEntry) {
+        let doors = self.doors().clone();
+        let knock = move |engine: &mut Engine, now| {
+            if doors.is_sought(&entry.guest) {
+                engine.knock(now, &entry);
+            }
+        };
+        if let Err(error) = self.change(knock).await {
+            tracing::debug!(%error, "nobody knocks at a host's door");
+        }
+    }
+
+    /// The search is over, unless another one has begun.
+    async fn unknock(&self, guest: [u8; 32]) {
+        let doors = self.doors().clone();
+        let unknock = move |engine: &mut Engine, now| {
+            if !doors.is_sought(&guest) {
+                engine.unknock(now, &guest);
+            }
+        };
+        // Taken back while the disk takes nothing: the next start does it.
+        if let Err(error) = self.change(unknock).await {
+            tracing::debug!(%error, "a knock stays");
         }
     }
 
@@ -114,7 +148,7 @@ impl Driver {
     }
 
     /// A link with a host as its guest is up, by whatever way. Where there is one already, that one stays.
-    pub(super) fn host_linked(&self, guest: [u8; 32], link: Link) {
+    pub(crate) fn host_linked(&self, guest: [u8; 32], link: Link) {
         let doors = self.doors();
         let mut hosts = lock(&doors.0.hosts);
         let host = hosts.entry(guest).or_default();
@@ -137,14 +171,24 @@ async fn search(driver: Driver, seeking: Weak<Seeking>) {
     let mut pause = PAUSE;
     loop {
         let Some(entry) = seeking.upgrade().map(|it| it.entry.borrow().clone()) else { return };
-        if let Some(link) = driver.dial_host(&entry).await {
+        let dial = driver.dial_host(&entry);
+        tokio::pin!(dial);
+        let linked = match tokio::time::timeout(HEAD_START, &mut dial).await {
+            Ok(Some(link)) => Some(link),
+            Ok(None) => {
+                driver.knock(entry.clone()).await;
+                None
+            }
+            Err(_) => tokio::join!(dial, driver.knock(entry.clone())).0,
+        };
+        if let Some(link) = linked {
             return driver.host_linked(entry.guest, link);
         }
         let Some(mut changed) = seeking.upgrade().map(|it| it.entry.subscribe()) else { return };
         // Whoever comes while it is looked for may know better where it is.
         tokio::select! {
             () = tokio::time::sleep(pause) => {}
-            Ok(_) = changed.wait_for(|it| it.candidates != entry.candidates) => {}
+            Ok(_) = changed.wait_for(|it| (&it.candidates, &it.points) != (&entry.candidates, &entry.points)) => {}
         }
         pause = (pause * 2).min(MOST_PAUSE);
     }
@@ -182,6 +226,11 @@ impl Doors {
         });
         host.seeking = Arc::downgrade(&seeking);
         Look::Begin(seeking, end)
+    }
+
+    /// Whether anybody waits for this host.
+    fn is_sought(&self, guest: &[u8; 32]) -> bool {
+        lock(&self.0.hosts).get(guest).is_some_and(|host| host.seeking.strong_count() > 0)
     }
 
     fn linked(&self, guest: &[u8; 32]) -> Option<HostLink> {

@@ -13,6 +13,7 @@ use wayside_proto::Now;
 use wayside_proto::crypto::keys::AccountId;
 use wayside_proto::engine::{BridgeName, Engine, Input, Output, SessionId};
 
+use super::doors::DoorMeetings;
 use super::meeting::Meetings;
 use super::{Answer, Driver, News, Work};
 use crate::api::types::{BridgeView, NodeEvent};
@@ -63,6 +64,7 @@ pub(crate) struct Actor {
     /// Links that the engine was told of and has not judged yet.
     pub(super) arrived: BTreeMap<SessionId, Link>,
     pub(super) meetings: Meetings,
+    pub(super) door_meetings: DoorMeetings,
     /// Numbers links and runs of bridges, so that what is said of an earlier one is not taken for a later one.
     pub(super) numbered: u64,
 }
@@ -79,6 +81,7 @@ impl Actor {
             complained: false,
             arrived: BTreeMap::new(),
             meetings: Meetings::default(),
+            door_meetings: DoorMeetings::default(),
             numbered: 0,
         };
         for bridge in bridges {

@@ -10,7 +10,6 @@ use wayside_proto::engine::{Input, SessionId, StepKind};
 use super::actor::Actor;
 use super::{Driver, steps};
 use crate::api::types::NodeEvent;
-use crate::doors;
 use crate::links::{LiveLink, Peer, Session, ping};
 use crate::relays::{gate, guests};
 
@@ -36,9 +35,7 @@ impl Actor {
             let (driver, protocols) = (self.parts.driver.clone(), Arc::clone(&self.parts.guest_protocols));
             return self.parts.driver.spawn(guests::serve(driver, link, protocols));
         }
-        if doors::is_door(link.session()) {
-            return self.parts.driver.serve_guest(link, Arc::clone(&self.parts.door_protocols));
-        }
+        let Some(link) = self.guest_arrived(link) else { return };
         let session = SessionId(link.session().0);
         if let Some(live) = self.parts.driver.links().of_session(session) {
             // The peer has lost the earlier one, perhaps with all its memory; the engine need not know.
@@ -142,6 +139,7 @@ impl Actor {
     pub(super) fn forget_session(&mut self, session: SessionId) {
         self.parts.endpoint.forget(wayside_noise::SessionId(session.0));
         self.end_meeting(session);
+        self.end_door_meeting(session);
     }
 
     /// Takes a link off the list, and its session's gate with it: one that stayed open for every link that ever was would leave no room for new ones.

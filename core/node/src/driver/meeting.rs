@@ -263,6 +263,7 @@ impl Actor {
         for under_way in self.meetings.under_way.values() {
             under_way.meet.ours(nat);
         }
+        self.door_meetings.ours(nat);
     }
 
     /// The link is up, or the session was given up.
@@ -394,7 +395,7 @@ async fn told(
     }
 }
 
-fn udp(reach: &Reach) -> Vec<wayside_noise::Candidate> {
+pub(super) fn udp(reach: &Reach) -> Vec<wayside_noise::Candidate> {
     let udp = reach.candidates.iter().filter(|candidate| candidate.transport == Transport::Udp);
     udp.map(|Candidate { kind, address, .. }| wayside_noise::Candidate {
         kind: kind_of(*kind),
@@ -403,7 +404,7 @@ fn udp(reach: &Reach) -> Vec<wayside_noise::Candidate> {
     .collect()
 }
 
-fn tcp(reach: &Reach) -> Vec<Remote> {
+pub(super) fn tcp(reach: &Reach) -> Vec<Remote> {
     let tcp = reach.candidates.iter().filter(|candidate| candidate.transport == Transport::Tcp);
     tcp.map(|candidate| Remote::Tcp(candidate.address)).collect()
 }
@@ -417,7 +418,7 @@ const fn kind_of(kind: CandidateKind) -> wayside_noise::CandidateKind {
     }
 }
 
-fn nat_of(report: &NatReport) -> Nat {
+pub(super) fn nat_of(report: &NatReport) -> Nat {
     let filtering = match report.filtering {
         Filtering::Unknown => wayside_noise::Filtering::Unknown,
         Filtering::EndpointIndependent => wayside_noise::Filtering::EndpointIndependent,

@@ -4,6 +4,7 @@
 //! before that change is on disk. Whoever asked for something is answered after that.
 
 mod actor;
+mod doors;
 mod linking;
 mod mail;
 mod meeting;
@@ -344,14 +345,14 @@ impl Driver {
         &self.0.relays
     }
 
-    /// The doors of friends' guests, here and elsewhere.
-    pub(crate) fn doors(&self) -> &Doors {
-        &self.0.doors
-    }
-
     /// What is kept for friends who are away, and what friends keep for us.
     pub(crate) fn mailboxes(&self) -> &Mailboxes {
         &self.0.mailboxes
+    }
+
+    /// The doors of friends' guests, here and elsewhere.
+    pub(crate) fn doors(&self) -> &Doors {
+        &self.0.doors
     }
 
     /// Our own mail.

@@ -84,6 +84,10 @@ impl Actor {
             Output::Dial { session, reach, latency, patience, relays } => {
                 self.dial(session, reach, latency, patience, relays);
             }
+            Output::ExpectGuest { session, reach, latency } => self.expect_guest(&session, &reach, latency),
+            Output::DialHost { session, reach, latency, patience } => {
+                self.dial_host(&session, &reach, latency, patience);
+            }
             Output::MoreCandidates { session, reach, relays, .. } => self.peer_moved(session, reach, relays),
             Output::Reflectors { session, reflectors } => self.ask_reflectors(session, reflectors),
             Output::Forget(session) => self.forget_session(session),
@@ -97,7 +101,6 @@ impl Actor {
                 }
             }
             Output::Event(event) => self.tell(event),
-            Output::ExpectGuest { .. } | Output::DialHost { .. } => {}
         }
     }
 

@@ -21,8 +21,6 @@ use crate::store::{InboxEntry, MailChange, StoreError};
 
 /// What one device of a friend's may make wait here before its turn: as much as two of the largest attachments.
 const HELD: Limits = Limits { held: 2_048, bytes: 48 << 20 };
-/// The most files of one message that are looked at; of more the rest is not there.
-const MOST_FILES: usize = 64;
 /// So many are opened by one thread before another one is asked to help.
 const SHARE: usize = 16;
 
@@ -120,7 +118,7 @@ fn open(mail: &Mail, devices: &Devices, prekeys: &Prekeys, from: &AccountId, blo
             return None;
         }
     };
-    let item: Item = minicbor::decode(&bytes).ok()?;
+    let item = Item::from_bytes(&bytes).ok()?;
     devices.iter().any(|keys| keys.id() == item.device).then_some(item)
 }
 
@@ -238,8 +236,8 @@ impl Taking<'_, '_> {
                     self.files.part(self.change, self.now, from, &file, at, &bytes)?;
                 }
                 Content::Message(id, text, files) => {
-                    let files = files.iter().take(MOST_FILES);
                     let files: Vec<_> = files
+                        .iter()
                         .map(|file| self.files.whole(self.change, from, &id, file))
                         .collect::<Result<_, _>>()?;
                     let files = (!files.is_empty()).then_some(files);

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use wayside_bridge::Entropy;
 use wayside_proto::crypto::sha256;
-use wayside_proto::mailbox::item::{CHUNK, FileRef};
+use wayside_proto::mailbox::item::{CHUNK, FileRef, MOST_FILES};
 use wayside_proto::mailbox::outbox::{self, Accepted, Bounds, Outgoing};
 
 use crate::api::types::{ApiError, ErrorCode, SendFile};
@@ -37,6 +37,9 @@ pub(crate) type Attached = (FileRef, Vec<Vec<u8>>);
 
 /// Reads what is to be attached: each file at most `most` bytes, and all of them together. Waits for the disk.
 pub(crate) fn read_files(files: &[SendFile], most: u64) -> Result<Vec<Attached>, ApiError> {
+    if files.len() > MOST_FILES {
+        return Err(usage(format!("a message has at most {MOST_FILES} files: send it in parts")));
+    }
     let mut left = most;
     let mut attached = Vec::new();
     for SendFile { name, path } in files {

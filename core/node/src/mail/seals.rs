@@ -74,7 +74,7 @@ impl Seals {
             .iter()
             .map(|(device, prekey, key, psk)| Recipient { device: *device, prekey: *prekey, key: *key, psk })
             .collect();
-        let item = Zeroizing::new(minicbor::to_vec(Item { device: self.device, kind }).ok()?);
+        let item = Zeroizing::new(Item { device: self.device, kind }.to_bytes());
         seal::seal((&self.from, &self.noise), &self.to, &recipients, &item, &mut self.rng).ok()
     }
 

@@ -33,9 +33,8 @@ impl Protocol for Carriers {
             let (limits, may) = (mailboxes.limits(), mailboxes.is_owner(&by) && is_sound(&carry.host));
             let written = if may {
                 let size = carry.put.blob.len();
-                let taken = mailboxes.write(size, move |change, now| {
-                    custody::take_to_carry(change, now, &limits, &by, &carry)
-                });
+                let taken =
+                    mailboxes.write(size, move |ledger, now| ledger.take_to_carry(now, &limits, &by, &carry));
                 Some(taken.await)
             } else {
                 None
@@ -146,8 +145,8 @@ async fn bring(driver: &Driver, host: &HostEntry) -> bool {
                 numbers.iter().zip(&answers).filter(|(_, it)| is_over(**it)).map(|it| *it.0).collect();
             let all = over.len() == numbers.len();
             let size = over.len() * 8;
-            let forgotten = mailboxes.write(size, move |change, _| {
-                over.iter().try_for_each(|number| custody::carried_over(change, *number))
+            let forgotten = mailboxes.write(size, move |ledger, _| {
+                over.iter().try_for_each(|number| ledger.carried_over(*number))
             });
             if forgotten.await.done().await.is_err() || done.is_err() || !all {
                 return false;

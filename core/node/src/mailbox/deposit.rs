@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -14,7 +14,6 @@ use tokio::io::AsyncWriteExt;
 use tokio::sync::mpsc;
 use wayside_noise::{Link, Stream};
 use wayside_proto::crypto::keys::AccountId;
-use wayside_proto::mailbox::custody;
 use wayside_proto::mailbox::wire::{Answer, MAX_BLOB, Put};
 
 use super::{Mailboxes, lock};
@@ -93,19 +92,17 @@ impl DoorProtocol for Deposits {
 
 impl Mailboxes {
     /// Has something kept for a friend by whose door it came. What comes back is known once it is on disk.
-    async fn deposit(&self, owner: AccountId, put: Put) -> impl Future<Output = Answer> + use<> {
-        let (limits, is_owner) = (self.limits(), self.is_owner(&owner));
-        let size = put.blob.len();
-        let written = match is_owner {
-            true => Some(
-                self.write(size, move |change, now| custody::deposit(change, now, &limits, &owner, &put))
-                    .await,
-            ),
-            false => None,
-        };
-        let mailboxes = self.clone();
+    pub(crate) async fn deposit(&self, owner: AccountId, put: Put) -> impl Future<Output = Answer> + use<> {
+        let (mailboxes, limits, size) = (self.clone(), self.limits(), put.blob.len());
+        let written = self.write(size, move |ledger, now| {
+            // It may have been turned out while this waited.
+            match mailboxes.is_owner(&owner) {
+                true => ledger.deposit(now, &limits, &owner, &put),
+                false => Ok(Answer::Denied),
+            }
+        });
+        let (written, mailboxes) = (written.await, self.clone());
         async move {
-            let Some(written) = written else { return Answer::Denied };
             let answer = answer(written.done().await);
             if answer == Answer::Stored {
                 mailboxes.came(&owner);
@@ -188,9 +185,4 @@ pub(crate) async fn leave<T: Encode<()> + Sync>(
     };
     let done = tokio::try_join!(leaving, hearing).map(|_| ());
     (answers, done)
-}
-
-/// Shared by those who serve it.
-pub(crate) fn protocol(mailboxes: &Mailboxes) -> Arc<dyn DoorProtocol> {
-    Arc::new(Deposits::new(mailboxes.clone()))
 }

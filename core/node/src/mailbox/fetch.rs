@@ -63,9 +63,8 @@ impl Fetches {
                 }
                 let owner = peer.account;
                 let size = queues.len() * 64;
-                let registered = mailboxes.write(size, move |change, _| {
-                    custody::register(change, &owner, &queues, &devices, MOST_QUEUES)
-                });
+                let registered = mailboxes
+                    .write(size, move |ledger, _| ledger.register(&owner, &queues, &devices, MOST_QUEUES));
                 registered.await.done().await.map_err(io::Error::other)?;
                 mailboxes.0.changed.notify_one();
                 Told::Done
@@ -145,8 +144,8 @@ impl Fetches {
         for some in arrivals.chunks(ACKNOWLEDGED) {
             let some = some.to_vec();
             let size = some.len() * 8;
-            let acknowledged = mailboxes
-                .write(size, move |change, now| custody::acknowledge(change, now, &owner, &device, &some));
+            let acknowledged =
+                mailboxes.write(size, move |ledger, now| ledger.acknowledge(now, &owner, &device, &some));
             acknowledged.await.done().await.map_err(io::Error::other)?;
         }
         mailboxes.0.changed.notify_one();

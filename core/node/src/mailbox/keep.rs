@@ -101,7 +101,7 @@ async fn know_owners(driver: &Driver, known: &mut Option<Known>) {
     mailboxes.keep_offers_of(driver, &now.friends).await;
     let mut gone: BTreeSet<AccountId> = known.take().map(|known| known.let_in).unwrap_or_default();
     // Those whom an earlier run was turning out when it ended.
-    gone.extend(mailboxes.0.held.borrow().keys());
+    gone.extend(mailboxes.look(|look| custody::owners(look)).await.ok().flatten().unwrap_or_default());
     for account in gone.difference(&now.let_in) {
         let (mailboxes, account) = (mailboxes.clone(), *account);
         driver.spawn(async move { mailboxes.turn_out(account).await });
@@ -121,7 +121,6 @@ async fn want_owners(driver: &Driver, wants: &mut BTreeMap<AccountId, Want>) -> 
     for account in held.keys().filter(|account| is_wanted(account)) {
         wants.entry(*account).or_insert_with(|| driver.want(*account));
     }
-    mailboxes.0.held.send_replace(held);
     Ok(())
 }
 
@@ -134,7 +133,7 @@ impl Mailboxes {
         }
         let is_let_again = || self.is_owner(&owner);
         while !is_let_again() {
-            let step = self.write(1, move |change, _| custody::turn_out(change, &owner, STEP)).await;
+            let step = self.write(1, move |ledger, _| ledger.turn_out(&owner, STEP)).await;
             match step.done().await {
                 Ok(true) => break,
                 Ok(false) => {}
@@ -174,8 +173,7 @@ impl Mailboxes {
             return Ok(());
         }
         loop {
-            let gone =
-                self.write(1, move |change, now| custody::expire(change, now, STEP)).await.done().await?;
+            let gone = self.write(1, move |ledger, now| ledger.expire(now, STEP)).await.done().await?;
             if gone == 0 {
                 return Ok(());
             }

@@ -48,8 +48,6 @@ struct Shared {
     age: Mutex<AgeNow>,
     /// Friends who may have a mailbox here.
     owners: watch::Sender<BTreeSet<AccountId>>,
-    /// What lies here for whom, as it was looked at last.
-    held: watch::Sender<BTreeMap<AccountId, Usage>>,
     /// Friends for whom something came that `keep` has not heard of.
     came: Mutex<BTreeSet<AccountId>>,
     /// What lies here may be more or less than before.
@@ -81,7 +79,7 @@ impl AgeNow {
 pub(crate) struct Kept {
     custody: Arc<CustodyStore>,
     age: Age,
-    held: BTreeMap<AccountId, Usage>,
+    held: BTreeSet<AccountId>,
     offers: BTreeMap<DeviceId, Offered>,
     bells: bells::Bells,
 }
@@ -93,7 +91,7 @@ impl Kept {
         Ok(Self {
             custody: Arc::new(custody),
             age: store.age()?,
-            held: held.into_iter().collect(),
+            held: held.into_iter().map(|(owner, _)| owner).collect(),
             offers: offers::read(store)?,
             bells: bells::Bells::read(store)?,
         })
@@ -109,8 +107,7 @@ impl Mailboxes {
             custody: kept.custody,
             age: Mutex::new(AgeNow { then: kept.age, at: Instant::now() }),
             owners: watch::channel(BTreeSet::new()).0,
-            came: Mutex::new(kept.held.keys().copied().collect()),
-            held: watch::channel(kept.held).0,
+            came: Mutex::new(kept.held),
             changed: Notify::new(),
             waiting: Mutex::default(),
             offers: Mutex::new(kept.offers),
@@ -131,14 +128,10 @@ impl Mailboxes {
         *lock(&self.0.config) = config;
     }
 
-    /// Friends who may have a mailbox here.
-    pub(crate) fn owners(&self) -> BTreeSet<AccountId> {
-        self.0.owners.borrow().clone()
-    }
-
-    /// What lies here for whom, as it was a moment ago.
-    pub(crate) fn held(&self) -> BTreeMap<AccountId, Usage> {
-        self.0.held.borrow().clone()
+    /// What lies here for whom, and all bytes together, as it is now.
+    pub(crate) async fn usage(&self) -> Result<(BTreeMap<AccountId, Usage>, u64), StoreError> {
+        let usage = self.look(|look| Ok((custody::held(look)?, custody::total(look)?))).await?;
+        Ok(usage.map(|(held, total)| (held.into_iter().collect(), total)).unwrap_or_default())
     }
 
     fn is_owner(&self, account: &AccountId) -> bool {

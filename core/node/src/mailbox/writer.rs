@@ -8,6 +8,7 @@ use std::io;
 use std::sync::{Arc, Mutex};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use wayside_proto::mailbox::custody::Ledger;
 use wayside_proto::mailbox::{Age, MailError};
 
 use super::{Mailboxes, lock};
@@ -27,19 +28,28 @@ pub(super) struct Writer {
     /// Taken by the task that writes.
     taken: Mutex<Option<mpsc::Receiver<Box<dyn Job>>>>,
     room: Arc<Semaphore>,
+    /// How many groups were written.
+    #[cfg(test)]
+    groups: std::sync::atomic::AtomicU64,
 }
 
 impl Default for Writer {
     fn default() -> Self {
         let (queue, taken) = mpsc::channel(QUEUE);
-        Self { queue, taken: Mutex::new(Some(taken)), room: Arc::new(Semaphore::new(BYTES)) }
+        Self {
+            queue,
+            taken: Mutex::new(Some(taken)),
+            room: Arc::new(Semaphore::new(BYTES)),
+            #[cfg(test)]
+            groups: std::sync::atomic::AtomicU64::new(0),
+        }
     }
 }
 
 /// Something to be done in a transaction, with others.
 trait Job: Send + fmt::Debug {
     /// Does it. It may be done again in another transaction where this one does not come to its end.
-    fn work(&mut self, change: &mut Change<'_>, now: Age) -> Result<(), MailError<StoreError>>;
+    fn work(&mut self, ledger: &mut Ledger<'_, Change<'_>>, now: Age) -> Result<(), MailError<StoreError>>;
 
     /// Says what became of it.
     fn answer(self: Box<Self>, failed: Option<&StoreError>);
@@ -54,11 +64,11 @@ struct Asked<W, R> {
 
 impl<W, R> Job for Asked<W, R>
 where
-    W: FnMut(&mut Change<'_>, Age) -> Result<R, MailError<StoreError>> + Send,
+    W: FnMut(&mut Ledger<'_, Change<'_>>, Age) -> Result<R, MailError<StoreError>> + Send,
     R: Send,
 {
-    fn work(&mut self, change: &mut Change<'_>, now: Age) -> Result<(), MailError<StoreError>> {
-        self.result = Some((self.work)(change, now)?);
+    fn work(&mut self, ledger: &mut Ledger<'_, Change<'_>>, now: Age) -> Result<(), MailError<StoreError>> {
+        self.result = Some((self.work)(ledger, now)?);
         Ok(())
     }
 
@@ -97,7 +107,7 @@ impl Mailboxes {
     pub(super) async fn write<R: Send + 'static>(
         &self,
         size: usize,
-        work: impl FnMut(&mut Change<'_>, Age) -> Result<R, MailError<StoreError>> + Send + 'static,
+        work: impl FnMut(&mut Ledger<'_, Change<'_>>, Age) -> Result<R, MailError<StoreError>> + Send + 'static,
     ) -> Written<R> {
         let writer = &self.0.writer;
         let size = u32::try_from(size.clamp(1, BYTES)).unwrap_or(u32::MAX);
@@ -115,6 +125,8 @@ impl Mailboxes {
         let Some(mut taken) = lock(&self.0.writer.taken).take() else { return };
         let mut group = Vec::with_capacity(GROUP);
         while taken.recv_many(&mut group, GROUP).await > 0 {
+            #[cfg(test)]
+            self.0.writer.groups.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
             let (jobs, now) = (std::mem::take(&mut group), self.age());
             let written = self.0.custody.run(move |custody| {
                 commit(custody, jobs, now);
@@ -127,9 +139,17 @@ impl Mailboxes {
     }
 }
 
+#[cfg(test)]
+impl Mailboxes {
+    /// How many groups were written.
+    pub(crate) fn groups(&self) -> u64 {
+        self.0.writer.groups.load(std::sync::atomic::Ordering::Relaxed)
+    }
+}
+
 /// All in one transaction, and each by itself where the group is spoilt by what one of them finds.
 fn commit(custody: &CustodyStore, mut jobs: Vec<Box<dyn Job>>, now: Age) {
-    let together = custody.change(|change| jobs.iter_mut().try_for_each(|job| job.work(change, now)));
+    let together = write(custody, now, &mut jobs);
     match together {
         Ok(()) => jobs.into_iter().for_each(|job| job.answer(None)),
         Err(StoreError::Io(error)) => {
@@ -139,7 +159,7 @@ fn commit(custody: &CustodyStore, mut jobs: Vec<Box<dyn Job>>, now: Age) {
         }
         Err(_) => {
             for mut job in jobs {
-                let alone = custody.change(|change| job.work(change, now));
+                let alone = write(custody, now, std::slice::from_mut(&mut job));
                 if let Err(error) = &alone {
                     tracing::warn!(%error, "something could not be kept for a friend");
                 }
@@ -147,6 +167,14 @@ fn commit(custody: &CustodyStore, mut jobs: Vec<Box<dyn Job>>, now: Age) {
             }
         }
     }
+}
+
+fn write(custody: &CustodyStore, now: Age, jobs: &mut [Box<dyn Job>]) -> Result<(), StoreError> {
+    custody.change(|change| {
+        let mut ledger = Ledger::open(change)?;
+        jobs.iter_mut().try_for_each(|job| job.work(&mut ledger, now))?;
+        ledger.close()
+    })
 }
 
 /// The same error for another one who asked.

@@ -283,10 +283,10 @@ impl Node {
         self.requests.change_relay(change).await
     }
 
-    /// What this machine keeps for friends who are away, and who keeps mail for us.
+    /// What this machine keeps for friends who are away, and who keeps for it.
     ///
     /// # Errors
-    /// The node is ending.
+    /// The node is ending, or what is kept cannot be read.
     pub async fn mailbox(&self) -> Result<MailboxView, ApiError> {
         self.requests.mailbox().await
     }

@@ -1,50 +1,50 @@
-//! What this machine keeps for friends who are away, what friends' machines keep for us, and what that may cost.
+//! What this machine keeps for friends, and who keeps for it.
+
+use std::collections::BTreeMap;
 
 use wayside_proto::crypto::keys::AccountId;
 use wayside_proto::engine::{Friend, Grant};
 
 use super::Requests;
 use crate::api::types::{
-    ApiError, ChangeMailbox, ErrorCode, KeptView, MailHostView, MailboxLimits, MailboxView,
+    ApiError, ChangeMailbox, ErrorCode, KeptView, MailboxHostView, MailboxLimits, MailboxView,
 };
 use crate::home;
 
 impl Requests {
     /// What is kept, and who keeps.
     pub(crate) async fn mailbox(&self) -> Result<MailboxView, ApiError> {
-        let driver = &self.driver;
-        let mailboxes = driver.mailboxes();
-        let all = driver.look(|engine, _| {
+        let mailboxes = self.driver.mailboxes();
+        let (held, bytes) = mailboxes.usage().await?;
+        let all = self.driver.look(|engine, _| {
             let friend = |friend: &Friend| {
                 let allowed = friend.allows(Grant::Mailbox) && !friend.blocked();
-                (friend.account(), friend.name().to_owned(), allowed)
+                (friend.account(), (friend.name().to_owned(), allowed))
             };
-            engine.friends().map(friend).collect::<Vec<_>>()
+            engine.friends().map(friend).collect()
         });
-        let all: Vec<(AccountId, String, bool)> = all.await?;
-        let held = mailboxes.held();
-        let kept = all.iter().map(|(account, name, allowed)| {
+        let all: BTreeMap<AccountId, (String, bool)> = all.await?;
+        let kept = all.iter().map(|(account, (name, allowed))| {
             let usage = held.get(account).copied().unwrap_or_default();
             KeptView { friend: name.clone(), allowed: *allowed, items: usage.items, bytes: usage.bytes }
         });
         let mut friends: Vec<_> = kept.filter(|it| it.allowed || it.items > 0).collect();
         friends.sort_by_cached_key(|it| it.friend.to_lowercase());
-        let offers = mailboxes.offers().into_iter().map(|(device, offered)| {
-            let name = all.iter().find(|(account, ..)| *account == offered.account).map(|(_, name, _)| name);
-            MailHostView {
-                friend: name.cloned().unwrap_or_else(|| offered.account.to_string()),
-                device: device.to_string(),
-                bytes: offered.bytes,
-                linked: driver.links().of(&offered.account).is_some(),
-            }
+        let hosts = mailboxes.offers().into_iter().map(|(device, offered)| MailboxHostView {
+            friend: all
+                .get(&offered.account)
+                .map_or_else(|| offered.account.to_string(), |(name, _)| name.clone()),
+            device: device.to_string(),
+            bytes: offered.bytes,
+            linked: self.driver.links().of(&offered.account).is_some(),
         });
-        let mut hosts: Vec<_> = offers.collect();
+        let mut hosts: Vec<_> = hosts.collect();
         hosts.sort_by_cached_key(|it| it.friend.to_lowercase());
         let config = mailboxes.config();
-        let bell = driver.own_bell().await;
+        let bell = self.driver.own_bell().await;
         Ok(MailboxView {
-            limits: view(&config),
-            bytes: held.values().fold(0, |sum: u64, usage| sum.saturating_add(usage.bytes)),
+            limits: limits(&config),
+            bytes,
             friends,
             hosts,
             copies: config.copies,
@@ -94,7 +94,7 @@ fn changed(before: home::Mailbox, change: ChangeMailbox) -> Result<home::Mailbox
     })
 }
 
-const fn view(config: &home::Mailbox) -> MailboxLimits {
+const fn limits(config: &home::Mailbox) -> MailboxLimits {
     MailboxLimits {
         total_bytes: config.total,
         friend_bytes: config.friend,

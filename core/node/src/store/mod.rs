@@ -99,8 +99,8 @@ fn make_tables(transaction: &WriteTransaction) -> Result<(), StoreError> {
     steps::make(transaction)?;
     introductions::make(transaction)?;
     relays::make(transaction)?;
-    doors::make(transaction)?;
     mailboxes::make(transaction)?;
+    doors::make(transaction)?;
     age::make(transaction)
 }
 

@@ -142,10 +142,104 @@ async fn wrong_keys_get_no_answer() {
     let (hal, sue) = (host(&service).await, Person::new("sue", &service).await);
     let entry = door(&hal).await;
     let secret = HostEntry { secret: Secret::new([1; 32]), ..entry.clone() };
-    let guest = HostEntry { guest: [9; 32], ..entry.clone() };
-    let nowhere = HostEntry { candidates: Candidates::default(), ..entry };
-    for wrong in [secret, guest, nowhere] {
-        assert!(reached(&sue, &wrong, 2).await.is_none());
+    let guest = HostEntry { guest: [9; 32], ..entry };
+    // Neither straight nor over the place.
+    for wrong in [secret, guest] {
+        assert!(reached(&sue, &wrong, 4).await.is_none());
     }
     assert_eq!(driver(&hal).guests_here(), 0);
+}
+
+/// The same door, for somebody who does not know where the host is.
+fn without_addresses(entry: &HostEntry) -> HostEntry {
+    HostEntry { candidates: Candidates::default(), ..entry.clone() }
+}
+
+/// How many records lie in the place that everybody shares.
+fn records(service: &MemoryService) -> usize {
+    service.stored()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_does_not_know_where_the_host_is_knocks_at_its_place() {
+    let service = service();
+    let (hal, sue) = (host(&service).await, Person::new("sue", &service).await);
+    let entry = door(&hal).await;
+    assert_eq!(entry.points.len(), 1);
+    let link = reached(&sue, &without_addresses(&entry), 20).await.unwrap();
+    assert_eq!(asks(&link).await.unwrap(), *b"hi\x07");
+    assert!(driver(&hal).links().all().is_empty());
+    until("all is taken back", async || records(&service) == 0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_host_that_comes_up_later_finds_the_knock() {
+    let service = service();
+    let (mut hal, sue) = (host(&service).await, Person::new("sue", &service).await);
+    let entry = door(&hal).await;
+    hal.stop().await;
+    let waiting = {
+        let (driver, entry) = (driver(&sue).clone(), entry.clone());
+        tokio::spawn(async move { driver.host_link(&entry, Instant::now() + Duration::from_secs(60)).await })
+    };
+    until("the knock lies there", async || records(&service) == 1).await;
+    // At another port, which nobody knows.
+    hal.start_with(|node| node.door_protocol(NAME, Arc::new(Says))).await;
+    let link = waiting.await.unwrap().unwrap();
+    assert_eq!(asks(&link).await.unwrap(), *b"hi\x07");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_knock_that_nobody_waits_for_is_taken_back() {
+    let service = service();
+    let (mut hal, sue) = (host(&service).await, Person::new("sue", &service).await);
+    let entry = without_addresses(&door(&hal).await);
+    hal.stop().await;
+    assert!(reached(&sue, &entry, 3).await.is_none());
+    until("it is taken back", async || records(&service) == 0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_opens_to_who_knocks_at_a_door_that_is_no_more() {
+    let service = service();
+    let (hal, sue) = (host(&service).await, Person::new("sue", &service).await);
+    let entry = without_addresses(&door(&hal).await);
+    driver(&hal).set_doors(BTreeSet::new()).await;
+    assert!(reached(&sue, &entry, 4).await.is_none());
+    assert_eq!(driver(&hal).guests_here(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn several_knock_at_once() {
+    let service = service();
+    let (hal, sue, tom) =
+        (host(&service).await, Person::new("sue", &service).await, Person::new("tom", &service).await);
+    let entry = without_addresses(&door(&hal).await);
+    let (one, other) = tokio::join!(reached(&sue, &entry, 20), reached(&tom, &entry, 20));
+    for link in [one.unwrap(), other.unwrap()] {
+        assert_eq!(asks(&link).await.unwrap(), *b"hi\x07");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_of_a_guest_is_kept() {
+    let service = service();
+    let (hal, sue) = (host(&service).await, Person::new("sue", &service).await);
+    let link = reached(&sue, &without_addresses(&door(&hal).await), 20).await.unwrap();
+    assert!(asks(&link).await.is_some());
+    let kept = hal.node().driver().store().run(|store| store.engine_values()).await.unwrap();
+    let sue_is_at: Vec<_> =
+        driver(&sue).reach().told().borrow().reach.candidates.iter().map(|it| it.address).collect();
+    assert!(!sue_is_at.is_empty());
+    for address in sue_is_at {
+        let port = [&address.port().to_be_bytes()[..]].concat();
+        let ip = match address.ip() {
+            std::net::IpAddr::V4(ip) => ip.octets().to_vec(),
+            std::net::IpAddr::V6(ip) => ip.octets().to_vec(),
+        };
+        let bytes = [ip, port].concat();
+        for (key, value) in &kept {
+            assert!(!value.windows(bytes.len()).any(|it| it == bytes), "{key} has a guest's address");
+        }
+    }
 }

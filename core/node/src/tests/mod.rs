@@ -14,6 +14,8 @@ mod introductions;
 mod links;
 mod mail;
 mod mail_seized;
+mod mailbox;
+mod mailbox_costs;
 mod meeting;
 mod reach;
 mod relay;

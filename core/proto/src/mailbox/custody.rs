@@ -6,10 +6,12 @@
 //!
 //! What a friend has us **carry** lies here too, and counts as its own.
 //!
-//! Each function is one transaction's work, so that a crash leaves all of it or nothing. [`Ledger`] is for several deposits in one.
+//! Each function is one transaction's work, so that a crash leaves all of it or nothing. [`Ledger`] does several in one.
 //!
 //! How room is shared, and why a flood takes nothing of what others are due, is in `custody/fairness.rs` and section 17.2.3 of the protocol; how the tables are laid out, in
 //! `custody/rows.rs`.
+
+use std::collections::BTreeMap;
 
 use minicbor::{Decode, Encode};
 
@@ -153,6 +155,11 @@ pub fn held<R: Read>(tables: &R) -> Result<Vec<(AccountId, Usage)>, MailError<R:
     Ok(accounts.filter(|(_, mail)| mail.items > 0).collect())
 }
 
+/// All of whom anything is known here: who has queues, for whom something lies here, who has something carried.
+pub fn owners<R: Read>(tables: &R) -> Result<Vec<AccountId>, MailError<R::Error>> {
+    Ok(rows::accounts(tables)?.into_iter().map(|(owner, _)| owner).collect())
+}
+
 /// All bytes that lie here and are carried, each thing counted as at least [`LEAST`].
 pub fn total<R: Read>(tables: &R) -> Result<u64, MailError<R::Error>> {
     Ok(rows::whole(tables)?.unwrap_or_default().bytes)
@@ -178,6 +185,11 @@ pub fn carried<R: Read>(
     most: usize,
 ) -> Result<Vec<(u64, Carry)>, MailError<R::Error>> {
     carry::carried(tables, from, most)
+}
+
+/// The numbers of what is carried, by the guest key of the host that it is for: what is to be looked at before any of it is read.
+pub fn carried_by_host<R: Read>(tables: &R) -> Result<BTreeMap<[u8; 32], Vec<u64>>, MailError<R::Error>> {
+    carry::carried_by_host(tables)
 }
 
 /// It is where it should be, or will never be. A number of nothing changes nothing.

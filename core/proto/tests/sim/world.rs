@@ -15,6 +15,7 @@ use rand_core::{RngCore, SeedableRng};
 use wayside_proto::crypto::Secret;
 use wayside_proto::crypto::keys::{AccountId, AccountKey, DeviceId, DeviceKeys};
 use wayside_proto::engine::*;
+use wayside_proto::mailbox::wire::HostEntry;
 use wayside_proto::meet::slot::SlotId;
 use wayside_proto::place::{Candidate, CandidateKind, Candidates, Locator, Transport};
 use wayside_proto::reach::{Reach, Reflector};
@@ -68,6 +69,15 @@ pub struct Node {
     pub roots: BTreeMap<AccountId, MailRoots>,
     /// Mail that came, with the run in which it did.
     pub mail: Vec<(u32, AccountId, Vec<u8>)>,
+    /// Its doors.
+    pub doors: Vec<Door>,
+    /// Those at which it wants in.
+    pub knocking: Vec<HostEntry>,
+    /// Guests that it lets in now, and hosts that it dials now.
+    pub awaited: BTreeMap<SessionId, DoorSession>,
+    pub dialling: BTreeMap<SessionId, DoorSession>,
+    /// How many guests it was ever to let in.
+    pub opened: usize,
 }
 
 impl Node {
@@ -84,6 +94,7 @@ enum Ev {
     Poll(usize, u32, usize),
     Input(usize, u32, Box<Input>),
     Dial(usize, u32, Session, Ms),
+    DialHost(usize, u32, DoorSession, Ms),
     Start(usize),
     Forge(usize, Box<Record>),
     Cards(usize, u32, usize, u32),
@@ -115,6 +126,8 @@ pub struct World {
     slots: BTreeMap<(usize, usize, SlotId), Vec<u8>>,
     /// Whether a node has lost its store, and with it the right to be held to that.
     pub forgetful: bool,
+    /// Guests that came in: the guest, the host, the door.
+    pub came_in: Vec<(usize, usize, [u8; 32])>,
 }
 
 impl World {
@@ -138,6 +151,7 @@ impl World {
             idle_timeout: 30 * SECOND,
             slots: BTreeMap::new(),
             forgetful: false,
+            came_in: Vec::new(),
         }
     }
 
@@ -188,6 +202,11 @@ impl World {
             named: Vec::new(),
             roots: BTreeMap::new(),
             mail: Vec::new(),
+            doors: Vec::new(),
+            knocking: Vec::new(),
+            awaited: BTreeMap::new(),
+            dialling: BTreeMap::new(),
+            opened: 0,
         });
         self.start(node);
         node
@@ -262,6 +281,11 @@ impl World {
             Ev::Dial(node, incarnation, session, deadline) => {
                 if self.alive(node, incarnation) {
                     self.dial(node, incarnation, session, deadline);
+                }
+            }
+            Ev::DialHost(node, incarnation, session, deadline) => {
+                if self.alive(node, incarnation) {
+                    self.dial_host(node, incarnation, session, deadline);
                 }
             }
             Ev::Cards(one, incarnation, other, also) => {

@@ -15,11 +15,13 @@ use wayside_proto::identity::{Card, DeviceEntry, Roster, Signed, Status};
 use wayside_proto::invite::Invite;
 use wayside_proto::meet::pair::PairSecret;
 use wayside_proto::meet::slot::{self, Slot};
-use wayside_proto::message::{Answer, CardBytes, Join, Offer, Payload, Refusal, Update, Welcome};
+use wayside_proto::message::{Answer, CardBytes, Join, Knock, Offer, Payload, Refusal, Update, Welcome};
 use wayside_proto::place::{
     Candidate, CandidateKind, Candidates, Locator, MeetingPoint, PlaceTag, Transport,
 };
-use wayside_proto::reach::{Attestation, Filtering, Mapping, NatReport, Reflector, Reflectors, RelayTags};
+use wayside_proto::reach::{
+    Attestation, Filtering, Mapping, NatReport, Reach, Reflector, Reflectors, RelayTags,
+};
 use wayside_proto::{Epoch, UnixMillis};
 
 /// Every file, by its name without `.json`.
@@ -59,7 +61,7 @@ pub(crate) fn all() -> BTreeMap<&'static str, Value> {
         (
             "noise",
             file(
-                "Noise_IKpsk0 and Noise_KKpsk0 with 25519_ChaChaPoly_SHA256; secrets are derive(raw split, label, [h2]).",
+                "Noise_IKpsk0, Noise_KKpsk0 and Noise_NKpsk0 with 25519_ChaChaPoly_SHA256; secrets are derive(raw split, label, [h2]).",
                 handshakes(),
             ),
         ),
@@ -130,6 +132,13 @@ fn slots() -> Vec<Value> {
         let inputs = json!({ "secret": hex(invite.expose()), "point": point, "h1": hex(h1) });
         vectors.push(found("welcome", &slot::welcome(&invite, point, &h1), inputs));
     }
+    let door = secret("door");
+    for lane in [0, slot::KNOCKS - 1] {
+        let inputs = json!({ "door": hex(door.expose()), "tag": hex(tag.0), "day": day.0, "lane": lane });
+        vectors.push(found("knock", &slot::knock(&door, tag, day, lane), inputs));
+    }
+    let inputs = json!({ "door": hex(door.expose()), "tag": hex(tag.0), "h1": hex(h1) });
+    vectors.push(found("knock answer", &slot::knock_answer(&door, tag, &h1), inputs));
     let inputs = json!({ "tray": hex(tray.expose()), "tag": hex(tag.0), "epoch": day.0 });
     vectors.push(found("index", &slot::index(&tray, tag, day), inputs));
     for lane in [0, slot::LANES - 1] {
@@ -377,12 +386,19 @@ fn payloads() -> Vec<Value> {
             Answer { relays: relays::tags(1), nat: plain(Mapping::None), ..answer.clone() }.to_bytes(),
         ),
         ("update", Update { relays: relays::tags(2), ..update }.to_bytes()),
+        ("knock", knock(NatReport::default())),
+        // Of witnesses nothing is said.
+        ("knock", knock(attested(sequential))),
     ];
     made.map(|(kind, bytes)| json!({ "kind": kind, "bytes": hex(bytes) })).to_vec()
 }
 
+fn knock(nat: NatReport) -> Vec<u8> {
+    Knock::of(&Reach { candidates: candidates(), nat }).to_bytes()
+}
+
 fn handshakes() -> Vec<Value> {
-    [Pattern::Contact, Pattern::Meeting].map(handshake).to_vec()
+    [Pattern::Contact, Pattern::Meeting, Pattern::Guest].map(handshake).to_vec()
 }
 
 fn handshake(pattern: Pattern) -> Value {
@@ -390,8 +406,12 @@ fn handshake(pattern: Pattern) -> Value {
     let [psk, e1, e2] = ["psk", "initiator ephemeral", "responder ephemeral"].map(secret);
     let prologue = bytes("prologue");
     let known = (pattern == Pattern::Meeting).then(|| initiator.public());
-    let mut one =
-        Handshake::initiator(pattern, &initiator, &responder.public(), &psk, &prologue, &e1).unwrap();
+    let has_key = pattern != Pattern::Guest;
+    let mut one = if has_key {
+        Handshake::initiator(pattern, &initiator, &responder.public(), &psk, &prologue, &e1).unwrap()
+    } else {
+        Handshake::guest(&responder.public(), &psk, &prologue, &e1).unwrap()
+    };
     let mut two = Handshake::responder(pattern, &responder, known.as_ref(), &psk, &prologue, &e2).unwrap();
     let payload1 = Bucket::Small.pad(b"who is there?", pattern.overhead1()).unwrap();
     let payload2 = Bucket::Small.pad(b"a friend", pattern.overhead2()).unwrap();
@@ -400,12 +420,13 @@ fn handshake(pattern: Pattern) -> Value {
     let h1 = one.hash();
     let message2 = two.write(&payload2).unwrap();
     assert_eq!(one.read(&message2).unwrap(), payload2);
-    let labels = ["pair", "meeting"];
+    let labels = if has_key { vec!["pair", "meeting"] } else { vec!["knock meeting"] };
     let secrets: BTreeMap<_, _> =
-        labels.map(|label| (label, hex(one.secret(label).unwrap().expose()))).into();
+        labels.into_iter().map(|label| (label, hex(one.secret(label).unwrap().expose()))).collect();
     json!({
-        "pattern": match pattern { Pattern::Contact => "IKpsk0", Pattern::Meeting => "KKpsk0" },
-        "initiator": hex(initiator.secret().expose()), "initiator_public": hex(initiator.public()),
+        "pattern": match pattern { Pattern::Contact => "IKpsk0", Pattern::Meeting => "KKpsk0", Pattern::Guest => "NKpsk0" },
+        "initiator": has_key.then(|| hex(initiator.secret().expose())),
+        "initiator_public": has_key.then(|| hex(initiator.public())),
         "responder": hex(responder.secret().expose()), "responder_public": hex(responder.public()),
         "initiator_ephemeral": hex(e1.expose()), "responder_ephemeral": hex(e2.expose()),
         "psk": hex(psk.expose()), "prologue": hex(prologue),

@@ -31,6 +31,8 @@ struct Wanted {
     host: HostEntry,
     /// Rounds that came to nothing.
     failed: u32,
+    /// The lane of the next one: each in another, until all had their turn.
+    lane: u8,
     /// When the next knock is due.
     next: Duration,
     /// The one that lies there, and the one before it, whose answer may be on its way.
@@ -70,7 +72,9 @@ impl Engine {
             wanted.host = host.clone();
         } else if self.knocks.wanted.len() < MOST {
             let host = host.clone();
-            let wanted = Wanted { failed: 0, next: now, knocks: Vec::new(), dialled: Vec::new(), host };
+            let lane = u8::try_from(self.rng.next_u32() % u32::from(slot::KNOCKS)).unwrap_or_default();
+            let (knocks, dialled) = (Vec::new(), Vec::new());
+            let wanted = Wanted { failed: 0, lane, next: now, knocks, dialled, host };
             self.knocks.wanted.insert(wanted.host.guest, wanted);
         }
     }
@@ -138,7 +142,7 @@ impl Engine {
     fn knock_once(&mut self, guest: &[u8; 32]) {
         let now = self.now.mono;
         let Some(wanted) = self.knocks.wanted.get(guest) else { return };
-        let (host, failed) = (wanted.host.clone(), wanted.failed);
+        let (host, failed, lane) = (wanted.host.clone(), wanted.failed, wanted.lane);
         let spots: Vec<(BridgeName, PlaceTag)> = host
             .points
             .iter()
@@ -148,12 +152,13 @@ impl Engine {
             .collect();
         let slowest = spots.iter().map(|(bridge, _)| self.latency(bridge)).max().unwrap_or_default();
         let pause = self.interval(failed).min(MOST_PAUSE).max(slowest.saturating_mul(4));
-        let made = if spots.is_empty() { None } else { self.make_knock(guest, &host, spots) };
+        let made = if spots.is_empty() { None } else { self.make_knock(guest, &host, lane, spots) };
         let Some(wanted) = self.knocks.wanted.get_mut(guest) else { return };
         wanted.next = now.saturating_add(pause);
         // Without a bridge it is no failure of the host's; one that comes up hurries it.
         let Some(mine) = made else { return };
         wanted.failed = wanted.failed.saturating_add(1);
+        wanted.lane = lane.wrapping_add(1) % slot::KNOCKS;
         wanted.knocks.push(mine);
         let gone = wanted.knocks.len().saturating_sub(MOST_KNOCKS);
         for old in wanted.knocks.drain(..gone).collect::<Vec<_>>() {
@@ -169,6 +174,7 @@ impl Engine {
         &mut self,
         guest: &[u8; 32],
         host: &HostEntry,
+        lane: u8,
         spots: Vec<(BridgeName, PlaceTag)>,
     ) -> Option<Mine> {
         let payload = Bucket::Small.pad(&Knock::of(&self.reach).to_bytes(), Pattern::Guest.overhead1())?;
@@ -185,7 +191,6 @@ impl Engine {
         self.done(|purpose| matches!(purpose, Purpose::Knock(at, _) if at == guest));
         let mut answers = Vec::new();
         for (bridge, tag) in &mine.at {
-            let lane = u8::try_from(self.rng.next_u32() % u32::from(slot::KNOCKS)).unwrap_or_default();
             let slot = slot::knock(&host.secret, *tag, self.epoch(), lane);
             self.publish(Draft {
                 bridge: bridge.clone(),

@@ -1,5 +1,8 @@
 //! What friends have us carry to hosts of theirs.
 
+use std::collections::BTreeMap;
+
+use super::STEP;
 use super::deposit::sized;
 use super::ledger::{Ledger, Of};
 use super::rows::{self, Borne, Over};
@@ -11,7 +14,8 @@ use crate::mailbox::wire::{Answer, Carry, HostEntry};
 use crate::mailbox::{Age, MailError, Read, Table, Tables};
 
 impl<T: Tables> Ledger<'_, T> {
-    pub(super) fn take_to_carry(
+    /// As [`take_to_carry`](super::take_to_carry), one of several in a transaction.
+    pub fn take_to_carry(
         &mut self,
         now: Age,
         limits: &Limits,
@@ -45,7 +49,8 @@ impl<T: Tables> Ledger<'_, T> {
         Ok(Answer::Stored)
     }
 
-    pub(super) fn carried_over(&mut self, number: u64) -> Result<(), MailError<T::Error>> {
+    /// As [`carried_over`](super::carried_over), one of several in a transaction.
+    pub fn carried_over(&mut self, number: u64) -> Result<(), MailError<T::Error>> {
         let key = rows::borne(number);
         let Some(borne) = rows::read::<_, Borne>(self.tables, Table::CustodyCarried, &key, BORNE)? else {
             return Ok(());
@@ -88,4 +93,20 @@ pub(super) fn carried<R: Read>(
             Ok((rows::arrival(key)?, borne.carry))
         })
         .collect()
+}
+
+pub(super) fn carried_by_host<R: Read>(
+    tables: &R,
+) -> Result<BTreeMap<[u8; 32], Vec<u64>>, MailError<R::Error>> {
+    let (mut hosts, mut from) = (BTreeMap::<_, Vec<u64>>::new(), vec![1]);
+    loop {
+        let found = tables.scan(Table::CustodyCarried, &from, &[2], STEP).map_err(MailError::Store)?;
+        let Some((last, _)) = found.last() else { break };
+        from = [&last[..], &[0]].concat();
+        for (key, number) in &found {
+            hosts.entry(rows::guest(key)?).or_default().push(rows::arrival(number)?);
+        }
+    }
+    hosts.values_mut().for_each(|numbers| numbers.sort_unstable());
+    Ok(hosts)
 }

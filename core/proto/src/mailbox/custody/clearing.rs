@@ -11,7 +11,8 @@ use crate::mailbox::{Age, MailError, Table, Tables};
 const LOOK: usize = 16;
 
 impl<T: Tables> Ledger<'_, T> {
-    pub(super) fn expire(&mut self, now: Age, most: usize) -> Result<usize, MailError<T::Error>> {
+    /// As [`expire`](super::expire), one of several in a transaction.
+    pub fn expire(&mut self, now: Age, most: usize) -> Result<usize, MailError<T::Error>> {
         let to = rows::ending(now.after(1), 0);
         let due = self.tables.scan(Table::CustodyExpiry, &[], &to, most).map_err(MailError::Store)?;
         for (key, value) in &due {
@@ -73,7 +74,8 @@ impl<T: Tables> Ledger<'_, T> {
         let gone = Trace::Gone(kept.ends, arrival);
         let hashed = rows::hashed(&kept.queue, &kept.hash);
         rows::write(self.tables, Table::CustodyByHash, &hashed, &gone)?;
-        self.lying(owner, &kept.queue)?.gone += 1;
+        let gone = &mut self.lying(owner, &kept.queue)?.gone;
+        *gone = gone.checked_add(1).ok_or(MailError::Damaged("what a queue remembers"))?;
         Ok(())
     }
 

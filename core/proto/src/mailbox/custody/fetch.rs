@@ -49,7 +49,8 @@ pub(super) fn get<R: Read>(
 }
 
 impl<T: Tables> Ledger<'_, T> {
-    pub(super) fn acknowledge(
+    /// As [`acknowledge`](super::acknowledge), one of several in a transaction.
+    pub fn acknowledge(
         &mut self,
         now: Age,
         owner: &AccountId,

@@ -52,8 +52,10 @@ impl<'a, T: Tables> Ledger<'a, T> {
     /// Writes back the counters that changed.
     pub fn close(mut self) -> Result<(), MailError<T::Error>> {
         for (owner, mut row) in std::mem::take(&mut self.accounts) {
-            if let Some(empty) = row.now.take_if(|account| account.is_empty()) {
-                self.whole().share.moved(empty.share.claimed(), 0);
+            let empty = row.now.take_if(|account| account.is_empty());
+            let claimed = empty.map_or(0, |account| account.share.claimed());
+            if claimed > 0 {
+                self.whole().share.moved(claimed, 0);
             }
             row.store(self.tables, Table::CustodyOwners, &owner.0)?;
         }
@@ -92,6 +94,19 @@ impl<'a, T: Tables> Ledger<'a, T> {
             }
         };
         Ok(row.now.get_or_insert_default())
+    }
+
+    /// The owner's queues and what lies in them, as of now.
+    pub(super) fn queues(&self, owner: &AccountId) -> Result<BTreeMap<QueueId, Lying>, MailError<T::Error>> {
+        let mut queues: BTreeMap<_, _> = rows::queues(self.tables, owner)?.into_iter().collect();
+        let (first, last) = ((*owner, QueueId([0; 16])), (*owner, QueueId([0xff; 16])));
+        for ((_, queue), row) in self.lying.range(first..=last) {
+            match row.now {
+                Some(lying) => queues.insert(*queue, lying),
+                None => queues.remove(queue),
+            };
+        }
+        Ok(queues)
     }
 
     /// A queue of the owner's is there from now on, or not any more.
@@ -224,14 +239,8 @@ impl<'a, T: Tables> Ledger<'a, T> {
         let between = Share::of_queues(limits, account.queues);
         if !account.share.is_like(&between) {
             let (claimed, carried) = (account.share.claimed(), account.carried.bytes);
-            let mut uses: BTreeMap<_, _> = rows::queues(self.tables, owner)?
-                .into_iter()
-                .map(|(queue, lying)| (queue, lying.usage.bytes))
-                .collect();
-            for ((_, queue), row) in self.lying.iter().filter(|((of, _), _)| of == owner) {
-                uses.insert(*queue, row.now.map_or(0, |lying| lying.usage.bytes));
-            }
-            let share = between.used(uses.into_values().chain([carried]));
+            let uses = self.queues(owner)?.into_values().map(|lying| lying.usage.bytes);
+            let share = between.used(uses.chain([carried]));
             self.account(owner)?.share = share;
             self.whole().share.moved(claimed, share.claimed());
         }

@@ -14,15 +14,15 @@ impl<T: Tables> Ledger<'_, T> {
         rows::read(self.tables, Table::CustodyQueues, &queue.0, "a queue in custody")
     }
 
-    pub(super) fn register(
+    /// As [`register`](super::register), one of several in a transaction.
+    pub fn register(
         &mut self,
         owner: &AccountId,
         queues: &[Queue],
         devices: &[DeviceId],
         most: usize,
     ) -> Result<bool, MailError<T::Error>> {
-        let known: BTreeSet<_> =
-            rows::queues(self.tables, owner)?.into_iter().map(|(queue, _)| queue).collect();
+        let known: BTreeSet<_> = self.queues(owner)?.into_keys().collect();
         let named: BTreeSet<_> = queues.iter().map(|queue| queue.id).collect();
         for gone in known.difference(&named) {
             self.drop_queue(owner, gone)?;
@@ -137,9 +137,10 @@ impl<T: Tables> Ledger<'_, T> {
         Ok(found.len())
     }
 
-    pub(super) fn turn_out(&mut self, owner: &AccountId, most: usize) -> Result<bool, MailError<T::Error>> {
+    /// As [`turn_out`](super::turn_out), one of several in a transaction.
+    pub fn turn_out(&mut self, owner: &AccountId, most: usize) -> Result<bool, MailError<T::Error>> {
         let mut left = most.max(1);
-        for (queue, _) in rows::queues(self.tables, owner)? {
+        for queue in self.queues(owner)?.into_keys() {
             let went = self.empty_queue(owner, &queue, left)?;
             left -= went.min(left);
             if left == 0 {

@@ -174,6 +174,12 @@ pub(super) fn asked_for(by: &AccountId, carry: &Carry) -> Vec<u8> {
     [&[1][..], &by.0, &carry.host.guest, &carry.put.hash.0].concat()
 }
 
+/// The host of something that somebody asked to have carried.
+pub(super) fn guest<E>(key: &[u8]) -> Result<[u8; 32], MailError<E>> {
+    let guest = key.get(33..65).and_then(|guest| guest.try_into().ok());
+    guest.ok_or(MailError::Damaged("a key of what is carried"))
+}
+
 /// Behind all keys that begin so: no key here has more than 64 bytes behind what it is looked up by.
 pub(super) fn end(prefix: &[u8]) -> Vec<u8> {
     [prefix, &[0xff; 72]].concat()

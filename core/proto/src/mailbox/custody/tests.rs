@@ -1,6 +1,14 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that panics has failed")]
 
+mod abuse;
 mod audit;
+mod carrying;
+mod damage;
+mod fetching;
+mod lifetimes;
+mod model;
+mod queues;
+mod sharing;
 
 use audit::audit;
 

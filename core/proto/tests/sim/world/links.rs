@@ -75,6 +75,29 @@ impl World {
         }
     }
 
+    pub(super) fn dial_host(&mut self, node: usize, incarnation: u32, session: DoorSession, deadline: Ms) {
+        if !self.nodes[node].dialling.contains_key(&session.id) {
+            return;
+        }
+        let host = self.nodes.iter().position(|other| {
+            other.engine.is_some()
+                && other.awaited.get(&session.id).is_some_and(|awaited| *awaited == session)
+        });
+        if let Some(host) = host.filter(|_| !self.links_blocked) {
+            self.came_in.push((node, host, session.guest));
+            // Whoever wanted in wants nothing more.
+            self.nodes[node].knocking.retain(|entry| entry.guest != session.guest);
+            let up = || Box::new(Input::LinkUp { session: session.id });
+            let other = self.nodes[host].incarnation;
+            self.push(1, Ev::Input(node, incarnation, up()));
+            self.push(1, Ev::Input(host, other, up()));
+        } else if self.now >= deadline {
+            self.input(node, Input::DialFailed { session: session.id, why: "nobody there".into() });
+        } else {
+            self.push(SECOND, Ev::DialHost(node, incarnation, session, deadline));
+        }
+    }
+
     pub(super) fn tell_peer_down(&mut self, node: usize, peer: AccountId, id: SessionId, after: Ms) {
         let own = self.nodes[node].account;
         let Some(peer) = self.nodes.iter().position(|other| other.account == peer) else { return };

@@ -25,6 +25,8 @@ impl World {
         this.watches.clear();
         this.shown.clear();
         this.expecting.clear();
+        this.awaited.clear();
+        this.dialling.clear();
         this.timer = None;
         self.log(node, "starts".into());
         self.drain(node);
@@ -47,6 +49,11 @@ impl World {
         }
         for account in self.nodes[node].wants.clone() {
             self.command(node, |engine, now| engine.want(now, &account, None));
+        }
+        let doors = self.nodes[node].doors.clone();
+        self.command(node, |engine, now| engine.set_doors(now, doors));
+        for host in self.nodes[node].knocking.clone() {
+            self.command(node, |engine, now| engine.knock(now, &host));
         }
         // Whoever accepted and was not told so tries again; so does a person.
         if let Some(invite) = self.nodes[node].accepting.clone() {
@@ -215,6 +222,17 @@ impl World {
                 let wait = 50 + self.below(200);
                 self.push(wait, Ev::Dial(node, incarnation, session, deadline));
             }
+            Output::ExpectGuest { session, reach, .. } => {
+                assert!(reach.nat.attestations.is_empty(), "seed {}: a guest names witnesses", self.seed);
+                self.nodes[node].opened += 1;
+                self.nodes[node].awaited.insert(session.id, session);
+            }
+            Output::DialHost { session, patience, .. } => {
+                let deadline = self.now + u64::try_from(patience.as_millis()).unwrap();
+                self.nodes[node].dialling.insert(session.id, session.clone());
+                let wait = 50 + self.below(200);
+                self.push(wait, Ev::DialHost(node, incarnation, session, deadline));
+            }
             Output::MoreCandidates { session, reach, relays, .. } => {
                 self.nodes[node].heard.push((session, reach));
                 self.nodes[node].common.push((session, relays));
@@ -222,6 +240,8 @@ impl World {
             Output::Reflectors { session, reflectors } => self.nodes[node].named.push((session, reflectors)),
             Output::Forget(id) => {
                 self.nodes[node].expecting.remove(&id);
+                self.nodes[node].awaited.remove(&id);
+                self.nodes[node].dialling.remove(&id);
             }
             Output::CheckLink { session } => {
                 let account = self.nodes[node].links.get(&session);

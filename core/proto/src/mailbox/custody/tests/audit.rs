@@ -1,7 +1,5 @@
 //! Whether the tables say of each other what is so: every counter is counted anew.
 
-use std::collections::BTreeMap;
-
 use super::*;
 use crate::mailbox::Table;
 use crate::mailbox::tables::Entry;
@@ -42,7 +40,7 @@ pub(super) fn audit(tables: &Memory) {
         let trace = rows::trace(tables, &kept.queue, &kept.hash).unwrap();
         assert_eq!(trace, Some(Trace::Live(arrival)));
         ends.insert(rows::ending(kept.ends, arrival), Over::Mail(kept.queue, kept.hash));
-        let queue = lying.get_mut(&(owner, kept.queue)).expect("it lies in a queue of its owner's");
+        let queue = lying.get_mut(&(owner, kept.queue)).unwrap();
         for usage in [&mut queue.usage, &mut accounts.get_mut(&owner).unwrap().mail] {
             usage.items += 1;
             usage.bytes += room(blob.len());

@@ -2,6 +2,8 @@
 //!
 //! Times are RFC 3339 in UTC with milliseconds; durations carry their unit in the field's name.
 
+mod mailbox;
+
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -13,6 +15,8 @@ pub use crate::doctor::{
     BridgeFigure, ExaminationLine, Examine, Family, Figures, FilteringKind, Finding, FriendFigure, Ipv6Kind,
     Known, PeerNetwork, Reachable, Report, Topic, Verdict, Way,
 };
+
+pub use mailbox::{ChangeMailbox, KeptView, MailboxHostView, MailboxLimits, MailboxView};
 
 /// A moment, RFC 3339.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -815,83 +819,6 @@ pub struct ChangeRelay {
     pub friend_circuits: Option<u32>,
     /// How often a friend may hand on what lets it use this relay.
     pub hand_on: Option<u8>,
-}
-
-/// `GET /v1/mailbox`: what is kept here for friends who are away, and what friends keep for us.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct MailboxView {
-    /// What keeping may cost.
-    pub limits: MailboxLimits,
-    /// Bytes that are kept here, for all friends together.
-    pub bytes: u64,
-    /// The friends who may have something kept here, and those for whom something is.
-    pub friends: Vec<KeptView>,
-    /// Friends who keep our mail.
-    pub hosts: Vec<MailHostView>,
-    /// With how many of a recipient's friends each message of ours is left, where there are as many.
-    pub copies: u8,
-    /// Whether friends of ours carry our messages where the recipient names too few who keep them.
-    pub couriers: bool,
-    /// The largest attachments of one message, in bytes.
-    pub attach_bytes: u64,
-    /// How friends who keep our mail may ring: the bridge's place and the name there, where one was hung.
-    pub bell: Option<String>,
-}
-
-/// What keeping mail for friends may cost: bytes on the disk.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct MailboxLimits {
-    /// For all friends together.
-    pub total_bytes: u64,
-    /// For one friend.
-    pub friend_bytes: u64,
-    /// From one sender for one friend.
-    pub queue_bytes: u64,
-    /// The same, in messages.
-    pub queue_items: u64,
-    /// For how many days at most.
-    pub days: u32,
-}
-
-/// What is kept here for a friend.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct KeptView {
-    /// For whom.
-    pub friend: String,
-    /// Whether more may come.
-    pub allowed: bool,
-    /// How many sealed pieces: a message is one, and an attachment several.
-    pub items: u64,
-    /// Bytes on the disk.
-    pub bytes: u64,
-}
-
-/// A friend who keeps our mail.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct MailHostView {
-    /// Who.
-    pub friend: String,
-    /// On which device.
-    pub device: String,
-    /// How many bytes it keeps for us at most.
-    pub bytes: u64,
-    /// Whether the link with it is up.
-    pub linked: bool,
-}
-
-/// `PATCH /v1/mailbox`: what is given is changed, in the configuration and at once.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ChangeMailbox {
-    /// Bytes for all friends together.
-    pub total_bytes: Option<u64>,
-    /// Bytes for one friend.
-    pub friend_bytes: Option<u64>,
-    /// Bytes from one sender for one friend.
-    pub queue_bytes: Option<u64>,
-    /// The same, in messages.
-    pub queue_items: Option<u64>,
-    /// For how many days, 1 to 30.
-    pub days: Option<u32>,
 }
 
 /// What happens at a node: [`Node::events`](crate::Node::events), a line of `GET /v1/events`. `up` prints these. Friends are called what they are called
