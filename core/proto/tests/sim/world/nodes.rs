@@ -268,7 +268,6 @@ impl World {
                     self.tell_peer_down(node, account, id, 50);
                 }
             }
-            Output::ExpectGuest { .. } | Output::DialHost { .. } => {}
             Output::Mail { account, blob } => self.nodes[node].mail.push((incarnation, account, blob)),
             Output::Event(event) => {
                 let now = self.now;
