@@ -129,6 +129,8 @@ pub(crate) async fn learn(
     });
     if changed.await? {
         seal_waiting(driver, account).await?;
+        // What it was to be told could not be sealed before.
+        driver.mail().owes();
     }
     Ok(())
 }

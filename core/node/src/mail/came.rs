@@ -214,7 +214,7 @@ impl Taking<'_, '_> {
     fn receipt(&mut self, from: &AccountId, receipt: &Receipt) -> Result<(), StoreError> {
         let delivered = outbox::receipt(&mut self.change.tables, self.now, from, receipt)?;
         self.effects.delivered.extend(delivered.into_iter().map(|id| (*from, id)));
-        if outbox::behind(&self.change.tables, from, receipt)? {
+        if outbox::behind(&self.change.tables, from)? {
             self.effects.behind.insert(*from);
         }
         Ok(())

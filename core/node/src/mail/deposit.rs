@@ -7,10 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::time::Duration;
 
-use futures::StreamExt;
-use futures::stream::FuturesUnordered;
 use minicbor::Encode;
 use tokio::io::AsyncWriteExt;
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 use wayside_noise::{Link, Stream};
 use wayside_proto::crypto::keys::AccountId;
@@ -35,6 +34,8 @@ const WINDOW: usize = 128;
 const LOOK: usize = 512;
 /// How long a link with the recipient itself is waited for before anything is left with others.
 const FIRST_LINK: Duration = Duration::from_millis(if cfg!(test) { 300 } else { 5_000 });
+/// How long changes are gathered before it is looked what comes of them.
+const GATHER: Duration = Duration::from_millis(50);
 /// How long somebody is waited for: after it, it is looked anew who should have what.
 const PATIENCE: Duration = Duration::from_secs(6 * 3600);
 /// How long to wait with a keeper that was there and did not do it.
@@ -52,11 +53,11 @@ const COURIERS: usize = 4;
 /// The most keepers that are waited for at a time.
 const AT_ONCE: usize = 512;
 
-/// Who keeps mail for a friend, as its card names them.
+/// Who keeps mail for a friend, as its card names them; nobody where it is blocked.
 pub(super) async fn hosts_of(driver: &Driver, friend: AccountId) -> Vec<HostEntry> {
     let hosts = driver.look(move |engine, _| {
         let mut hosts: Vec<HostEntry> = Vec::new();
-        let Some(friend) = engine.friend(&friend) else { return hosts };
+        let Some(friend) = engine.friend(&friend).filter(|it| !it.blocked()) else { return hosts };
         let card = friend.card();
         let statuses = card.roster().devices.iter().filter_map(|entry| card.status(&entry.keys.id()));
         for host in statuses.filter_map(|status| status.mailbox.as_ref()).flat_map(|it| &it.hosts) {
@@ -129,9 +130,11 @@ async fn leave<T: Encode<()>>(link: &Link, protocol: &str, things: &[T]) -> (Vec
 /// Has copies made wherever they are wanted, as long as the node runs.
 pub(super) async fn keep(driver: Driver) {
     let (mut accepted, mut links) = (driver.message_accepted(), driver.links_changed());
-    let mut under_way = FuturesUnordered::new();
+    let mut under_way = JoinSet::new();
     let mut waited_for = BTreeSet::new();
     loop {
+        // Many may be accepted one after the other.
+        tokio::time::sleep(GATHER).await;
         accepted.borrow_and_update();
         links.borrow_and_update();
         match wanted(&driver).await {
@@ -139,7 +142,7 @@ pub(super) async fn keep(driver: Driver) {
                 for (to, keeper) in wanted {
                     if under_way.len() < AT_ONCE && waited_for.insert((to, keeper)) {
                         let driver = driver.clone();
-                        under_way.push(async move {
+                        under_way.spawn(async move {
                             if let Err(error) = serve(&driver, to, keeper).await {
                                 tracing::debug!(%error, "copies were not left with somebody who keeps them");
                                 tokio::time::sleep(AGAIN).await;
@@ -154,7 +157,7 @@ pub(super) async fn keep(driver: Driver) {
         tokio::select! {
             changed = accepted.changed() => if changed.is_err() { return },
             changed = links.changed() => if changed.is_err() { return },
-            Some(done) = under_way.next() => drop(waited_for.remove(&done)),
+            Some(Ok(done)) = under_way.join_next() => drop(waited_for.remove(&done)),
             () = tokio::time::sleep(OFTEN) => {}
         }
     }

@@ -1,5 +1,6 @@
 //! What goes on beside all that comes and goes: the keys of the week, our card, and what is over.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use wayside_proto::crypto::keys::AccountId;
@@ -8,12 +9,14 @@ use wayside_proto::mailbox::Age;
 use wayside_proto::mailbox::outbox::{self, GRACE};
 use wayside_proto::mailbox::wire::{HostEntry, MAX_LIFETIME};
 
-use super::{access, deposit, files, news, over_bridges, states};
+use super::{access, deposit, files, lock, news, over_bridges, states};
 use crate::driver::Driver;
 use crate::store::StoreError;
 
 /// How often it is looked what is over.
 const OFTEN: Duration = Duration::from_secs(3600);
+/// How long those who keep mail for us are wanted when there is a new friend.
+const REGISTER: Duration = Duration::from_secs(600);
 /// How long cards are gathered before it is looked what they say.
 const GATHER: Duration = Duration::from_millis(100);
 /// After how many seconds parts of files are forgotten whose message did not come.
@@ -24,6 +27,7 @@ pub(crate) async fn keep(driver: Driver) {
     tokio::join!(
         publish(&driver),
         learn(&driver),
+        register(&driver),
         deposit::keep(driver.clone()),
         news::keep(driver.clone()),
         over_bridges::keep(driver.clone()),
@@ -118,6 +122,31 @@ async fn learn(driver: &Driver) {
     }
 }
 
+/// Has those who keep mail for us hear of new friends, whose queues they do not know yet: without it they would take nothing from them until the next link.
+async fn register(driver: &Driver) {
+    let mut changes = driver.grants_changed();
+    let mut known = None;
+    loop {
+        changes.borrow_and_update();
+        let friends =
+            driver.look(|engine, _| engine.friends().map(Friend::account).collect::<BTreeSet<AccountId>>());
+        let friends = friends.await.unwrap_or_default();
+        let is_new = known.replace(friends.clone()).is_some_and(|known| !friends.is_subset(&known));
+        let hosts = driver.mailboxes().offers().into_iter().map(|(_, offered)| offered.account);
+        let away = hosts.filter(|host| is_new && driver.links().of(host).is_none());
+        for want in away.map(|host| driver.want(host)) {
+            driver.spawn(async move {
+                tokio::time::sleep(REGISTER).await;
+                drop(want);
+            });
+        }
+        tokio::time::sleep(GATHER).await;
+        if changes.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
 /// Grows older, and gives up what nobody fetched for too long.
 pub(crate) async fn expire(driver: Driver) {
     loop {
@@ -138,9 +167,22 @@ async fn expire_once(driver: &Driver) -> Result<(), StoreError> {
             Ok((expired, change.forget_parts(Age(now.0.saturating_sub(PARTS)))?))
         })?;
         files::forget(&mail.0.files, &forgotten).map_err(StoreError::Io)?;
-        Ok(expired)
+        let friends: Vec<AccountId> = lock(&mail.0.targets).keys().copied().collect();
+        let behind = store.look_at_mail(|look| {
+            let mut behind = Vec::new();
+            for friend in friends {
+                if outbox::behind(look, &friend)? {
+                    behind.push(friend);
+                }
+            }
+            Ok(behind)
+        })?;
+        Ok((expired, behind))
     });
-    let expired = expired.await?;
+    let (expired, behind) = expired.await?;
+    if !behind.is_empty() {
+        driver.mail().are_over(behind);
+    }
     if expired.is_empty() {
         return Ok(());
     }

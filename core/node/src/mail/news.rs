@@ -7,6 +7,7 @@ use std::time::Duration;
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 use wayside_proto::crypto::keys::AccountId;
 use wayside_proto::mailbox::item::{News, Receipt};
@@ -111,7 +112,7 @@ pub(super) async fn told(driver: &Driver, to: AccountId, receipt: Option<Receipt
 /// Tells those with whom there is no link by way of their hosts, as long as the node runs.
 pub(super) async fn keep(driver: Driver) {
     let mut owing = driver.mail().owing();
-    let mut under_way = FuturesUnordered::new();
+    let mut under_way = JoinSet::new();
     let mut telling = BTreeSet::new();
     loop {
         owing.borrow_and_update();
@@ -120,7 +121,7 @@ pub(super) async fn keep(driver: Driver) {
                 for account in whom {
                     if under_way.len() < AT_ONCE && telling.insert(account) {
                         let driver = driver.clone();
-                        under_way.push(async move {
+                        under_way.spawn(async move {
                             tell(&driver, account).await;
                             account
                         });
@@ -136,7 +137,7 @@ pub(super) async fn keep(driver: Driver) {
                 }
                 tokio::time::sleep(GATHER).await;
             }
-            Some(account) = under_way.next() => drop(telling.remove(&account)),
+            Some(Ok(account)) = under_way.join_next() => drop(telling.remove(&account)),
             () = tokio::time::sleep(AGAIN) => {}
         }
     }
