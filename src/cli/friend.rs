@@ -60,12 +60,26 @@ pub(super) struct Grant {
 enum What {
     /// Reach other friends through this machine
     Relay,
-    /// Have messages kept on this machine
+    /// Have sealed messages for them kept on this machine while they are away
     Mailbox,
     /// Ask this machine how it sees them, and name it to newcomers for the same (where `network.stun` is on)
     Reflect,
     /// Leave records on this machine for friends of yours
     Meet,
+}
+
+/// What it means to keep a friend's mail.
+const KEEPS_MAIL: &str = "\
+This machine keeps mail for this friend from now on: sealed, up to what `wayside mailbox` shows, until it is fetched.
+It sees how much there is and when it came, not from whom and not what it says. Its friends leave it here without
+saying who they are; they learn how this machine is reached.";
+
+impl Friend {
+    /// What a change means beyond what is printed of the friend.
+    fn meaning(&self) -> Option<&'static str> {
+        let keeps_mail = matches!(self, Self::Allow(Grant { what: What::Mailbox, .. }));
+        keeps_mail.then_some(KEEPS_MAIL)
+    }
 }
 
 impl What {
@@ -88,6 +102,7 @@ struct Removed<'a> {
 impl Friend {
     pub(super) async fn run(self, context: &Context) -> Outcome {
         let nothing = ChangeFriend::default();
+        let meaning = self.meaning();
         let (friend, change) = match self {
             Self::Show(Whom { friend }) => return show(context, &friend).await,
             Self::Remove(Whom { friend }) => return remove(context, &friend).await,
@@ -106,6 +121,9 @@ impl Friend {
         session.close().await;
         let changed = changed?;
         context.output.say(&changed, || in_words(&changed))?;
+        if let Some(meaning) = meaning {
+            context.output.text(meaning)?;
+        }
         Ok(Exit::Done)
     }
 }

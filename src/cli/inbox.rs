@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use clap::Args;
 use wayside::api::Lines;
-use wayside::api::types::{InboxView, MarkRead};
+use wayside::api::types::{InboxFileView, InboxView, MarkRead};
 
 use super::Context;
 use super::exit::{Exit, Failure, Outcome};
 use super::output::{harmless, one_line};
+use super::relay::amount;
 use super::session::Session;
 use super::signals::Signals;
 use super::words::{moment, time_of_day};
@@ -77,7 +78,21 @@ impl Inbox {
     fn in_words(&self, message: &InboxView) -> String {
         let when = if self.follow { time_of_day(message.received) } else { moment(message.received) };
         let text = harmless(&message.text).replace('\n', "\n    ");
-        format!("{when}  {}: {text}", one_line(&message.from))
+        let mut lines = format!("{when}  {}: {text}", one_line(&message.from));
+        for file in &message.files {
+            lines.push_str("\n    ");
+            lines.push_str(&file_line(file));
+        }
+        lines
+    }
+}
+
+/// A file, and where it lies.
+fn file_line(file: &InboxFileView) -> String {
+    let name = format!("{} ({})", one_line(&file.name), amount(file.size));
+    match &file.path {
+        Some(path) => format!("{name}: {}", one_line(path)),
+        None => format!("{name}: did not come as it was sent, and is not kept"),
     }
 }
 

@@ -18,6 +18,7 @@ mod init;
 mod introduce;
 mod invite;
 mod log;
+mod mailbox;
 mod output;
 mod ping;
 mod places;
@@ -139,6 +140,7 @@ enum Command {
     Status(status::Status),
     Explain(explain::Explain),
     Relay(relay::Relay),
+    Mailbox(mailbox::Mailbox),
     Doctor(doctor::Doctor),
     Demo(demo::Demo),
 }
@@ -164,6 +166,7 @@ async fn run(cli: Cli) -> Outcome {
         Command::Status(command) => command.run(&context).await,
         Command::Explain(command) => command.run(&context).await,
         Command::Relay(command) => command.run(&context).await,
+        Command::Mailbox(command) => command.run(&context).await,
         Command::Doctor(command) => command.run(&context).await,
         Command::Demo(command) => command.run(&context).await,
     }

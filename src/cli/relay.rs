@@ -151,7 +151,7 @@ fn relay_line(relay: &RelayOfferView) -> String {
 }
 
 /// Bytes with three digits that matter.
-fn amount(bytes: u64) -> String {
+pub(super) fn amount(bytes: u64) -> String {
     let units = [("TB", 1_000_000_000_000), ("GB", 1_000_000_000), ("MB", 1_000_000), ("kB", 1_000)];
     let Some((name, unit)) = units.into_iter().find(|(_, unit)| bytes >= *unit) else {
         return format!("{bytes} B");

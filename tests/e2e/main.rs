@@ -19,6 +19,7 @@ mod introductions;
 mod invites;
 mod mail;
 mod mail_crashes;
+mod mailbox;
 mod places;
 mod ring;
 mod scripts;

@@ -98,6 +98,12 @@ async fn answers_are_as_the_document_says() {
     let changed: Value = bob.api().patch("/v1/relay", &change).await.unwrap();
     checked.answer("patch", "/v1/relay", &changed);
 
+    checked.get(&bob, "/v1/mailbox", "/v1/mailbox").await;
+    let change = ChangeMailbox { days: Some(7), ..ChangeMailbox::default() };
+    checked.request("patch", "/v1/mailbox", &change);
+    let changed: Value = bob.api().patch("/v1/mailbox", &change).await.unwrap();
+    checked.answer("patch", "/v1/mailbox", &changed);
+
     let send = Send { wait_ms: Some(20_000), ..Send::new("Anna".into(), "hello".into()) };
     let sent = checked.post(&bob, "/v1/messages", &send).await;
     assert_eq!(sent["state"], "delivered");

@@ -13,6 +13,7 @@
 mod linkability {
     pub(crate) mod doors;
     pub(crate) mod linker;
+    pub(crate) mod mail;
     pub(crate) mod meetings;
 }
 
@@ -20,6 +21,7 @@ use std::collections::BTreeSet;
 
 use linkability::doors::{FROM, guests};
 use linkability::linker::{Figure, link};
+use linkability::mail::mail;
 use linkability::meetings::{Leak, Record, meetings};
 use wayside_proto::Epoch;
 use wayside_proto::crypto::Secret;
@@ -97,6 +99,21 @@ fn all_records_have_one_length_and_no_two_one_name() {
     assert!(records.iter().all(|record| record.bytes.len() == Bucket::Small.record()));
     let names: BTreeSet<_> = records.iter().map(|record| record.slot).collect();
     assert_eq!(names.len(), records.len());
+}
+
+/// The same of mail that lies at two places for days, for the linker as it is; and it finds what is put in.
+#[test]
+fn mail_does_not_show_which_pair_or_which_message_it_is() {
+    for (what, label) in [("pair", PAIR), ("message", MEETING)] {
+        let figures = figures_of(&mail(Leak::None), label);
+        assert!(most(&figures) < LINKED, "linked by {what}: {figures:?}");
+    }
+    for (leak, label) in [(Leak::SameInEveryPlace, MEETING), (Leak::Unsealed, PAIR)] {
+        let figures = figures_of(&mail(leak), label);
+        assert!(most(&figures) > 2.0 * LINKED, "{leak:?} was not found: {figures:?}");
+    }
+    let names: BTreeSet<_> = mail(Leak::None).iter().map(|record| record.slot).collect();
+    assert_eq!(names.len(), 200);
 }
 
 /// What a tray shows, and nothing beyond: that records of one day in one place and lane are for one recipient.

@@ -2,13 +2,16 @@
 //! nothing is kept for anybody.
 
 use std::fmt;
+use std::path::Path;
 
 use serde::de::{Error, Visitor};
 use serde::{Deserialize, Deserializer};
+use toml_edit::value;
 use wayside_proto::mailbox::custody;
 use wayside_proto::mailbox::wire::{HostEntry, MAX_LIFETIME};
 
-use super::relay::Relay;
+use super::HomeError;
+use super::relay::{self, Relay};
 
 /// What mailboxes may cost. The first five are of what is kept here for friends, the others of our own mail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -54,10 +57,24 @@ impl Default for Mailbox {
     }
 }
 
-/// The longest that anything is kept.
-const MOST_DAYS: u32 = MAX_LIFETIME / 86_400;
-
 impl Mailbox {
+    /// The longest that anything is kept, in days.
+    pub(crate) const MOST_DAYS: u32 = MAX_LIFETIME / 86_400;
+
+    /// Writes what differs from `before` into the configuration, whose comments and order stay as they are.
+    pub(crate) fn write_changes(&self, before: &Self, path: &Path) -> Result<(), HomeError> {
+        let bytes = |amount: u64| value(Relay::write_amount(Some(amount)));
+        let number = |number: u64| value(i64::try_from(number).unwrap_or(i64::MAX));
+        let changes = [
+            ("total", self.total != before.total, bytes(self.total)),
+            ("friend", self.friend != before.friend, bytes(self.friend)),
+            ("queue", self.queue != before.queue, bytes(self.queue)),
+            ("queue_items", self.queue_items != before.queue_items, number(self.queue_items)),
+            ("days", self.days != before.days, number(self.days.into())),
+        ];
+        relay::write("mailbox", changes, path)
+    }
+
     /// The same as what custody goes by, where so many friends share it.
     pub(crate) fn limits(&self, friends: u32) -> custody::Limits {
         custody::Limits {
@@ -97,10 +114,10 @@ fn amount<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
 
 fn days<'de, D: Deserializer<'de>>(from: D) -> Result<u32, D::Error> {
     let days = u32::deserialize(from)?;
-    if (1..=MOST_DAYS).contains(&days) {
+    if (1..=Mailbox::MOST_DAYS).contains(&days) {
         Ok(days)
     } else {
-        Err(D::Error::custom(format!("`days` is 1 to {MOST_DAYS}")))
+        Err(D::Error::custom(format!("`days` is 1 to {}", Mailbox::MOST_DAYS)))
     }
 }
 

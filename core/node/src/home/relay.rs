@@ -124,18 +124,27 @@ impl Relay {
             ("friend_circuits", self.friend_circuits != before.friend_circuits, number(self.friend_circuits)),
             ("hand_on", self.hand_on != before.hand_on, number(u32::from(self.hand_on))),
         ];
-        edit(path, |document| {
-            let table = document.entry("relay").or_insert_with(|| Item::Table(Table::new()));
-            let Some(table) = table.as_table_like_mut() else { return };
-            for (name, _, item) in changes.into_iter().filter(|(_, is_changed, _)| *is_changed) {
-                match (table.get_mut(name), item.into_value()) {
-                    (Some(Item::Value(old)), Ok(new)) => replace(old, new),
-                    (_, Ok(new)) => drop(table.insert(name, Item::Value(new))),
-                    (_, Err(_)) => {}
-                }
-            }
-        })
+        write("relay", changes, path)
     }
+}
+
+/// Writes what has changed of a section: name, whether it has, and its value. Comments and order stay as they are.
+pub(super) fn write<const N: usize>(
+    section: &str,
+    changes: [(&str, bool, Item); N],
+    path: &Path,
+) -> Result<(), HomeError> {
+    edit(path, |document| {
+        let table = document.entry(section).or_insert_with(|| Item::Table(Table::new()));
+        let Some(table) = table.as_table_like_mut() else { return };
+        for (name, _, item) in changes.into_iter().filter(|(_, is_changed, _)| *is_changed) {
+            match (table.get_mut(name), item.into_value()) {
+                (Some(Item::Value(old)), Ok(new)) => replace(old, new),
+                (_, Ok(new)) => drop(table.insert(name, Item::Value(new))),
+                (_, Err(_)) => {}
+            }
+        }
+    })
 }
 
 /// A value in the place of another one, with what stands around it.

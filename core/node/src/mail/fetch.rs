@@ -85,6 +85,9 @@ async fn fetch_from(driver: &Driver, peer: &Peer, host: &HostEntry) -> io::Resul
     let mut listing = open(peer).await?;
     ask(&mut listing, &Ask::Register(queues, devices)).await?;
     done(&mut listing).await?;
+    // Or none any more.
+    ask(&mut listing, &Ask::Ring(driver.own_bell().await)).await?;
+    done(&mut listing).await?;
     let (getting, acknowledging) = (open(peer).await?, open(peer).await?);
     let (found, to_get) = mpsc::channel(usize::from(LISTED));
     let (got, to_take) = mpsc::channel(BATCH);

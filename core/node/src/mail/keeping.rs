@@ -9,7 +9,7 @@ use wayside_proto::mailbox::Age;
 use wayside_proto::mailbox::outbox::{self, GRACE};
 use wayside_proto::mailbox::wire::{HostEntry, MAX_LIFETIME};
 
-use super::{access, deposit, files, lock, news, states};
+use super::{access, deposit, files, lock, news, over_bridges, states};
 use crate::driver::Driver;
 use crate::store::StoreError;
 
@@ -29,7 +29,8 @@ pub(crate) async fn keep(driver: Driver) {
         learn(&driver),
         register(&driver),
         deposit::keep(driver.clone()),
-        news::keep(driver.clone())
+        news::keep(driver.clone()),
+        over_bridges::keep(driver.clone()),
     );
 }
 

@@ -19,6 +19,7 @@ mod keys;
 pub(crate) mod link;
 mod news;
 mod outgoing;
+mod over_bridges;
 mod recent;
 mod seals;
 mod states;

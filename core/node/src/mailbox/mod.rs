@@ -42,7 +42,7 @@ pub(crate) struct Mailboxes(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
-    config: home::Mailbox,
+    config: Mutex<home::Mailbox>,
     custody: Arc<CustodyStore>,
     writer: Writer,
     age: Mutex<AgeNow>,
@@ -102,7 +102,7 @@ impl Mailboxes {
     /// With what an earlier run has kept. Nothing is written before [`keep`](keep::keep) runs.
     pub(crate) fn new(config: home::Mailbox, kept: Kept) -> Self {
         let shared = Shared {
-            config,
+            config: Mutex::new(config),
             writer: Writer::default(),
             custody: kept.custody,
             age: Mutex::new(AgeNow { then: kept.age, at: Instant::now() }),
@@ -120,7 +120,12 @@ impl Mailboxes {
 
     /// What was configured.
     pub(crate) fn config(&self) -> home::Mailbox {
-        self.0.config
+        *lock(&self.0.config)
+    }
+
+    /// What the user configured anew: it holds for what comes from now on.
+    pub(crate) fn set_config(&self, config: home::Mailbox) {
+        *lock(&self.0.config) = config;
     }
 
     /// What lies here for whom, and all bytes together, as it is now.
@@ -142,7 +147,7 @@ impl Mailboxes {
     /// What keeping may cost, shared as it is now.
     fn limits(&self) -> custody::Limits {
         let friends = u32::try_from(self.0.owners.borrow().len()).unwrap_or(u32::MAX);
-        self.0.config.limits(friends.max(1))
+        self.config().limits(friends.max(1))
     }
 
     /// How old the store is.

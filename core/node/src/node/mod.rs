@@ -17,9 +17,9 @@ pub use connect::{ConnectError, Wanted};
 pub use events::Events;
 
 use crate::api::types::{
-    Accept, AcceptRequest, Accepted, AddBridge, ApiError, BridgeView, ChangeFriend, ChangeRelay, Examine,
-    Explanation, FriendView, Id, InboxView, Introduce, IntroductionView, InvitePreview, InviteView,
-    MailboxView, NewInvite, RelayView, Report, RequestView, Send, Sent, StatusView,
+    Accept, AcceptRequest, Accepted, AddBridge, ApiError, BridgeView, ChangeFriend, ChangeMailbox,
+    ChangeRelay, Examine, Explanation, FriendView, Id, InboxView, Introduce, IntroductionView, InvitePreview,
+    InviteView, MailboxView, NewInvite, RelayView, Report, RequestView, Send, Sent, StatusView,
 };
 #[cfg(feature = "api")]
 use crate::api::{ApiClient, Server};
@@ -289,6 +289,14 @@ impl Node {
     /// The node is ending, or what is kept cannot be read.
     pub async fn mailbox(&self) -> Result<MailboxView, ApiError> {
         self.requests.mailbox().await
+    }
+
+    /// Changes what keeping mail for friends may cost, in the configuration and at once.
+    ///
+    /// # Errors
+    /// The change makes no sense, or the disk refuses.
+    pub async fn change_mailbox(&self, change: ChangeMailbox) -> Result<MailboxView, ApiError> {
+        self.requests.change_mailbox(change).await
     }
 
     /// Ends it: finishes what was asked, takes leave of the peers, lets go of the home.

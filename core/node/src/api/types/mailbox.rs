@@ -13,6 +13,14 @@ pub struct MailboxView {
     pub friends: Vec<KeptView>,
     /// Friends' machines that would keep for this one, by name.
     pub hosts: Vec<MailboxHostView>,
+    /// With how many of a recipient's friends each message of ours is left, where there are as many.
+    pub copies: u8,
+    /// Whether friends of ours carry our messages where the recipient names too few who keep them.
+    pub couriers: bool,
+    /// The largest attachments of one message, in bytes.
+    pub attach_bytes: u64,
+    /// How friends who keep our mail may ring: the bridge's place and the name there, where one was hung.
+    pub bell: Option<String>,
 }
 
 /// A friend for whom this machine keeps what comes while it is away.
@@ -37,6 +45,8 @@ pub struct MailboxHostView {
     pub device: String,
     /// How much it keeps, in bytes.
     pub bytes: u64,
+    /// Whether the link with it is up.
+    pub linked: bool,
 }
 
 /// What keeping friends' mail may cost: `[mailbox]` of the configuration.
@@ -52,4 +62,19 @@ pub struct MailboxLimits {
     pub queue_items: u64,
     /// For how many days something is kept.
     pub days: u32,
+}
+
+/// `PATCH /v1/mailbox`: what is given is changed, in the configuration and at once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChangeMailbox {
+    /// Bytes for all friends together.
+    pub total_bytes: Option<u64>,
+    /// Bytes for one friend.
+    pub friend_bytes: Option<u64>,
+    /// Bytes from one sender for one friend.
+    pub queue_bytes: Option<u64>,
+    /// The same, in messages.
+    pub queue_items: Option<u64>,
+    /// For how many days, 1 to 30.
+    pub days: Option<u32>,
 }

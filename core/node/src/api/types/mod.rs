@@ -16,7 +16,7 @@ pub use crate::doctor::{
     Known, PeerNetwork, Reachable, Report, Topic, Verdict, Way,
 };
 
-pub use mailbox::{KeptView, MailboxHostView, MailboxLimits, MailboxView};
+pub use mailbox::{ChangeMailbox, KeptView, MailboxHostView, MailboxLimits, MailboxView};
 
 /// A moment, RFC 3339.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

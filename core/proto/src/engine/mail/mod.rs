@@ -16,6 +16,7 @@ use super::io::BridgeName;
 use super::publications::{Draft, Purpose};
 use crate::crypto::keys::AccountId;
 use crate::crypto::{Secret, envelope};
+use crate::mailbox::wire::BlobHash;
 use crate::meet::slot;
 use crate::place::PlaceTag;
 use crate::time::Now;
@@ -83,6 +84,11 @@ impl Engine {
         self.begin(now);
         self.done(|purpose| matches!(purpose, Purpose::Mail(_, of) if of == hash));
         self.finish();
+    }
+
+    /// What lies at bridges, or is to lie there, for whom, and is not being taken back.
+    pub fn mail_out(&self) -> BTreeSet<(AccountId, BlobHash)> {
+        self.publications.mail().map(|(_, to, hash)| (*to, BlobHash(*hash))).collect()
     }
 
     fn leave_blob(&mut self, to: &AccountId, hash: [u8; 32], blob: &[u8], lifetime: Duration) -> bool {
