@@ -96,6 +96,7 @@ fn two_of_three_hosts_lost_for_good_whichever_they_are() {
 #[test]
 fn what_is_delivered_is_not_over_and_what_is_over_is_not_delivered() {
     all("lifetimes", 100, |seed| scenes::lifetimes(seed, None));
+    all("lifetimes with a courier", 100, |seed| scenes::carried_lifetimes(seed, None));
 }
 
 #[test]

@@ -29,12 +29,10 @@ pub fn flood(seed: u64, mutant: Option<Mutant>) -> Outcome {
     for node in [0, 2, 4, 5, 6, 7] {
         world.power(0, node, true);
     }
-    let mut least = Secs::MAX;
     for flooder in 4..8 {
-        for _ in 0..40 {
-            let (at, size) = (world.below(2 * DAY), 10 + world.below(4000) as usize);
+        for _ in 0..20 {
+            let (at, size) = (world.below(2 * DAY), 2000 + world.below(6000) as usize);
             world.send_text(at, flooder, 3, 30 * DAY, size);
-            least = least.min(at);
         }
     }
     for _ in 0..10 {

@@ -17,6 +17,9 @@ pub fn week(seed: u64, mutant: Option<Mutant>) -> Outcome<Vec<(Secs, Secs)>> {
     for host in hosts {
         world.grant(host, to);
     }
+    if let Some(doubt) = std::env::var("WAYSIDE_MAIL_DOUBT").ok().and_then(|text| text.parse().ok()) {
+        world.nodes[from].policy.doubt = doubt;
+    }
     world.begin(&[]);
     // What is sent in the week may come later.
     let end = 3 * WEEK;

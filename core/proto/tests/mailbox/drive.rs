@@ -268,7 +268,10 @@ impl Node {
             self.run().wants.insert(node);
             return;
         }
-        let put = sign(&towards.target.access, &host.guest, item.hash, told_lifetime(age, item), blob);
+        let left = item.ends.since(age);
+        // A courier keeps it for as long as it says, and then the host does: together no longer than it lives.
+        let lifetime = if matches!(due.keeper, Keeper::Host(_)) { left } else { left / 2 };
+        let put = sign(&towards.target.access, &host.guest, item.hash, told(lifetime), blob);
         let job = Job::Copy(*to, item.seq, due.keeper);
         self.ask(around, node, job, PATIENCE, |id| match due.keeper {
             Keeper::Host(guest) => Msg::Put(guest, id, put),
@@ -299,6 +302,9 @@ impl Node {
                 continue;
             }
             self.run().wants.insert(node);
+            if towards.hosts.len() < self.policy.copies {
+                self.tell_by_courier(around, age, &to, &towards, first)?;
+            }
             for host in &towards.hosts {
                 let Some(at) = around.roads.get(&host.guest).copied() else { continue };
                 if !self.linked(at) {
@@ -314,6 +320,36 @@ impl Node {
                     let id = self.ask(around, at, job, PATIENCE, |id| Msg::Put(host.guest, id, put));
                     self.run().telling.extend(id.map(|id| (id, told)));
                 }
+            }
+        }
+        Ok(())
+    }
+
+    /// News go where messages do: if hosts are too few, by a courier.
+    fn tell_by_courier(
+        &mut self,
+        around: &mut Around<'_>,
+        age: Age,
+        to: &AccountId,
+        towards: &Towards,
+        first: u32,
+    ) -> Result<(), Crash> {
+        for courier in self.couriers.clone() {
+            let Some(at) = self.friends.get(&courier).map(|friend| friend.node) else { continue };
+            let host = towards.hosts.iter().find(|host| around.roads.get(&host.guest) != Some(&at)).cloned();
+            let Some(host) = host.filter(|_| courier != *to && !self.resting(&format!("news {at}"), around.now)) else {
+                continue;
+            };
+            if !self.linked(at) {
+                self.run().wants.insert(at);
+                continue;
+            }
+            let job = Job::News(*to, Some(courier.0));
+            if let Some((blob, told)) = self.news(around, age, to, first, &job)? {
+                let put = sign(&towards.target.access, &host.guest, seal::hash(&blob), MAX_LIFETIME / 2, &blob);
+                let carry = Box::new(Carry { host, put });
+                let id = self.ask(around, at, job, PATIENCE, |id| Msg::Carry(id, carry));
+                self.run().telling.extend(id.map(|id| (id, told)));
             }
         }
         Ok(())
@@ -519,10 +555,9 @@ impl Node {
     }
 }
 
-/// For how long a host is told to keep an item: what is left of its life.
-fn told_lifetime(age: Age, item: &Waiting) -> u32 {
-    let left = item.ends.since(age).max(1);
-    u32::try_from(left.div_ceil(HOUR) * HOUR).unwrap_or(u32::MAX).min(MAX_LIFETIME)
+/// A lifetime as hosts are told it.
+fn told(left: Secs) -> u32 {
+    u32::try_from(left.max(1).div_ceil(HOUR) * HOUR).unwrap_or(u32::MAX).min(MAX_LIFETIME)
 }
 
 fn sign(
