@@ -138,7 +138,7 @@ fn delivery_by_three_hosts_up_three_tenths_is_near_what_an_oracle_reaches() {
     let mut ratios = Vec::new();
     let (mut late, mut sum, mut least) = (0, 0, 0);
     for seed in seeds(1000) {
-        for (took, oracle) in bar::week(seed, None).unwrap_or_else(|wrong| panic!("{wrong}")) {
+        for (took, oracle) in bar::week(seed).unwrap_or_else(|wrong| panic!("{wrong}")) {
             let ratio = took as f64 / oracle as f64;
             late += usize::from(ratio > 1.1);
             sum += took;

@@ -324,7 +324,11 @@ pub fn receipt<T: Tables>(
     receipt: &Receipt,
 ) -> Result<Vec<MessageId>, MailError<T::Error>> {
     let mut book = Book::open(tables, from)?;
+    if book.peer.last == 0 {
+        return Ok(Vec::new());
+    }
     let mut delivered = Vec::new();
+    let mut changed = book.told(receipt);
     let end = receipt.upto.min(book.peer.last).saturating_add(1);
     loop {
         let heads = book::heads(tables, from, 0..end, PAGE)?;
@@ -333,24 +337,27 @@ pub fn receipt<T: Tables>(
         }
         for (seq, head) in heads {
             delivered.extend(book.acknowledge(tables, now, seq, head)?);
+            changed = true;
         }
     }
     for seq in receipt.beyond.iter().take(MOST_BEYOND) {
         if let Some(head) = book::head(tables, from, *seq)? {
             delivered.extend(book.acknowledge(tables, now, *seq, head)?);
+            changed = true;
         }
     }
-    book.close(tables)?;
+    if changed {
+        book.close(tables)?;
+    }
     Ok(delivered)
 }
 
-/// Whether a receipt shows that its sender waits for something that is over: it is to be told the [`floor`].
-pub fn behind<R: Read>(tables: &R, from: &AccountId, receipt: &Receipt) -> Result<bool, MailError<R::Error>> {
-    let over = match lowest(tables, from)? {
-        Some((_, head)) => head.previous,
-        None => Book::open(tables, from)?.peer.last,
-    };
-    Ok(receipt.upto < over)
+/// Whether a recipient is known to wait for something that is over: it is to be told the [`floor`], now and then, until it says that it waits no longer. What came behind the gap may have
+/// been dropped here already, so that nothing else would ever tell it.
+pub fn behind<R: Read>(tables: &R, to: &AccountId) -> Result<bool, MailError<R::Error>> {
+    let peer = Book::open(tables, to)?.peer;
+    let over = lowest(tables, to)?.map_or(peer.last, |(_, head)| head.previous);
+    Ok(peer.gap && peer.settled < over)
 }
 
 /// Stops sending what has lived its time, and [`GRACE`] later gives it up, with all parts of the same message. Returns the messages given up, by recipient. Ids of what is over long
@@ -400,11 +407,11 @@ fn lowest<R: Read>(tables: &R, to: &AccountId) -> Result<Option<(u64, Head)>, Ma
     Ok(book::heads(tables, to, 0..u64::MAX, 1)?.into_iter().next())
 }
 
-/// How a message stands, and with whom its copies are (guest keys of hosts that have all of its parts).
-pub fn state<R: Read>(
-    tables: &R,
-    id: &MessageId,
-) -> Result<Option<(AccountId, State, Vec<[u8; 32]>)>, MailError<R::Error>> {
+/// To whom a message is, how it stands, and with whom its copies are: the guest keys of hosts that have all of its parts.
+pub type Stands = (AccountId, State, Vec<[u8; 32]>);
+
+/// How a message stands; `None` where its id is not known, or not any more.
+pub fn state<R: Read>(tables: &R, id: &MessageId) -> Result<Option<Stands>, MailError<R::Error>> {
     let Some(message) = book::message(tables, id)? else { return Ok(None) };
     let mut hosts = Vec::new();
     if message.over.is_none() {

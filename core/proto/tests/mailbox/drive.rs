@@ -19,6 +19,8 @@ const BOUNDS: outbox::Bounds = outbox::Bounds { messages: 1000, bytes: 1 << 24, 
 const PATIENCE: Secs = 30;
 /// How long a list is waited on before it is read from the start again.
 const LISTEN: Secs = HOUR;
+/// How often who waits for what is over is told so.
+const FLOOR: Secs = 6 * HOUR;
 /// How many items are looked at at a time.
 const MOST: usize = 64;
 
@@ -95,7 +97,9 @@ impl Node {
         let Some(friend) = self.friends.get(from).cloned() else { return Ok(Came::Useless) };
         let us = (&self.account, self.device);
         let prekeys = &self.run.as_ref().unwrap().prekeys;
-        let Ok(bytes) = seal::open(us, prekeys, from, &[friend.noise], blob) else { return Ok(Came::Useless) };
+        let Ok(bytes) = seal::open(us, prekeys, from, &[friend.noise], blob) else {
+            return Ok(Came::Useless);
+        };
         let Ok(item) = minicbor::decode::<Item>(&bytes) else { return Ok(Came::Useless) };
         if item.device != friend.device {
             return Ok(Came::Useless);
@@ -137,10 +141,6 @@ impl Node {
     fn hear(&mut self, around: &mut Around<'_>, from: &AccountId, friend: &Friend, news: News) {
         if let Some(receipt) = news.receipt.as_ref().filter(|receipt| receipt.device == self.device) {
             self.delivered(around, from, receipt);
-            // It waits for something that does not come any more.
-            if outbox::behind(&self.store, from, receipt).unwrap() {
-                self.kept.behind.insert(*from);
-            }
         }
         let Some(items) = inbox::news(&mut self.store, from, &friend.device, &news).unwrap() else { return };
         self.show(around, from, items);
@@ -237,7 +237,8 @@ impl Node {
     fn keepers(&mut self, around: &Around<'_>, to: &AccountId, age: Age) -> Vec<Known> {
         let hosts = self.kept.towards.get(to).map_or(&[][..], |towards| &towards.hosts);
         let hosts = hosts.iter().map(|host| Keeper::Host(host.guest));
-        let couriers = self.couriers.iter().filter(|courier| *courier != to).map(|courier| Keeper::Courier(*courier));
+        let couriers =
+            self.couriers.iter().filter(|courier| *courier != to).map(|courier| Keeper::Courier(*courier));
         let keepers = hosts.chain(couriers).collect::<Vec<_>>();
         for keeper in &keepers {
             if self.node_of(around, keeper).is_some_and(|node| self.linked(node)) {
@@ -256,12 +257,16 @@ impl Node {
     }
 
     fn place(&mut self, around: &mut Around<'_>, age: Age, to: &AccountId, item: &Waiting, due: &Due) {
-        let (Sealed::Blob(blob), Some(node)) = (&item.sealed, self.node_of(around, &due.keeper)) else { return };
+        let (Sealed::Blob(blob), Some(node)) = (&item.sealed, self.node_of(around, &due.keeper)) else {
+            return;
+        };
         let Some(towards) = self.kept.towards.get(to) else { return };
         let host = match due.keeper {
             Keeper::Host(guest) => towards.hosts.iter().find(|host| host.guest == guest),
             // A courier does not carry to itself.
-            Keeper::Courier(_) => towards.hosts.iter().find(|host| around.roads.get(&host.guest) != Some(&node)),
+            Keeper::Courier(_) => {
+                towards.hosts.iter().find(|host| around.roads.get(&host.guest) != Some(&node))
+            }
         };
         let Some(host) = host.cloned() else { return };
         if !self.linked(node) {
@@ -286,12 +291,14 @@ impl Node {
         let first = self.card(around).first;
         let owed = inbox::owed(&self.store, MOST).unwrap();
         for to in self.friends.keys().copied().collect::<Vec<_>>() {
+            let node = self.friends[&to].node;
             let owed = owed.contains(&to) && !around.is(Mutant::NoReceipts);
-            let behind = self.kept.behind.contains(&to);
+            // It waits for something that does not come any more, and is told so now and then.
+            let behind = outbox::behind(&self.store, &to).unwrap()
+                && !self.resting(&format!("floor {node}"), around.now);
             if !owed && !behind && self.kept.told.get(&to) == Some(&first) {
                 continue;
             }
-            let node = self.friends[&to].node;
             let Some(towards) = self.kept.towards.get(&to).cloned() else { continue };
             if self.linked(node) {
                 let job = Job::News(to, None);
@@ -316,7 +323,8 @@ impl Node {
                 }
                 let job = Job::News(to, Some(host.guest));
                 if let Some((blob, told)) = self.news(around, age, &to, first, &job)? {
-                    let put = sign(&towards.target.access, &host.guest, seal::hash(&blob), MAX_LIFETIME, &blob);
+                    let put =
+                        sign(&towards.target.access, &host.guest, seal::hash(&blob), MAX_LIFETIME, &blob);
                     let id = self.ask(around, at, job, PATIENCE, |id| Msg::Put(host.guest, id, put));
                     self.run().telling.extend(id.map(|id| (id, told)));
                 }
@@ -337,7 +345,9 @@ impl Node {
         for courier in self.couriers.clone() {
             let Some(at) = self.friends.get(&courier).map(|friend| friend.node) else { continue };
             let host = towards.hosts.iter().find(|host| around.roads.get(&host.guest) != Some(&at)).cloned();
-            let Some(host) = host.filter(|_| courier != *to && !self.resting(&format!("news {at}"), around.now)) else {
+            let Some(host) =
+                host.filter(|_| courier != *to && !self.resting(&format!("news {at}"), around.now))
+            else {
                 continue;
             };
             if !self.linked(at) {
@@ -346,7 +356,8 @@ impl Node {
             }
             let job = Job::News(*to, Some(courier.0));
             if let Some((blob, told)) = self.news(around, age, to, first, &job)? {
-                let put = sign(&towards.target.access, &host.guest, seal::hash(&blob), MAX_LIFETIME / 2, &blob);
+                let put =
+                    sign(&towards.target.access, &host.guest, seal::hash(&blob), MAX_LIFETIME / 2, &blob);
                 let carry = Box::new(Carry { host, put });
                 let id = self.ask(around, at, job, PATIENCE, |id| Msg::Carry(id, carry));
                 self.run().telling.extend(id.map(|id| (id, told)));
@@ -379,13 +390,14 @@ impl Node {
         Ok(blob.map(|blob| (blob, told)))
     }
 
-    fn told(&mut self, to: &AccountId, id: u64) {
+    fn told(&mut self, around: &Around<'_>, to: &AccountId, id: u64) {
         let Some(Telling { receipt, first }) = self.run().telling.remove(&id) else { return };
         if let Some(receipt) = receipt {
             inbox::told(&mut self.store, to, &receipt).unwrap();
         }
         self.kept.told.insert(*to, first);
-        self.kept.behind.remove(to);
+        let node = self.friends[to].node;
+        self.run().rest.insert(format!("floor {node}"), around.now + FLOOR);
     }
 
     // ---- the recipient
@@ -399,7 +411,11 @@ impl Node {
                 }
             } else if self.run().said.contains(&guest) {
                 let after = self.run().cursors.get(&guest).copied().unwrap_or_default();
-                let busy = self.run().pending.values().any(|(_, _, job)| matches!(job, Job::Get(at, ..) if *at == guest));
+                let busy = self
+                    .run()
+                    .pending
+                    .values()
+                    .any(|(_, _, job)| matches!(job, Job::Get(at, ..) if *at == guest));
                 if !busy {
                     let ask = Ask::List(after, MOST as u16);
                     self.ask(around, node, Job::List(guest), LISTEN, |id| Msg::Ask(id, ask));
@@ -417,7 +433,9 @@ impl Node {
             self.run().cursors.insert(guest, last);
             let arrivals = list.iter().map(|listed| listed.arrival).collect::<Vec<_>>();
             let wanted = list.into_iter().map(|listed| (listed.arrival, listed)).collect();
-            self.ask(around, node, Job::Get(guest, wanted, Vec::new()), PATIENCE, |id| Msg::Ask(id, Ask::Get(arrivals)));
+            self.ask(around, node, Job::Get(guest, wanted, Vec::new()), PATIENCE, |id| {
+                Msg::Ask(id, Ask::Get(arrivals))
+            });
         }
     }
 
@@ -431,7 +449,8 @@ impl Node {
     ) -> Result<(), Crash> {
         let Some((_, _, Job::Get(guest, wanted, _))) = self.run().pending.get_mut(&id) else { return Ok(()) };
         let (guest, Some(listed)) = (*guest, wanted.remove(&arrival)) else { return Ok(()) };
-        let from = self.queues(&guest).into_iter().find(|(_, queue)| queue.id == listed.queue).map(|(from, _)| from);
+        let from =
+            self.queues(&guest).into_iter().find(|(_, queue)| queue.id == listed.queue).map(|(from, _)| from);
         // What is not what was listed is passed over: it may be what was listed the next time.
         let done = match (from, blob) {
             (Some(from), Some(blob)) if seal::hash(&blob) == listed.hash => {
@@ -490,7 +509,7 @@ impl Node {
                         self.delivered(around, &to, &receipt);
                         around.may_crash()?;
                     }
-                    (Job::News(to, _), Came::Taken) => self.told(&to, id),
+                    (Job::News(to, _), Came::Taken) => self.told(around, &to, id),
                     _ => {
                         self.run().rest.insert(format!("direct {node}"), around.now + 10 * MINUTE);
                     }
@@ -539,7 +558,7 @@ impl Node {
                     self.delivered(around, &to, &receipt);
                 }
             }
-            Job::News(to, _) if answer == Answer::Stored => self.told(&to, id),
+            Job::News(to, _) if answer == Answer::Stored => self.told(around, &to, id),
             Job::News(..) => {
                 self.run().rest.insert(format!("news {node}"), around.now + HOUR);
             }

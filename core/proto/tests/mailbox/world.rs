@@ -137,8 +137,11 @@ impl World {
 
     pub fn befriend(&mut self, a: usize, b: usize) {
         for (one, other) in [(a, b), (b, a)] {
-            let friend =
-                Friend { node: other, device: self.nodes[other].device, noise: self.nodes[other].keys.noise().public() };
+            let friend = Friend {
+                node: other,
+                device: self.nodes[other].device,
+                noise: self.nodes[other].keys.noise().public(),
+            };
             let account = self.nodes[other].account;
             self.nodes[one].friends.insert(account, friend);
         }
@@ -300,7 +303,8 @@ impl World {
                 self.down(node);
             }
             Ev::Again(node, incarnation) => {
-                if self.power[node] && self.incarnation[node] == incarnation && self.nodes[node].run.is_none() {
+                if self.power[node] && self.incarnation[node] == incarnation && self.nodes[node].run.is_none()
+                {
                     self.up(node);
                 }
             }
@@ -356,7 +360,8 @@ impl World {
             return;
         }
         let run = self.nodes[from].run.is_some();
-        let accepted = run.then(|| self.with(from, |node, around| node.accept(around, account, id, text, lifetime)));
+        let accepted =
+            run.then(|| self.with(from, |node, around| node.accept(around, account, id, text, lifetime)));
         match accepted.flatten() {
             Some(Accepted::Now | Accepted::Before(_)) => {
                 self.sent.push(Sent { from, to, id, text: again, at: self.now });
@@ -409,7 +414,8 @@ impl World {
             self.order += 1;
             let number = self.order;
             self.links.insert(key, (number, false));
-            let takes = link_time(self.seed, self.weather.link, key, self.up_since[node].max(self.up_since[other]));
+            let takes =
+                link_time(self.seed, self.weather.link, key, self.up_since[node].max(self.up_since[other]));
             self.push(self.now + takes, Ev::Link(key.0, key.1, number));
         }
     }
@@ -475,7 +481,8 @@ impl World {
         let now = self.now;
         let run = self.nodes[node].run();
         run.rest.retain(|_, until| *until > now);
-        let due = run.pending.values().map(|(deadline, ..)| *deadline).chain(run.rest.values().copied()).min();
+        let due =
+            run.pending.values().map(|(deadline, ..)| *deadline).chain(run.rest.values().copied()).min();
         if let Some(due) = due
             && self.timers[node].is_none_or(|timer| timer > due)
         {

@@ -6,7 +6,7 @@ use minicbor::{Decode, Encode};
 
 use super::{GRACE, MOST_REMEMBERED, State};
 use crate::crypto::keys::AccountId;
-use crate::mailbox::item::MessageId;
+use crate::mailbox::item::{MessageId, Receipt};
 use crate::mailbox::records::{PAGE, item_key, load, mark, read, remove, save, scan, seq_of};
 use crate::mailbox::wire::BlobHash;
 use crate::mailbox::{Age, MailError, Read, Table, Tables};
@@ -92,6 +92,12 @@ pub(in crate::mailbox) struct Peer {
     /// Of their blobs.
     #[n(3)]
     pub(in crate::mailbox) bytes: u64,
+    /// Up to which number it said to have everything.
+    #[n(4)]
+    pub(in crate::mailbox) settled: u64,
+    /// Whether it said to have something beyond.
+    #[n(5)]
+    pub(in crate::mailbox) gap: bool,
 }
 
 /// Of all recipients together.
@@ -135,6 +141,16 @@ impl Book {
         self.peer.messages = self.peer.messages.saturating_add(1);
         mark(tables, Table::OutboxEnds, &message.turns_key(id))?;
         save(tables, Table::OutboxIds, id, message)
+    }
+
+    /// The recipient says how far it is; whether that is new. At one number what lies beyond only grows, in whatever order receipts come.
+    pub(super) fn told(&mut self, receipt: &Receipt) -> bool {
+        let (settled, gap) = (receipt.upto.min(self.peer.last), !receipt.beyond.is_empty());
+        let new = settled > self.peer.settled || (settled == self.peer.settled && gap && !self.peer.gap);
+        if new {
+            (self.peer.settled, self.peer.gap) = (settled, gap);
+        }
+        new
     }
 
     /// A blob of so many bytes lies here now.
