@@ -60,7 +60,8 @@ enum Ev {
     /// A node that crashed comes up again.
     Again(usize, u32),
     Link(usize, usize, u64),
-    Deliver(usize, usize, u64, Box<Msg>),
+    /// From, to, in which life of that one.
+    Deliver(usize, usize, u32, Box<Msg>),
     /// Something is to be looked at again.
     Timer(usize, u32),
     Hour(usize, u32),
@@ -309,8 +310,9 @@ impl World {
                 }
             }
             Ev::Link(a, b, number) => self.link(a, b, number),
-            Ev::Deliver(from, to, link, msg) => {
-                if self.links.get(&pair(from, to)) == Some(&(link, true)) {
+            // What is on its way arrives though its sender has crashed since.
+            Ev::Deliver(from, to, incarnation, msg) => {
+                if self.alive(to, incarnation) {
                     self.deliver(from, to, *msg);
                 }
             }
@@ -450,8 +452,9 @@ impl World {
     fn unlink(&mut self, a: usize, b: usize) {
         self.links.remove(&pair(a, b));
         for (one, other) in [(a, b), (b, a)] {
-            if let Some(run) = self.nodes[one].run.as_mut() {
-                run.linked.remove(&other);
+            if let Some(run) = self.nodes[one].run.as_mut()
+                && run.linked.remove(&other)
+            {
                 run.said.clear();
                 run.listening.remove(&other);
             }
@@ -521,7 +524,10 @@ impl World {
     }
 
     fn carry(&mut self, from: usize, to: usize, msg: Msg) {
-        let Some((link, true)) = self.links.get(&pair(from, to)).copied() else { return };
+        if !self.links.get(&pair(from, to)).is_some_and(|(_, up)| *up) {
+            return;
+        }
+        let incarnation = self.incarnation[to];
         let times = match self.below(100) as u32 {
             fate if fate < self.weather.lost => 0,
             fate if fate < self.weather.lost + self.weather.twice => 2,
@@ -529,7 +535,7 @@ impl World {
         };
         for _ in 0..times {
             let at = self.now + self.below(self.weather.delay + 1);
-            self.push(at, Ev::Deliver(from, to, link, Box::new(msg.clone())));
+            self.push(at, Ev::Deliver(from, to, incarnation, Box::new(msg.clone())));
         }
     }
 }
