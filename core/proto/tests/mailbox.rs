@@ -68,34 +68,35 @@ fn all(what: &str, count: u64, scene: impl Fn(u64) -> Result<Tally, String>) {
 
 #[test]
 fn chaos_loses_nothing_and_shows_nothing_twice() {
-    all("chaos", 100, |seed| scenes::chaos(seed, None));
+    all("chaos", 50, |seed| scenes::chaos(seed, None));
 }
 
 #[test]
 fn short_lives_end_in_delivery_or_in_its_report() {
-    all("short lives", 100, |seed| scenes::short_lives(seed, None));
+    all("short lives", 50, |seed| scenes::short_lives(seed, None));
 }
 
 #[test]
 fn two_who_are_never_together_get_everything_by_way_of_hosts() {
-    all("never together", 60, |seed| scenes::never_together(seed, Weather::FOUL, false, None));
+    all("never together", 40, |seed| scenes::never_together(seed, Weather::FOUL, false, None));
 }
 
 #[test]
 fn a_clock_that_jumps_a_year_loses_nothing() {
-    all("clocks", 40, |seed| scenes::never_together(seed, Weather::FINE, true, None));
+    all("clocks", 20, |seed| scenes::never_together(seed, Weather::FINE, true, None));
 }
 
 #[test]
 fn two_of_three_hosts_lost_for_good_whichever_they_are() {
     for lost in [[0, 1], [0, 2], [1, 2]] {
-        all(&format!("lost {lost:?}"), 40, |seed| scenes::losers(seed, lost, None));
+        all(&format!("lost {lost:?}"), 20, |seed| scenes::losers(seed, lost, None));
     }
 }
 
 #[test]
 fn what_is_delivered_is_not_over_and_what_is_over_is_not_delivered() {
-    all("lifetimes", 100, |seed| scenes::lifetimes(seed, None));
+    all("lifetimes", 60, |seed| scenes::lifetimes(seed, None));
+    all("lifetimes with a courier", 60, |seed| scenes::carried_lifetimes(seed, None));
 }
 
 #[test]
@@ -105,24 +106,24 @@ fn one_host_that_crashes_keeps_what_it_said_it_would() {
 
 #[test]
 fn couriers_bring_it_where_hosts_are_too_few() {
-    all("couriers", 40, |seed| scenes::couriers(seed, false, None));
-    all("couriers to the own door", 40, |seed| scenes::couriers(seed, true, None));
+    all("couriers", 20, |seed| scenes::couriers(seed, false, None));
+    all("couriers to the own door", 20, |seed| scenes::couriers(seed, true, None));
 }
 
 #[test]
 fn a_quiet_friend_has_room_beside_one_who_floods() {
-    all("flood", 20, |seed| abuse::flood(seed, None));
+    all("flood", 3, |seed| abuse::flood(seed, None));
 }
 
 #[test]
 fn forged_deposits_acknowledgements_and_receipts_do_nothing() {
-    all("forger", 30, |seed| abuse::forger(seed, None));
+    all("forger", 15, |seed| abuse::forger(seed, None));
 }
 
 #[test]
 fn seeds_of_weeks_that_are_over_open_nothing_and_others_all() {
     let (mut closed, mut open) = (0, 0);
-    for seed in seeds(6) {
+    for seed in seeds(2) {
         let (gone, here) = scenes::weeks(seed, None).unwrap_or_else(|wrong| panic!("{wrong}"));
         closed += gone;
         open += here;
@@ -136,8 +137,8 @@ fn seeds_of_weeks_that_are_over_open_nothing_and_others_all() {
 fn delivery_by_three_hosts_up_three_tenths_is_near_what_an_oracle_reaches() {
     let mut ratios = Vec::new();
     let (mut late, mut sum, mut least) = (0, 0, 0);
-    for seed in seeds(1000) {
-        for (took, oracle) in bar::week(seed, None).unwrap_or_else(|wrong| panic!("{wrong}")) {
+    for seed in seeds(100) {
+        for (took, oracle) in bar::week(seed).unwrap_or_else(|wrong| panic!("{wrong}")) {
             let ratio = took as f64 / oracle as f64;
             late += usize::from(ratio > 1.1);
             sum += took;
@@ -151,7 +152,7 @@ fn delivery_by_three_hosts_up_three_tenths_is_near_what_an_oracle_reaches() {
     println!(
         "three hosts up 30 %: {} messages over {:?}: median {:.4}, 90th {:.4}, 99th {:.4}, worst {worst:.4} (seed {seed}); {late} above 1.1; in all {:.4}",
         ratios.len(),
-        seeds(1000),
+        seeds(100),
         at(50),
         at(90),
         at(99),
@@ -184,7 +185,7 @@ fn every_mutant_is_found() {
     found(Mutant::AnswersEarly, 60, |seed, mutant| scenes::one_host(seed, mutant).map(drop));
     found(Mutant::ShowsTwice, 3, never(Weather::FINE));
     found(Mutant::ShowsAtOnce, 60, never(Weather::FOUL));
-    found(Mutant::ReceiptEarly, 60, |seed, mutant| scenes::chaos(seed, mutant).map(drop));
+    found(Mutant::ReceiptEarly, 60, |seed, mutant| scenes::one_host(seed, mutant).map(drop));
     found(Mutant::TrustsHosts, 3, never(Weather::FINE));
     found(Mutant::NoGrace, 100, |seed, mutant| scenes::lifetimes(seed, mutant).map(drop));
     found(Mutant::TrustsTheClock, 3, jumping);

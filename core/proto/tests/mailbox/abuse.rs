@@ -22,19 +22,22 @@ pub fn flood(seed: u64, mutant: Option<Mutant>) -> Outcome {
     for flooder in 4..8 {
         world.befriend(flooder, 3);
     }
-    let limits =
-        custody::Limits { total: 120_000, friend: 100_000, queue: 40_000, queue_items: 30, ..world.nodes[2].limits };
+    let limits = custody::Limits {
+        total: 120_000,
+        friend: 100_000,
+        queue: 40_000,
+        queue_items: 30,
+        ..world.nodes[2].limits
+    };
     world.nodes[2].limits = custody::Limits { friends: 2, ..limits };
     world.begin(&[]);
     for node in [0, 2, 4, 5, 6, 7] {
         world.power(0, node, true);
     }
-    let mut least = Secs::MAX;
     for flooder in 4..8 {
-        for _ in 0..40 {
-            let (at, size) = (world.below(2 * DAY), 10 + world.below(4000) as usize);
+        for _ in 0..20 {
+            let (at, size) = (world.below(2 * DAY), 2000 + world.below(6000) as usize);
             world.send_text(at, flooder, 3, 30 * DAY, size);
-            least = least.min(at);
         }
     }
     for _ in 0..10 {
@@ -85,10 +88,12 @@ pub fn forger(seed: u64, mutant: Option<Mutant>) -> Outcome {
             forge_at_host(&mut world, host)?;
         }
         // It says that all is received that it was never sent, as itself, and in the recipient's name over a link that is its own.
-        let forged = Receipt { device: world.nodes[0].device, upto: u64::MAX >> 1, beyond: vec![1, u64::MAX] };
+        let forged =
+            Receipt { device: world.nodes[0].device, upto: u64::MAX >> 1, beyond: vec![1, u64::MAX] };
         let forger = world.nodes[4].account;
         let age = world.nodes[0].kept.lived;
-        let done = outbox::receipt(&mut world.nodes[0].store, wayside_proto::mailbox::Age(age), &forger, &forged);
+        let done =
+            outbox::receipt(&mut world.nodes[0].store, wayside_proto::mailbox::Age(age), &forger, &forged);
         if !done.unwrap().is_empty() {
             return world.fail("a friend said for another one that something came");
         }
@@ -107,7 +112,9 @@ pub fn forger(seed: u64, mutant: Option<Mutant>) -> Outcome {
             for host in [2, 3] {
                 let doors = world.nodes[host].doors.clone();
                 for (door, _) in doors.iter().filter(|(_, owner)| **owner == captured.owner) {
-                    with_host(&mut world, host, |node, around| node.deposit(around, 4, *door, 9, &captured.put));
+                    with_host(&mut world, host, |node, around| {
+                        node.deposit(around, 4, *door, 9, &captured.put)
+                    });
                 }
             }
         }
@@ -131,11 +138,8 @@ fn forge_at_host(world: &mut World, host: usize) -> Outcome<()> {
     let blob = vec![7; 600];
     let put = Put { queue: real.id, hash: seal::hash(&blob), lifetime: 3600, mac: bytes, blob };
     let stranger = Put { queue: QueueId(bytes[..16].try_into().unwrap()), ..put.clone() };
-    let altered = Put {
-        mac: custody::mac(&real.key, &real.id, &put.hash, 3600),
-        hash: BlobHash(bytes),
-        ..put.clone()
-    };
+    let altered =
+        Put { mac: custody::mac(&real.key, &real.id, &put.hash, 3600), hash: BlobHash(bytes), ..put.clone() };
     for put in [put, stranger, altered] {
         let said = with_host(world, host, |node, around| node.deposit(around, 4, *door, 9, &put));
         if !said.iter().any(|msg| matches!(msg, Msg::Answer(9, Answer::Denied | Answer::Malformed))) {

@@ -1,7 +1,6 @@
 //! Three hosts that are up three tenths of the time, against an oracle of the overlaps.
 
 use super::checks::Clocks;
-use super::mutants::Mutant;
 use super::node::*;
 use super::oracle::{earliest, without};
 use super::scenes::{Outcome, moment, now_and_then};
@@ -10,8 +9,8 @@ use super::world::{Weather, World};
 const WEEK: Secs = 7 * DAY;
 
 /// How long messages of a week took, and how long they would have to: sender and recipient are up at random and never both.
-pub fn week(seed: u64, mutant: Option<Mutant>) -> Outcome<Vec<(Secs, Secs)>> {
-    let mut world = World::new(seed, 5, Weather::FINE, mutant);
+pub fn week(seed: u64) -> Outcome<Vec<(Secs, Secs)>> {
+    let mut world = World::new(seed, 5, Weather::FINE, None);
     let (from, to, hosts) = (0, 1, [2, 3, 4]);
     world.befriend(from, to);
     for host in hosts {
@@ -41,7 +40,9 @@ pub fn week(seed: u64, mutant: Option<Mutant>) -> Outcome<Vec<(Secs, Secs)>> {
     world.check(Clocks::Right)?;
     let mut took = Vec::new();
     for sent in &world.sent {
-        let Some(oracle) = earliest(seed, world.weather.link, &up, from, &hosts, to, sent.at) else { continue };
+        let Some(oracle) = earliest(seed, world.weather.link, &up, from, &hosts, to, sent.at) else {
+            continue;
+        };
         let shown = world.nodes[to].kept.shown.iter().find(|shown| shown.id == sent.id);
         let came = shown.map_or(end, |shown| shown.at);
         took.push((came - sent.at, oracle - sent.at));

@@ -77,10 +77,13 @@ impl World {
             for (_, state, at) in reports {
                 match (state, here) {
                     (State::Delivered, here) if here.is_none_or(|here| here > *at) => {
-                        return self.fail(&format!("{sent:?} was reported at {at} s to be there, and was {here:?}"));
+                        return self
+                            .fail(&format!("{sent:?} was reported at {at} s to be there, and was {here:?}"));
                     }
                     (State::Expired, Some(here)) if here > *at && clocks == Clocks::Right => {
-                        return self.fail(&format!("{sent:?} came at {here} s, after it was reported over at {at} s"));
+                        return self.fail(&format!(
+                            "{sent:?} came at {here} s, after it was reported over at {at} s"
+                        ));
                     }
                     (State::Expired, None) => tally.expired += 1,
                     (State::Expired, Some(_)) => tally.late += 1,
@@ -99,7 +102,8 @@ impl World {
                 continue;
             }
             let shown = self.nodes[sent.to].kept.shown.iter().any(|shown| shown.id == sent.id);
-            let state = outbox::state(&self.nodes[sent.from].store, &sent.id).unwrap().map(|(_, state, _)| state);
+            let state =
+                outbox::state(&self.nodes[sent.from].store, &sent.id).unwrap().map(|(_, state, _)| state);
             let reports = self.nodes[sent.from].kept.reports.iter().filter(|(id, ..)| *id == sent.id);
             let said = reports.map(|(_, state, _)| *state).collect::<Vec<_>>();
             // What is long over may be forgotten.
@@ -131,7 +135,10 @@ impl World {
         let blobs = node.custody.scan(Table::CustodyBlobs, &[], &[0xff; 64], 100_000).unwrap();
         let bytes = blobs.iter().map(|(_, blob)| blob.len() as u64).sum::<u64>();
         if total > node.limits.total || bytes > node.limits.total + 64 * blobs.len() as u64 {
-            self.wrong = Some(format!("host {host} has {bytes} bytes ({total} by its count) and may have {}", node.limits.total));
+            self.wrong = Some(format!(
+                "host {host} has {bytes} bytes ({total} by its count) and may have {}",
+                node.limits.total
+            ));
         } else if most > node.limits.friend {
             self.wrong = Some(format!("host {host} has {most} bytes for one friend"));
         }
@@ -145,12 +152,19 @@ impl World {
             let sender = &self.nodes[captured.from];
             let prekeys = wayside_proto::mailbox::prekeys::Prekeys::new(owner.seeds.clone());
             let us = (&owner.account, owner.device);
-            let opened =
-                seal::open(us, &prekeys, &sender.account, &[sender.keys.noise().public()], &captured.put.blob);
+            let opened = seal::open(
+                us,
+                &prekeys,
+                &sender.account,
+                &[sender.keys.noise().public()],
+                &captured.put.blob,
+            );
             let age = self.now - captured.at;
             match opened {
                 Ok(_) if age > over => return self.fail("a captured blob of a period that is over opens"),
-                Err(error) if age < young => return self.fail(&format!("a young blob does not open: {error}")),
+                Err(error) if age < young => {
+                    return self.fail(&format!("a young blob does not open: {error}"));
+                }
                 Err(OpenError::KeyGone) => closed += 1,
                 Err(error) => return self.fail(&format!("a captured blob does not open: {error}")),
                 Ok(_) => open += 1,

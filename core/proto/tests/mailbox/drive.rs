@@ -19,6 +19,8 @@ const BOUNDS: outbox::Bounds = outbox::Bounds { messages: 1000, bytes: 1 << 24, 
 const PATIENCE: Secs = 30;
 /// How long a list is waited on before it is read from the start again.
 const LISTEN: Secs = HOUR;
+/// How often who waits for what is over is told so.
+const FLOOR: Secs = 6 * HOUR;
 /// How many items are looked at at a time.
 const MOST: usize = 64;
 
@@ -95,7 +97,9 @@ impl Node {
         let Some(friend) = self.friends.get(from).cloned() else { return Ok(Came::Useless) };
         let us = (&self.account, self.device);
         let prekeys = &self.run.as_ref().unwrap().prekeys;
-        let Ok(bytes) = seal::open(us, prekeys, from, &[friend.noise], blob) else { return Ok(Came::Useless) };
+        let Ok(bytes) = seal::open(us, prekeys, from, &[friend.noise], blob) else {
+            return Ok(Came::Useless);
+        };
         let Ok(item) = minicbor::decode::<Item>(&bytes) else { return Ok(Came::Useless) };
         if item.device != friend.device {
             return Ok(Came::Useless);
@@ -137,10 +141,6 @@ impl Node {
     fn hear(&mut self, around: &mut Around<'_>, from: &AccountId, friend: &Friend, news: News) {
         if let Some(receipt) = news.receipt.as_ref().filter(|receipt| receipt.device == self.device) {
             self.delivered(around, from, receipt);
-            // It waits for something that does not come any more.
-            if outbox::behind(&self.store, from).unwrap() {
-                self.kept.behind.insert(*from);
-            }
         }
         let Some(items) = inbox::news(&mut self.store, from, &friend.device, &news).unwrap() else { return };
         self.show(around, from, items);
@@ -237,7 +237,8 @@ impl Node {
     fn keepers(&mut self, around: &Around<'_>, to: &AccountId, age: Age) -> Vec<Known> {
         let hosts = self.kept.towards.get(to).map_or(&[][..], |towards| &towards.hosts);
         let hosts = hosts.iter().map(|host| Keeper::Host(host.guest));
-        let couriers = self.couriers.iter().filter(|courier| *courier != to).map(|courier| Keeper::Courier(*courier));
+        let couriers =
+            self.couriers.iter().filter(|courier| *courier != to).map(|courier| Keeper::Courier(*courier));
         let keepers = hosts.chain(couriers).collect::<Vec<_>>();
         for keeper in &keepers {
             if self.node_of(around, keeper).is_some_and(|node| self.linked(node)) {
@@ -256,19 +257,26 @@ impl Node {
     }
 
     fn place(&mut self, around: &mut Around<'_>, age: Age, to: &AccountId, item: &Waiting, due: &Due) {
-        let (Sealed::Blob(blob), Some(node)) = (&item.sealed, self.node_of(around, &due.keeper)) else { return };
+        let (Sealed::Blob(blob), Some(node)) = (&item.sealed, self.node_of(around, &due.keeper)) else {
+            return;
+        };
         let Some(towards) = self.kept.towards.get(to) else { return };
         let host = match due.keeper {
             Keeper::Host(guest) => towards.hosts.iter().find(|host| host.guest == guest),
             // A courier does not carry to itself.
-            Keeper::Courier(_) => towards.hosts.iter().find(|host| around.roads.get(&host.guest) != Some(&node)),
+            Keeper::Courier(_) => {
+                towards.hosts.iter().find(|host| around.roads.get(&host.guest) != Some(&node))
+            }
         };
         let Some(host) = host.cloned() else { return };
         if !self.linked(node) {
             self.run().wants.insert(node);
             return;
         }
-        let put = sign(&towards.target.access, &host.guest, item.hash, told_lifetime(age, item), blob);
+        let left = item.ends.since(age);
+        // A courier keeps it for as long as it says, and then the host does: together no longer than it lives.
+        let lifetime = if matches!(due.keeper, Keeper::Host(_)) { left } else { left / 2 };
+        let put = sign(&towards.target.access, &host.guest, item.hash, told(lifetime), blob);
         let job = Job::Copy(*to, item.seq, due.keeper);
         self.ask(around, node, job, PATIENCE, |id| match due.keeper {
             Keeper::Host(guest) => Msg::Put(guest, id, put),
@@ -283,12 +291,14 @@ impl Node {
         let first = self.card(around).first;
         let owed = inbox::owed(&self.store, MOST).unwrap();
         for to in self.friends.keys().copied().collect::<Vec<_>>() {
+            let node = self.friends[&to].node;
             let owed = owed.contains(&to) && !around.is(Mutant::NoReceipts);
-            let behind = self.kept.behind.contains(&to);
+            // It waits for something that does not come any more, and is told so now and then.
+            let behind = outbox::behind(&self.store, &to).unwrap()
+                && !self.resting(&format!("floor {node}"), around.now);
             if !owed && !behind && self.kept.told.get(&to) == Some(&first) {
                 continue;
             }
-            let node = self.friends[&to].node;
             let Some(towards) = self.kept.towards.get(&to).cloned() else { continue };
             if self.linked(node) {
                 let job = Job::News(to, None);
@@ -299,6 +309,9 @@ impl Node {
                 continue;
             }
             self.run().wants.insert(node);
+            if towards.hosts.len() < self.policy.copies {
+                self.tell_by_courier(around, age, &to, &towards, first)?;
+            }
             for host in &towards.hosts {
                 let Some(at) = around.roads.get(&host.guest).copied() else { continue };
                 if !self.linked(at) {
@@ -310,10 +323,44 @@ impl Node {
                 }
                 let job = Job::News(to, Some(host.guest));
                 if let Some((blob, told)) = self.news(around, age, &to, first, &job)? {
-                    let put = sign(&towards.target.access, &host.guest, seal::hash(&blob), MAX_LIFETIME, &blob);
+                    let put =
+                        sign(&towards.target.access, &host.guest, seal::hash(&blob), MAX_LIFETIME, &blob);
                     let id = self.ask(around, at, job, PATIENCE, |id| Msg::Put(host.guest, id, put));
                     self.run().telling.extend(id.map(|id| (id, told)));
                 }
+            }
+        }
+        Ok(())
+    }
+
+    /// News go where messages do: if hosts are too few, by a courier.
+    fn tell_by_courier(
+        &mut self,
+        around: &mut Around<'_>,
+        age: Age,
+        to: &AccountId,
+        towards: &Towards,
+        first: u32,
+    ) -> Result<(), Crash> {
+        for courier in self.couriers.clone() {
+            let Some(at) = self.friends.get(&courier).map(|friend| friend.node) else { continue };
+            let host = towards.hosts.iter().find(|host| around.roads.get(&host.guest) != Some(&at)).cloned();
+            let Some(host) =
+                host.filter(|_| courier != *to && !self.resting(&format!("news {at}"), around.now))
+            else {
+                continue;
+            };
+            if !self.linked(at) {
+                self.run().wants.insert(at);
+                continue;
+            }
+            let job = Job::News(*to, Some(courier.0));
+            if let Some((blob, told)) = self.news(around, age, to, first, &job)? {
+                let put =
+                    sign(&towards.target.access, &host.guest, seal::hash(&blob), MAX_LIFETIME / 2, &blob);
+                let carry = Box::new(Carry { host, put });
+                let id = self.ask(around, at, job, PATIENCE, |id| Msg::Carry(id, carry));
+                self.run().telling.extend(id.map(|id| (id, told)));
             }
         }
         Ok(())
@@ -343,13 +390,14 @@ impl Node {
         Ok(blob.map(|blob| (blob, told)))
     }
 
-    fn told(&mut self, to: &AccountId, id: u64) {
+    fn told(&mut self, around: &Around<'_>, to: &AccountId, id: u64) {
         let Some(Telling { receipt, first }) = self.run().telling.remove(&id) else { return };
         if let Some(receipt) = receipt {
             inbox::told(&mut self.store, to, &receipt).unwrap();
         }
         self.kept.told.insert(*to, first);
-        self.kept.behind.remove(to);
+        let node = self.friends[to].node;
+        self.run().rest.insert(format!("floor {node}"), around.now + FLOOR);
     }
 
     // ---- the recipient
@@ -363,7 +411,11 @@ impl Node {
                 }
             } else if self.run().said.contains(&guest) {
                 let after = self.run().cursors.get(&guest).copied().unwrap_or_default();
-                let busy = self.run().pending.values().any(|(_, _, job)| matches!(job, Job::Get(at, ..) if *at == guest));
+                let busy = self
+                    .run()
+                    .pending
+                    .values()
+                    .any(|(_, _, job)| matches!(job, Job::Get(at, ..) if *at == guest));
                 if !busy {
                     let ask = Ask::List(after, MOST as u16);
                     self.ask(around, node, Job::List(guest), LISTEN, |id| Msg::Ask(id, ask));
@@ -381,7 +433,9 @@ impl Node {
             self.run().cursors.insert(guest, last);
             let arrivals = list.iter().map(|listed| listed.arrival).collect::<Vec<_>>();
             let wanted = list.into_iter().map(|listed| (listed.arrival, listed)).collect();
-            self.ask(around, node, Job::Get(guest, wanted, Vec::new()), PATIENCE, |id| Msg::Ask(id, Ask::Get(arrivals)));
+            self.ask(around, node, Job::Get(guest, wanted, Vec::new()), PATIENCE, |id| {
+                Msg::Ask(id, Ask::Get(arrivals))
+            });
         }
     }
 
@@ -395,7 +449,8 @@ impl Node {
     ) -> Result<(), Crash> {
         let Some((_, _, Job::Get(guest, wanted, _))) = self.run().pending.get_mut(&id) else { return Ok(()) };
         let (guest, Some(listed)) = (*guest, wanted.remove(&arrival)) else { return Ok(()) };
-        let from = self.queues(&guest).into_iter().find(|(_, queue)| queue.id == listed.queue).map(|(from, _)| from);
+        let from =
+            self.queues(&guest).into_iter().find(|(_, queue)| queue.id == listed.queue).map(|(from, _)| from);
         // What is not what was listed is passed over: it may be what was listed the next time.
         let done = match (from, blob) {
             (Some(from), Some(blob)) if seal::hash(&blob) == listed.hash => {
@@ -454,7 +509,7 @@ impl Node {
                         self.delivered(around, &to, &receipt);
                         around.may_crash()?;
                     }
-                    (Job::News(to, _), Came::Taken) => self.told(&to, id),
+                    (Job::News(to, _), Came::Taken) => self.told(around, &to, id),
                     _ => {
                         self.run().rest.insert(format!("direct {node}"), around.now + 10 * MINUTE);
                     }
@@ -503,7 +558,7 @@ impl Node {
                     self.delivered(around, &to, &receipt);
                 }
             }
-            Job::News(to, _) if answer == Answer::Stored => self.told(&to, id),
+            Job::News(to, _) if answer == Answer::Stored => self.told(around, &to, id),
             Job::News(..) => {
                 self.run().rest.insert(format!("news {node}"), around.now + HOUR);
             }
@@ -519,10 +574,9 @@ impl Node {
     }
 }
 
-/// For how long a host is told to keep an item: what is left of its life.
-fn told_lifetime(age: Age, item: &Waiting) -> u32 {
-    let left = item.ends.since(age).max(1);
-    u32::try_from(left.div_ceil(HOUR) * HOUR).unwrap_or(u32::MAX).min(MAX_LIFETIME)
+/// A lifetime as hosts are told it.
+fn told(left: Secs) -> u32 {
+    u32::try_from(left.max(1).div_ceil(HOUR) * HOUR).unwrap_or(u32::MAX).min(MAX_LIFETIME)
 }
 
 fn sign(

@@ -62,7 +62,13 @@ impl Node {
     fn bounds(&self, around: &Around<'_>) -> custody::Limits {
         let limits = self.limits;
         if around.is(Mutant::NoQuota) {
-            return custody::Limits { total: 1 << 40, friend: 1 << 40, queue: 1 << 40, queue_items: 1 << 40, ..limits };
+            return custody::Limits {
+                total: 1 << 40,
+                friend: 1 << 40,
+                queue: 1 << 40,
+                queue_items: 1 << 40,
+                ..limits
+            };
         }
         custody::Limits { friends: if around.is(Mutant::NoShares) { 1 } else { limits.friends }, ..limits }
     }

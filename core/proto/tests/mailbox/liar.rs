@@ -43,7 +43,13 @@ impl Node {
         }
     }
 
-    pub fn lie_of_a_list(&self, around: &mut Around<'_>, owner: &AccountId, after: u64, list: &mut Vec<Listed>) {
+    pub fn lie_of_a_list(
+        &self,
+        around: &mut Around<'_>,
+        owner: &AccountId,
+        after: u64,
+        list: &mut Vec<Listed>,
+    ) {
         if after == 0 {
             list.extend(self.hoard.iter().filter(|(whose, ..)| whose == owner).map(|(_, listed, _)| *listed));
             // Somebody else's mail, as if it lay in a queue of this one's.
@@ -59,7 +65,12 @@ impl Node {
         }
     }
 
-    pub fn lie_of_a_blob(&self, around: &mut Around<'_>, arrival: u64, blob: Option<Vec<u8>>) -> Option<Vec<u8>> {
+    pub fn lie_of_a_blob(
+        &self,
+        around: &mut Around<'_>,
+        arrival: u64,
+        blob: Option<Vec<u8>>,
+    ) -> Option<Vec<u8>> {
         let hoarded = self.hoard.iter().find(|(_, listed, _)| listed.arrival == arrival);
         let mut blob = blob.or_else(|| hoarded.map(|(.., blob)| blob.clone()))?;
         if around.chance(self.lies.cross) && !self.hoard.is_empty() {

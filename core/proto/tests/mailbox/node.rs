@@ -138,8 +138,6 @@ pub struct Kept {
     pub news: u64,
     /// The first prekey of the card that each friend was told last.
     pub told: BTreeMap<AccountId, u32>,
-    /// Who waits for something of ours that is over.
-    pub behind: BTreeSet<AccountId>,
     pub shown: Vec<Shown>,
     /// Messages that are on disk, shown or before their turn, and since when.
     pub here: Vec<(MessageId, Secs)>,

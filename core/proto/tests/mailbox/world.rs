@@ -60,7 +60,8 @@ enum Ev {
     /// A node that crashed comes up again.
     Again(usize, u32),
     Link(usize, usize, u64),
-    Deliver(usize, usize, u64, Box<Msg>),
+    /// From, to, in which life of that one.
+    Deliver(usize, usize, u32, Box<Msg>),
     /// Something is to be looked at again.
     Timer(usize, u32),
     Hour(usize, u32),
@@ -137,8 +138,11 @@ impl World {
 
     pub fn befriend(&mut self, a: usize, b: usize) {
         for (one, other) in [(a, b), (b, a)] {
-            let friend =
-                Friend { node: other, device: self.nodes[other].device, noise: self.nodes[other].keys.noise().public() };
+            let friend = Friend {
+                node: other,
+                device: self.nodes[other].device,
+                noise: self.nodes[other].keys.noise().public(),
+            };
             let account = self.nodes[other].account;
             self.nodes[one].friends.insert(account, friend);
         }
@@ -300,13 +304,15 @@ impl World {
                 self.down(node);
             }
             Ev::Again(node, incarnation) => {
-                if self.power[node] && self.incarnation[node] == incarnation && self.nodes[node].run.is_none() {
+                if self.power[node] && self.incarnation[node] == incarnation && self.nodes[node].run.is_none()
+                {
                     self.up(node);
                 }
             }
             Ev::Link(a, b, number) => self.link(a, b, number),
-            Ev::Deliver(from, to, link, msg) => {
-                if self.links.get(&pair(from, to)) == Some(&(link, true)) {
+            // What is on its way arrives though its sender has crashed since.
+            Ev::Deliver(from, to, incarnation, msg) => {
+                if self.alive(to, incarnation) {
                     self.deliver(from, to, *msg);
                 }
             }
@@ -356,7 +362,8 @@ impl World {
             return;
         }
         let run = self.nodes[from].run.is_some();
-        let accepted = run.then(|| self.with(from, |node, around| node.accept(around, account, id, text, lifetime)));
+        let accepted =
+            run.then(|| self.with(from, |node, around| node.accept(around, account, id, text, lifetime)));
         match accepted.flatten() {
             Some(Accepted::Now | Accepted::Before(_)) => {
                 self.sent.push(Sent { from, to, id, text: again, at: self.now });
@@ -409,7 +416,8 @@ impl World {
             self.order += 1;
             let number = self.order;
             self.links.insert(key, (number, false));
-            let takes = link_time(self.seed, self.weather.link, key, self.up_since[node].max(self.up_since[other]));
+            let takes =
+                link_time(self.seed, self.weather.link, key, self.up_since[node].max(self.up_since[other]));
             self.push(self.now + takes, Ev::Link(key.0, key.1, number));
         }
     }
@@ -444,8 +452,9 @@ impl World {
     fn unlink(&mut self, a: usize, b: usize) {
         self.links.remove(&pair(a, b));
         for (one, other) in [(a, b), (b, a)] {
-            if let Some(run) = self.nodes[one].run.as_mut() {
-                run.linked.remove(&other);
+            if let Some(run) = self.nodes[one].run.as_mut()
+                && run.linked.remove(&other)
+            {
                 run.said.clear();
                 run.listening.remove(&other);
             }
@@ -475,7 +484,8 @@ impl World {
         let now = self.now;
         let run = self.nodes[node].run();
         run.rest.retain(|_, until| *until > now);
-        let due = run.pending.values().map(|(deadline, ..)| *deadline).chain(run.rest.values().copied()).min();
+        let due =
+            run.pending.values().map(|(deadline, ..)| *deadline).chain(run.rest.values().copied()).min();
         if let Some(due) = due
             && self.timers[node].is_none_or(|timer| timer > due)
         {
@@ -514,7 +524,10 @@ impl World {
     }
 
     fn carry(&mut self, from: usize, to: usize, msg: Msg) {
-        let Some((link, true)) = self.links.get(&pair(from, to)).copied() else { return };
+        if !self.links.get(&pair(from, to)).is_some_and(|(_, up)| *up) {
+            return;
+        }
+        let incarnation = self.incarnation[to];
         let times = match self.below(100) as u32 {
             fate if fate < self.weather.lost => 0,
             fate if fate < self.weather.lost + self.weather.twice => 2,
@@ -522,7 +535,7 @@ impl World {
         };
         for _ in 0..times {
             let at = self.now + self.below(self.weather.delay + 1);
-            self.push(at, Ev::Deliver(from, to, link, Box::new(msg.clone())));
+            self.push(at, Ev::Deliver(from, to, incarnation, Box::new(msg.clone())));
         }
     }
 }

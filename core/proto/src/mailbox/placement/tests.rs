@@ -29,15 +29,19 @@ impl Sealer for Plain {
     }
 }
 
-/// Messages with the numbers 1, 2, 3 …, accepted at [`NOW`].
+/// Messages with the numbers 1, 2, 3 …, accepted at [`NOW`], too large to go everywhere.
 fn waiting(count: u64) -> Memory {
+    waiting_of(count, &"a".repeat(EVERYWHERE as usize))
+}
+
+fn waiting_of(count: u64, text: &str) -> Memory {
     let mut tables = Memory::default();
     let bounds = Bounds { messages: u64::MAX, bytes: u64::MAX, total: u64::MAX };
     for n in 1..=count {
         let message = Outgoing {
             id: u128::from(n).to_be_bytes(),
             to: ANN,
-            text: "text".into(),
+            text: text.into(),
             files: Vec::new(),
             sent: UnixMillis(0),
             lifetime: 30 * DAY,
@@ -90,6 +94,23 @@ fn two_copies_are_enough() {
     let keepers = [known(host(1), Some(NOW)), known(host(2), Some(NOW)), known(host(3), None)];
     became(&mut tables, 1, host(1), Copy::Stored(Age(NOW)));
     assert_eq!(one(&tables, NOW, &keepers), [host(2), host(3)]);
+    became(&mut tables, 1, host(3), Copy::Stored(Age(NOW)));
+    assert!(one(&tables, NOW, &keepers).is_empty());
+}
+
+#[test]
+fn what_is_small_goes_to_every_host_and_to_no_more_couriers_for_it() {
+    let mut tables = waiting_of(1, "text");
+    let keepers = [
+        known(host(1), Some(NOW)),
+        known(host(2), Some(NOW)),
+        known(host(3), None),
+        known(courier(8), Some(NOW)),
+    ];
+    for name in [1, 2] {
+        became(&mut tables, 1, host(name), Copy::Stored(Age(NOW)));
+    }
+    assert_eq!(one(&tables, NOW, &keepers), [host(3)]);
     became(&mut tables, 1, host(3), Copy::Stored(Age(NOW)));
     assert!(one(&tables, NOW, &keepers).is_empty());
 }
