@@ -22,8 +22,6 @@ pub(crate) const NAME: &str = "wayside/mailbox-fetch/1";
 const MOST: usize = 256 * 1024;
 /// Queues of one friend: it has one for each friend of its own and device.
 const MOST_QUEUES: usize = 4096;
-/// Devices of one friend.
-const MOST_DEVICES: usize = 32;
 /// The most that is listed at once.
 const MOST_LISTED: usize = 1000;
 /// How long a question what lies there waits for something to come.
@@ -58,7 +56,7 @@ impl Fetches {
         let mailboxes = self.0.mailboxes();
         let told = match ask {
             Ask::Register(queues, devices) => {
-                if queues.len() > MOST_QUEUES || devices.len() > MOST_DEVICES {
+                if queues.len() > MOST_QUEUES || devices.len() > custody::MOST_DEVICES {
                     return Err(invalid("too many queues or devices"));
                 }
                 let owner = peer.account;

@@ -88,7 +88,7 @@ async fn deposits_and_fetches_a_second() {
     let (mut over_link, mut in_loop, mut sizes) = (Vec::new(), Vec::new(), Vec::new());
     for round in 0..ROUNDS {
         let puts: Vec<Put> = (0..EACH).map(|at| put(&queue(), kilobyte(round * EACH + at))).collect();
-        // A guest that asks for nothing for a while is sent away: made anew after each round in the bare loop.
+        // Anew for each round: a guest that asks for nothing for a while is sent away.
         let link_to = guest(&sam, &entry).await;
         let before = mailboxes.groups();
         let began = Instant::now();
