@@ -161,7 +161,10 @@ pub(crate) async fn send_queued(driver: &Driver, peer: &Peer) {
         };
         match sent.await {
             Ok(Progress::Done) => {}
-            Ok(Progress::Full) => tokio::time::sleep(PAUSE).await,
+            Ok(Progress::Full) => {
+                tokio::time::sleep(PAUSE).await;
+                continue;
+            }
             Err(error) => {
                 tracing::debug!(%error, "messages could not be sent yet");
                 tokio::time::sleep(PAUSE).await;

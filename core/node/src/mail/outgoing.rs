@@ -26,7 +26,10 @@ pub(crate) async fn accept(driver: &Driver, message: Outgoing) -> Result<Accepte
         store.mail(|change| {
             let now = change.age(wall)?;
             let mut seals = mail.seals(&message.to, now, wall);
-            Ok(outbox::accept(&mut change.tables, now, message, &bounds, &mut seals)?)
+            match outbox::accept(&mut change.tables, now, message, &bounds, &mut seals)? {
+                Accepted::Full => Err(StoreError::Limit("too much waits for this friend already, or in all")),
+                accepted => Ok(accepted),
+            }
         })
     });
     accepted.await

@@ -49,9 +49,6 @@ impl Requests {
             lifetime: driver.limits().message_age().as_secs(),
         };
         let accepted = mail::accept(driver, outgoing).await?;
-        if accepted == Accepted::Full {
-            return Err(ApiError::new(ErrorCode::Usage, "too many messages wait for this friend already"));
-        }
         driver.accepted_message();
         driver.want_recipients().await?;
         let is_over = matches!(accepted, Accepted::Before(State::Delivered | State::Expired));
