@@ -144,7 +144,8 @@ pub(super) async fn keep(driver: Driver) {
 }
 
 /// Who is to be told something, and has no link.
-async fn whom(driver: &Driver) -> Result<BTreeSet<AccountId>, StoreError> {
+/// Those who are to be told something and have no link, some of them at a time.
+pub(super) async fn whom(driver: &Driver) -> Result<BTreeSet<AccountId>, StoreError> {
     let owed = driver.store().run(|store| store.look_at_mail(|look| Ok(inbox::owed(look, AT_ONCE)?)));
     let mut whom: BTreeSet<AccountId> = owed.await?.into_iter().collect();
     whom.extend(lock(&driver.mail().0.over).iter().copied());

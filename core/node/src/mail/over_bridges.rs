@@ -64,20 +64,27 @@ async fn look(driver: &Driver, known: &mut BTreeMap<AccountId, MailRoots>) -> Re
     if roots != *known && driver.set_mail_roots(roots.clone()).await.is_ok() {
         *known = roots;
     }
-    for to in known.keys() {
-        let is_away = driver.links().of(to).is_none();
+    let owed = news::whom(driver).await?;
+    let queues = driver.store().run(|store| store.look_at_mail(|look| Ok(outbox::queues(look)?))).await?;
+    let mut busy: BTreeSet<AccountId> = queues.into_iter().map(|(to, _)| to).collect();
+    busy.extend(out.iter().map(|(to, _)| *to));
+    busy.extend(&owed);
+    for to in known.keys().filter(|to| busy.contains(to)) {
         let waiting = waiting(driver, *to).await?;
         let of_friend = out.iter().filter(|(friend, _)| friend == to).map(|(_, hash)| *hash);
         let over = of_friend.filter(|hash| !hash.is_news() && waiting.iter().all(|one| one.hash != *hash));
         driver.take_back_mail(over.collect()).await;
-        if is_away {
-            for Waiting { hash, blob, lifetime } in waiting {
-                if let Some(blob) = blob
-                    && !driver.leave_mail(to, hash, blob, lifetime).await
-                {
-                    break;
-                }
+        if driver.links().of(to).is_some() {
+            continue;
+        }
+        for Waiting { hash, blob, lifetime } in waiting {
+            if let Some(blob) = blob
+                && !driver.leave_mail(to, hash, blob, lifetime).await
+            {
+                break;
             }
+        }
+        if owed.contains(to) {
             tell(driver, *to, &out).await?;
         }
     }
