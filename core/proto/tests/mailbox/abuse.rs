@@ -24,7 +24,7 @@ pub fn flood(seed: u64, mutant: Option<Mutant>) -> Outcome {
     }
     let limits = custody::Limits {
         total: 120_000,
-        friend: 100_000,
+        friend: 120_000,
         queue: 40_000,
         queue_items: 30,
         ..world.nodes[2].limits
