@@ -181,6 +181,7 @@ fn every_mutant_is_found() {
     let losers = |seed: u64, mutant| {
         scenes::losers(seed, [[0, 1], [0, 2], [1, 2]][(seed % 3) as usize], mutant).map(drop)
     };
+    found(Mutant::NoShares, 10, |seed, mutant| abuse::flood(seed, mutant).map(drop));
     found(Mutant::HostForgets, 3, never(Weather::FINE));
     found(Mutant::AnswersEarly, 60, |seed, mutant| scenes::one_host(seed, mutant).map(drop));
     found(Mutant::ShowsTwice, 3, never(Weather::FINE));
@@ -192,7 +193,6 @@ fn every_mutant_is_found() {
     found(Mutant::DestroysSeeds, 6, |seed, mutant| scenes::weeks(seed, mutant).map(drop));
     found(Mutant::KeepsSeeds, 2, |seed, mutant| scenes::weeks(seed, mutant).map(drop));
     found(Mutant::NoQuota, 3, |seed, mutant| abuse::flood(seed, mutant).map(drop));
-    found(Mutant::NoShares, 10, |seed, mutant| abuse::flood(seed, mutant).map(drop));
     found(Mutant::NeverAcknowledges, 3, never(Weather::FINE));
     found(Mutant::NoReceipts, 3, never(Weather::FINE));
     found(Mutant::OneCopy, 30, losers);

@@ -24,9 +24,9 @@ pub fn flood(seed: u64, mutant: Option<Mutant>) -> Outcome {
     }
     let limits = custody::Limits {
         total: 120_000,
-        friend: 100_000,
+        friend: 120_000,
         queue: 40_000,
-        queue_items: 30,
+        queue_items: 60,
         ..world.nodes[2].limits
     };
     world.nodes[2].limits = custody::Limits { friends: 2, ..limits };
@@ -35,9 +35,13 @@ pub fn flood(seed: u64, mutant: Option<Mutant>) -> Outcome {
         world.power(0, node, true);
     }
     for flooder in 4..8 {
-        for _ in 0..20 {
-            let (at, size) = (world.below(2 * DAY), 2000 + world.below(6000) as usize);
-            world.send_text(at, flooder, 3, 30 * DAY, size);
+        // Large ones, and small ones that fill what is left between them.
+        for most in [8000, 300] {
+            for _ in 0..20 {
+                let (at, size) =
+                    (world.below(2 * DAY), (most / 4) as usize + world.below(most * 3 / 4) as usize);
+                world.send_text(at, flooder, 3, 30 * DAY, size);
+            }
         }
     }
     for _ in 0..10 {

@@ -31,9 +31,9 @@ pub fn now_and_then(world: &mut World, until: Secs, up: Secs, down: Secs) -> Spa
     spans
 }
 
-/// Two who are up by turns, and never both; in the last two days the first alone, to hear what the other had to say. Those should not begin a week.
+/// Two who are up by turns, and never both; in the last days the first, the other, and the first again, to hear what there is to be said. No week should begin in those.
 fn by_turns(world: &mut World, end: Secs) -> (Spans, Spans) {
-    let until = end - 2 * DAY;
+    let until = end - 4 * DAY;
     let (mut one, mut other, mut at) = (Vec::new(), Vec::new(), world.below(4 * HOUR));
     while at < until {
         for spans in [&mut one, &mut other] {
@@ -42,7 +42,8 @@ fn by_turns(world: &mut World, end: Secs) -> (Spans, Spans) {
             at = off + 1 + world.below(6 * HOUR);
         }
     }
-    one.push((at, end));
+    one.extend([(at, end - 3 * DAY), (end - 2 * DAY, end)]);
+    other.push((end - 3 * DAY + HOUR, end - 2 * DAY - HOUR));
     (one, other)
 }
 
@@ -176,8 +177,9 @@ pub fn never_together(seed: u64, weather: Weather, jumps: bool, mutant: Option<M
     world.spans(from, &one);
     world.spans(to, &other);
     for host in 2..7 {
-        let spans = now_and_then(&mut world, end, 12 * HOUR, 12 * HOUR);
+        let spans = now_and_then(&mut world, end - 4 * DAY, 12 * HOUR, 12 * HOUR);
         world.spans(host, &spans);
+        world.power(end - 4 * DAY, host, true);
     }
     for _ in 0..8 {
         let at = moment(&mut world, &one, 7 * DAY);
