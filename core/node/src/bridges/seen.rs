@@ -145,7 +145,7 @@ mod tests {
             assert_eq!(later, vec![Found { slot: slot(2), bytes: vec![2; 4] }]);
         }
         assert_eq!(seen.of([slot(1)].iter()).len(), 1, "what was wanted once may be wanted anew");
-        assert!(!seen.forgot());
+        assert!(!seen.forgot);
     }
 
     #[test]
@@ -158,6 +158,6 @@ mod tests {
         assert_eq!(held, seen.bytes);
         assert!(held <= MOST);
         assert_eq!(seen.order.len(), seen.by_slot.values().map(VecDeque::len).sum::<usize>());
-        assert!(seen.forgot());
+        assert!(seen.forgot);
     }
 }
