@@ -128,8 +128,9 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::expect_used, reason = "a test")]
     fn a_file_is_named_without_its_folder() {
-        let file = attached(Path::new("there/map.pdf")).unwrap();
+        let file = attached(Path::new("there/map.pdf")).expect("a name");
         assert_eq!(file.name, "map.pdf");
         assert!(Path::new(&file.path).is_absolute() && file.path.ends_with("there/map.pdf"));
         assert!(attached(Path::new("..")).is_err());

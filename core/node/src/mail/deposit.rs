@@ -33,7 +33,7 @@ const WINDOW: usize = 128;
 /// Copies that are looked for at once, for all keepers.
 const LOOK: usize = 512;
 /// How long a link with the recipient itself is waited for before anything is left with others.
-const FIRST_LINK: Duration = Duration::from_millis(if cfg!(test) { 300 } else { 5_000 });
+const FIRST_LINK: Duration = Duration::from_millis(if cfg!(test) { 300 } else { 1_000 });
 /// How long changes are gathered before it is looked what comes of them.
 const GATHER: Duration = Duration::from_millis(50);
 /// How long somebody is waited for: after it, it is looked anew who should have what.

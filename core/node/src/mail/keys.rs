@@ -162,7 +162,7 @@ impl KeyFile {
             return Ok(());
         }
         for (at, kept) in free.iter().zip(new) {
-            write(&mut self.file, *at, &*bytes(kept))?;
+            write(&mut self.file, *at, &bytes(kept))?;
         }
         self.file.sync_data()?;
         for (at, kept) in free.into_iter().zip(new) {

@@ -21,7 +21,7 @@ use crate::store::StoreError;
 /// How long what came is gathered before its senders are told.
 pub(super) const GATHER: Duration = Duration::from_millis(200);
 /// How long it waits for a link before hosts are tried, where one may be about to come.
-const FIRST_LINK: Duration = Duration::from_secs(if cfg!(test) { 1 } else { 5 });
+const FIRST_LINK: Duration = Duration::from_secs(1);
 /// How long to wait with somebody who could not be told.
 const AGAIN: Duration = Duration::from_secs(if cfg!(test) { 1 } else { 60 });
 /// How long hosts are waited for; after it what is told is put together anew.

@@ -18,7 +18,7 @@ use crate::store::StoreError;
 /// How often it is looked beside what wakes it: a link that is about to come needs no bridge, a receipt may have come.
 const OFTEN: Duration = Duration::from_secs(if cfg!(test) { 1 } else { 60 });
 /// How old something is before it is left: a link may be about to come.
-const FIRST_LINK: u64 = if cfg!(test) { 0 } else { 5 };
+const FIRST_LINK: u64 = 1;
 /// Between two looks.
 const PAUSE: Duration = Duration::from_millis(if cfg!(test) { 50 } else { 1_000 });
 /// The most of what waits for one friend, the oldest first, that lies at bridges.

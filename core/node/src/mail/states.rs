@@ -1,6 +1,7 @@
 //! How far messages of ours have come, for whoever waits or asks.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use data_encoding::HEXLOWER;
 use wayside_proto::crypto::keys::AccountId;
@@ -64,10 +65,11 @@ pub(super) async fn delivered(driver: &Driver, ids: Vec<(AccountId, MessageId)>)
     let mut names = BTreeMap::new();
     for (to, id) in ids {
         driver.settle(id, MessageState::Delivered);
-        if !names.contains_key(&to) {
-            names.insert(to, driver.name_of(&to).await);
-        }
-        let to = names.get(&to).cloned().unwrap_or_default();
+        let to = match names.entry(to) {
+            Entry::Occupied(name) => name.into_mut(),
+            Entry::Vacant(place) => place.insert(driver.name_of(&to).await),
+        };
+        let to = to.clone();
         driver.tell(NodeEvent::MessageDelivered { id: HEXLOWER.encode(&id), to });
     }
     driver.want_recipients().await

@@ -11,19 +11,7 @@ use super::StoreError;
 type Bytes = &'static [u8];
 
 const fn definition(table: Table) -> TableDefinition<'static, Bytes, Bytes> {
-    TableDefinition::new(name(table))
-}
-
-const fn name(table: Table) -> &'static str {
-    let mut at = 0;
-    while at < Table::ALL.len() {
-        let (known, name) = Table::ALL[at];
-        if known as u8 == table as u8 {
-            return name;
-        }
-        at += 1;
-    }
-    unreachable!()
+    TableDefinition::new(table.name())
 }
 
 /// Makes those that are not there yet.

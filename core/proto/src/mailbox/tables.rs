@@ -51,30 +51,57 @@ pub enum Table {
 }
 
 impl Table {
-    /// All there are, with their names in a store.
-    pub const ALL: [(Self, &'static str); 21] = [
-        (Self::CustodyBlobs, "custody-blobs"),
-        (Self::CustodyByOwner, "custody-by-owner"),
-        (Self::CustodyByHash, "custody-by-hash"),
-        (Self::CustodyExpiry, "custody-expiry"),
-        (Self::CustodyQueues, "custody-queues"),
-        (Self::CustodyOwners, "custody-owners"),
-        (Self::CustodyCarried, "custody-carried"),
-        (Self::CustodyState, "custody-state"),
-        (Self::Outbox, "mail-outbox"),
-        (Self::OutboxHeads, "mail-outbox-heads"),
-        (Self::OutboxLocked, "mail-outbox-locked"),
-        (Self::OutboxIds, "mail-outbox-ids"),
-        (Self::OutboxCopies, "mail-outbox-copies"),
-        (Self::OutboxPeers, "mail-outbox-peers"),
-        (Self::OutboxEnds, "mail-outbox-ends"),
-        (Self::OutboxOver, "mail-outbox-over"),
-        (Self::OutboxState, "mail-outbox-state"),
-        (Self::InboxPeers, "mail-inbox-peers"),
-        (Self::InboxHeld, "mail-inbox-held"),
-        (Self::InboxOwed, "mail-inbox-owed"),
-        (Self::InboxNews, "mail-inbox-news"),
+    /// All there are, in their order.
+    pub const ALL: [Self; 21] = [
+        Self::CustodyBlobs,
+        Self::CustodyByOwner,
+        Self::CustodyByHash,
+        Self::CustodyExpiry,
+        Self::CustodyQueues,
+        Self::CustodyOwners,
+        Self::CustodyCarried,
+        Self::CustodyState,
+        Self::Outbox,
+        Self::OutboxHeads,
+        Self::OutboxLocked,
+        Self::OutboxIds,
+        Self::OutboxCopies,
+        Self::OutboxPeers,
+        Self::OutboxEnds,
+        Self::OutboxOver,
+        Self::OutboxState,
+        Self::InboxPeers,
+        Self::InboxHeld,
+        Self::InboxOwed,
+        Self::InboxNews,
     ];
+
+    /// What it is called in a store.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::CustodyBlobs => "custody-blobs",
+            Self::CustodyByOwner => "custody-by-owner",
+            Self::CustodyByHash => "custody-by-hash",
+            Self::CustodyExpiry => "custody-expiry",
+            Self::CustodyQueues => "custody-queues",
+            Self::CustodyOwners => "custody-owners",
+            Self::CustodyCarried => "custody-carried",
+            Self::CustodyState => "custody-state",
+            Self::Outbox => "mail-outbox",
+            Self::OutboxHeads => "mail-outbox-heads",
+            Self::OutboxLocked => "mail-outbox-locked",
+            Self::OutboxIds => "mail-outbox-ids",
+            Self::OutboxCopies => "mail-outbox-copies",
+            Self::OutboxPeers => "mail-outbox-peers",
+            Self::OutboxEnds => "mail-outbox-ends",
+            Self::OutboxOver => "mail-outbox-over",
+            Self::OutboxState => "mail-outbox-state",
+            Self::InboxPeers => "mail-inbox-peers",
+            Self::InboxHeld => "mail-inbox-held",
+            Self::InboxOwed => "mail-inbox-owed",
+            Self::InboxNews => "mail-inbox-news",
+        }
+    }
 }
 
 /// An entry of a table.

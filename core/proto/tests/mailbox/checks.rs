@@ -175,5 +175,5 @@ impl World {
 }
 
 fn is_custody(table: Table) -> bool {
-    Table::ALL.iter().any(|(known, name)| *known == table && name.starts_with("custody"))
+    table.name().starts_with("custody")
 }

@@ -185,12 +185,15 @@ impl Node {
         let run = self.run();
         let linked = &run.linked;
         let over = |(deadline, peer, _): &(Secs, usize, Job)| *deadline <= now || !linked.contains(peer);
-        for (_, (_, _, job)) in run.pending.extract_if(.., |_, asked| over(asked)) {
+        let cursors = &mut run.cursors;
+        run.pending.retain(|_, asked| {
+            let is_over = over(asked);
             // Then the list is read from its start again.
-            if let Job::List(guest) | Job::Get(guest, ..) = job {
-                run.cursors.remove(&guest);
+            if is_over && let Job::List(guest) | Job::Get(guest, ..) = &asked.2 {
+                cursors.remove(guest);
             }
-        }
+            !is_over
+        });
         run.wants.clear();
         for to in outbox::queues(&self.store).unwrap().into_iter().map(|(to, _)| to).collect::<Vec<_>>() {
             self.send(around, age, &to)?;
