@@ -65,10 +65,6 @@ pub struct Node {
     pub heard: Vec<(SessionId, Reach)>,
     /// Whom welcomes named.
     pub named: Vec<(SessionId, Vec<Reflector>)>,
-    /// What mail is left under, said at every start.
-    pub roots: BTreeMap<AccountId, MailRoots>,
-    /// Mail that came, with the run in which it did.
-    pub mail: Vec<(u32, AccountId, Vec<u8>)>,
     /// Its doors.
     pub doors: Vec<Door>,
     /// Those at which it wants in.
@@ -204,8 +200,6 @@ impl World {
             common: Vec::new(),
             heard: Vec::new(),
             named: Vec::new(),
-            roots: BTreeMap::new(),
-            mail: Vec::new(),
             doors: Vec::new(),
             knocking: Vec::new(),
             awaited: BTreeMap::new(),
