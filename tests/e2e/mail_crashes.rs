@@ -1,6 +1,6 @@
 //! `kill -9` at random moments in whoever sends, keeps, receives and reads, while the two who write to each other are mostly not up at the same time.
 //!
-//! Rounds of ten messages. In each, some of the four machines are up; one or more of them, or the reader, are killed in the middle of it.
+//! Rounds of twenty messages at most, by two commands at a time. In each, some of the four machines are up; one or more of them, or the reader, are killed in the middle of it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::mpsc;
@@ -12,8 +12,9 @@ use serde_json::Value;
 use crate::support::random::{Dice, number};
 use crate::support::{Person, Running, World, befriend, until};
 
-/// Messages that are sent in a round.
+/// Messages that are sent in a round, where there is time, by each of [`SENDERS`].
 const MESSAGES: u64 = 10;
+const SENDERS: u64 = 2;
 /// How long a round lasts.
 const ROUND: Duration = Duration::from_millis(2500);
 /// How long everything may take to arrive once all are up to stay.
@@ -45,7 +46,7 @@ struct Shown {
 fn mail_survives_whatever_is_killed() {
     let rounds = number("WAYSIDE_E2E_MAIL_ROUNDS", 30);
     let seed = number("WAYSIDE_E2E_SEED", u64::from(std::process::id()));
-    println!("seed {seed}, {rounds} rounds of {MESSAGES} messages");
+    println!("seed {seed}, {rounds} rounds");
     let mut dice = Dice(seed);
 
     let world = World::new();
@@ -59,9 +60,10 @@ fn mail_survives_whatever_is_killed() {
             host.run(&["friend", "allow", "mailbox", "Benn"]).ok();
         }
         until("Ada knows Benn's mailboxes", Duration::from_secs(60), || {
-            let mailboxes = ada.friend("Benn")["mailboxes"].as_array().map(Vec::len);
+            let mailboxes = ben.run(&["mailbox"]).object()["hosts"].as_array().map(Vec::len);
             (mailboxes == Some(2)).then_some(())
         });
+        std::thread::sleep(Duration::from_secs(4));
     }
 
     let (mut sent, mut shown, mut kills) = (Sent::default(), Shown::default(), [0_u64; 5]);
@@ -112,8 +114,16 @@ fn mail_survives_whatever_is_killed() {
     until("nothing is kept any more", SETTLED, || {
         let [ada, hal, hub, _] = &people;
         let queues = ada.run(&["status"]).object()["queues"].as_array().map(Vec::len);
-        let kept = [hal, hub].map(|host| host.run(&["mailbox"]).object()["kept"].as_array().map(Vec::len));
-        (queues == Some(0) && kept == [Some(0); 2]).then_some(())
+        let kept = [hal, hub].map(|host| {
+            let friends = host.run(&["mailbox"]).object()["friends"].clone();
+            friends
+                .as_array()
+                .into_iter()
+                .flatten()
+                .filter_map(|friend| friend["items"].as_u64())
+                .sum::<u64>()
+        });
+        (queues == Some(0) && kept == [0; 2]).then_some(())
     });
     println!(
         "{} accepted, {} of unknown fate, {} shown; killed: sender {}, hosts {} and {}, recipient {}, reader {}; {} s in all",
@@ -155,13 +165,15 @@ fn play(
                 node.kill();
             }
         });
-        let sender = sends.then(|| scope.spawn(move || send_all(ada, round, until)));
+        let senders = if sends { SENDERS } else { 0 };
+        let senders: Vec<_> =
+            (0..senders).map(|sender| scope.spawn(move || send_all(ada, round, sender, until))).collect();
         if reads {
             let cut = (victim == 4).then_some(at);
             read_until(ben, shown, ROUND, cut);
         }
         killer.join().expect("it kills");
-        if let Some(sender) = sender {
+        for sender in senders {
             let more = sender.join().expect("it sends");
             sent.accepted.extend(more.accepted);
             sent.unknown.extend(more.unknown);
@@ -171,10 +183,10 @@ fn play(
     thread::sleep(left);
 }
 
-fn send_all(ada: &Person, round: u64, until: Instant) -> Sent {
+fn send_all(ada: &Person, round: u64, sender: u64, until: Instant) -> Sent {
     let mut sent = Sent::default();
     for number in 0..MESSAGES {
-        let text = format!("round {round} number {number}");
+        let text = format!("sender {sender} round {round} number {number}");
         let ran = ada.run(&["send", "Benn", &text, "--wait", "0s"]);
         match ran.code {
             Some(0) => sent.accepted.insert(text),
@@ -227,11 +239,15 @@ fn judge(ben: &Person, sent: &Sent, shown: &Shown) {
         assert_eq!(ids.len(), 1, "{text} came twice, under {ids:?}");
         assert!(sent.accepted.contains(text) || sent.unknown.contains(text), "{text} was never sent");
     }
-    let place = |text: &String| {
-        let mut words = text.split(' ').filter_map(|word| word.parse::<u64>().ok());
-        (words.next(), words.next())
-    };
-    assert!(shown.order.is_sorted_by_key(place), "out of order: {:?}", shown.order);
+    for sender in 0..SENDERS {
+        let prefix = format!("sender {sender} ");
+        let place = |text: &&str| {
+            let mut words = text.split(' ').filter_map(|word| word.parse::<u64>().ok());
+            (words.next(), words.next())
+        };
+        let order: Vec<_> = shown.order.iter().filter_map(|text| text.strip_prefix(&prefix)).collect();
+        assert!(order.is_sorted_by_key(place), "out of order: {order:?}");
+    }
     let mut history = ben.history();
     let count = history.len();
     history.sort_unstable();

@@ -126,6 +126,11 @@ impl Mail {
         })))
     }
 
+    /// Where something lies that is named from the home.
+    pub(crate) fn below_home(&self, path: &str) -> PathBuf {
+        self.0.files.parent().unwrap_or(&self.0.files).join(path)
+    }
+
     /// What our status says of it, with these hosts.
     pub(crate) fn card(&self, now: Age, mut hosts: Vec<HostEntry>) -> MailboxCard {
         hosts.truncate(HostEntry::MOST);

@@ -124,10 +124,11 @@ async fn view(driver: &Driver, entry: InboxEntry) -> InboxView {
         text: entry.text,
         sent: times::time(entry.sent),
         received: times::time(entry.received),
-        files: entry.files.unwrap_or_default().into_iter().map(file).collect(),
+        files: entry.files.unwrap_or_default().into_iter().map(|it| file(driver, it)).collect(),
     }
 }
 
-fn file(file: InboxFile) -> InboxFileView {
-    InboxFileView { name: file.name, size: file.size, path: file.path }
+fn file(driver: &Driver, file: InboxFile) -> InboxFileView {
+    let path = file.path.map(|path| driver.mail().below_home(&path).display().to_string());
+    InboxFileView { name: file.name, size: file.size, path }
 }

@@ -378,7 +378,7 @@ pub struct InboxFileView {
     pub name: String,
     /// In bytes.
     pub size: u64,
-    /// Where it lies, below the home; `null` where it did not come as it was sent.
+    /// Where it lies; `null` where it did not come as it was sent.
     pub path: Option<String>,
 }
 
