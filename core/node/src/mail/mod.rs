@@ -3,7 +3,8 @@
 //! ```text
 //!  send ─> outbox (sealed: seals, keys) ─┬─ link ──────────────────────────────> link ─┬─> came ─> inbox, files
 //!                                        ├─ deposit ── host ── fetch ──────────────────┤      │
-//!                                        └─ deposit ── courier ── host ── fetch ───────┘      │
+//!                                        ├─ deposit ── courier ── host ── fetch ───────┤      │
+//!                                        └─ deposit ── courier ── own door ────────────┘      │
 //!  outbox forgets it <── came <────────────── the same ways ────────────────── news (receipt) ┘
 //! ```
 //!
@@ -20,6 +21,7 @@ pub(crate) mod link;
 mod news;
 mod outgoing;
 mod over_bridges;
+pub(crate) mod own_door;
 mod recent;
 mod seals;
 mod states;
@@ -145,7 +147,7 @@ impl Mail {
     }
 
     /// What it takes to seal for a friend, and to find its queues; nothing where that is not known yet.
-    fn targets_of(&self, friend: &AccountId) -> BTreeMap<DeviceId, Target> {
+    pub(crate) fn targets_of(&self, friend: &AccountId) -> BTreeMap<DeviceId, Target> {
         lock(&self.0.targets).get(friend).cloned().unwrap_or_default()
     }
 

@@ -7,6 +7,8 @@ use data_encoding::HEXLOWER;
 use wayside_proto::crypto::keys::AccountId;
 use wayside_proto::mailbox::item::{MessageId, Receipt};
 use wayside_proto::mailbox::outbox::{self, State};
+use wayside_proto::mailbox::placement::Keeper;
+use wayside_proto::mailbox::wire::HostEntry;
 
 use super::deposit;
 use crate::api::types::{MessageState, NodeEvent};
@@ -23,7 +25,7 @@ const fn in_words(state: State) -> MessageState {
     }
 }
 
-/// How a message stands, and who keeps all of it, by what its recipient calls them; `None` where no such message is known any more.
+/// How a message stands, and who has all of it: hosts by what its recipient calls them, and friends of ours who carry it; `None` where no such message is known any more.
 pub(crate) async fn held_by(
     driver: &Driver,
     id: MessageId,
@@ -32,13 +34,24 @@ pub(crate) async fn held_by(
     let Some((to, state, keepers)) = found.await? else { return Ok(None) };
     let mut names = Vec::new();
     if state == State::Held {
-        let hosts = deposit::hosts_of(driver, to).await;
-        for keeper in keepers {
-            let host = hosts.iter().find(|host| host.guest == keeper);
-            names.extend(host.map(|host| host.name.clone()));
-        }
+        names = names_of(driver, &keepers, &deposit::hosts_of(driver, to).await).await;
     }
     Ok(Some((to, in_words(state), names)))
+}
+
+/// What these are called, where `hosts` are those of the recipient. Who carries it and has it lie there as well is named once.
+async fn names_of(driver: &Driver, keepers: &[Keeper], hosts: &[HostEntry]) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    for keeper in keepers {
+        let name = match keeper {
+            Keeper::Host(guest) => {
+                hosts.iter().find(|host| host.guest == *guest).map(|host| host.name.clone())
+            }
+            Keeper::Courier(account) => Some(driver.name_of(account).await),
+        };
+        names.extend(name.filter(|name| !names.contains(name)));
+    }
+    names
 }
 
 /// A friend has said what it has: these are not kept any longer.

@@ -12,6 +12,7 @@
 //! An item that is over moves the floor only when it was *reported* so. Therefore a receipt that passes an item that waits here does say that it arrived.
 
 use super::item::{Content, FileRef, MessageId, Ordered, Receipt};
+use super::placement::{self, Keeper};
 use super::records::{PAGE, item_key, load, mark, remove, save, scan, seq_of};
 use super::wire::BlobHash;
 use super::{Age, MailError, Read, Table, Tables};
@@ -407,21 +408,17 @@ fn lowest<R: Read>(tables: &R, to: &AccountId) -> Result<Option<(u64, Head)>, Ma
     Ok(book::heads(tables, to, 0..u64::MAX, 1)?.into_iter().next())
 }
 
-/// To whom a message is, how it stands, and with whom its copies are: the guest keys of hosts that have all of its parts.
-pub type Stands = (AccountId, State, Vec<[u8; 32]>);
+/// To whom a message is, how it stands, and who has all of its parts that wait.
+pub type Stands = (AccountId, State, Vec<Keeper>);
 
 /// How a message stands; `None` where its id is not known, or not any more.
 pub fn state<R: Read>(tables: &R, id: &MessageId) -> Result<Option<Stands>, MailError<R::Error>> {
     let Some(message) = book::message(tables, id)? else { return Ok(None) };
-    let mut hosts = Vec::new();
+    let mut holders = Vec::new();
     if message.over.is_none() {
-        for keeper in super::placement::holders(tables, id, &message)? {
-            if let super::placement::Keeper::Host(guest) = keeper {
-                hosts.push(guest);
-            }
-        }
+        holders = placement::holders(tables, id, &message)?;
     }
-    Ok(Some((message.to, message.state(), hosts)))
+    Ok(Some((message.to, message.state(), holders)))
 }
 
 /// Takes out everything for recipients that `keep` does not want; the messages given up.
