@@ -45,8 +45,8 @@ fn send_until_held(ada: &Person, text: &str, with: usize) {
 }
 
 fn keeps(host: &Person) -> u64 {
-    let kept = host.run(&["mailbox"]).object()["kept"].clone();
-    kept.as_array().into_iter().flatten().filter_map(|it| it["messages"].as_u64()).sum()
+    let kept = host.run(&["mailbox"]).object()["friends"].clone();
+    kept.as_array().into_iter().flatten().filter_map(|it| it["items"].as_u64()).sum()
 }
 
 #[test]

@@ -92,8 +92,8 @@ async fn main() -> Result<(), Failure> {
 /// How many messages lie there.
 async fn kept(host: &Person) -> Result<u64, Failure> {
     let picture: Value = host.api()?.get("/v1/mailbox").await?;
-    let kept = picture.get("kept").and_then(Value::as_array).ok_or("no list")?;
-    Ok(kept.iter().filter_map(|it| it.get("messages").and_then(Value::as_u64)).sum())
+    let kept = picture.get("friends").and_then(Value::as_array).ok_or("no list")?;
+    Ok(kept.iter().filter_map(|it| it.get("items").and_then(Value::as_u64)).sum())
 }
 
 async fn unread(person: &Person) -> Result<u64, Failure> {

@@ -61,18 +61,27 @@ pub(super) async fn hosts_of(driver: &Driver, friend: AccountId) -> Vec<HostEntr
 /// The same, and the friend's own door, where its card names that: couriers take to it what we would give it over a link.
 pub(super) async fn named_by(driver: &Driver, friend: AccountId) -> Vec<HostEntry> {
     let hosts = driver.look(move |engine, _| {
-        let mut hosts: Vec<HostEntry> = Vec::new();
-        let Some(friend) = engine.friend(&friend).filter(|it| !it.blocked()) else { return hosts };
-        let card = friend.card();
-        let statuses = card.roster().devices.iter().filter_map(|entry| card.status(&entry.keys.id()));
-        for host in statuses.filter_map(|status| status.mailbox.as_ref()).flat_map(|it| &it.hosts) {
-            if hosts.len() < HostEntry::MOST && hosts.iter().all(|known| known.guest != host.guest) {
-                hosts.push(host.clone());
-            }
-        }
-        hosts
+        engine.friend(&friend).filter(|it| !it.blocked()).map(named_in).unwrap_or_default()
     });
     hosts.await.unwrap_or_default()
+}
+
+/// Who keeps mail for a friend, by what it calls them.
+pub(crate) fn mailboxes_of(friend: &Friend) -> Vec<String> {
+    let hosts = named_in(friend).into_iter().filter(|host| !host.is_itself());
+    hosts.map(|host| host.name).collect()
+}
+
+fn named_in(friend: &Friend) -> Vec<HostEntry> {
+    let mut hosts: Vec<HostEntry> = Vec::new();
+    let card = friend.card();
+    let statuses = card.roster().devices.iter().filter_map(|entry| card.status(&entry.keys.id()));
+    for host in statuses.filter_map(|status| status.mailbox.as_ref()).flat_map(|it| &it.hosts) {
+        if hosts.len() < HostEntry::MOST && hosts.iter().all(|known| known.guest != host.guest) {
+            hosts.push(host.clone());
+        }
+    }
+    hosts
 }
 
 /// What is left at a friend's host; `None` where it is not known yet what its queue is.

@@ -199,10 +199,5 @@ async fn expire_once(driver: &Driver) -> Result<(), StoreError> {
     if !behind.is_empty() {
         driver.mail().are_over(behind);
     }
-    if expired.is_empty() {
-        return Ok(());
-    }
-    driver.mail().are_over(expired.iter().map(|(to, _)| *to));
-    states::settle_given_up(driver, expired.into_iter().map(|(_, id)| id));
-    driver.want_recipients().await
+    states::expired(driver, expired).await
 }
