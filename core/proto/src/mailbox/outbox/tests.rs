@@ -261,9 +261,9 @@ fn held_is_what_has_a_copy_of_every_part() {
     assert_eq!(stands(&tables, 1), Some(State::Queued));
     store(&mut tables, 12, 6);
     assert_eq!(stands(&tables, 1), Some(State::Held));
-    assert_eq!(state(&tables, &[1; 16]).unwrap().unwrap().2, Vec::<[u8; 32]>::new());
+    assert_eq!(state(&tables, &[1; 16]).unwrap().unwrap().2, []);
     store(&mut tables, 12, 5);
-    assert_eq!(state(&tables, &[1; 16]).unwrap().unwrap().2, [[5; 32]]);
+    assert_eq!(state(&tables, &[1; 16]).unwrap().unwrap().2, [Keeper::Host([5; 32])]);
     let queue = |tables: &Memory| queues(tables).unwrap()[0].1;
     assert_eq!((queue(&tables).queued, queue(&tables).held), (1, 1));
     assert_eq!(queue(&tables).oldest, Some(UnixMillis(10)));
