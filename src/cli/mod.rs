@@ -19,6 +19,7 @@ mod introduce;
 mod invite;
 mod log;
 mod mailbox;
+mod outbox;
 mod output;
 mod ping;
 mod places;
@@ -136,6 +137,7 @@ enum Command {
     Ping(ping::Ping),
     Send(send::Send),
     Inbox(inbox::Inbox),
+    Outbox(outbox::Outbox),
     Bell(bell::Bell),
     Status(status::Status),
     Explain(explain::Explain),
@@ -162,6 +164,7 @@ async fn run(cli: Cli) -> Outcome {
         Command::Ping(command) => command.run(&context).await,
         Command::Send(command) => command.run(&context).await,
         Command::Inbox(command) => command.run(&context).await,
+        Command::Outbox(command) => command.run(&context).await,
         Command::Bell(command) => command.run(&context).await,
         Command::Status(command) => command.run(&context).await,
         Command::Explain(command) => command.run(&context).await,

@@ -148,6 +148,9 @@ fn in_words(event: &NodeEvent) -> String {
         }
         NodeEvent::MessageReceived { from, .. } => format!("a message from {}", one_line(from)),
         NodeEvent::MessageDelivered { to, .. } => format!("a message reached {}", one_line(to)),
+        NodeEvent::MessageExpired { to, .. } => {
+            format!("a message to {} could not be delivered, and was given up", one_line(to))
+        }
         NodeEvent::Request { text, .. } => {
             format!("{}: `wayside requests` shows it", one_line(text))
         }

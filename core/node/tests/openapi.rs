@@ -130,6 +130,7 @@ async fn answers_are_as_the_document_says() {
     .await;
     // With a queue, and without a link.
     checked.post(&bob, "/v1/messages", &Send { wait_ms: None, ..send }).await;
+    checked.get(&bob, "/v1/messages", "/v1/messages").await;
     checked.get(&bob, "/v1/status", "/v1/status").await;
     checked.get(&bob, "/v1/friends/{friend}", "/v1/friends/Anna").await;
     let removed: Value = bob.api().delete("/v1/friends/Anna").await.unwrap();

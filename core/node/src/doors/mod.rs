@@ -127,7 +127,8 @@ impl Doors {
         keys.all().map(|(_, keys)| door(keys)).collect()
     }
 
-    fn has(&self, owner: &AccountId) -> bool {
+    /// Whether a friend, or we ourselves, have a door.
+    pub(crate) fn has(&self, owner: &AccountId) -> bool {
         lock(&self.0.keys).of(owner).is_some()
     }
 

@@ -44,7 +44,7 @@ pub(super) fn replace(path: &Path, contents: &[u8]) -> io::Result<()> {
 }
 
 /// Whether others than its owner may read a file.
-pub(super) fn exposed(file: &File) -> io::Result<bool> {
+pub(crate) fn exposed(file: &File) -> io::Result<bool> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::MetadataExt;

@@ -55,19 +55,33 @@ const AT_ONCE: usize = 512;
 
 /// Who keeps mail for a friend, as its card names them; nobody where it is blocked.
 pub(super) async fn hosts_of(driver: &Driver, friend: AccountId) -> Vec<HostEntry> {
+    named_by(driver, friend).await.into_iter().filter(|host| !host.is_itself()).collect()
+}
+
+/// The same, and the friend's own door, where its card names that: couriers take to it what we would give it over a link.
+pub(super) async fn named_by(driver: &Driver, friend: AccountId) -> Vec<HostEntry> {
     let hosts = driver.look(move |engine, _| {
-        let mut hosts: Vec<HostEntry> = Vec::new();
-        let Some(friend) = engine.friend(&friend).filter(|it| !it.blocked()) else { return hosts };
-        let card = friend.card();
-        let statuses = card.roster().devices.iter().filter_map(|entry| card.status(&entry.keys.id()));
-        for host in statuses.filter_map(|status| status.mailbox.as_ref()).flat_map(|it| &it.hosts) {
-            if hosts.len() < HostEntry::MOST && hosts.iter().all(|known| known.guest != host.guest) {
-                hosts.push(host.clone());
-            }
-        }
-        hosts
+        engine.friend(&friend).filter(|it| !it.blocked()).map(named_in).unwrap_or_default()
     });
     hosts.await.unwrap_or_default()
+}
+
+/// Who keeps mail for a friend, by what it calls them.
+pub(crate) fn mailboxes_of(friend: &Friend) -> Vec<String> {
+    let hosts = named_in(friend).into_iter().filter(|host| !host.is_itself());
+    hosts.map(|host| host.name).collect()
+}
+
+fn named_in(friend: &Friend) -> Vec<HostEntry> {
+    let mut hosts: Vec<HostEntry> = Vec::new();
+    let card = friend.card();
+    let statuses = card.roster().devices.iter().filter_map(|entry| card.status(&entry.keys.id()));
+    for host in statuses.filter_map(|status| status.mailbox.as_ref()).flat_map(|it| &it.hosts) {
+        if hosts.len() < HostEntry::MOST && hosts.iter().all(|known| known.guest != host.guest) {
+            hosts.push(host.clone());
+        }
+    }
+    hosts
 }
 
 /// What is left at a friend's host; `None` where it is not known yet what its queue is.
@@ -87,13 +101,64 @@ pub(super) fn put(
     Some(Put { queue, hash, lifetime, mac, blob })
 }
 
-/// Leaves one thing with a host.
-pub(super) async fn leave_one(link: &Link, put: Put) -> Option<Answer> {
-    let (answers, left) = leave(link, DEPOSIT, &[put]).await;
+/// Friends of ours who may be asked to carry something for another one.
+pub(super) async fn couriers_for(driver: &Driver, to: AccountId) -> Vec<AccountId> {
+    if !driver.mail().own().couriers {
+        return Vec::new();
+    }
+    let carries =
+        move |friend: &&Friend| friend.granted(Grant::Mailbox) && !friend.blocked() && friend.account() != to;
+    let couriers = driver.look(move |engine, _| {
+        engine.friends().filter(carries).map(Friend::account).take(COURIERS).collect::<Vec<_>>()
+    });
+    couriers.await.unwrap_or_default()
+}
+
+/// Where a courier takes something, of what the card names: to a host, or else to the recipient itself.
+fn destination(named: &[HostEntry]) -> Option<&HostEntry> {
+    named.iter().find(|host| !host.is_itself()).or_else(|| named.first())
+}
+
+/// Leaves one thing with a host, once it is there.
+pub(super) async fn leave_with_host(
+    driver: &Driver,
+    to: AccountId,
+    host: &HostEntry,
+    blob: &[u8],
+    until: Instant,
+) -> Option<Answer> {
+    let put = put(driver, &to, host, blob.to_vec(), MAX_LIFETIME)?;
+    let link = driver.host_link(host, until).await?;
+    leave_one(&link, DEPOSIT, put).await
+}
+
+/// Has a friend carry one thing, once it is there.
+pub(super) async fn leave_with_courier(
+    driver: &Driver,
+    to: AccountId,
+    courier: AccountId,
+    blob: &[u8],
+    until: Instant,
+) -> Option<Answer> {
+    let named = named_by(driver, to).await;
+    let host = destination(&named)?;
+    let put = put(driver, &to, host, blob.to_vec(), carried_for(MAX_LIFETIME))?;
+    let _want = driver.want(courier);
+    let link = tokio::time::timeout_at(until, friends_link(driver, courier)).await.ok().flatten()?;
+    leave_one(&link, CARRY, Carry { host: host.clone(), put }).await
+}
+
+async fn leave_one<T: Encode<()>>(link: &Link, protocol: &str, thing: T) -> Option<Answer> {
+    let (answers, left) = leave(link, protocol, &[thing]).await;
     if let Err(error) = left {
-        tracing::debug!(%error, "a host did not say what became of something");
+        tracing::debug!(%error, "it was not said what became of something that was left");
     }
     answers.first().copied()
+}
+
+/// How many seconds a courier is told of what is left of a lifetime: it keeps it for so long, and the host once more after that.
+const fn carried_for(lifetime: u32) -> u32 {
+    lifetime.div_ceil(2)
 }
 
 /// Leaves things, and says what became of each, in order; those of which nothing is known are not in it.
@@ -183,13 +248,14 @@ async fn wanted(driver: &Driver) -> Result<BTreeSet<(AccountId, Keeper)>, StoreE
 /// Who may keep something for a friend.
 struct Keepers {
     to: AccountId,
-    hosts: Vec<HostEntry>,
+    /// As the card names them.
+    named: Vec<HostEntry>,
     known: Vec<Known>,
 }
 
 impl Keepers {
     async fn of(driver: &Driver, to: AccountId) -> Result<Self, StoreError> {
-        let hosts = hosts_of(driver, to).await;
+        let named = named_by(driver, to).await;
         let wall = driver.clock().wall();
         let now = driver.store().run(move |store| store.age_at(wall)).await?;
         let seen = lock(&driver.mail().0.seen).clone();
@@ -197,21 +263,16 @@ impl Keepers {
             let keeper = Keeper::Host(host.guest);
             Known { keeper, seen: seen.get(&keeper).copied() }
         };
-        let mut known: Vec<Known> = hosts.iter().map(host).collect();
-        if driver.mail().own().couriers && !hosts.is_empty() {
-            let carries = move |friend: &&Friend| {
-                friend.granted(Grant::Mailbox) && !friend.blocked() && friend.account() != to
-            };
-            let couriers = driver.look(move |engine, _| {
-                engine.friends().filter(carries).map(Friend::account).take(COURIERS).collect::<Vec<_>>()
-            });
-            known.extend(couriers.await.unwrap_or_default().into_iter().map(|account| {
+        // To itself we go by a link.
+        let mut known: Vec<Known> = named.iter().filter(|it| !it.is_itself()).map(host).collect();
+        if !named.is_empty() {
+            known.extend(couriers_for(driver, to).await.into_iter().map(|account| {
                 let keeper = Keeper::Courier(account);
                 let is_here = driver.links().of(&account).map(|_| now);
                 Known { keeper, seen: is_here.or_else(|| seen.get(&keeper).copied()) }
             }));
         }
-        Ok(Self { to, hosts, known })
+        Ok(Self { to, named, known })
     }
 
     /// Copies that are wanted of what comes after a number.
@@ -301,13 +362,15 @@ async fn leave_all<T: Encode<()> + Send + Sync>(
         let Some(last) = due.last().map(|due| due.seq) else { return Ok(()) };
         let mine: Vec<u64> = due.iter().filter(|due| due.keeper == keeper).map(|due| due.seq).collect();
         let host = match keeper {
-            Keeper::Host(guest) => keepers.hosts.iter().find(|host| host.guest == guest),
-            Keeper::Courier(_) => keepers.hosts.first(),
+            Keeper::Host(guest) => keepers.named.iter().find(|host| host.guest == guest),
+            Keeper::Courier(_) => destination(&keepers.named),
         };
+        let is_carried = matches!(keeper, Keeper::Courier(_));
         let Some(host) = host else { return Ok(()) };
         for seqs in mine.chunks(WINDOW) {
             let items = items(driver, to, seqs.to_vec()).await?;
             let puts = items.into_iter().filter_map(|(seq, blob, lifetime)| {
+                let lifetime = if is_carried { carried_for(lifetime) } else { lifetime };
                 Some((seq, wrap(put(driver, &to, host, blob, lifetime)?, host)))
             });
             let (seqs, puts): (Vec<_>, Vec<_>) = puts.unzip();

@@ -15,6 +15,10 @@ use crate::store::StoreError;
 
 /// How often it is looked what is over.
 const OFTEN: Duration = Duration::from_secs(3600);
+/// How often it is looked where we are, if our card names ourselves.
+const LOOK: Duration = Duration::from_secs(60);
+/// Between two cards that say so: addresses change one after the other.
+const PAUSE: Duration = Duration::from_secs(if cfg!(test) { 0 } else { 2 });
 /// How long those who keep mail for us are wanted when there is a new friend.
 const REGISTER: Duration = Duration::from_secs(600);
 /// How long cards are gathered before it is looked what they say.
@@ -36,15 +40,19 @@ pub(crate) async fn keep(driver: Driver) {
 
 /// Has friends know by which keys and where to leave what.
 async fn publish(driver: &Driver) {
+    let mut told = driver.reach().told();
     let mut offers = driver.mailboxes().offers_changed();
     let mut friends = driver.friends_changed();
     let mut last = None;
     loop {
         offers.borrow_and_update();
         friends.borrow_and_update();
+        told.borrow_and_update();
+        let hosts = hosts(driver).await;
+        let names_us = hosts.iter().any(HostEntry::is_itself);
         match rotated(driver).await {
             Ok(now) => {
-                let card = driver.mail().card(now, hosts(driver).await);
+                let card = driver.mail().card(now, hosts);
                 if last.as_ref() != Some(&card) {
                     let said = card.clone();
                     let changed = driver.change(move |engine, now| engine.set_mailbox(now, Some(said)));
@@ -57,10 +65,15 @@ async fn publish(driver: &Driver) {
             }
             Err(error) => tracing::warn!(%error, "the keys that friends seal with were not renewed"),
         }
+        tokio::time::sleep(GATHER).await;
         let is_over = tokio::select! {
             changed = offers.changed() => changed.is_err(),
             changed = friends.changed() => changed.is_err(),
-            () = tokio::time::sleep(OFTEN) => false,
+            changed = told.changed(), if names_us => {
+                tokio::time::sleep(PAUSE).await;
+                changed.is_err()
+            }
+            () = tokio::time::sleep(if names_us { LOOK } else { OFTEN }) => false,
         };
         if is_over {
             return;
@@ -79,12 +92,15 @@ async fn rotated(driver: &Driver) -> Result<Age, StoreError> {
     rotated.await
 }
 
-/// Who keeps mail for us, with what we call them.
+/// Who keeps mail for us, with what we call them; ourselves where nobody does.
 pub(super) async fn hosts(driver: &Driver) -> Vec<HostEntry> {
     let mut hosts = Vec::new();
     for (_, offered) in driver.mailboxes().offers() {
         let name = host_name(&driver.name_of(&offered.account).await);
         hosts.push(HostEntry { name, ..offered.host });
+    }
+    if hosts.is_empty() {
+        hosts.extend(driver.own_door().await);
     }
     hosts
 }
@@ -183,10 +199,5 @@ async fn expire_once(driver: &Driver) -> Result<(), StoreError> {
     if !behind.is_empty() {
         driver.mail().are_over(behind);
     }
-    if expired.is_empty() {
-        return Ok(());
-    }
-    driver.mail().are_over(expired.iter().map(|(to, _)| *to));
-    states::settle_given_up(driver, expired.into_iter().map(|(_, id)| id));
-    driver.want_recipients().await
+    states::expired(driver, expired).await
 }

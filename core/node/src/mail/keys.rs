@@ -22,7 +22,7 @@ use wayside_proto::mailbox::prekeys::{MOST, Prekeys, Week};
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::clock::SystemEntropy;
-use crate::home::{private_file, sync_dir};
+use crate::home::{HomeError, exposed, private_file, sync_dir};
 
 /// Bytes of a slot.
 const SLOT: usize = 128;
@@ -59,13 +59,20 @@ pub(crate) struct Keys {
 
 impl Keys {
     /// Reads the file, or makes it; the prekeys are as they were.
-    pub(crate) fn open(path: &Path) -> io::Result<Self> {
-        let mut file = KeyFile::open(path)?;
+    ///
+    /// # Errors
+    /// Others can read it, or the disk refuses.
+    pub(crate) fn open(path: &Path) -> Result<Self, HomeError> {
+        let io = |error| HomeError::io(path, error);
+        let mut file = KeyFile::open(path).map_err(io)?;
+        if exposed(&file.file).map_err(io)? {
+            return Err(HomeError::Exposed(path.to_owned()));
+        }
         let lock = match file.lock() {
             Some(lock) => lock,
             None => {
                 let lock = drawn();
-                file.keep(&[Kept::Lock(lock.clone())])?;
+                file.keep(&[Kept::Lock(lock.clone())]).map_err(io)?;
                 lock
             }
         };

@@ -67,3 +67,17 @@ fn only_its_owner_reads_it() {
     Keys::open(&path).unwrap();
     assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
 }
+
+#[cfg(unix)]
+#[test]
+fn a_file_that_others_can_read_is_refused() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("mail.keys");
+    drop(Keys::open(&path).unwrap());
+    for (mode, refused) in [(0o640, true), (0o604, true), (0o600, false)] {
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+        let opened = Keys::open(&path);
+        assert_eq!(matches!(opened, Err(HomeError::Exposed(_))), refused, "{mode:o}");
+    }
+}

@@ -252,11 +252,11 @@ async fn send_all(driver: &Driver, peer: &Peer, useless: &mut BTreeSet<u64>) -> 
     let hearing = async {
         let mut seqs = Vec::new();
         while to_acknowledge.recv_many(&mut seqs, WINDOW).await > 0 {
-            let (mut taken, mut end) = (Vec::new(), Ok(Progress::Done));
+            let (mut taken, mut unread, mut end) = (Vec::new(), Vec::new(), Ok(Progress::Done));
             for seq in seqs.drain(..) {
                 match acknowledged(&mut recv, seq).await {
                     Ok(Outcome::Taken) => taken.push(seq),
-                    Ok(Outcome::Useless) => drop(useless.insert(seq)),
+                    Ok(Outcome::Useless) => unread.push(seq),
                     Ok(Outcome::Full) => end = Ok(Progress::Full),
                     Err(error) => {
                         end = Err(error);
@@ -267,6 +267,8 @@ async fn send_all(driver: &Driver, peer: &Peer, useless: &mut BTreeSet<u64>) -> 
             // What it said it has it has, whatever came after.
             let receipt = Receipt { device: peer.device, upto: 0, beyond: taken };
             states::receipt(driver, account, receipt).await.map_err(io::Error::other)?;
+            useless.extend(&unread);
+            states::useless(driver, account, unread).await.map_err(io::Error::other)?;
             match end {
                 Ok(Progress::Done) => {}
                 end => return end,

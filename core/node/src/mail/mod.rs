@@ -3,7 +3,8 @@
 //! ```text
 //!  send ─> outbox (sealed: seals, keys) ─┬─ link ──────────────────────────────> link ─┬─> came ─> inbox, files
 //!                                        ├─ deposit ── host ── fetch ──────────────────┤      │
-//!                                        └─ deposit ── courier ── host ── fetch ───────┘      │
+//!                                        ├─ deposit ── courier ── host ── fetch ───────┤      │
+//!                                        └─ deposit ── courier ── own door ────────────┘      │
 //!  outbox forgets it <── came <────────────── the same ways ────────────────── news (receipt) ┘
 //! ```
 //!
@@ -20,6 +21,7 @@ pub(crate) mod link;
 mod news;
 mod outgoing;
 mod over_bridges;
+pub(crate) mod own_door;
 mod recent;
 mod seals;
 mod states;
@@ -40,9 +42,10 @@ use wayside_proto::mailbox::prekeys::Target;
 use wayside_proto::mailbox::wire::{Access, HostEntry, Key, MailboxCard};
 
 pub(crate) use came::{Came, came};
+pub(crate) use deposit::mailboxes_of;
 pub(crate) use keeping::{expire, host_name, keep};
 pub(crate) use outgoing::{accept, read_files};
-pub(crate) use states::{held_by, settle_given_up};
+pub(crate) use states::{held_by, outgoing, settle_given_up};
 
 use crate::api::types::ApiError;
 use crate::clock::SystemEntropy;
@@ -100,7 +103,7 @@ impl Mail {
     pub(crate) fn open(ends: Ends, store: &Store, now: UnixMillis) -> Result<Self, ApiError> {
         let Ends { identity, own, keys: path, files } = ends;
         let io = |error| HomeError::io(&path, error);
-        let mut keys = Keys::open(&path).map_err(io)?;
+        let mut keys = Keys::open(&path)?;
         keys.rotate(store.age_at(now)?).map_err(io)?;
         let mut fresh = [0; 32];
         SystemEntropy.fill(&mut fresh);
@@ -150,7 +153,7 @@ impl Mail {
     }
 
     /// What it takes to seal for a friend, and to find its queues; nothing where that is not known yet.
-    fn targets_of(&self, friend: &AccountId) -> BTreeMap<DeviceId, Target> {
+    pub(crate) fn targets_of(&self, friend: &AccountId) -> BTreeMap<DeviceId, Target> {
         lock(&self.0.targets).get(friend).cloned().unwrap_or_default()
     }
 

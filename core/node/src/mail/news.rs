@@ -4,14 +4,14 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use futures::StreamExt;
 use futures::stream::FuturesUnordered;
+use futures::{FutureExt, StreamExt};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use wayside_proto::crypto::keys::AccountId;
 use wayside_proto::mailbox::item::{News, Receipt};
-use wayside_proto::mailbox::wire::{Answer, HostEntry, MAX_LIFETIME};
+use wayside_proto::mailbox::wire::Answer;
 use wayside_proto::mailbox::{inbox, outbox};
 
 use super::{Mail, deposit, lock};
@@ -143,7 +143,6 @@ pub(super) async fn keep(driver: Driver) {
     }
 }
 
-/// Who is to be told something, and has no link.
 /// Those who are to be told something and have no link, some of them at a time.
 pub(super) async fn whom(driver: &Driver) -> Result<BTreeSet<AccountId>, StoreError> {
     let owed = driver.store().run(|store| store.look_at_mail(|look| Ok(inbox::owed(look, AT_ONCE)?)));
@@ -168,19 +167,29 @@ async fn tell(driver: &Driver, to: AccountId) {
     }
 }
 
-/// Whether it is with somebody who keeps it. As many hosts as copies are wanted get it, of those that are there soon enough.
+/// Whether it is with somebody who keeps it, or carries it where the card names fewer hosts than copies are wanted. As many get it as copies are wanted, of those that are there soon enough.
 async fn tell_by_hosts(driver: &Driver, to: AccountId) -> Result<bool, StoreError> {
-    let hosts = deposit::hosts_of(driver, to).await;
-    if hosts.is_empty() {
+    let named = deposit::named_by(driver, to).await;
+    let hosts: Vec<_> = named.iter().filter(|host| !host.is_itself()).collect();
+    let copies = usize::from(driver.mail().own().copies);
+    let mut couriers = Vec::new();
+    if !named.is_empty() && hosts.len() < copies {
+        couriers = deposit::couriers_for(driver, to).await;
+    }
+    if hosts.is_empty() && couriers.is_empty() {
         return Ok(false);
     }
     let mut is_told = false;
     for Told { receipt, blob } in news(driver, to, false, true).await? {
-        let copies = usize::from(driver.mail().own().copies).min(hosts.len());
         let until = Instant::now() + PATIENCE;
+        let blob = &blob;
+        let with_hosts = hosts.iter().map(|host| deposit::leave_with_host(driver, to, host, blob, until));
+        let carried =
+            couriers.iter().map(|courier| deposit::leave_with_courier(driver, to, *courier, blob, until));
         let leaving: FuturesUnordered<_> =
-            hosts.iter().map(|host| leave(driver, &to, host, &blob, until)).collect();
-        let mut stored = leaving.filter(|stored| std::future::ready(*stored)).take(copies);
+            with_hosts.map(FutureExt::boxed).chain(carried.map(FutureExt::boxed)).collect();
+        let is_stored = |answer: &Option<Answer>| std::future::ready(*answer == Some(Answer::Stored));
+        let mut stored = leaving.filter(is_stored).take(copies.min(hosts.len() + couriers.len()));
         while stored.next().await.is_some() {
             if !std::mem::replace(&mut is_told, true) {
                 told(driver, to, receipt.clone()).await?;
@@ -188,10 +197,4 @@ async fn tell_by_hosts(driver: &Driver, to: AccountId) -> Result<bool, StoreErro
         }
     }
     Ok(is_told)
-}
-
-async fn leave(driver: &Driver, to: &AccountId, host: &HostEntry, blob: &[u8], until: Instant) -> bool {
-    let Some(put) = deposit::put(driver, to, host, blob.to_vec(), MAX_LIFETIME) else { return false };
-    let Some(link) = driver.host_link(host, until).await else { return false };
-    matches!(deposit::leave_one(&link, put).await, Some(Answer::Stored))
 }

@@ -168,6 +168,14 @@ const fn is_over(answer: Answer) -> bool {
     }
 }
 
+#[cfg(test)]
+impl Mailboxes {
+    /// How much is carried.
+    pub(crate) async fn carried_in_all(&self) -> usize {
+        self.look(|look| custody::carried(look, 0, usize::MAX)).await.unwrap().unwrap_or_default().len()
+    }
+}
+
 impl Mailboxes {
     /// Hosts for which something is carried and that are due, at most so many.
     async fn next_hosts(

@@ -1,4 +1,4 @@
-//! `wayside/deposit/1`: who is no friend, and nameless, leaves something for a friend of ours by that friend's door.
+//! `wayside/deposit/1`: who is no friend, and nameless, leaves something for a friend of ours by that friend's door, or brings us something by our own.
 //!
 //! The guest writes [`Put`]s and reads an [`Answer`] for each, in order. Many may be on their way: they are written to disk together.
 
@@ -18,7 +18,9 @@ use wayside_proto::mailbox::wire::{Answer, MAX_BLOB, Put};
 
 use super::{Mailboxes, lock};
 use crate::doors::DoorProtocol;
+use crate::driver::Driver;
 use crate::links::{append_frame, read_frame};
+use crate::mail::own_door::OwnDoor;
 use crate::store::StoreError;
 
 /// The protocol's name.
@@ -40,12 +42,14 @@ const LATER: u32 = 300;
 #[derive(Debug)]
 pub(crate) struct Deposits {
     mailboxes: Mailboxes,
+    own: OwnDoor,
     streams: Mutex<BTreeMap<AccountId, usize>>,
 }
 
 impl Deposits {
-    pub(crate) fn new(mailboxes: Mailboxes) -> Self {
-        Self { mailboxes, streams: Mutex::default() }
+    pub(crate) fn new(driver: &Driver) -> Self {
+        let mailboxes = driver.mailboxes().clone();
+        Self { mailboxes, own: OwnDoor::new(driver.clone()), streams: Mutex::default() }
     }
 
     fn enter(&self, owner: AccountId) -> Option<Inside<'_>> {
@@ -80,7 +84,11 @@ impl Drop for Inside<'_> {
 impl DoorProtocol for Deposits {
     async fn accept(&self, owner: AccountId, link: Link, stream: Stream) {
         let Some(_inside) = self.enter(owner) else { return };
-        let taken = take(stream, MOST, |put| self.mailboxes.deposit(owner, put)).await;
+        let taken = if self.own.is_of(&owner) {
+            take(stream, MOST, |put| self.own.take(put)).await
+        } else {
+            take(stream, MOST, |put| self.mailboxes.deposit(owner, put)).await
+        };
         if let Err(error) = taken {
             tracing::debug!(%error, "a stream of deposits ended");
             if error.kind() == io::ErrorKind::InvalidData {

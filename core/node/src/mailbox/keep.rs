@@ -30,13 +30,14 @@ pub(crate) async fn keep(driver: Driver) {
 async fn look_after(driver: &Driver) {
     let mailboxes = driver.mailboxes();
     let (mut grants, mut friends) = (driver.grants_changed(), driver.friends_changed());
-    let mut links = driver.links_changed();
+    let (mut links, mut offers) = (driver.links_changed(), mailboxes.offers_changed());
     let mut wants = BTreeMap::new();
     let mut known = None;
     loop {
         grants.borrow_and_update();
         friends.borrow_and_update();
         links.borrow_and_update();
+        offers.borrow_and_update();
         know_owners(driver, &mut known).await;
         let next = match want_owners(driver, &mut wants).await {
             Ok(()) => {
@@ -59,6 +60,7 @@ async fn look_after(driver: &Driver) {
             changed = grants.changed() => changed.is_err(),
             changed = friends.changed() => changed.is_err(),
             changed = links.changed() => changed.is_err(),
+            changed = offers.changed() => changed.is_err(),
             () = mailboxes.0.changed.notified() => false,
             () = due => false,
         };
@@ -75,17 +77,21 @@ struct Known {
     let_in: BTreeSet<AccountId>,
     /// Who is a friend and not blocked.
     friends: BTreeSet<AccountId>,
+    /// Whether we have a door ourselves.
+    own: Option<AccountId>,
 }
 
 /// Sees who may have a mailbox here: they have doors, and nobody else; who may not any more is turned out.
 async fn know_owners(driver: &Driver, known: &mut Option<Known>) {
     let mailboxes = driver.mailboxes();
-    let now = driver.look(|engine, _| {
+    let own = driver.wants_own_door();
+    let now = driver.look(move |engine, _| {
         let may = |friend: &&Friend| friend.allows(Grant::Mailbox);
         let heard = |friend: &&Friend| !friend.blocked();
         Known {
             let_in: engine.friends().filter(may).map(Friend::account).collect(),
             friends: engine.friends().filter(heard).map(Friend::account).collect(),
+            own: own.filter(|_| engine.friends().next().is_some()),
         }
     });
     // The node is ending otherwise.
@@ -95,8 +101,12 @@ async fn know_owners(driver: &Driver, known: &mut Option<Known>) {
     }
     // Who is blocked finds no door, and what lies here for it stays until it is over: blocking is taken back more often than friendship.
     let owners: BTreeSet<AccountId> = now.let_in.intersection(&now.friends).copied().collect();
-    driver.set_doors(owners.clone()).await;
+    driver.set_doors(owners.iter().copied().chain(now.own).collect()).await;
     mailboxes.0.owners.send_replace(owners);
+    if now.own.is_some() && known.as_ref().is_none_or(|known| known.own.is_none()) {
+        // Our card may name it from now on.
+        mailboxes.0.offers_changed.send_replace(());
+    }
     mailboxes.keep_bells_of(driver.store(), &now.let_in).await;
     mailboxes.keep_offers_of(driver, &now.friends).await;
     let mut gone: BTreeSet<AccountId> = known.take().map(|known| known.let_in).unwrap_or_default();

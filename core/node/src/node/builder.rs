@@ -240,11 +240,9 @@ impl NodeBuilder {
         let mail = store.run(move |store| Ok(Mail::open(ends, store, now))).await??;
         // Before the card is shown to anybody.
         let age = store.run(move |store| store.age_at(now)).await?;
-        let hosts = mailboxes.offers().into_iter().map(|(_, offered)| HostEntry {
-            name: engine
-                .friend(&offered.account)
-                .map_or_else(String::new, |friend| mail::host_name(friend.name())),
-            ..offered.host
+        let hosts = mailboxes.offers().into_iter().filter_map(|(_, offered)| {
+            let name = mail::host_name(engine.friend(&offered.account)?.name());
+            Some(HostEntry { name, ..offered.host })
         });
         let hosts = hosts.collect();
         engine.set_mailbox(clock.now_both(), Some(mail.card(age, hosts)));
@@ -261,7 +259,7 @@ impl NodeBuilder {
         }
         // A friend's own link says who is there: no token is asked for.
         guest_protocols.insert(boards::PROTOCOL, Arc::new(board.clone()));
-        let deposits = deposit::Deposits::new(driver.mailboxes().clone());
+        let deposits = deposit::Deposits::new(&driver);
         #[cfg_attr(not(test), expect(unused_mut, reason = "tests speak something else, too"))]
         let mut door_protocols: DoorProtocols = [(deposit::NAME, Arc::new(deposits) as _)].into();
         #[cfg(test)]

@@ -19,7 +19,7 @@ pub use events::Events;
 use crate::api::types::{
     Accept, AcceptRequest, Accepted, AddBridge, ApiError, BridgeView, ChangeFriend, ChangeMailbox,
     ChangeRelay, Examine, Explanation, FriendView, Id, InboxView, Introduce, IntroductionView, InvitePreview,
-    InviteView, MailboxView, NewInvite, RelayView, Report, RequestView, Send, Sent, StatusView,
+    InviteView, MailboxView, NewInvite, OutgoingView, RelayView, Report, RequestView, Send, Sent, StatusView,
 };
 #[cfg(feature = "api")]
 use crate::api::{ApiClient, Server};
@@ -289,6 +289,14 @@ impl Node {
     /// The node is ending, or what is kept cannot be read.
     pub async fn mailbox(&self) -> Result<MailboxView, ApiError> {
         self.requests.mailbox().await
+    }
+
+    /// Messages of ours that are on their way, the oldest first, at most a thousand.
+    ///
+    /// # Errors
+    /// What is kept cannot be read.
+    pub async fn outgoing(&self) -> Result<Vec<OutgoingView>, ApiError> {
+        self.requests.outgoing().await
     }
 
     /// Changes what keeping mail for friends may cost, in the configuration and at once.

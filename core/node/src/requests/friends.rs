@@ -159,6 +159,7 @@ fn view(driver: &Driver, engine: &Engine, friend: &Friend) -> FriendView {
         rtt_ms: live.as_ref().and_then(LiveLink::rtt_ms),
         allows: words(&|grant| friend.allows(grant)),
         granted: words(&|grant| friend.granted(grant)),
+        mailboxes: mail::mailboxes_of(friend),
         blocked: friend.blocked(),
     }
 }

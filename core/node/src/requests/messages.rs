@@ -8,7 +8,9 @@ use wayside_bridge::Entropy;
 use wayside_proto::mailbox::outbox::{Accepted, Outgoing, State};
 
 use super::{Requests, deadline};
-use crate::api::types::{ApiError, ErrorCode, InboxFileView, InboxView, MessageState, Send, Sent};
+use crate::api::types::{
+    ApiError, ErrorCode, InboxFileView, InboxView, MessageState, OutgoingView, Send, Sent,
+};
 use crate::clock::SystemEntropy;
 use crate::driver::Driver;
 use crate::mail;
@@ -73,6 +75,11 @@ impl Requests {
                 "no such message of ours is known, or it was over more than a day ago",
             )
         })
+    }
+
+    /// Messages of ours that are on their way, the oldest first, at most a thousand.
+    pub(crate) async fn outgoing(&self) -> Result<Vec<OutgoingView>, ApiError> {
+        Ok(mail::outgoing(&self.driver).await?)
     }
 
     async fn sent(&self, id: [u8; 16]) -> Result<Option<Sent>, ApiError> {

@@ -18,7 +18,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use redb::{ReadTransaction, StorageError, WriteTransaction};
+use redb::{ReadTransaction, StorageError, TableDefinition, WriteTransaction};
 
 use base::{Base, Opener};
 pub(crate) use custody::CustodyStore;
@@ -101,7 +101,16 @@ fn make_tables(transaction: &WriteTransaction) -> Result<(), StoreError> {
     relays::make(transaction)?;
     mailboxes::make(transaction)?;
     doors::make(transaction)?;
-    age::make(transaction)
+    age::make(transaction)?;
+    delete_old(transaction)
+}
+
+/// Deletes what earlier versions kept: messages that waited, as they were written. Their pages are free then, and overwritten sooner or later.
+fn delete_old(transaction: &WriteTransaction) -> Result<(), StoreError> {
+    for table in ["outbox", "outbox-accepted", "outbox-numbers", "inbox-numbers"] {
+        transaction.delete_table(TableDefinition::<&[u8], &[u8]>::new(table))?;
+    }
+    Ok(())
 }
 
 /// Why the store did not do it.

@@ -156,3 +156,25 @@ fn what_is_kept_for_others_has_a_file_once_there_is_something_and_is_looked_at_w
     }
     assert!(open().look(same).unwrap().is_some());
 }
+
+#[test]
+fn what_earlier_versions_kept_in_plain_text_is_deleted() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store.redb");
+    const OLD: TableDefinition<'_, ([u8; 32], u64), &[u8]> = TableDefinition::new("outbox");
+    let database = redb::Database::create(&path).unwrap();
+    let transaction = database.begin_write().unwrap();
+    transaction.open_table(OLD).unwrap().insert(([1; 32], 1), &b"as it was written"[..]).unwrap();
+    transaction.commit().unwrap();
+    drop(database);
+    let opener = Box::new(file::StoreFile { path, cache: CACHE_BYTES });
+    let store = Store::with_opener(opener, None).unwrap();
+    let names = |transaction: &ReadTransaction| {
+        Ok(transaction
+            .list_tables()?
+            .map(|table| redb::TableHandle::name(&table).to_owned())
+            .collect::<Vec<_>>())
+    };
+    let names = store.read(names).unwrap();
+    assert!(names.contains(&"mail-outbox".to_owned()) && !names.contains(&"outbox".to_owned()), "{names:?}");
+}

@@ -7,7 +7,7 @@ use wayside_proto::crypto::keys::AccountId;
 use wayside_proto::mailbox::wire::HostEntry;
 
 use super::{Person, befriend, service, until};
-use crate::api::types::{ChangeFriend, FriendView, MessageState, Sent, StatusView};
+use crate::api::types::{ChangeFriend, FriendView, MessageState, NodeEvent, OutgoingView, Sent, StatusView};
 
 pub(super) async fn account(person: &Person) -> AccountId {
     AccountId::parse(&person.api().get::<crate::api::types::Id>("/v1/id").await.unwrap().account).unwrap()
@@ -91,6 +91,15 @@ async fn two_who_are_never_online_together_have_one_host() {
     assert_eq!(has_become(&ann, &one.id, MessageState::Held).await.held_by, ["hal"]);
     let status: StatusView = ann.api().get("/v1/status").await.unwrap();
     assert_eq!((status.queues[0].queued, status.queues[0].held), (0, 2));
+    let outgoing: Vec<OutgoingView> = ann.api().get("/v1/messages").await.unwrap();
+    assert_eq!(outgoing.iter().map(|it| &it.id).collect::<Vec<_>>(), [&one.id, &two.id]);
+    for message in &outgoing {
+        let said = (message.to.as_str(), message.state, &message.held_by[..]);
+        assert_eq!(said, ("bob", MessageState::Held, &["hal".to_owned()][..]));
+        assert!(message.bytes > 512, "{message:?}");
+    }
+    let friend: FriendView = ann.api().get("/v1/friends/bob").await.unwrap();
+    assert_eq!(friend.mailboxes, ["hal"]);
     assert_eq!(kept(&hal).await, 2);
     ann.stop().await;
 
@@ -286,4 +295,32 @@ async fn a_disk_that_is_full_in_between_loses_nothing() {
     disk.fill(false);
     assert_eq!(read(&bob, 5).await, ["0", "1", "2", "3", "4"]);
     assert!(bob.inbox().await.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_read_is_given_up_at_once_and_holds_nothing_up() {
+    let (ann, mut bob) = super::friends(&service()).await;
+    let of_bob = account(&bob).await;
+    let known = || ann.node().driver().mail().targets_of(&of_bob);
+    until("ann can seal for bob", async || !known().is_empty()).await;
+    let before = known();
+    bob.stop().await;
+    let lost = ann.send("bob", "sealed to keys that will be gone", None).await.unwrap();
+    assert_eq!(lost.state, MessageState::Queued);
+    // As after a restored copy of the home, or a broken disk.
+    std::fs::remove_file(bob.home().join("mail.keys")).unwrap();
+    let mut events = ann.node().driver().events();
+    bob.start().await;
+    has_become(&ann, &lost.id, MessageState::Expired).await;
+    until("ann knows the new keys", async || known() != before).await;
+    assert!(ann.node().outgoing().await.unwrap().is_empty());
+    assert_eq!(ann.send("bob", "behind it", Some(20_000)).await.unwrap().state, MessageState::Delivered);
+    assert_eq!(read(&bob, 1).await, ["behind it"]);
+    let mut given_up = Vec::new();
+    while let Ok(event) = events.try_recv() {
+        if let NodeEvent::MessageExpired { id, to } = event {
+            given_up.push((id, to));
+        }
+    }
+    assert_eq!(given_up, [(lost.id, "bob".to_owned())]);
 }

@@ -17,6 +17,7 @@ mod mail_seized;
 mod mailbox;
 mod mailbox_costs;
 mod meeting;
+mod own_door;
 mod reach;
 mod relay;
 mod renew;

@@ -28,7 +28,7 @@ mod ledger;
 mod queues;
 mod rows;
 
-pub use deposit::mac;
+pub use deposit::{check, mac};
 pub use ledger::Ledger;
 
 /// The least that anything counts as, in bytes: what its entries in the tables take. A blob that is sealed as it should be is longer.

@@ -7,11 +7,13 @@
 //!  accepted ──> queued <──> held ──────────> delivered     by a receipt, at any time before it is given up
 //!                  └──────────┴─ lifetime ─> no copy is given to anybody any more
 //!                                   └─ GRACE ─> expired    the floor goes on
+//!                  └── cannot be read ────────> expired    at once, where its recipient says so
 //! ```
 //!
 //! An item that is over moves the floor only when it was *reported* so. Therefore a receipt that passes an item that waits here does say that it arrived.
 
 use super::item::{Content, FileRef, MessageId, Ordered, Receipt};
+use super::placement::{self, Keeper};
 use super::records::{PAGE, item_key, load, mark, remove, save, scan, seq_of};
 use super::wire::BlobHash;
 use super::{Age, MailError, Read, Table, Tables};
@@ -407,21 +409,68 @@ fn lowest<R: Read>(tables: &R, to: &AccountId) -> Result<Option<(u64, Head)>, Ma
     Ok(book::heads(tables, to, 0..u64::MAX, 1)?.into_iter().next())
 }
 
-/// To whom a message is, how it stands, and with whom its copies are: the guest keys of hosts that have all of its parts.
-pub type Stands = (AccountId, State, Vec<[u8; 32]>);
+/// To whom a message is, how it stands, and who has all of its parts that wait.
+pub type Stands = (AccountId, State, Vec<Keeper>);
 
 /// How a message stands; `None` where its id is not known, or not any more.
 pub fn state<R: Read>(tables: &R, id: &MessageId) -> Result<Option<Stands>, MailError<R::Error>> {
     let Some(message) = book::message(tables, id)? else { return Ok(None) };
-    let mut hosts = Vec::new();
+    let mut holders = Vec::new();
     if message.over.is_none() {
-        for keeper in super::placement::holders(tables, id, &message)? {
-            if let super::placement::Keeper::Host(guest) = keeper {
-                hosts.push(guest);
-            }
-        }
+        holders = placement::holders(tables, id, &message)?;
     }
-    Ok(Some((message.to, message.state(), hosts)))
+    Ok(Some((message.to, message.state(), holders)))
+}
+
+/// A message that is not over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Underway {
+    /// Its id.
+    pub id: MessageId,
+    /// To whom.
+    pub to: AccountId,
+    /// How it stands: queued or held.
+    pub state: State,
+    /// Who has all of its parts that wait.
+    pub holders: Vec<Keeper>,
+    /// When it was accepted, by our clock.
+    pub sent: UnixMillis,
+    /// Of what is kept here of it, sealed; 0 once no copy is given to anybody any more.
+    pub bytes: u64,
+}
+
+/// Messages that are not over, to anybody, at most so many of those that turn next, and among these the oldest first. No blob is read.
+pub fn underway<R: Read>(tables: &R, most: usize) -> Result<Vec<Underway>, MailError<R::Error>> {
+    let mut found = Vec::new();
+    for (key, _) in scan(tables, Table::OutboxEnds, &[], &book::BEHIND_TIMES, most)? {
+        let id = book::timed_id(&key)?;
+        let message = book::message(tables, &id)?.ok_or(MailError::Damaged("an end without its message"))?;
+        let items = book::items(tables, &id, &message)?;
+        let Some((_, first)) = items.first() else { continue };
+        let (sent, bytes) = (first.sent, items.iter().map(|(_, head)| head.size).sum());
+        let holders = placement::holders(tables, &id, &message)?;
+        found.push(Underway { id, to: message.to, state: message.state(), holders, sent, bytes });
+    }
+    found.sort_by_key(|message| (message.sent, message.id));
+    Ok(found)
+}
+
+/// Gives up now the message that an item is of, with all of its items: its recipient cannot read it, and what comes behind would wait for it. Which message that was; `None` where no such
+/// item waits.
+pub fn give_up<T: Tables>(
+    tables: &mut T,
+    now: Age,
+    to: &AccountId,
+    seq: u64,
+) -> Result<Option<MessageId>, MailError<T::Error>> {
+    let Some(head) = book::head(tables, to, seq)? else { return Ok(None) };
+    let id = head.message;
+    let message = book::message(tables, &id)?.filter(|message| message.has(to, seq));
+    let message = message.ok_or(MailError::Damaged("an item without its message"))?;
+    let mut book = Book::open(tables, to)?;
+    book.give_up(tables, now, &id, message)?;
+    book.close(tables)?;
+    Ok(Some(id))
 }
 
 /// Takes out everything for recipients that `keep` does not want; the messages given up.

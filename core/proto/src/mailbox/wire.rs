@@ -54,7 +54,7 @@ pub struct HostEntry {
     /// What gate, psk and slots of its guests are derived from.
     #[n(1)]
     pub secret: Secret,
-    /// What the recipient calls the host, a hint for people: at most 64 bytes, nothing that is not seen; empty only in a [`MailboxOffer`].
+    /// What the recipient calls the host, a hint for people: at most 64 bytes, nothing that is not seen. Empty in a [`MailboxOffer`], and in a card where it is the [recipient itself](Self::is_itself).
     #[cbor(n(2), decode_with = "bounds::host_name")]
     pub name: String,
     /// Where guests' offers are looked for, at most [`HostEntry::MOST_POINTS`].
@@ -98,7 +98,7 @@ impl MailboxCard {
         if self.first.checked_add(PUBLISHED as u32).is_none() {
             return Err(Malformed::new("a device's prekeys", "their numbers are too great"));
         }
-        if self.hosts.iter().any(|host| !Roster::is_name(&host.name)) {
+        if self.hosts.iter().any(|host| !host.is_itself() && !Roster::is_name(&host.name)) {
             return Err(Malformed::new("a host's name", "nobody may be called so"));
         }
         Ok(())
@@ -115,6 +115,12 @@ impl HostEntry {
     pub const MOST_POINTS: usize = 2;
     /// The most hosts of a device.
     pub const MOST: usize = 4;
+
+    /// Whether what a card names is the device's own door: couriers come in by it, and what they bring is there for good.
+    #[must_use]
+    pub const fn is_itself(&self) -> bool {
+        self.name.is_empty()
+    }
 }
 
 /// What a recipient gives each friend over their link, and again with its news: what it takes to seal for it and to find its queues.

@@ -189,8 +189,11 @@ fn a_status_with_a_mailbox_out_of_its_limits_is_refused() {
     assert!(said(MailboxCard { prekeys: vec![Key([0; 32]); 9], ..good.clone() }).is_some());
     assert!(said(MailboxCard { first: u32::MAX - 7, ..good.clone() }).is_some());
     assert_eq!(said(MailboxCard { first: u32::MAX - 8, ..good.clone() }), None);
-    let nameless = HostEntry { name: String::new(), ..small };
-    assert!(said(MailboxCard { hosts: vec![nameless], ..good }).is_some());
+    let itself = HostEntry { name: String::new(), ..small.clone() };
+    assert!(itself.is_itself() && !small.is_itself());
+    assert_eq!(said(MailboxCard { hosts: vec![itself], ..good.clone() }), None);
+    let unseen = HostEntry { name: "a\u{202e}b".into(), ..small };
+    assert!(said(MailboxCard { hosts: vec![unseen], ..good }).is_some());
 }
 
 #[test]

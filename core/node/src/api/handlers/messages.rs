@@ -9,12 +9,17 @@ use tokio::sync::broadcast::error::RecvError;
 use super::Answer;
 use super::lines::{self, Gone, Writer};
 use crate::api::server::Context;
-use crate::api::types::{MarkRead, NodeEvent, Send, Sent};
+use crate::api::types::{MarkRead, NodeEvent, OutgoingView, Send, Sent};
 use crate::requests::Requests;
 
 /// `POST /v1/messages`
 pub(super) async fn send(State(context): State<Context>, Json(request): Json<Send>) -> Answer<Sent> {
     context.requests.send(request).await.map(Json)
+}
+
+/// `GET /v1/messages`
+pub(super) async fn outgoing(State(context): State<Context>) -> Answer<Vec<OutgoingView>> {
+    context.requests.outgoing().await.map(Json)
 }
 
 /// `GET /v1/messages/{id}`

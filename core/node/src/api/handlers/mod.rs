@@ -41,7 +41,7 @@ pub(crate) fn routes() -> Router<Context> {
         .route("/v1/requests/{id}/refuse", post(introductions::refuse))
         .route("/v1/relay", get(relay::show).patch(relay::change))
         .route("/v1/mailbox", get(mailbox::show).patch(mailbox::change))
-        .route("/v1/messages", post(messages::send))
+        .route("/v1/messages", get(messages::outgoing).post(messages::send))
         .route("/v1/messages/{id}", get(messages::sent))
         .route("/v1/inbox", get(messages::inbox))
         .route("/v1/inbox/read", post(messages::mark_read))

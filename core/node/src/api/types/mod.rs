@@ -212,6 +212,9 @@ pub struct FriendView {
     pub granted: Vec<String>,
     /// Whether I blocked them.
     pub blocked: bool,
+    /// Who keeps mail for them while they are away, by what they call them, as far as we know.
+    #[serde(default)]
+    pub mailboxes: Vec<String>,
 }
 
 /// Whether a link is up.
@@ -337,6 +340,23 @@ pub struct Sent {
     pub state: MessageState,
     /// Who holds it for the recipient.
     pub held_by: Vec<String>,
+}
+
+/// `GET /v1/messages`: a message of ours that is on its way.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OutgoingView {
+    /// The message's id: 32 hexadecimal digits.
+    pub id: String,
+    /// What the friend is called here.
+    pub to: String,
+    /// How far it has come: queued or held.
+    pub state: MessageState,
+    /// Who holds all of it for the recipient.
+    pub held_by: Vec<String>,
+    /// When it was accepted.
+    pub sent: Time,
+    /// How much it takes here, in bytes; 0 once it is given to nobody any more and only waited for whether it arrived.
+    pub bytes: u64,
 }
 
 /// How far a message has come.
@@ -929,6 +949,13 @@ pub enum NodeEvent {
     },
     /// A message of ours arrived.
     MessageDelivered {
+        /// Its id.
+        id: String,
+        /// To whom.
+        to: String,
+    },
+    /// A message of ours was given up: nobody fetched it for too long, or its recipient cannot read it.
+    MessageExpired {
         /// Its id.
         id: String,
         /// To whom.

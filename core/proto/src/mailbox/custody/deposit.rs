@@ -20,15 +20,9 @@ impl<T: Tables> Ledger<'_, T> {
         owner: &AccountId,
         put: &Put,
     ) -> Result<Answer, MailError<T::Error>> {
-        if !sized(put) {
-            return Ok(Answer::Malformed);
-        }
         let registered = self.registered(&put.queue)?.filter(|registered| registered.owner == *owner);
-        if !registered.is_some_and(|registered| verifies(&registered.key, put)) {
-            return Ok(Answer::Denied);
-        }
-        if sha256(&[&put.blob]) != put.hash.0 {
-            return Ok(Answer::Malformed);
+        if let Err(answer) = check(registered.map(|registered| registered.key).as_ref(), put) {
+            return Ok(answer);
         }
         if self.was_here(now, owner, put)? {
             return Ok(Answer::Stored);
@@ -87,6 +81,21 @@ impl<T: Tables> Ledger<'_, T> {
         rows::write(tables, Table::CustodyExpiry, &rows::ending(ends, arrival), &over)?;
         self.came(owner, Of::Queue(&put.queue), room(put.blob.len()))
     }
+}
+
+/// Whether something may be left in a queue, by the queue's key where there is such a queue, and what is said where it may not: in this order, blob and lifetime are of lengths that may be (else
+/// [`Answer::Malformed`]), the mac is good (else [`Answer::Denied`]), and the hash is the blob's (else `Malformed`).
+pub fn check(key: Option<&Secret>, put: &Put) -> Result<(), Answer> {
+    if !sized(put) {
+        return Err(Answer::Malformed);
+    }
+    if !key.is_some_and(|key| verifies(key, put)) {
+        return Err(Answer::Denied);
+    }
+    if sha256(&[&put.blob]) != put.hash.0 {
+        return Err(Answer::Malformed);
+    }
+    Ok(())
 }
 
 /// Whether lengths and lifetime are such that it may be kept at all.

@@ -261,9 +261,9 @@ fn held_is_what_has_a_copy_of_every_part() {
     assert_eq!(stands(&tables, 1), Some(State::Queued));
     store(&mut tables, 12, 6);
     assert_eq!(stands(&tables, 1), Some(State::Held));
-    assert_eq!(state(&tables, &[1; 16]).unwrap().unwrap().2, Vec::<[u8; 32]>::new());
+    assert_eq!(state(&tables, &[1; 16]).unwrap().unwrap().2, []);
     store(&mut tables, 12, 5);
-    assert_eq!(state(&tables, &[1; 16]).unwrap().unwrap().2, [[5; 32]]);
+    assert_eq!(state(&tables, &[1; 16]).unwrap().unwrap().2, [Keeper::Host([5; 32])]);
     let queue = |tables: &Memory| queues(tables).unwrap()[0].1;
     assert_eq!((queue(&tables).queued, queue(&tables).held), (1, 1));
     assert_eq!(queue(&tables).oldest, Some(UnixMillis(10)));
@@ -424,4 +424,31 @@ fn damage_is_an_error() {
             let _ = keep_only(&mut tables, Age(0), &mut |_| false);
         }
     }
+}
+
+#[test]
+fn what_cannot_be_read_goes_with_all_of_its_parts() {
+    let mut tables = Memory::default();
+    accepted(&mut tables, 0, with_parts(1, 100, 3));
+    accepted(&mut tables, 0, outgoing(2, 200));
+    let listed = |tables: &Memory| {
+        let all = underway(tables, 10).unwrap();
+        all.into_iter().map(|it| (it.id, it.sent.0, it.bytes > 0, it.holders)).collect::<Vec<_>>()
+    };
+    let ids = |tables: &Memory| underway(tables, 10).unwrap().into_iter().map(|it| it.id).collect::<Vec<_>>();
+    let (first, second) = (outgoing(1, 0), outgoing(2, 0));
+    assert_eq!(ids(&tables), [first.id, second.id]);
+    assert!(listed(&tables).iter().all(|(_, sent, has_bytes, _)| *sent >= 100 && *has_bytes));
+    assert_eq!(underway(&tables, 1).unwrap().len(), 1);
+    let seq = numbers(&tables)[1].0;
+    let floor_before = floor(&tables, &first.to).unwrap();
+    assert_eq!(give_up(&mut tables, Age(1), &first.to, seq).unwrap(), Some(first.id));
+    assert_eq!(give_up(&mut tables, Age(1), &first.to, seq).unwrap(), None);
+    assert_eq!((stands(&tables, 1), stands(&tables, 2)), (Some(State::Expired), Some(State::Queued)));
+    assert_eq!(ids(&tables), [second.id]);
+    assert!(floor(&tables, &first.to).unwrap() > floor_before);
+    // What came behind it is not held up.
+    heard(&mut tables, u64::MAX, &[]);
+    assert_eq!(stands(&tables, 2), Some(State::Delivered));
+    nothing_left(&tables);
 }
