@@ -217,21 +217,19 @@ impl Node {
                 around.may_crash()?;
             }
         }
-        let waiting = outbox::waiting(&self.store, to, 0, MOST).unwrap();
         if !self.linked(node) {
             self.run().wants.insert(node);
         } else if !self.resting(&format!("direct {node}"), around.now) {
-            for item in &waiting {
-                let Sealed::Blob(blob) = &item.sealed else { continue };
-                let job = Job::Direct(*to, item.seq, item.hash);
-                self.ask(around, node, job, PATIENCE, |id| Msg::Direct(id, blob.clone()));
+            for Waiting { seq, hash, sealed, .. } in outbox::waiting(&self.store, to, 0, MOST).unwrap() {
+                if let Sealed::Blob(blob) = sealed {
+                    let job = Job::Direct(*to, seq, hash);
+                    self.ask(around, node, job, PATIENCE, |id| Msg::Direct(id, blob));
+                }
             }
         }
         let keepers = self.keepers(around, to, age);
-        let due = placement::due(&self.store, age, &self.policy, to, &keepers, 0, MOST).unwrap();
-        for due in due {
-            let Some(item) = waiting.iter().find(|item| item.seq == due.seq) else { continue };
-            self.place(around, age, to, item, &due);
+        for due in placement::due(&self.store, age, &self.policy, to, &keepers, 0, MOST).unwrap() {
+            self.place(around, age, to, &due);
         }
         Ok(())
     }
@@ -259,10 +257,8 @@ impl Node {
         }
     }
 
-    fn place(&mut self, around: &mut Around<'_>, age: Age, to: &AccountId, item: &Waiting, due: &Due) {
-        let (Sealed::Blob(blob), Some(node)) = (&item.sealed, self.node_of(around, &due.keeper)) else {
-            return;
-        };
+    fn place(&mut self, around: &mut Around<'_>, age: Age, to: &AccountId, due: &Due) {
+        let Some(node) = self.node_of(around, &due.keeper) else { return };
         let Some(towards) = self.kept.towards.get(to) else { return };
         let host = match due.keeper {
             Keeper::Host(guest) => towards.hosts.iter().find(|host| host.guest == guest),
@@ -271,16 +267,22 @@ impl Node {
                 towards.hosts.iter().find(|host| around.roads.get(&host.guest) != Some(&node))
             }
         };
-        let Some(host) = host.cloned() else { return };
+        let Some(host) = host else { return };
         if !self.linked(node) {
             self.run().wants.insert(node);
             return;
         }
+        let job = Job::Copy(*to, due.seq, due.keeper);
+        if self.busy(&job) {
+            return;
+        }
+        let Some(item) = outbox::item(&self.store, to, due.seq).unwrap() else { return };
+        let Sealed::Blob(blob) = &item.sealed else { return };
         let left = item.ends.since(age);
         // A courier keeps it for as long as it says, and then the host does: together no longer than it lives.
         let lifetime = if matches!(due.keeper, Keeper::Host(_)) { left } else { left / 2 };
         let put = sign(&towards.target.access, &host.guest, item.hash, told(lifetime), blob);
-        let job = Job::Copy(*to, item.seq, due.keeper);
+        let host = host.clone();
         self.ask(around, node, job, PATIENCE, |id| match due.keeper {
             Keeper::Host(guest) => Msg::Put(guest, id, put),
             Keeper::Courier(_) => Msg::Carry(id, Box::new(Carry { host, put })),

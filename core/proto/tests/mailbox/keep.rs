@@ -70,7 +70,8 @@ impl Node {
                 ..limits
             };
         }
-        custody::Limits { friends: if around.is(Mutant::NoShares) { 1 } else { limits.friends }, ..limits }
+        // Of what so many share each has nothing for itself, and all of it is whoever's comes first.
+        custody::Limits { friends: if around.is(Mutant::NoShares) { u32::MAX } else { limits.friends }, ..limits }
     }
 
     pub fn take_to_carry(

@@ -64,6 +64,8 @@ enum Ev {
     Deliver(usize, usize, u32, Box<Msg>),
     /// Something is to be looked at again.
     Timer(usize, u32),
+    /// Something came, and all else that came in the same second.
+    Look(usize, u32),
     Hour(usize, u32),
     Send(usize, usize, MessageId, String, Secs),
     Clock(usize, i64),
@@ -89,6 +91,8 @@ pub struct World {
     /// A link: its number, whether it is up.
     links: BTreeMap<(usize, usize), (u64, bool)>,
     timers: Vec<Option<Secs>>,
+    /// Who looks before the second is over.
+    looks: BTreeSet<usize>,
     pub sent: Vec<Sent>,
     pub captured: Vec<Captured>,
     pub crashes: u64,
@@ -119,6 +123,7 @@ impl World {
             cut: BTreeSet::new(),
             links: BTreeMap::new(),
             timers: vec![None; nodes],
+            looks: BTreeSet::new(),
             nodes: made,
             sent: Vec::new(),
             captured: Vec::new(),
@@ -322,6 +327,12 @@ impl World {
                     self.pump(node);
                 }
             }
+            Ev::Look(node, incarnation) => {
+                if self.alive(node, incarnation) {
+                    self.looks.remove(&node);
+                    self.pump(node);
+                }
+            }
             Ev::Hour(node, incarnation) => {
                 if self.alive(node, incarnation) {
                     if self.with(node, |node, around| node.grow_older(around)).is_some() {
@@ -394,6 +405,7 @@ impl World {
     fn down(&mut self, node: usize) {
         self.nodes[node].run = None;
         self.timers[node] = None;
+        self.looks.remove(&node);
         self.incarnation[node] += 1;
         for other in 0..self.nodes.len() {
             self.unlink(node, other);
@@ -468,8 +480,8 @@ impl World {
             self.captured.push(Captured { from, owner, put: put.clone(), at: self.now });
         }
         let deposit = matches!(msg, Msg::Put(..) | Msg::Carry(..));
-        if self.with(to, |node, around| node.hear_of(around, from, msg)).is_some() {
-            self.pump(to);
+        if self.with(to, |node, around| node.hear_of(around, from, msg)).is_some() && self.looks.insert(to) {
+            self.push(self.now, Ev::Look(to, self.incarnation[to]));
         }
         if deposit {
             self.check_quotas(to);
