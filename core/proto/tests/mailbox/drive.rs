@@ -7,7 +7,9 @@ use wayside_proto::mailbox::item::{Content, Item, Kind, MessageId, News, Ordered
 use wayside_proto::mailbox::outbox::{self, Accepted, Outgoing, Sealed, Sealer, State, Waiting};
 use wayside_proto::mailbox::placement::{self, Copy, Due, Keeper, Known};
 use wayside_proto::mailbox::seal::{self, Recipient};
-use wayside_proto::mailbox::wire::{Answer, Ask, Carry, HostEntry, Listed, MAX_LIFETIME, Put, Told};
+use wayside_proto::mailbox::wire::{
+    Answer, Ask, BlobHash, Carry, HostEntry, Listed, MAX_LIFETIME, Put, Queue, Told,
+};
 use wayside_proto::mailbox::{Age, custody, inbox};
 
 use super::mutants::Mutant;
@@ -281,7 +283,7 @@ impl Node {
         let left = item.ends.since(age);
         // A courier keeps it for as long as it says, and then the host does: together no longer than it lives.
         let lifetime = if matches!(due.keeper, Keeper::Host(_)) { left } else { left / 2 };
-        let put = sign(&towards.target.access, &host.guest, item.hash, told(lifetime), blob);
+        let put = sign(&towards.queues[&host.guest], item.hash, told(lifetime), blob);
         let host = host.clone();
         self.ask(around, node, job, PATIENCE, |id| match due.keeper {
             Keeper::Host(guest) => Msg::Put(guest, id, put),
@@ -293,14 +295,14 @@ impl Node {
 
     /// Tells friends what they have not been told: over a link, or by way of their hosts.
     fn tell(&mut self, around: &mut Around<'_>, age: Age) -> Result<(), Crash> {
-        let first = self.card(around).first;
+        let first = self.published(around).0;
         let owed = inbox::owed(&self.store, MOST).unwrap();
         for to in self.friends.keys().copied().collect::<Vec<_>>() {
             let node = self.friends[&to].node;
             let owed = owed.contains(&to) && !around.is(Mutant::NoReceipts);
             // It waits for something that does not come any more, and is told so now and then.
-            let behind = outbox::behind(&self.store, &to).unwrap()
-                && !self.resting(&format!("floor {node}"), around.now);
+            let behind = !self.resting(&format!("floor {node}"), around.now)
+                && outbox::behind(&self.store, &to).unwrap();
             if !owed && !behind && self.kept.told.get(&to) == Some(&first) {
                 continue;
             }
@@ -328,8 +330,7 @@ impl Node {
                 }
                 let job = Job::News(to, Some(host.guest));
                 if let Some((blob, told)) = self.news(around, age, &to, first, &job)? {
-                    let put =
-                        sign(&towards.target.access, &host.guest, seal::hash(&blob), MAX_LIFETIME, &blob);
+                    let put = sign(&towards.queues[&host.guest], seal::hash(&blob), MAX_LIFETIME, &blob);
                     let id = self.ask(around, at, job, PATIENCE, |id| Msg::Put(host.guest, id, put));
                     self.run().telling.extend(id.map(|id| (id, told)));
                 }
@@ -361,8 +362,7 @@ impl Node {
             }
             let job = Job::News(*to, Some(courier.0));
             if let Some((blob, told)) = self.news(around, age, to, first, &job)? {
-                let put =
-                    sign(&towards.target.access, &host.guest, seal::hash(&blob), MAX_LIFETIME / 2, &blob);
+                let put = sign(&towards.queues[&host.guest], seal::hash(&blob), MAX_LIFETIME / 2, &blob);
                 let carry = Box::new(Carry { host, put });
                 let id = self.ask(around, at, job, PATIENCE, |id| Msg::Carry(id, carry));
                 self.run().telling.extend(id.map(|id| (id, told)));
@@ -584,14 +584,7 @@ fn told(left: Secs) -> u32 {
     u32::try_from(left.max(1).div_ceil(HOUR) * HOUR).unwrap_or(u32::MAX).min(MAX_LIFETIME)
 }
 
-fn sign(
-    access: &wayside_proto::mailbox::wire::Access,
-    guest: &Guest,
-    hash: wayside_proto::mailbox::wire::BlobHash,
-    lifetime: u32,
-    blob: &[u8],
-) -> Put {
-    let (queue, key) = access.queue(guest);
-    let mac = custody::mac(&key, &queue, &hash, lifetime);
-    Put { queue, hash, lifetime, mac, blob: blob.to_vec() }
+fn sign(queue: &Queue, hash: BlobHash, lifetime: u32, blob: &[u8]) -> Put {
+    let mac = custody::mac(&queue.key, &queue.id, &hash, lifetime);
+    Put { queue: queue.id, hash, lifetime, mac, blob: blob.to_vec() }
 }

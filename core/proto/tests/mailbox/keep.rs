@@ -71,7 +71,10 @@ impl Node {
             };
         }
         // Of what so many share each has nothing for itself, and all of it is whoever's comes first.
-        custody::Limits { friends: if around.is(Mutant::NoShares) { u32::MAX } else { limits.friends }, ..limits }
+        custody::Limits {
+            friends: if around.is(Mutant::NoShares) { u32::MAX } else { limits.friends },
+            ..limits
+        }
     }
 
     pub fn take_to_carry(

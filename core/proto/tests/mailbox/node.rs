@@ -113,6 +113,8 @@ pub struct Friend {
 pub struct Towards {
     pub target: Target,
     pub hosts: Vec<HostEntry>,
+    /// Our queue at each of them.
+    pub queues: BTreeMap<Guest, Queue>,
 }
 
 /// A message that the application was shown.
@@ -162,7 +164,7 @@ pub enum Job {
 pub struct Run {
     pub linked: BTreeSet<usize>,
     pub prekeys: Prekeys,
-    /// Of these what the card says, as of the last look at what is over: it costs eight multiplications.
+    /// Of these what the card says, as of the last look at what is over.
     pub published: Option<(u32, Vec<[u8; 32]>)>,
     /// When each keeper was there last.
     pub seen: BTreeMap<Keeper, Age>,
@@ -209,6 +211,8 @@ pub struct Node {
     pub seeds: Vec<Week>,
     pub custody: Memory,
     pub run: Option<Run>,
+    /// Those of `seeds`, as they were when it went down: each costs a multiplication.
+    prekeys: Prekeys,
     /// Queues by host, which never change.
     derived: BTreeMap<Guest, Vec<(AccountId, Queue)>>,
     next: u64,
@@ -270,6 +274,7 @@ impl Node {
             seeds: Vec::new(),
             custody: Memory::default(),
             run: None,
+            prekeys: Prekeys::default(),
             derived: BTreeMap::new(),
             next: 0,
         }
@@ -292,9 +297,12 @@ impl Node {
 
     /// Comes up with what is on its disks.
     pub fn start(&mut self, around: &mut Around<'_>) -> Result<(), Crash> {
+        if !self.prekeys.weeks().eq(&self.seeds) {
+            self.prekeys = Prekeys::new(self.seeds.clone());
+        }
         self.run = Some(Run {
             linked: BTreeSet::new(),
-            prekeys: Prekeys::new(self.seeds.clone()),
+            prekeys: self.prekeys.clone(),
             published: None,
             seen: BTreeMap::new(),
             pending: BTreeMap::new(),
@@ -319,6 +327,10 @@ impl Node {
     /// Draws the seeds of the weeks that are missing and destroys those that are over: kept before anything of them is published.
     pub fn rotate(&mut self, around: &mut Around<'_>) -> Result<(), Crash> {
         let age = self.age(around);
+        let due = self.run().prekeys.due(age).is_none_or(|due| due <= age);
+        if !due && !around.is(Mutant::DestroysSeeds) {
+            return Ok(());
+        }
         let mut prekeys = self.run().prekeys.clone();
         let rotation = prekeys.rotate(age, || Secret::random(around.rng));
         around.may_crash()?;
@@ -332,6 +344,7 @@ impl Node {
             self.seeds.retain(|week| week.begins.after(8 * DAY) > age);
             prekeys = Prekeys::new(self.seeds.clone());
         }
+        self.prekeys = prekeys.clone();
         let run = self.run();
         (run.prekeys, run.published) = (prekeys, None);
         Ok(())
@@ -357,10 +370,15 @@ impl Node {
         queues
     }
 
-    pub fn card(&mut self, around: &Around<'_>) -> MailboxCard {
+    /// The number of the first prekey of our card, and the keys.
+    pub fn published(&mut self, around: &Around<'_>) -> &(u32, Vec<[u8; 32]>) {
         let age = self.age(around);
         let run = self.run();
-        let (first, keys) = run.published.get_or_insert_with(|| run.prekeys.published(age)).clone();
+        run.published.get_or_insert_with(|| run.prekeys.published(age))
+    }
+
+    fn card(&mut self, around: &Around<'_>) -> MailboxCard {
+        let (first, keys) = self.published(around).clone();
         MailboxCard { first, prekeys: keys.into_iter().map(Key).collect(), hosts: self.kept.hosts.clone() }
     }
 
@@ -386,7 +404,13 @@ impl Node {
             read,
             issued: card.issued,
         };
-        self.kept.towards.insert(*friend, Towards { target, hosts: card.card.hosts });
+        let hosts = card.card.hosts;
+        let queue = |host: &HostEntry| {
+            let (id, key) = target.access.queue(&host.guest);
+            (host.guest, Queue { id, key })
+        };
+        let queues = hosts.iter().map(queue).collect();
+        self.kept.towards.insert(*friend, Towards { target, hosts, queues });
     }
 
     pub fn friend_at(&self, node: usize) -> Option<AccountId> {

@@ -219,7 +219,9 @@ pub fn losers(seed: u64, lost: [usize; 2], mutant: Option<Mutant>) -> Outcome {
         world.spans(host, &spans);
     }
     let at = moment(&mut world, &sender, DAY);
-    world.send(at, 0, 1, 30 * DAY);
+    // Small ones go to every host, larger ones to two.
+    let size = if seed % 2 == 0 { 100 } else { 9000 };
+    world.send_text(at, 0, 1, 30 * DAY, size);
     let when = at + world.below(2 * DAY);
     world.run(when);
     for host in lost {
