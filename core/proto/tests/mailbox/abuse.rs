@@ -38,9 +38,8 @@ pub fn flood(seed: u64, mutant: Option<Mutant>) -> Outcome {
     for flooder in 4..8 {
         // Large ones, and small ones that fill what is left between them.
         for most in [8000, 300] {
-            for _ in 0..20 {
-                let (at, size) =
-                    (world.below(2 * DAY), (most / 4) as usize + world.below(most * 3 / 4) as usize);
+            for _ in 0..10 {
+                let (at, size) = (world.below(DAY), (most / 4) as usize + world.below(most * 3 / 4) as usize);
                 world.send_text(at, flooder, 3, 30 * DAY, size);
             }
         }
@@ -48,11 +47,11 @@ pub fn flood(seed: u64, mutant: Option<Mutant>) -> Outcome {
     // Each is 622 bytes: 12,440 of the quiet friend's 30,000, and 1,866 of its queue's 2,142.
     for (from, to, count) in [(0, 1, 20), (8, 3, 3)] {
         for _ in 0..count {
-            let at = world.below(3 * DAY);
+            let at = world.below(36 * HOUR);
             world.send(at, from, to, 30 * DAY);
         }
     }
-    for hour in 1..=80 {
+    for hour in 1..=40 {
         world.run(hour * HOUR);
         let quiet = world.sent.iter().filter(|sent| [0, 8].contains(&sent.from));
         for sent in quiet.filter(|sent| sent.at + 10 * MINUTE < world.now) {
@@ -67,7 +66,7 @@ pub fn flood(seed: u64, mutant: Option<Mutant>) -> Outcome {
     for node in [1, 3] {
         world.power(world.now, node, true);
     }
-    world.run(9 * DAY);
+    world.run(6 * DAY);
     world.check_end(Clocks::Right)
 }
 

@@ -20,7 +20,7 @@ const BOUNDS: outbox::Bounds = outbox::Bounds { messages: 1000, bytes: 1 << 24, 
 /// After how long without an answer something is asked again.
 const PATIENCE: Secs = 30;
 /// How long a list is waited on before it is read from the start again.
-const LISTEN: Secs = HOUR;
+const LISTEN: Secs = 4 * HOUR;
 /// How often who waits for what is over is told so.
 const FLOOR: Secs = 6 * HOUR;
 /// How many items are looked at at a time.
