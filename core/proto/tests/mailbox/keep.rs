@@ -131,6 +131,9 @@ impl Node {
 
     /// Tells owners who listen what lies here, wants those for whom something does, and carries on what is to be carried.
     pub fn keep(&mut self, around: &mut Around<'_>) -> Result<(), Crash> {
+        if custody::total(&self.custody).unwrap() == 0 && self.lies.is_none() {
+            return Ok(());
+        }
         for (owner, _) in custody::held(&self.custody).unwrap() {
             let Some(friend) = self.friends.get(&owner) else { continue };
             let node = friend.node;

@@ -201,7 +201,7 @@ pub struct Node {
     pub couriers: Vec<AccountId>,
     pub limits: custody::Limits,
     pub policy: Policy,
-    pub lies: Lies,
+    pub lies: Option<Lies>,
     /// What a hoarder never let go: owner, listed, blob.
     pub hoard: Vec<(AccountId, Listed, Vec<u8>)>,
     /// Wall clock minus true time.
@@ -213,6 +213,8 @@ pub struct Node {
     pub run: Option<Run>,
     /// Those of `seeds`, as they were when it went down: each costs a multiplication.
     prekeys: Prekeys,
+    /// What each friend was given last, and of which first week.
+    access: BTreeMap<AccountId, (u32, Access)>,
     /// Queues by host, which never change.
     derived: BTreeMap<Guest, Vec<(AccountId, Queue)>>,
     next: u64,
@@ -266,7 +268,7 @@ impl Node {
                 friends: 4,
             },
             policy: Policy { copies: 2, doubt: super::DOUBT },
-            lies: Lies::default(),
+            lies: None,
             hoard: Vec::new(),
             offset: 0,
             store: Memory::default(),
@@ -275,6 +277,7 @@ impl Node {
             custody: Memory::default(),
             run: None,
             prekeys: Prekeys::default(),
+            access: BTreeMap::new(),
             derived: BTreeMap::new(),
             next: 0,
         }
@@ -384,9 +387,14 @@ impl Node {
 
     pub fn hello(&mut self, around: &Around<'_>, friend: &AccountId) -> Hello {
         let card = Card { issued: self.wall(around.now), card: self.card(around) };
-        let (age, root, device) = (self.age(around), self.root(friend), self.device);
-        let weeks = self.run().prekeys.psks(age, friend);
-        Hello { card: minicbor::to_vec(card).unwrap(), access: Access { device, root, weeks } }
+        let (age, first) = (self.age(around), card.card.first);
+        let known = self.access.get(friend).filter(|(of, _)| *of == first);
+        let access = known.map(|(_, access)| access.clone()).unwrap_or_else(|| {
+            let (root, weeks) = (self.root(friend), self.prekeys.psks(age, friend));
+            Access { device: self.device, root, weeks }
+        });
+        self.access.insert(*friend, (first, access.clone()));
+        Hello { card: minicbor::to_vec(card).unwrap(), access }
     }
 
     /// Keeps what a friend said of itself, unless we know newer.

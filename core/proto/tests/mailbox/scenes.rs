@@ -118,7 +118,7 @@ pub fn chaotic(seed: u64, (least, more): (Secs, Secs), mutant: Option<Mutant>) -
         }
     }
     if world.below(2) == 0 {
-        world.nodes[6].lies = liar(&mut world);
+        world.nodes[6].lies = Some(liar(&mut world));
     }
     world.begin(&strangers);
     for node in 0..8 {
@@ -169,7 +169,7 @@ pub fn never_together(seed: u64, weather: Weather, jumps: bool, mutant: Option<M
         world.grant(host, from);
     }
     if hosts == 3 && weather.lost > 0 {
-        world.nodes[4].lies = liar(&mut world);
+        world.nodes[4].lies = Some(liar(&mut world));
     }
     world.begin(&[]);
     // A week begins after 21 days and after 28, and up to two days later where a clock jumped, there and back, while its node was off: what passed in that time is not seen.
