@@ -114,7 +114,8 @@ impl World {
             }
         }
         for node in self.nodes.iter().filter(|node| !self.is_gone(node.index)) {
-            for table in EMPTY {
+            // Who lies keeps what it likes.
+            for table in EMPTY.into_iter().filter(|table| node.lies.is_none() || !is_custody(*table)) {
                 self.empty(node, table)?;
             }
         }

@@ -221,7 +221,7 @@ pub fn losers(seed: u64, lost: [usize; 2], mutant: Option<Mutant>) -> Outcome {
     }
     let at = moment(&mut world, &sender, DAY);
     // Small ones go to every host, larger ones to two.
-    let size = if seed % 2 == 0 { 100 } else { 9000 };
+    let size = if seed.is_multiple_of(2) { 100 } else { 9000 };
     world.send_text(at, 0, 1, 30 * DAY, size);
     let when = at + world.below(2 * DAY);
     world.run(when);
