@@ -68,17 +68,17 @@ fn all(what: &str, count: u64, scene: impl Fn(u64) -> Result<Tally, String>) {
 
 #[test]
 fn chaos_loses_nothing_and_shows_nothing_twice() {
-    all("chaos", 50, |seed| scenes::chaos(seed, None));
+    all("chaos", 20, |seed| scenes::chaos(seed, None));
 }
 
 #[test]
 fn short_lives_end_in_delivery_or_in_its_report() {
-    all("short lives", 50, |seed| scenes::short_lives(seed, None));
+    all("short lives", 20, |seed| scenes::short_lives(seed, None));
 }
 
 #[test]
 fn two_who_are_never_together_get_everything_by_way_of_hosts() {
-    all("never together", 40, |seed| scenes::never_together(seed, Weather::FOUL, false, None));
+    all("never together", 20, |seed| scenes::never_together(seed, Weather::FOUL, false, None));
 }
 
 #[test]
@@ -95,13 +95,13 @@ fn two_of_three_hosts_lost_for_good_whichever_they_are() {
 
 #[test]
 fn what_is_delivered_is_not_over_and_what_is_over_is_not_delivered() {
-    all("lifetimes", 60, |seed| scenes::lifetimes(seed, None));
-    all("lifetimes with a courier", 60, |seed| scenes::carried_lifetimes(seed, None));
+    all("lifetimes", 20, |seed| scenes::lifetimes(seed, None));
+    all("lifetimes with a courier", 20, |seed| scenes::carried_lifetimes(seed, None));
 }
 
 #[test]
 fn one_host_that_crashes_keeps_what_it_said_it_would() {
-    all("one host", 60, |seed| scenes::one_host(seed, None));
+    all("one host", 20, |seed| scenes::one_host(seed, None));
 }
 
 #[test]
@@ -112,18 +112,18 @@ fn couriers_bring_it_where_hosts_are_too_few() {
 
 #[test]
 fn a_quiet_friend_has_room_beside_one_who_floods() {
-    all("flood", 3, |seed| abuse::flood(seed, None));
+    all("flood", 20, |seed| abuse::flood(seed, None));
 }
 
 #[test]
 fn forged_deposits_acknowledgements_and_receipts_do_nothing() {
-    all("forger", 15, |seed| abuse::forger(seed, None));
+    all("forger", 20, |seed| abuse::forger(seed, None));
 }
 
 #[test]
 fn seeds_of_weeks_that_are_over_open_nothing_and_others_all() {
     let (mut closed, mut open) = (0, 0);
-    for seed in seeds(2) {
+    for seed in seeds(20) {
         let (gone, here) = scenes::weeks(seed, None).unwrap_or_else(|wrong| panic!("{wrong}"));
         closed += gone;
         open += here;
@@ -135,37 +135,45 @@ fn seeds_of_weeks_that_are_over_open_nothing_and_others_all() {
 /// The bar: a message by way of hosts that are up three tenths of a week takes hardly longer than it has to.
 #[test]
 fn delivery_by_three_hosts_up_three_tenths_is_near_what_an_oracle_reaches() {
-    let mut ratios = Vec::new();
-    let (mut late, mut sum, mut least) = (0, 0, 0);
-    for seed in seeds(100) {
-        for (took, oracle) in bar::week(seed).unwrap_or_else(|wrong| panic!("{wrong}")) {
-            let ratio = took as f64 / oracle as f64;
-            late += usize::from(ratio > 1.1);
-            sum += took;
-            least += oracle;
-            ratios.push((ratio, seed));
+    let (mut ratios, mut late, mut worst) = (Vec::new(), Vec::new(), (0.0, 0));
+    let (mut sum, mut least) = (0, 0);
+    for seed in seeds(50) {
+        for took in bar::week(seed).unwrap_or_else(|wrong| panic!("{wrong}")) {
+            let times = |oracle: Secs| took.took as f64 / oracle as f64;
+            if times(took.least) > 1.1 {
+                late.push((seed, took));
+            }
+            if times(took.asked) > worst.0 {
+                worst = (times(took.asked), seed);
+            }
+            sum += took.took;
+            least += took.least;
+            ratios.push(times(took.least));
         }
     }
-    ratios.sort_by(|one, other| one.0.total_cmp(&other.0));
-    let at = |part: usize| ratios[(ratios.len() - 1) * part / 100].0;
-    let (worst, seed) = ratios[ratios.len() - 1];
+    ratios.sort_by(f64::total_cmp);
+    let at = |part: usize| ratios[(ratios.len() - 1) * part / 100];
     println!(
-        "three hosts up 30 %: {} messages over {:?}: median {:.4}, 90th {:.4}, 99th {:.4}, worst {worst:.4} (seed {seed}); {late} above 1.1; in all {:.4}",
+        "three hosts up 30 %: {} messages over {:?}: median {:.4}, 90th {:.4}, 99th {:.4}, worst {:.4}; above 1.1: {late:?}; in all {:.4}; where it has to be asked for the worst is {:.4} (seed {})",
         ratios.len(),
-        seeds(100),
+        seeds(50),
         at(50),
         at(90),
         at(99),
-        sum as f64 / least as f64
+        at(100),
+        sum as f64 / least as f64,
+        worst.0,
+        worst.1
     );
-    assert!(worst <= 1.1, "seed {seed}: {worst}");
+    assert!(worst.0 <= 1.1, "seed {}: {}", worst.1, worst.0);
 }
 
 #[test]
 fn the_same_seed_gives_the_same_transcript() {
-    for seed in seeds(5) {
+    for seed in seeds(10) {
         let run = || {
             let (mut world, _) = scenes::chaotic(seed, (DAY, 20 * DAY), None);
+            world.transcript = Some([0; 32]);
             world.run(6 * DAY);
             (world.transcript, world.steps)
         };

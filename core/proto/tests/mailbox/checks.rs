@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use wayside_proto::mailbox::custody;
 use wayside_proto::mailbox::outbox::{self, State};
+use wayside_proto::mailbox::prekeys::Prekeys;
 use wayside_proto::mailbox::seal::{self, OpenError};
 use wayside_proto::mailbox::{Read, Table};
 
@@ -113,7 +114,8 @@ impl World {
             }
         }
         for node in self.nodes.iter().filter(|node| !self.is_gone(node.index)) {
-            for table in EMPTY {
+            // Who lies keeps what it likes.
+            for table in EMPTY.into_iter().filter(|table| node.lies.is_none() || !is_custody(*table)) {
                 self.empty(node, table)?;
             }
         }
@@ -147,14 +149,14 @@ impl World {
     /// What was captured long ago does not open with all that its recipient has, and what is young does.
     pub fn check_seeds(&self, over: Secs, young: Secs) -> Checked<(usize, usize)> {
         let (mut closed, mut open) = (0, 0);
+        let all = self.nodes.iter().map(|node| Prekeys::new(node.seeds.clone())).collect::<Vec<_>>();
         for captured in &self.captured {
             let owner = self.nodes.iter().find(|node| node.account == captured.owner).unwrap();
             let sender = &self.nodes[captured.from];
-            let prekeys = wayside_proto::mailbox::prekeys::Prekeys::new(owner.seeds.clone());
             let us = (&owner.account, owner.device);
             let opened = seal::open(
                 us,
-                &prekeys,
+                &all[owner.index],
                 &sender.account,
                 &[sender.keys.noise().public()],
                 &captured.put.blob,

@@ -7,7 +7,9 @@ use wayside_proto::mailbox::item::{Content, Item, Kind, MessageId, News, Ordered
 use wayside_proto::mailbox::outbox::{self, Accepted, Outgoing, Sealed, Sealer, State, Waiting};
 use wayside_proto::mailbox::placement::{self, Copy, Due, Keeper, Known};
 use wayside_proto::mailbox::seal::{self, Recipient};
-use wayside_proto::mailbox::wire::{Answer, Ask, Carry, HostEntry, Listed, MAX_LIFETIME, Put, Told};
+use wayside_proto::mailbox::wire::{
+    Answer, Ask, BlobHash, Carry, HostEntry, Listed, MAX_LIFETIME, Put, Queue, Told,
+};
 use wayside_proto::mailbox::{Age, custody, inbox};
 
 use super::mutants::Mutant;
@@ -18,7 +20,7 @@ const BOUNDS: outbox::Bounds = outbox::Bounds { messages: 1000, bytes: 1 << 24, 
 /// After how long without an answer something is asked again.
 const PATIENCE: Secs = 30;
 /// How long a list is waited on before it is read from the start again.
-const LISTEN: Secs = HOUR;
+const LISTEN: Secs = 4 * HOUR;
 /// How often who waits for what is over is told so.
 const FLOOR: Secs = 6 * HOUR;
 /// How many items are looked at at a time.
@@ -217,21 +219,19 @@ impl Node {
                 around.may_crash()?;
             }
         }
-        let waiting = outbox::waiting(&self.store, to, 0, MOST).unwrap();
         if !self.linked(node) {
             self.run().wants.insert(node);
         } else if !self.resting(&format!("direct {node}"), around.now) {
-            for item in &waiting {
-                let Sealed::Blob(blob) = &item.sealed else { continue };
-                let job = Job::Direct(*to, item.seq, item.hash);
-                self.ask(around, node, job, PATIENCE, |id| Msg::Direct(id, blob.clone()));
+            for Waiting { seq, hash, sealed, .. } in outbox::waiting(&self.store, to, 0, MOST).unwrap() {
+                if let Sealed::Blob(blob) = sealed {
+                    let job = Job::Direct(*to, seq, hash);
+                    self.ask(around, node, job, PATIENCE, |id| Msg::Direct(id, blob));
+                }
             }
         }
         let keepers = self.keepers(around, to, age);
-        let due = placement::due(&self.store, age, &self.policy, to, &keepers, 0, MOST).unwrap();
-        for due in due {
-            let Some(item) = waiting.iter().find(|item| item.seq == due.seq) else { continue };
-            self.place(around, age, to, item, &due);
+        for due in placement::due(&self.store, age, &self.policy, to, &keepers, 0, MOST).unwrap() {
+            self.place(around, age, to, &due);
         }
         Ok(())
     }
@@ -259,10 +259,8 @@ impl Node {
         }
     }
 
-    fn place(&mut self, around: &mut Around<'_>, age: Age, to: &AccountId, item: &Waiting, due: &Due) {
-        let (Sealed::Blob(blob), Some(node)) = (&item.sealed, self.node_of(around, &due.keeper)) else {
-            return;
-        };
+    fn place(&mut self, around: &mut Around<'_>, age: Age, to: &AccountId, due: &Due) {
+        let Some(node) = self.node_of(around, &due.keeper) else { return };
         let Some(towards) = self.kept.towards.get(to) else { return };
         let host = match due.keeper {
             Keeper::Host(guest) => towards.hosts.iter().find(|host| host.guest == guest),
@@ -271,16 +269,22 @@ impl Node {
                 towards.hosts.iter().find(|host| around.roads.get(&host.guest) != Some(&node))
             }
         };
-        let Some(host) = host.cloned() else { return };
+        let Some(host) = host else { return };
         if !self.linked(node) {
             self.run().wants.insert(node);
             return;
         }
+        let job = Job::Copy(*to, due.seq, due.keeper);
+        if self.busy(&job) {
+            return;
+        }
+        let Some(item) = outbox::item(&self.store, to, due.seq).unwrap() else { return };
+        let Sealed::Blob(blob) = &item.sealed else { return };
         let left = item.ends.since(age);
         // A courier keeps it for as long as it says, and then the host does: together no longer than it lives.
         let lifetime = if matches!(due.keeper, Keeper::Host(_)) { left } else { left / 2 };
-        let put = sign(&towards.target.access, &host.guest, item.hash, told(lifetime), blob);
-        let job = Job::Copy(*to, item.seq, due.keeper);
+        let put = sign(&towards.queues[&host.guest], item.hash, told(lifetime), blob);
+        let host = host.clone();
         self.ask(around, node, job, PATIENCE, |id| match due.keeper {
             Keeper::Host(guest) => Msg::Put(guest, id, put),
             Keeper::Courier(_) => Msg::Carry(id, Box::new(Carry { host, put })),
@@ -291,14 +295,14 @@ impl Node {
 
     /// Tells friends what they have not been told: over a link, or by way of their hosts.
     fn tell(&mut self, around: &mut Around<'_>, age: Age) -> Result<(), Crash> {
-        let first = self.card(around).first;
+        let first = self.published(around).0;
         let owed = inbox::owed(&self.store, MOST).unwrap();
         for to in self.friends.keys().copied().collect::<Vec<_>>() {
             let node = self.friends[&to].node;
             let owed = owed.contains(&to) && !around.is(Mutant::NoReceipts);
             // It waits for something that does not come any more, and is told so now and then.
-            let behind = outbox::behind(&self.store, &to).unwrap()
-                && !self.resting(&format!("floor {node}"), around.now);
+            let behind = !self.resting(&format!("floor {node}"), around.now)
+                && outbox::behind(&self.store, &to).unwrap();
             if !owed && !behind && self.kept.told.get(&to) == Some(&first) {
                 continue;
             }
@@ -326,8 +330,7 @@ impl Node {
                 }
                 let job = Job::News(to, Some(host.guest));
                 if let Some((blob, told)) = self.news(around, age, &to, first, &job)? {
-                    let put =
-                        sign(&towards.target.access, &host.guest, seal::hash(&blob), MAX_LIFETIME, &blob);
+                    let put = sign(&towards.queues[&host.guest], seal::hash(&blob), MAX_LIFETIME, &blob);
                     let id = self.ask(around, at, job, PATIENCE, |id| Msg::Put(host.guest, id, put));
                     self.run().telling.extend(id.map(|id| (id, told)));
                 }
@@ -359,8 +362,7 @@ impl Node {
             }
             let job = Job::News(*to, Some(courier.0));
             if let Some((blob, told)) = self.news(around, age, to, first, &job)? {
-                let put =
-                    sign(&towards.target.access, &host.guest, seal::hash(&blob), MAX_LIFETIME / 2, &blob);
+                let put = sign(&towards.queues[&host.guest], seal::hash(&blob), MAX_LIFETIME / 2, &blob);
                 let carry = Box::new(Carry { host, put });
                 let id = self.ask(around, at, job, PATIENCE, |id| Msg::Carry(id, carry));
                 self.run().telling.extend(id.map(|id| (id, told)));
@@ -582,14 +584,7 @@ fn told(left: Secs) -> u32 {
     u32::try_from(left.max(1).div_ceil(HOUR) * HOUR).unwrap_or(u32::MAX).min(MAX_LIFETIME)
 }
 
-fn sign(
-    access: &wayside_proto::mailbox::wire::Access,
-    guest: &Guest,
-    hash: wayside_proto::mailbox::wire::BlobHash,
-    lifetime: u32,
-    blob: &[u8],
-) -> Put {
-    let (queue, key) = access.queue(guest);
-    let mac = custody::mac(&key, &queue, &hash, lifetime);
-    Put { queue, hash, lifetime, mac, blob: blob.to_vec() }
+fn sign(queue: &Queue, hash: BlobHash, lifetime: u32, blob: &[u8]) -> Put {
+    let mac = custody::mac(&queue.key, &queue.id, &hash, lifetime);
+    Put { queue: queue.id, hash, lifetime, mac, blob: blob.to_vec() }
 }

@@ -70,7 +70,11 @@ impl Node {
                 ..limits
             };
         }
-        custody::Limits { friends: if around.is(Mutant::NoShares) { 1 } else { limits.friends }, ..limits }
+        // Of what so many share each has nothing for itself, and all of it is whoever's comes first.
+        custody::Limits {
+            friends: if around.is(Mutant::NoShares) { u32::MAX } else { limits.friends },
+            ..limits
+        }
     }
 
     pub fn take_to_carry(
@@ -127,6 +131,9 @@ impl Node {
 
     /// Tells owners who listen what lies here, wants those for whom something does, and carries on what is to be carried.
     pub fn keep(&mut self, around: &mut Around<'_>) -> Result<(), Crash> {
+        if custody::total(&self.custody).unwrap() == 0 && self.lies.is_none() {
+            return Ok(());
+        }
         for (owner, _) in custody::held(&self.custody).unwrap() {
             let Some(friend) = self.friends.get(&owner) else { continue };
             let node = friend.node;

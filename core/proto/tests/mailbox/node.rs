@@ -113,6 +113,8 @@ pub struct Friend {
 pub struct Towards {
     pub target: Target,
     pub hosts: Vec<HostEntry>,
+    /// Our queue at each of them.
+    pub queues: BTreeMap<Guest, Queue>,
 }
 
 /// A message that the application was shown.
@@ -162,7 +164,7 @@ pub enum Job {
 pub struct Run {
     pub linked: BTreeSet<usize>,
     pub prekeys: Prekeys,
-    /// Of these what the card says, as of the last look at what is over: it costs eight multiplications.
+    /// Of these what the card says, as of the last look at what is over.
     pub published: Option<(u32, Vec<[u8; 32]>)>,
     /// When each keeper was there last.
     pub seen: BTreeMap<Keeper, Age>,
@@ -199,7 +201,7 @@ pub struct Node {
     pub couriers: Vec<AccountId>,
     pub limits: custody::Limits,
     pub policy: Policy,
-    pub lies: Lies,
+    pub lies: Option<Lies>,
     /// What a hoarder never let go: owner, listed, blob.
     pub hoard: Vec<(AccountId, Listed, Vec<u8>)>,
     /// Wall clock minus true time.
@@ -209,6 +211,10 @@ pub struct Node {
     pub seeds: Vec<Week>,
     pub custody: Memory,
     pub run: Option<Run>,
+    /// Those of `seeds`, as they were when it went down: each costs a multiplication.
+    prekeys: Prekeys,
+    /// What each friend was given last, and of which first week.
+    access: BTreeMap<AccountId, (u32, Access)>,
     /// Queues by host, which never change.
     derived: BTreeMap<Guest, Vec<(AccountId, Queue)>>,
     next: u64,
@@ -262,7 +268,7 @@ impl Node {
                 friends: 4,
             },
             policy: Policy { copies: 2, doubt: super::DOUBT },
-            lies: Lies::default(),
+            lies: None,
             hoard: Vec::new(),
             offset: 0,
             store: Memory::default(),
@@ -270,6 +276,8 @@ impl Node {
             seeds: Vec::new(),
             custody: Memory::default(),
             run: None,
+            prekeys: Prekeys::default(),
+            access: BTreeMap::new(),
             derived: BTreeMap::new(),
             next: 0,
         }
@@ -292,9 +300,12 @@ impl Node {
 
     /// Comes up with what is on its disks.
     pub fn start(&mut self, around: &mut Around<'_>) -> Result<(), Crash> {
+        if !self.prekeys.weeks().eq(&self.seeds) {
+            self.prekeys = Prekeys::new(self.seeds.clone());
+        }
         self.run = Some(Run {
             linked: BTreeSet::new(),
-            prekeys: Prekeys::new(self.seeds.clone()),
+            prekeys: self.prekeys.clone(),
             published: None,
             seen: BTreeMap::new(),
             pending: BTreeMap::new(),
@@ -319,6 +330,10 @@ impl Node {
     /// Draws the seeds of the weeks that are missing and destroys those that are over: kept before anything of them is published.
     pub fn rotate(&mut self, around: &mut Around<'_>) -> Result<(), Crash> {
         let age = self.age(around);
+        let due = self.run().prekeys.due(age).is_none_or(|due| due <= age);
+        if !due && !around.is(Mutant::DestroysSeeds) {
+            return Ok(());
+        }
         let mut prekeys = self.run().prekeys.clone();
         let rotation = prekeys.rotate(age, || Secret::random(around.rng));
         around.may_crash()?;
@@ -332,6 +347,7 @@ impl Node {
             self.seeds.retain(|week| week.begins.after(8 * DAY) > age);
             prekeys = Prekeys::new(self.seeds.clone());
         }
+        self.prekeys = prekeys.clone();
         let run = self.run();
         (run.prekeys, run.published) = (prekeys, None);
         Ok(())
@@ -357,18 +373,28 @@ impl Node {
         queues
     }
 
-    pub fn card(&mut self, around: &Around<'_>) -> MailboxCard {
+    /// The number of the first prekey of our card, and the keys.
+    pub fn published(&mut self, around: &Around<'_>) -> &(u32, Vec<[u8; 32]>) {
         let age = self.age(around);
         let run = self.run();
-        let (first, keys) = run.published.get_or_insert_with(|| run.prekeys.published(age)).clone();
+        run.published.get_or_insert_with(|| run.prekeys.published(age))
+    }
+
+    fn card(&mut self, around: &Around<'_>) -> MailboxCard {
+        let (first, keys) = self.published(around).clone();
         MailboxCard { first, prekeys: keys.into_iter().map(Key).collect(), hosts: self.kept.hosts.clone() }
     }
 
     pub fn hello(&mut self, around: &Around<'_>, friend: &AccountId) -> Hello {
         let card = Card { issued: self.wall(around.now), card: self.card(around) };
-        let (age, root, device) = (self.age(around), self.root(friend), self.device);
-        let weeks = self.run().prekeys.psks(age, friend);
-        Hello { card: minicbor::to_vec(card).unwrap(), access: Access { device, root, weeks } }
+        let (age, first) = (self.age(around), card.card.first);
+        let known = self.access.get(friend).filter(|(of, _)| *of == first);
+        let access = known.map(|(_, access)| access.clone()).unwrap_or_else(|| {
+            let (root, weeks) = (self.root(friend), self.prekeys.psks(age, friend));
+            Access { device: self.device, root, weeks }
+        });
+        self.access.insert(*friend, (first, access.clone()));
+        Hello { card: minicbor::to_vec(card).unwrap(), access }
     }
 
     /// Keeps what a friend said of itself, unless we know newer.
@@ -386,7 +412,13 @@ impl Node {
             read,
             issued: card.issued,
         };
-        self.kept.towards.insert(*friend, Towards { target, hosts: card.card.hosts });
+        let hosts = card.card.hosts;
+        let queue = |host: &HostEntry| {
+            let (id, key) = target.access.queue(&host.guest);
+            (host.guest, Queue { id, key })
+        };
+        let queues = hosts.iter().map(queue).collect();
+        self.kept.towards.insert(*friend, Towards { target, hosts, queues });
     }
 
     pub fn friend_at(&self, node: usize) -> Option<AccountId> {

@@ -64,6 +64,8 @@ enum Ev {
     Deliver(usize, usize, u32, Box<Msg>),
     /// Something is to be looked at again.
     Timer(usize, u32),
+    /// Something came, and all else that came in the same second.
+    Look(usize, u32),
     Hour(usize, u32),
     Send(usize, usize, MessageId, String, Secs),
     Clock(usize, i64),
@@ -89,11 +91,13 @@ pub struct World {
     /// A link: its number, whether it is up.
     links: BTreeMap<(usize, usize), (u64, bool)>,
     timers: Vec<Option<Secs>>,
+    /// Who looks before the second is over, and whether something was left there.
+    looks: BTreeMap<usize, bool>,
     pub sent: Vec<Sent>,
     pub captured: Vec<Captured>,
     pub crashes: u64,
-    /// A hash over all that happened.
-    pub transcript: [u8; 32],
+    /// A hash over all that happened, where it is asked for.
+    pub transcript: Option<[u8; 32]>,
     pub steps: u64,
     pub wrong: Option<String>,
     trace: bool,
@@ -119,11 +123,12 @@ impl World {
             cut: BTreeSet::new(),
             links: BTreeMap::new(),
             timers: vec![None; nodes],
+            looks: BTreeMap::new(),
             nodes: made,
             sent: Vec::new(),
             captured: Vec::new(),
             crashes: 0,
-            transcript: [0; 32],
+            transcript: None,
             steps: 0,
             wrong: None,
             trace: std::env::var_os("WAYSIDE_MAIL_TRACE").is_some(),
@@ -286,11 +291,12 @@ impl World {
             text.truncate(200);
             println!("{:>9} {text}", self.now);
         }
+        let Some(before) = &self.transcript else { return };
         let (head, blob) = match event {
             Ev::Deliver(from, to, _, msg) => (format!("{from} {to} {}", msg.head()), msg.blob()),
             event => (format!("{event:?}"), &[][..]),
         };
-        self.transcript = sha256(&[&self.transcript, &self.now.to_be_bytes(), head.as_bytes(), blob]);
+        self.transcript = Some(sha256(&[before, &self.now.to_be_bytes(), head.as_bytes(), blob]));
     }
 
     fn step(&mut self, event: Ev) {
@@ -317,8 +323,17 @@ impl World {
                 }
             }
             Ev::Timer(node, incarnation) => {
-                if self.alive(node, incarnation) {
+                // One that was set before a sooner one is of no use any more.
+                if self.alive(node, incarnation) && self.timers[node] == Some(self.now) {
                     self.timers[node] = None;
+                    self.pump(node);
+                }
+            }
+            Ev::Look(node, incarnation) => {
+                if self.alive(node, incarnation) {
+                    if self.looks.remove(&node) == Some(true) {
+                        self.check_quotas(node);
+                    }
                     self.pump(node);
                 }
             }
@@ -370,7 +385,7 @@ impl World {
                 self.pump(from);
             }
             Some(Accepted::Full) => self.wrong = Some("the outbox is full".to_owned()),
-            None => self.push(self.now + 10, Ev::Send(from, to, id, again, lifetime)),
+            None => self.push(self.now + MINUTE, Ev::Send(from, to, id, again, lifetime)),
         }
     }
 
@@ -394,6 +409,7 @@ impl World {
     fn down(&mut self, node: usize) {
         self.nodes[node].run = None;
         self.timers[node] = None;
+        self.looks.remove(&node);
         self.incarnation[node] += 1;
         for other in 0..self.nodes.len() {
             self.unlink(node, other);
@@ -468,11 +484,13 @@ impl World {
             self.captured.push(Captured { from, owner, put: put.clone(), at: self.now });
         }
         let deposit = matches!(msg, Msg::Put(..) | Msg::Carry(..));
-        if self.with(to, |node, around| node.hear_of(around, from, msg)).is_some() {
-            self.pump(to);
+        if self.with(to, |node, around| node.hear_of(around, from, msg)).is_none() {
+            return;
         }
-        if deposit {
-            self.check_quotas(to);
+        let before = self.looks.get(&to).copied();
+        self.looks.insert(to, deposit || before == Some(true));
+        if before.is_none() {
+            self.push(self.now, Ev::Look(to, self.incarnation[to]));
         }
     }
 
