@@ -56,7 +56,7 @@ mod tests {
             sent: wayside::api::types::Time(jiff::Timestamp::UNIX_EPOCH),
             bytes: 2_000,
         };
-        let said = in_words(&[message.clone()]);
+        let said = in_words(std::slice::from_ref(&message));
         assert!(said.contains("held by Carol") && said.contains("Dan") && said.contains("2.0 kB"), "{said}");
         assert!(!said.contains('\u{1b}'), "{said}");
         let queued = OutgoingView { state: MessageState::Queued, held_by: vec![], ..message };
