@@ -159,9 +159,9 @@ fn what_is_kept_for_others_has_a_file_once_there_is_something_and_is_looked_at_w
 
 #[test]
 fn what_earlier_versions_kept_in_plain_text_is_deleted() {
+    const OLD: TableDefinition<'_, ([u8; 32], u64), &[u8]> = TableDefinition::new("outbox");
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("store.redb");
-    const OLD: TableDefinition<'_, ([u8; 32], u64), &[u8]> = TableDefinition::new("outbox");
     let database = redb::Database::create(&path).unwrap();
     let transaction = database.begin_write().unwrap();
     transaction.open_table(OLD).unwrap().insert(([1; 32], 1), &b"as it was written"[..]).unwrap();
