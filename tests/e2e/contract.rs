@@ -77,7 +77,7 @@ fn meet_and_talk(sharing: Sharing) {
     assert_eq!(keys(&sent), ["held_by", "id", "state"]);
     assert_eq!((&sent["state"], &sent["held_by"]), (&json!("delivered"), &json!([])), "{sent}");
     let message = ben.run(&["inbox"]).object();
-    assert_eq!(keys(&message), ["from", "id", "received", "sent", "text"]);
+    assert_eq!(keys(&message), ["files", "from", "id", "received", "sent", "text"]);
     assert_eq!((&message["id"], &message["from"]), (&sent["id"], &json!("Ada")));
     assert_eq!(message["text"], "Straight to you: ü \u{1F600}");
     assert_moment(&message["sent"]);
@@ -109,6 +109,7 @@ const BRIDGE: &[&str] = &[
     "healthy",
     "kind",
     "locators",
+    "mail",
     "name",
     "note",
     "published",
@@ -124,6 +125,7 @@ const FRIEND: &[&str] = &[
     "devices",
     "granted",
     "link",
+    "mailboxes",
     "name",
     "path",
     "relay",

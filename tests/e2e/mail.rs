@@ -143,6 +143,8 @@ fn a_friend_who_floods_takes_nothing_from_others() {
     until("Carl knows Benn's mailbox", PATIENCE, || {
         (carl.friend("Benn")["mailboxes"].as_array()?.len() == 1).then_some(())
     });
+    // Ben has told Hal of Carl.
+    std::thread::sleep(Duration::from_secs(5));
     town.ben.down();
     let long = "flood ".repeat(8_000);
     for _ in 0..40 {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Person, World, befriend};
+use crate::support::{PATIENCE, Person, World, befriend, until};
 
 /// Starts the node at these addresses and nowhere else.
 fn up(person: &mut Person, listen: &[&str]) -> Value {
@@ -66,7 +66,8 @@ fn either_meets_the_other_again_over_tcp() {
     assert_eq!(link["transport"], "tcp", "{link}");
     let pong = ada.run(&["ping", "Benn"]).object();
     assert_eq!(pong["transport"], "tcp", "{pong}");
-    assert_eq!(ben.inbox(), ["when you are back"]);
+    // It is sealed once Ben's keys are known, which his card tells over this link at the latest.
+    until("it came", PATIENCE, || (ben.history() == ["when you are back"]).then_some(()));
 }
 
 #[test]

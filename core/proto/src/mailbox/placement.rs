@@ -16,7 +16,7 @@ use crate::crypto::keys::AccountId;
 mod tests;
 
 /// After how many seconds a keeper that would not take something is asked again: the recipient may have registered the queue since.
-pub const DENIED: u64 = 86_400;
+pub const DENIED: u64 = 900;
 
 /// An item of at most so many bytes, sealed, goes to every host that the card names, as each is met: which of them the recipient meets first nobody knows, and where hosts are up three tenths
 /// of the time, two copies of three possible make one message of thirteen late by more than a tenth (`core/proto/tests/mailbox.rs`). Beyond it room counts for more.
