@@ -318,7 +318,8 @@ pub fn item<R: Read>(tables: &R, to: &AccountId, seq: u64) -> Result<Option<Wait
     Ok(found.into_iter().next().filter(|item| item.seq == seq))
 }
 
-/// The recipient says what it has. Returns the messages that are delivered by it. A receipt that claims more than was ever sent changes nothing beyond what was sent.
+/// The recipient says what it has. Returns the messages that are delivered by it. Where it has more than was ever sent, as far as is known here, what is sent from now on is numbered
+/// above that.
 pub fn receipt<T: Tables>(
     tables: &mut T,
     now: Age,
@@ -330,7 +331,14 @@ pub fn receipt<T: Tables>(
         return Ok(Vec::new());
     }
     let mut delivered = Vec::new();
-    let mut changed = book.told(receipt);
+    // We are a backup that was restored: what is numbered no higher than what was sent after it was made would be taken for known. Whoever lies moves its own numbers only, and not beyond
+    // what a clock may.
+    let greatest = receipt.beyond.iter().take(MOST_BEYOND).fold(receipt.upto, |most, seq| most.max(*seq));
+    let mut changed = greatest > book.peer.last && greatest <= GREATEST_CLOCK;
+    if changed {
+        book.peer.last = greatest;
+    }
+    changed |= book.told(receipt);
     let end = receipt.upto.min(book.peer.last).saturating_add(1);
     loop {
         let heads = book::heads(tables, from, 0..end, PAGE)?;

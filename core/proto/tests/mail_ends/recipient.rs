@@ -26,11 +26,6 @@ impl Recipient {
         left(&self.tables, table)
     }
 
-    /// All up to this number was taken, or does not come any more.
-    pub fn settled(&self) -> u64 {
-        inbox::receipt(&self.tables, &SENDER, &DEVICE).unwrap().map_or(0, |receipt| receipt.upto)
-    }
-
     fn take(&mut self, parcel: Parcel) -> Option<Arrival> {
         let arrival = match parcel {
             Parcel::Item(item) => inbox::take(&mut self.tables, &SENDER, &DEVICE, item, &LIMITS).unwrap(),

@@ -29,11 +29,6 @@ impl Sender {
         outbox::state(&self.tables, id).unwrap().map(|(_, state, _)| state)
     }
 
-    /// The lowest number that is not over.
-    pub fn floor(&self, to: &AccountId) -> u64 {
-        outbox::floor(&self.tables, to).unwrap()
-    }
-
     pub fn left(&self, table: Table) -> usize {
         left(&self.tables, table)
     }

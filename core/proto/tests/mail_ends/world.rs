@@ -156,10 +156,7 @@ impl<'a> World<'a> {
             && self.routes.iter().enumerate().all(|(number, route)| {
                 // Who says that it has what it has not waits for it in vain.
                 let lies = self.character.lying && number == 1;
-                // Whoever goes back to a backup, and a year in its clock at once, counts from below what the recipient knows: what waits there waits until it has counted past that.
-                let below =
-                    self.character.restored && self.sender.floor(&route.to) <= route.recipient.settled();
-                (lies || below || route.recipient.left(Table::InboxHeld) == 0)
+                (lies || route.recipient.left(Table::InboxHeld) == 0)
                     && route.recipient.left(Table::InboxOwed) == 0
             })
             && self.sender.accepted.len() > 20
