@@ -63,13 +63,13 @@ async fn read(person: &Person, count: usize) -> Vec<String> {
 }
 
 /// Blobs that `host` keeps, for everybody.
-async fn kept(host: &Person) -> u64 {
+pub(super) async fn kept(host: &Person) -> u64 {
     let (usage, _) = host.node().driver().mailboxes().usage().await.unwrap();
     usage.values().map(|usage| usage.items).sum()
 }
 
 /// Ann and Bob, and Hal, who keeps mail for both.
-async fn three(service: &MemoryService) -> (Person, Person, Person) {
+pub(super) async fn three(service: &MemoryService) -> (Person, Person, Person) {
     let ann = Person::new("ann", service).await;
     let bob = Person::new("bob", service).await;
     let hal = Person::new("hal", service).await;

@@ -15,6 +15,7 @@ use wayside_proto::mailbox::Age;
 use wayside_proto::mailbox::custody::{self, Ledger, Limits};
 use wayside_proto::mailbox::wire::{Answer, Ask, Put, Queue, QueueId, Told};
 
+use super::mail::{kept, three};
 use super::mailbox::{account, allow, asked, deaf, door, guest, put, register};
 use super::{Person, befriend, link, service};
 use crate::links::{read_frame, write_frame};
@@ -160,6 +161,46 @@ async fn deposits_and_fetches_a_second() {
     assert_eq!(mailboxes.usage().await.unwrap().1, 0);
     assert!(ratio >= 0.7, "the ratio is {ratio:.2}");
     assert!(fetched >= 5000.0, "{fetched:.0} are fetched a second");
+}
+
+/// From the link with the host to the last message's being on the recipient's disk, opened and in order. All nodes are in this process.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "a measurement"]
+async fn ten_thousand_messages_are_fetched_when_their_recipient_comes() {
+    const AT_ONCE: u64 = 64;
+    const EACH: u64 = 156;
+    let (mut ann, mut bob, hal) = three(&service()).await;
+    bob.stop().await;
+    let began = Instant::now();
+    let text = "m".repeat(700);
+    let sending = (0..AT_ONCE).map(|_| async {
+        for _ in 0..EACH {
+            ann.send("bob", &text, None).await.unwrap();
+        }
+    });
+    futures::future::join_all(sending).await;
+    let all = AT_ONCE * EACH;
+    let rate = |count: u64, began: Instant| count as f64 / began.elapsed().as_secs_f64();
+    println!("accepted a second: {:.0}", rate(all, began));
+    while kept(&hal).await < all {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        assert!(began.elapsed() < Duration::from_secs(120), "they do not come to the host");
+    }
+    println!("accepted and kept a second: {:.0}", rate(all, began));
+    ann.stop().await;
+    bob.start().await;
+    let store = bob.node().driver().store();
+    let unread = async || store.run(|store| store.unread()).await.unwrap();
+    let hals = account(&hal);
+    while bob.node().driver().links().of(&hals).is_none() {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    let (linked, before) = (Instant::now(), unread().await);
+    while unread().await < all {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        assert!(linked.elapsed() < Duration::from_secs(60), "they do not come");
+    }
+    println!("fetched, opened and in order a second: {:.0}", rate(all - before, linked));
 }
 
 fn owner_of_bare() -> AccountId {
