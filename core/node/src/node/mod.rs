@@ -291,6 +291,14 @@ impl Node {
         self.requests.mailbox().await
     }
 
+    /// How far a message of ours has come, by its id.
+    ///
+    /// # Errors
+    /// No such message is known, or it was over more than a day ago.
+    pub async fn message(&self, id: &str) -> Result<Sent, ApiError> {
+        self.requests.message(id).await
+    }
+
     /// Messages of ours that are on their way, the oldest first, at most a thousand.
     ///
     /// # Errors
