@@ -4,6 +4,8 @@
 
 mod mailbox;
 mod messages;
+mod reach;
+mod relay;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -16,7 +18,9 @@ pub use crate::doctor::{
 };
 
 pub use mailbox::{ChangeMailbox, KeptView, MailboxHostView, MailboxLimits, MailboxView};
-pub use messages::*;
+pub use messages::{InboxFileView, InboxView, MarkRead, MessageState, OutgoingView, Send, SendFile, Sent};
+pub use reach::{AddressKind, AddressView, AnswersKind, MappingKind, PortmapState, PortmapView, ReachView};
+pub use relay::{ChangeRelay, RelayLimits, RelayOfferView, RelayState, RelayView, RelayedView};
 
 /// A moment, RFC 3339.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -469,107 +473,6 @@ pub struct LinkView {
     pub since: Time,
 }
 
-/// How a machine is reached, as far as it knows.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ReachView {
-    /// What friends are told, in that order.
-    pub addresses: Vec<AddressView>,
-    /// Which ports the routers in between give.
-    pub mapping: MappingKind,
-    /// For how long they keep one without traffic, in seconds, where that was measured.
-    pub mapping_lifetime_secs: Option<u64>,
-    /// Asking the router for a port.
-    pub portmap: PortmapView,
-    /// Whose questions how they are seen this machine answers.
-    pub answers: AnswersKind,
-    /// The STUN servers that the user listed: `HOST:PORT`.
-    pub stun_servers: Vec<String>,
-}
-
-/// An address of this machine, as friends are told it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AddressView {
-    /// `ADDRESS:PORT`.
-    pub address: String,
-    /// By what it is reached.
-    pub transport: Transport,
-    /// How it became known.
-    pub kind: AddressKind,
-    /// Friends who see this machine there, by name.
-    pub seen_by: Vec<String>,
-    /// STUN servers that do, by IP address.
-    pub servers: Vec<String>,
-}
-
-/// How an address became known (RFC 8445, section 5.1.1).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum AddressKind {
-    /// One of this machine's interfaces has it.
-    Host,
-    /// The router was asked for it.
-    Mapped,
-    /// Others see this machine there.
-    Reflexive,
-    /// A service shows the address; the port is a guess.
-    Guessed,
-}
-
-/// Which ports the routers in between give (RFC 4787, section 4.1).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum MappingKind {
-    /// Nobody has told.
-    Unknown,
-    /// None: this machine has a public address.
-    None,
-    /// The same one towards everybody.
-    Independent,
-    /// Another one towards each destination, one after the other.
-    Sequential,
-    /// Another one towards each destination, and nobody can tell which.
-    Random,
-}
-
-/// Asking the router for a port.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PortmapView {
-    /// Whether it is off, under way, done or not done.
-    pub state: PortmapState,
-    /// Where the router lets others in to us.
-    pub external: Option<String>,
-    /// How it was asked, where it does: `PCP`, `NAT-PMP`, `UPnP`.
-    pub by: Option<String>,
-    /// Why it does not, one sentence.
-    pub error: Option<String>,
-}
-
-/// How asking the router for a port stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum PortmapState {
-    /// Nobody asked for it.
-    Off,
-    /// It has not answered yet.
-    Asking,
-    /// It lets others in.
-    Mapped,
-    /// It does not; it is asked again.
-    Failed,
-}
-
-/// Whose questions how they are seen are answered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum AnswersKind {
-    /// Nobody's.
-    Off,
-    /// Those of friends who may, and of newcomers whom they invite.
-    Friends,
-    /// Everybody's.
-    Anyone,
-}
-
 /// Messages on their way to one friend.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct QueueView {
@@ -609,107 +512,6 @@ pub struct StepView {
     pub kind: String,
     /// What, in plain words.
     pub what: String,
-}
-
-/// `GET /v1/relay`: what this machine forwards for friends, and who forwards for it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct RelayView {
-    /// What forwarding may cost.
-    pub limits: RelayLimits,
-    /// The month that bytes are counted in, in UTC: `2026-11`.
-    pub month: String,
-    /// Bytes that were forwarded in it, for all friends together.
-    pub month_bytes: u64,
-    /// Circuits that lead through here now, with those that wait for their other end.
-    pub circuits: u64,
-    /// Those that wait.
-    pub waiting: u64,
-    /// The friends who may, and those for whom something was forwarded in this month.
-    pub friends: Vec<RelayedView>,
-    /// Who forwards for this machine, the best first.
-    pub relays: Vec<RelayOfferView>,
-}
-
-/// A friend for whom this machine forwards.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RelayedView {
-    /// Who.
-    pub friend: String,
-    /// Whether it may now.
-    pub allowed: bool,
-    /// How many circuits it has here now.
-    pub circuits: u64,
-    /// Bytes that were forwarded for it in this month.
-    pub month_bytes: u64,
-}
-
-/// A friend's device that forwards for this machine.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct RelayOfferView {
-    /// Whose it is.
-    pub friend: String,
-    /// The device.
-    pub device: String,
-    /// Until when, unless it is renewed, which any link with the friend does.
-    pub until: Time,
-    /// Whether it can be reached.
-    pub state: RelayState,
-    /// The round trip there in milliseconds, where it was measured since the start.
-    pub rtt_ms: Option<f64>,
-    /// Where it can be reached without a meeting.
-    pub addresses: Vec<String>,
-}
-
-/// Whether somebody who forwards can be reached.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum RelayState {
-    /// A link with it is up.
-    Linked,
-    /// It could be when it was tried last.
-    Reachable,
-    /// It could not be when it was tried last.
-    Away,
-    /// It was not tried since the start.
-    Unknown,
-}
-
-/// What forwarding may cost. Each byte is counted once, as it arrives; `null` is no bound.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RelayLimits {
-    /// Bytes a second, all friends together.
-    pub rate_bytes_per_sec: Option<u64>,
-    /// Bytes a calendar month.
-    pub month_bytes: Option<u64>,
-    /// Circuits at a time.
-    pub circuits: u32,
-    /// Bytes a second of one friend.
-    pub friend_rate_bytes_per_sec: Option<u64>,
-    /// Bytes a calendar month of one friend.
-    pub friend_month_bytes: Option<u64>,
-    /// Circuits of one friend at a time.
-    pub friend_circuits: u32,
-    /// How often a friend may hand on what lets it use this relay.
-    pub hand_on: u8,
-}
-
-/// `PATCH /v1/relay`: what is given is changed, in the configuration and at once. An amount of 0 is no bound.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ChangeRelay {
-    /// Bytes a second, all friends together.
-    pub rate_bytes_per_sec: Option<u64>,
-    /// Bytes a calendar month.
-    pub month_bytes: Option<u64>,
-    /// Circuits at a time.
-    pub circuits: Option<u32>,
-    /// Bytes a second of one friend.
-    pub friend_rate_bytes_per_sec: Option<u64>,
-    /// Bytes a calendar month of one friend.
-    pub friend_month_bytes: Option<u64>,
-    /// Circuits of one friend at a time.
-    pub friend_circuits: Option<u32>,
-    /// How often a friend may hand on what lets it use this relay.
-    pub hand_on: Option<u8>,
 }
 
 /// What happens at a node: [`Node::events`](crate::Node::events), a line of `GET /v1/events`. `up` prints these. Friends are called what they are called
