@@ -132,8 +132,9 @@ impl Doors {
         lock(&self.0.keys).of(owner).is_some()
     }
 
-    fn is_ours(&self, guest: &[u8; 32]) -> bool {
-        lock(&self.0.keys).owner_of_key(guest).is_some()
+    /// Whose door here has this public key.
+    pub(crate) fn whose(&self, guest: &[u8; 32]) -> Option<AccountId> {
+        lock(&self.0.keys).owner_of_key(guest)
     }
 
     fn open(&self, owner: AccountId, made: keys::Keys) {

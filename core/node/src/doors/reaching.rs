@@ -66,7 +66,7 @@ struct Seeking {
 
 impl Driver {
     pub(super) async fn reach_host(&self, entry: &HostEntry, until: Instant) -> Option<HostLink> {
-        if self.doors().is_ours(&entry.guest) {
+        if self.doors().whose(&entry.guest).is_some() {
             return None;
         }
         loop {

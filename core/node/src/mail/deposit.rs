@@ -376,7 +376,7 @@ async fn leave_all<T: Encode<()> + Send + Sync>(
             let (seqs, puts): (Vec<_>, Vec<_>) = puts.unzip();
             let (answers, left) = leave(link, protocol, &puts).await;
             let answered: BTreeMap<u64, Answer> = seqs.into_iter().zip(answers).collect();
-            written_down(driver, to, keeper, answered).await?;
+            written_down(driver, to, keeper, host.guest, answered).await?;
             left.map_err(StoreError::Io)?;
         }
         after = last;
@@ -411,6 +411,7 @@ async fn written_down(
     driver: &Driver,
     to: AccountId,
     keeper: Keeper,
+    host: [u8; 32],
     answers: BTreeMap<u64, Answer>,
 ) -> Result<(), StoreError> {
     let (mail, wall) = (driver.mail().clone(), driver.clock().wall());
@@ -423,6 +424,12 @@ async fn written_down(
                     Answer::Stored => Copy::Stored(now),
                     Answer::Full(secs) => Copy::Full(now.after(u64::from(secs))),
                     Answer::Denied | Answer::Malformed => Copy::Denied(now),
+                    Answer::Here => {
+                        let there = Keeper::Host(host);
+                        lock(&mail.0.seen).insert(there, now);
+                        placement::placed(&mut change.tables, &to, seq, &there, Copy::Stored(now))?;
+                        Copy::AtHost(now)
+                    }
                 };
                 placement::placed(&mut change.tables, &to, seq, &keeper, copy)?;
             }

@@ -186,12 +186,16 @@ async fn tell_by_hosts(driver: &Driver, to: AccountId) -> Result<bool, StoreErro
         let with_hosts = hosts.iter().map(|host| deposit::leave_with_host(driver, to, host, blob, until));
         let carried =
             couriers.iter().map(|courier| deposit::leave_with_courier(driver, to, *courier, blob, until));
-        let leaving: FuturesUnordered<_> =
+        let mut leaving: FuturesUnordered<_> =
             with_hosts.map(FutureExt::boxed).chain(carried.map(FutureExt::boxed)).collect();
-        let is_stored = |answer: &Option<Answer>| std::future::ready(*answer == Some(Answer::Stored));
-        let mut stored = leaving.filter(is_stored).take(copies.min(hosts.len() + couriers.len()));
-        while stored.next().await.is_some() {
-            if !std::mem::replace(&mut is_told, true) {
+        let mut stored = 0;
+        while stored < copies
+            && let Some(answer) = leaving.next().await
+        {
+            // A courier that is the host itself does not count beside it.
+            stored += usize::from(answer == Some(Answer::Stored));
+            if matches!(answer, Some(Answer::Stored | Answer::Here)) && !std::mem::replace(&mut is_told, true)
+            {
                 told(driver, to, receipt.clone()).await?;
             }
         }

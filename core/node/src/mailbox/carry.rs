@@ -1,12 +1,14 @@
-//! `wayside/carry/1`: a friend has us carry something: we leave it with the recipient's host, as a guest, as soon as we reach it.
+//! `wayside/carry/1`: a friend has us carry something: we leave it with the recipient's host, as a guest, as soon as we reach it; where we are that host, it is there.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use futures::FutureExt;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use wayside_noise::Stream;
+use wayside_proto::crypto::keys::AccountId;
 use wayside_proto::mailbox::custody;
 use wayside_proto::mailbox::wire::{Answer, Carry, HostEntry, MAX_BLOB, Put};
 
@@ -29,30 +31,27 @@ impl Protocol for Carriers {
     async fn accept(&self, peer: Peer, stream: Stream) {
         let mailboxes = self.0.mailboxes();
         let by = peer.account;
+        let doors = self.0.doors();
         let taken = deposit::take(stream, MOST, |carry: Carry| async move {
-            let (limits, may) = (mailboxes.limits(), mailboxes.is_owner(&by) && is_sound(&carry.host));
-            let written = if may {
-                let size = carry.put.blob.len();
-                let taken =
-                    mailboxes.write(size, move |ledger, now| ledger.take_to_carry(now, &limits, &by, &carry));
-                Some(taken.await)
-            } else {
-                None
-            };
-            let mailboxes = mailboxes.clone();
-            async move {
-                let Some(written) = written else { return Answer::Denied };
-                let answer = deposit::answer(written.done().await);
-                if answer == Answer::Stored {
-                    mailboxes.0.carried.notify_one();
-                    mailboxes.0.changed.notify_one();
-                }
-                answer
+            if !mailboxes.is_owner(&by) || !is_sound(&carry.host) {
+                return std::future::ready(Answer::Denied).boxed();
+            }
+            match doors.whose(&carry.host.guest) {
+                Some(owner) => mailboxes.deposit(owner, carry.put).await.map(here).boxed(),
+                None => mailboxes.take_to_carry(by, carry).await.boxed(),
             }
         });
         if let Err(error) = taken.await {
             tracing::debug!(%error, "a friend's stream of what is to be carried ended");
         }
+    }
+}
+
+/// What is said of what was to go to a host that we are.
+const fn here(answer: Answer) -> Answer {
+    match answer {
+        Answer::Stored => Answer::Here,
+        other => other,
     }
 }
 
@@ -163,7 +162,7 @@ async fn bring(driver: &Driver, host: &HostEntry) -> bool {
 /// Whether it is where it should be, or will never be.
 const fn is_over(answer: Answer) -> bool {
     match answer {
-        Answer::Stored | Answer::Denied | Answer::Malformed => true,
+        Answer::Stored | Answer::Here | Answer::Denied | Answer::Malformed => true,
         Answer::Full(_) => false,
     }
 }
@@ -177,6 +176,21 @@ impl Mailboxes {
 }
 
 impl Mailboxes {
+    /// Takes something that a friend has us carry. What comes back is known once it is on disk.
+    async fn take_to_carry(&self, by: AccountId, carry: Carry) -> impl Future<Output = Answer> + use<> {
+        let (limits, size) = (self.limits(), carry.put.blob.len());
+        let taken = self.write(size, move |ledger, now| ledger.take_to_carry(now, &limits, &by, &carry));
+        let (taken, mailboxes) = (taken.await, self.clone());
+        async move {
+            let answer = deposit::answer(taken.done().await);
+            if answer == Answer::Stored {
+                mailboxes.0.carried.notify_one();
+                mailboxes.0.changed.notify_one();
+            }
+            answer
+        }
+    }
+
     /// Hosts for which something is carried and that are due, at most so many.
     async fn next_hosts(
         &self,

@@ -380,6 +380,30 @@ async fn what_a_friend_has_us_carry_comes_to_the_host() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_is_to_carry_something_to_itself_has_it_as_the_host() {
+    let service = service();
+    let (hanna, rosa) = host_and_owner(&service).await;
+    let sam = Person::new("sam", &service).await;
+    befriend(&hanna, &sam).await;
+    allow(&hanna, "sam", true).await;
+    register(&rosa, &hanna, vec![queue(1)]).await;
+    let host = HostEntry { name: "hanna".into(), ..door(&hanna, &rosa).await };
+    let carry = |put: Put| Carry { host: host.clone(), put };
+    let carries =
+        [carry(put(&queue(1), blob(1))), carry(put(&queue(9), blob(2))), carry(put(&queue(1), blob(1)))];
+    let peer = link(&sam, "hanna").await;
+    let bring = async |carries: &[Carry]| {
+        let (answers, done) = deposit::leave(peer.link.open(carry::NAME).await.unwrap(), carries).await;
+        done.unwrap();
+        answers
+    };
+    until("she carries for him", async || bring(&carries[..1]).await == [Answer::Here]).await;
+    assert_eq!(bring(&carries).await, [Answer::Here, Answer::Denied, Answer::Here]);
+    assert_eq!(items(&hanna).await, 1);
+    assert_eq!(driver(&hanna).mailboxes().carried_in_all().await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn who_is_away_is_rung_once_until_it_comes() {
     let service = service();
     let (hanna, mut rosa) = host_and_owner(&service).await;

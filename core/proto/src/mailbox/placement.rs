@@ -55,6 +55,9 @@ pub enum Copy {
     /// It is not taken there; since then.
     #[n(2)]
     Denied(#[n(0)] Age),
+    /// Whoever was to carry it is the host itself, and has it as that, since then: it counts there.
+    #[n(3)]
+    AtHost(#[n(0)] Age),
 }
 
 /// What is known of a keeper.
@@ -165,6 +168,8 @@ impl<'a> Choice<'a> {
             Copy::Stored(_) => false,
             Copy::Full(until) => self.now.0 >= until.0,
             Copy::Denied(since) => self.now.since(since) >= DENIED,
+            // By then the card may name others.
+            Copy::AtHost(since) => !self.recent(since),
         }
     }
 
@@ -212,7 +217,7 @@ pub fn placed<T: Tables>(
 impl Copy {
     const fn age(self) -> Age {
         match self {
-            Self::Stored(age) | Self::Full(age) | Self::Denied(age) => age,
+            Self::Stored(age) | Self::Full(age) | Self::Denied(age) | Self::AtHost(age) => age,
         }
     }
 }

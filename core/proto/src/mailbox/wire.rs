@@ -209,6 +209,9 @@ pub enum Answer {
     /// Not what it should be: sizes, hash.
     #[n(3)]
     Malformed,
+    /// Only to a [`Carry`]: there is nothing to carry, since the host is here. It is stored, and counts as a copy there.
+    #[n(4)]
+    Here,
 }
 
 impl Frame for Answer {

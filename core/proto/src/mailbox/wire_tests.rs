@@ -78,7 +78,7 @@ fn everything_at_its_limit_comes_back_and_one_more_is_refused() {
     comes_back(&Put { blob: vec![], lifetime: 0, ..put() });
     assert_eq!(refused(&Put { blob: vec![0; MAX_BLOB + 1], ..put() }), "too long");
     assert_eq!(refused(&Put { lifetime: MAX_LIFETIME + 1, ..put() }), "it is to be kept too long");
-    for answer in [Answer::Stored, Answer::Full(u32::MAX), Answer::Denied, Answer::Malformed] {
+    for answer in [Answer::Stored, Answer::Full(u32::MAX), Answer::Denied, Answer::Malformed, Answer::Here] {
         comes_back(&answer);
     }
 

@@ -555,7 +555,7 @@ impl Node {
                 let copy = match answer {
                     Answer::Stored => Copy::Stored(age),
                     Answer::Full(wait) => Copy::Full(age.after(u64::from(wait))),
-                    Answer::Denied | Answer::Malformed => Copy::Denied(age),
+                    Answer::Denied | Answer::Malformed | Answer::Here => Copy::Denied(age),
                 };
                 placement::placed(&mut self.store, &to, seq, &keeper, copy).unwrap();
                 if around.is(Mutant::TrustsHosts) && answer == Answer::Stored {

@@ -176,6 +176,18 @@ fn couriers_are_for_who_names_too_few_hosts_or_none_within_reach() {
 }
 
 #[test]
+fn a_courier_that_is_the_host_does_not_count_and_is_not_asked_again_soon() {
+    let mut tables = waiting(1);
+    let keepers = [known(host(1), Some(NOW)), known(courier(8), Some(NOW)), known(courier(9), None)];
+    became(&mut tables, 1, host(1), Copy::Stored(Age(NOW)));
+    became(&mut tables, 1, courier(8), Copy::AtHost(Age(NOW)));
+    assert_eq!(one(&tables, NOW + DAY - 1, &keepers), [courier(9)]);
+    assert_eq!(outbox::state(&tables, &1_u128.to_be_bytes()).unwrap().unwrap().2, [host(1)]);
+    let seen = keepers.map(|it| Known { seen: Some(Age(NOW + DAY)), ..it });
+    assert_eq!(one(&tables, NOW + DAY, &seen), [courier(8), courier(9)]);
+}
+
+#[test]
 fn nothing_is_due_of_what_arrived_is_over_or_cannot_be_read_by_its_recipient() {
     let keepers = [known(host(1), None), known(host(2), None)];
     let mut tables = waiting(3);
