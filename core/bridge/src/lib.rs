@@ -44,6 +44,7 @@ mod bridge;
 mod capability;
 mod context;
 mod error;
+pub mod file;
 pub mod layers;
 mod manual;
 mod memory;

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use wayside_bridge::{
     Batch, Bridge, BridgeContext, BridgeError, BridgeInfo, Capability, Class, ClassCapability, Collision,
     Delivery, Fetch, Lookup, Probe, Receipt, Record, RecordStream, RingTarget, Visibility, Wake, Watch,
-    Writers,
+    Writers, file,
 };
 
 use crate::bell::{Bell, Listening};
@@ -20,7 +20,7 @@ use crate::jobs::Jobs;
 use crate::place::Place;
 use crate::ring::{RingName, Ringer};
 use crate::write::{self, Writer};
-use crate::{format, pace, watch};
+use crate::{pace, watch};
 
 /// Records stay until they expire; nobody is held to more than this.
 const RETENTION: Duration = Duration::from_secs(366 * 24 * 60 * 60);
@@ -177,7 +177,7 @@ impl fmt::Debug for DirBridge {
 fn capability(latency: Duration) -> Capability {
     let class = |class| {
         let collision = if class == Class::Pointer { Collision::Overwrite } else { Collision::Append };
-        let max_record = format::max_record(class);
+        let max_record = file::max_record(class);
         (class, ClassCapability { max_record, retention: RETENTION, collision, retract: true })
     };
     let phrases = |phrases: &[&str]| phrases.iter().map(|&phrase| phrase.to_owned()).collect();

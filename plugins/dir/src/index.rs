@@ -17,12 +17,11 @@ use std::ops::ControlFlow;
 
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
-use wayside_bridge::{Batch, Cursor, Entropy, Fetch, Key, Keys, Record, Timestamp};
+use wayside_bridge::{Batch, Cursor, Entropy, Fetch, Key, Keys, Record, Timestamp, file};
 
 use crate::expiry;
 use crate::folder::{Folder, Stamp};
-use crate::format;
-use crate::name::{Entry, RecordName};
+use crate::name::Entry;
 use crate::place::Markers;
 
 /// The most files of keys asked for that are numbered; some 20 MB. More of them are counted as skipped, until others go.
@@ -52,7 +51,7 @@ pub(crate) struct Index {
 
 #[derive(Debug)]
 struct File {
-    name: RecordName,
+    name: file::Name,
     stamp: Stamp,
     number: u64,
     seen_in: u64,
@@ -165,7 +164,7 @@ impl Index {
     }
 
     /// Takes note of a file of a key asked for. `false` where it is known to hold no record.
-    fn found(&mut self, folder: &Folder, name: &str, record: RecordName) -> bool {
+    fn found(&mut self, folder: &Folder, name: &str, record: file::Name) -> bool {
         let scan = self.scans;
         let known = self.files.get_mut(name);
         if let Some(file) = known {
@@ -178,7 +177,7 @@ impl Index {
             return false;
         }
         let Ok(stamp) = folder.stamp(name) else { return true };
-        let max = format::max_file(record.class) as u64;
+        let max = file::max_file(record.class) as u64;
         let plausible = stamp.regular && stamp.len <= max;
         let mut state = if plausible { State::Good } else { State::Bad { looks: SECOND_LOOKS, next: None } };
         if let Some(file) = self.files.get(name)
@@ -206,7 +205,7 @@ impl Index {
     /// What is in a numbered file.
     fn read(&mut self, folder: &Folder, file_name: &str, now: Timestamp) -> Content {
         let Some(file) = self.files.get_mut(file_name) else { return Content::Nothing };
-        let contents = match folder.read(file_name, format::max_file(file.name.class)) {
+        let contents = match folder.read(file_name, file::max_file(file.name.class)) {
             Ok(contents) => contents,
             Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => None,
             Err(_) => {
@@ -215,9 +214,9 @@ impl Index {
                 return Content::Nothing;
             }
         };
-        let found = contents.and_then(|contents| format::decode(&Bytes::from(contents)));
+        let found = contents.and_then(|contents| file::decode(&Bytes::from(contents)));
         match found.filter(|found| file.name.fits(found)) {
-            Some(found) if file.name.fixed.is_none() && expiry::over(found.record.not_after, now) => {
+            Some(found) if file.name.fixed.is_none() && file::over(found.record.not_after, now) => {
                 expiry::remove(folder, file_name);
                 self.forget(file_name);
                 Content::Nothing

@@ -18,8 +18,8 @@ impl Entropy for Counting {
 fn put(dir: &std::path::Path, slot: u8, bytes: &[u8]) {
     let key = Key::Slot(Slot([slot; 16]));
     let record = Record::new(key, Class::Meeting, Timestamp::from_secs(1_000), bytes.to_vec());
-    let (file, check) = format::encode(&record).unwrap();
-    fs::write(dir.join(RecordName::of(&record, check).unwrap().file_name()), file).unwrap();
+    let (file, check) = file::encode(&record).unwrap();
+    fs::write(dir.join(file::Name::of(&record, check).unwrap().file_name()), file).unwrap();
 }
 
 struct Scene {

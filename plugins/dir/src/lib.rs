@@ -54,7 +54,6 @@ mod bridge;
 mod error;
 mod expiry;
 mod folder;
-mod format;
 mod hook;
 mod index;
 mod jobs;

@@ -15,9 +15,8 @@
 //! | `rings/`                                  | the folder of rings: an empty file for whoever is rung |
 
 use data_encoding::HEXLOWER;
-use wayside_bridge::{Class, Entropy, Key, Record, Slot, Timestamp};
-
-use crate::format::{self, Check};
+use wayside_bridge::file::{self, Check, hex, seconds};
+use wayside_bridge::{Entropy, Timestamp};
 
 /// The file that tells people what the folder is.
 pub(crate) const README: &str = "README.txt";
@@ -33,7 +32,6 @@ pub(crate) const RINGS: &str = "rings";
 
 const TEMPORARY_SUFFIX: &str = ".tmp";
 const PLACE_PREFIX: &str = "place-";
-const RECORD_SUFFIX: &str = ".rec";
 
 /// What a file is, by its name.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,7 +39,7 @@ pub(crate) enum Entry {
     /// Marks the folder with an id.
     Marker(PlaceId),
     /// Holds a record, or says so.
-    Record(RecordName),
+    Record(file::Name),
     /// What a synchroniser made of a record that two wrote at once (`….sync-conflict-…`), or a copy that somebody made.
     Copy {
         /// When the original expires, where its name says so.
@@ -68,7 +66,7 @@ impl Entry {
             Self::Temporary
         } else if let Some(id) = name.strip_prefix(PLACE_PREFIX) {
             PlaceId::parse(id).map_or(Self::Unknown, Self::Marker)
-        } else if let Some(record) = RecordName::parse(name) {
+        } else if let Some(record) = file::Name::parse(name) {
             Self::Record(record)
         } else {
             copy(name).unwrap_or(Self::Unknown)
@@ -104,68 +102,6 @@ impl PlaceId {
     }
 }
 
-/// What the name of a record's file says.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct RecordName {
-    pub(crate) class: Class,
-    pub(crate) key: Key,
-    /// When it expires and what it holds; `None` where a later record of the key replaces it.
-    pub(crate) fixed: Option<(Timestamp, Check)>,
-}
-
-impl RecordName {
-    /// The name for a record with this check, or `None` where no file could be named so: public names are for
-    /// pointers alone, and have a shape.
-    pub(crate) fn of(record: &Record, check: Check) -> Option<Self> {
-        let fixed = match (&record.key, record.class) {
-            (Key::Slot(_), Class::Meeting | Class::Custody) => Some((record.not_after, check)),
-            (Key::Slot(_), Class::Pointer) => None,
-            (Key::Name(name), Class::Pointer) => Key::name(name).and(None),
-            (Key::Name(_), Class::Meeting | Class::Custody) => return None,
-        };
-        let valid = match &record.key {
-            Key::Slot(_) => true,
-            Key::Name(name) => Key::name(name).is_some(),
-        };
-        valid.then(|| Self { class: record.class, key: record.key.clone(), fixed })
-    }
-
-    /// What this name says; `None` where it is not *exactly* as [`RecordName::file_name`] writes it.
-    pub(crate) fn parse(name: &str) -> Option<Self> {
-        let stem = name.strip_suffix(RECORD_SUFFIX)?;
-        let (kind, rest) = stem.split_once('-')?;
-        if kind == "name" {
-            return Some(Self { class: Class::Pointer, key: Key::name(rest)?, fixed: None });
-        }
-        let class = Class::ALL.into_iter().find(|class| class.to_string() == kind)?;
-        if class == Class::Pointer {
-            return Some(Self { class, key: Key::Slot(Slot(hex(rest)?)), fixed: None });
-        }
-        let mut parts = rest.split('-');
-        let (slot, not_after, check) = (parts.next()?, parts.next()?, parts.next()?);
-        let key = Key::Slot(Slot(hex(slot)?));
-        let fixed = Some((seconds(not_after)?, hex(check)?));
-        parts.next().is_none().then_some(Self { class, key, fixed })
-    }
-
-    /// The name.
-    pub(crate) fn file_name(&self) -> String {
-        match (&self.key, self.fixed) {
-            (Key::Slot(slot), Some((not_after, check))) => {
-                let (class, secs, check) = (self.class, not_after.as_secs(), HEXLOWER.encode(&check));
-                format!("{class}-{slot}-{secs}-{check}{RECORD_SUFFIX}")
-            }
-            (Key::Slot(slot), None) => format!("{}-{slot}{RECORD_SUFFIX}", self.class),
-            (Key::Name(name), _) => format!("name-{name}{RECORD_SUFFIX}"),
-        }
-    }
-
-    /// Whether the file of this name may hold this record.
-    pub(crate) fn fits(&self, found: &format::Found) -> bool {
-        Self::of(&found.record, found.check).as_ref() == Some(self)
-    }
-}
-
 /// A new name for a file that is still being written.
 pub(crate) fn temporary(entropy: &dyn Entropy) -> String {
     let mut random = [0; 8];
@@ -188,17 +124,6 @@ fn copy(name: &str) -> Option<Entry> {
         "pointer" | "name" => rest.contains("conflict").then_some(Entry::Copy { not_after: None }),
         _ => None,
     }
-}
-
-/// Seconds as they are printed: no sign, no leading zero.
-fn seconds(text: &str) -> Option<Timestamp> {
-    let secs: u64 = text.parse().ok()?;
-    (secs.to_string() == text).then_some(Timestamp::from_secs(secs))
-}
-
-/// Exactly `N` bytes in lower-case hexadecimal digits.
-fn hex<const N: usize>(text: &str) -> Option<[u8; N]> {
-    HEXLOWER.decode(text.as_bytes()).ok()?.try_into().ok()
 }
 
 #[cfg(test)]

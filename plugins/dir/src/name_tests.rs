@@ -2,6 +2,8 @@
 
 use proptest::prelude::*;
 
+use wayside_bridge::{Class, Key, Record, Slot};
+
 use super::*;
 
 fn slot() -> Key {
@@ -13,20 +15,6 @@ fn record(key: Key, class: Class) -> Record {
 }
 
 #[test]
-fn names_say_what_they_hold() {
-    let of = |key, class| RecordName::of(&record(key, class), [7; 16]).map(|name| name.file_name());
-    let fixed = "abababababababababababababababab-1800000000-07070707070707070707070707070707.rec";
-    assert_eq!(of(slot(), Class::Meeting), Some(format!("meeting-{fixed}")));
-    assert_eq!(of(slot(), Class::Custody), Some(format!("custody-{fixed}")));
-    assert_eq!(of(slot(), Class::Pointer), Some("pointer-abababababababababababababababab.rec".into()));
-    assert_eq!(of(Key::name("ann").unwrap(), Class::Pointer), Some("name-ann.rec".into()));
-    assert_eq!(of(Key::name("ann").unwrap(), Class::Meeting), None);
-    for wrong in ["", ".ann", "-a", "a/b", "../a", "Ann", "a\0"] {
-        assert_eq!(of(Key::Name(wrong.to_owned()), Class::Pointer), None, "{wrong:?}");
-    }
-}
-
-#[test]
 fn names_read_back() {
     for (key, class) in [
         (slot(), Class::Meeting),
@@ -34,7 +22,7 @@ fn names_read_back() {
         (slot(), Class::Pointer),
         (Key::name("a-b_c.d").unwrap(), Class::Pointer),
     ] {
-        let name = RecordName::of(&record(key, class), [7; 16]).unwrap();
+        let name = file::Name::of(&record(key, class), [7; 16]).unwrap();
         assert_eq!(Entry::of(&name.file_name()), Entry::Record(name));
     }
     let id = PlaceId([1, 2, 3, 4, 5, 6, 7, 8]);
@@ -45,7 +33,7 @@ fn names_read_back() {
 
 #[test]
 fn copies_are_told_from_records() {
-    let name = RecordName::of(&record(slot(), Class::Meeting), [7; 16]).unwrap().file_name();
+    let name = file::Name::of(&record(slot(), Class::Meeting), [7; 16]).unwrap().file_name();
     let stem = name.strip_suffix(".rec").unwrap();
     let until = Some(Timestamp::from_secs(1_800_000_000));
     for copy in [
@@ -62,7 +50,7 @@ fn copies_are_told_from_records() {
 
 #[test]
 fn everything_else_is_unknown() {
-    let name = RecordName::of(&record(slot(), Class::Meeting), [7; 16]).unwrap().file_name();
+    let name = file::Name::of(&record(slot(), Class::Meeting), [7; 16]).unwrap().file_name();
     for junk in [
         "",
         ".",
@@ -88,14 +76,6 @@ proptest! {
     #[test]
     fn any_name_is_some_entry(name in "\\PC{0,140}") {
         let _ = Entry::of(&name);
-    }
-
-    /// One record has one name: whatever parses is written back letter by letter.
-    #[test]
-    fn what_parses_is_canonical(name in "(meeting|custody|pointer|name)-[0-9a-c-]{0,8}[a-f0-9]{32}(-[0-9]{1,4}-[a-f0-9]{32})?.rec") {
-        if let Entry::Record(record) = Entry::of(&name) {
-            prop_assert_eq!(record.file_name(), name);
-        }
     }
 }
 

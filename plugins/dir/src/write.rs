@@ -7,13 +7,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use data_encoding::HEXLOWER;
-use wayside_bridge::{Key, Monotonic, Receipt, Record};
+use wayside_bridge::{Key, Monotonic, Receipt, Record, file};
 
 use crate::error::DirError;
 use crate::expiry;
 use crate::folder::Folder;
-use crate::format::{self, Check};
-use crate::name::{self, Entry, RecordName};
+use crate::name::{self, Entry};
 use crate::place::Place;
 
 /// After this a temporary file's writer is taken for dead. Writing a megabyte to the slowest stick takes a minute.
@@ -35,12 +34,12 @@ impl Writer {
     /// Writes a record beside the others of its key, or over the one before.
     pub(crate) fn publish(&self, place: &Place, record: &Record) -> Result<Receipt, DirError> {
         let len = record.bytes.len();
-        let max = format::max_record(record.class);
+        let max = file::max_record(record.class);
         let key_fits = !matches!(&record.key, Key::Name(name) if Key::name(name).is_none());
         let too_large = || DirError::TooLarge { class: record.class, len, max };
         let (file, check) =
-            if key_fits { format::encode(record).ok_or_else(too_large)? } else { return Err(DirError::Key) };
-        let name = RecordName::of(record, check).ok_or(DirError::Key)?;
+            if key_fits { file::encode(record).ok_or_else(too_large)? } else { return Err(DirError::Key) };
+        let name = file::Name::of(record, check).ok_or(DirError::Key)?;
         let folder = place.settle()?;
         if !holds(&folder, &name, check) {
             self.write(place, &folder, &name.file_name(), &file)?;
@@ -102,7 +101,7 @@ impl Writer {
                 Entry::Temporary => folder.stamp(name).is_ok_and(|stamp| {
                     stamp.regular && fresh.written.saturating_sub(stamp.written) > WRITER_DIED
                 }),
-                Entry::Record(RecordName { fixed: None, .. }) | Entry::Copy { not_after: None }
+                Entry::Record(file::Name { fixed: None, .. }) | Entry::Copy { not_after: None }
                     if reads < SWEEP_READS =>
                 {
                     reads += 1;
@@ -146,20 +145,20 @@ pub(crate) fn retract(place: &Place, receipts: &[Receipt]) -> Result<(), DirErro
 }
 
 /// Whether this file holds the record of this check already.
-fn holds(folder: &Folder, name: &RecordName, check: Check) -> bool {
-    let contents = folder.read(&name.file_name(), format::max_file(name.class)).ok().flatten();
-    let found = contents.and_then(|contents| format::decode(&Bytes::from(contents)));
+fn holds(folder: &Folder, name: &file::Name, check: file::Check) -> bool {
+    let contents = folder.read(&name.file_name(), file::max_file(name.class)).ok().flatten();
+    let found = contents.and_then(|contents| file::decode(&Bytes::from(contents)));
     found.is_some_and(|found| found.check == check && name.fits(&found))
 }
 
 /// The file's name and what was in it.
-fn receipt(name: &RecordName, check: Check) -> Option<Receipt> {
+fn receipt(name: &file::Name, check: file::Check) -> Option<Receipt> {
     Receipt::new(format!("{}\n{}", HEXLOWER.encode(&check), name.file_name()))
 }
 
-fn parse_receipt(receipt: &Receipt) -> Option<(RecordName, Check)> {
+fn parse_receipt(receipt: &Receipt) -> Option<(file::Name, file::Check)> {
     let (check, name) = std::str::from_utf8(receipt.as_bytes()).ok()?.split_once('\n')?;
-    Some((RecordName::parse(name)?, HEXLOWER.decode(check.as_bytes()).ok()?.try_into().ok()?))
+    Some((file::Name::parse(name)?, HEXLOWER.decode(check.as_bytes()).ok()?.try_into().ok()?))
 }
 
 /// A file that is gone again unless it gets its name.

@@ -19,16 +19,17 @@
 
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
-use wayside_bridge::{Class, Key, Record, Slot, Timestamp};
+
+use crate::{Class, Key, Record, Slot, Timestamp};
 
 /// A digest of a record and all that belongs to it.
-pub(crate) type Check = [u8; 16];
+pub type Check = [u8; 16];
 
 /// The largest record of a class, in bytes.
 ///
-/// A folder would take far more. These are well above what records weigh (hundreds of bytes, tens of kilobytes for
-/// mail), and small enough that a folder full of junk costs little to read.
-pub(crate) const fn max_record(class: Class) -> usize {
+/// A service that keeps files would take far more. These are well above what records weigh (hundreds of bytes, tens of kilobytes for
+/// mail), and small enough that a place full of junk costs little to read.
+pub const fn max_record(class: Class) -> usize {
     match class {
         Class::Meeting | Class::Pointer => 64 * 1024,
         Class::Custody => 1024 * 1024,
@@ -36,15 +37,17 @@ pub(crate) const fn max_record(class: Class) -> usize {
 }
 
 /// The largest file of a class, in bytes.
-pub(crate) const fn max_file(class: Class) -> usize {
+pub const fn max_file(class: Class) -> usize {
     HEADER + Key::MAX_NAME + max_record(class)
 }
 
 /// A record and its check.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Found {
-    pub(crate) record: Record,
-    pub(crate) check: Check,
+pub struct Found {
+    /// The record.
+    pub record: Record,
+    /// Of it.
+    pub check: Check,
 }
 
 const MAGIC: &[u8; 8] = b"wayside\n";
@@ -55,7 +58,7 @@ const SLOT: u8 = 1;
 const NAME: u8 = 2;
 
 /// The file for a record, with its check; `None` where the record is larger than its class allows.
-pub(crate) fn encode(record: &Record) -> Option<(Vec<u8>, Check)> {
+pub fn encode(record: &Record) -> Option<(Vec<u8>, Check)> {
     let (kind, key) = match &record.key {
         Key::Slot(slot) => (SLOT, slot.0.as_slice()),
         Key::Name(name) => (NAME, name.as_bytes()),
@@ -76,7 +79,7 @@ pub(crate) fn encode(record: &Record) -> Option<(Vec<u8>, Check)> {
 }
 
 /// The record in a file; `None` where it is not whole, of a later version, or no record at all.
-pub(crate) fn decode(file: &Bytes) -> Option<Found> {
+pub fn decode(file: &Bytes) -> Option<Found> {
     let header = file.get(..HEADER)?;
     let (head, stored) = header.split_at_checked(CHECKED_FROM)?;
     let (magic, rest) = head.split_first_chunk::<8>()?;
@@ -119,5 +122,5 @@ fn check_of(head: &[u8], key: &[u8], body: &[u8]) -> Check {
 }
 
 #[cfg(test)]
-#[path = "format_tests.rs"]
+#[path = "contents_tests.rs"]
 mod tests;
