@@ -48,6 +48,8 @@
 //! | `api` | the local API over the home's socket, and its client (`NodeBuilder::serve_api`) |
 //! | `bridge-dir` | the bridge `dir`, a folder that both can see |
 //! | `bridge-exec` | the bridge `exec`, a child process in any language |
+//! | `bridge-git` | the bridge `git`, any repository, through the `git` program |
+//! | `bridge-github` | the bridge `github`, a repository at GitHub, through its API |
 //! | `testing` | `wayside::testing`: two friends in simulated time, for an application's own tests |
 //!
 //! # Not here
@@ -74,5 +76,9 @@ pub fn registry() -> Registry {
     let registry = registry.with(wayside_bridge_dir::DirKind);
     #[cfg(feature = "bridge-exec")]
     let registry = registry.with(wayside_bridge_exec::ExecKind);
+    #[cfg(feature = "bridge-git")]
+    let registry = registry.with(wayside_bridge_git::GitKind);
+    #[cfg(feature = "bridge-github")]
+    let registry = registry.with(wayside_bridge_github::GitHubKind);
     registry
 }

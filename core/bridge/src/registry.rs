@@ -20,6 +20,17 @@ pub trait BridgeKind: Send + Sync + fmt::Debug {
     /// The options that it takes, in the order to show them.
     fn options(&self) -> &'static [OptionSpec];
 
+    /// The options that open for reading what this one line names (`git+https://host/path`, `github:owner/repo`): how a public name is given to
+    /// somebody who has no bridge there. `None`: it is not of a form of this kind's. Touches and contacts nothing.
+    ///
+    /// Attack input: somebody sent it. *Errors*: [`Configuration`](ErrorKind::Configuration) where it is of such a form and is not to be followed, with
+    /// the reason.
+    fn source(&self, source: &str) -> Option<Result<BridgeOptions, BridgeError>>;
+
+    /// The options that a person would give to add a bridge to the place with this locator's address (`--remote https://host/path`), with capitals
+    /// for what the address does not tell. Attack input, to be shown and never run.
+    fn usage(&self, address: &str) -> String;
+
     /// Opens a bridge with these options.
     ///
     /// Contacts nothing but what the options name. An error names the option that is wrong.

@@ -10,6 +10,7 @@ pub mod mailbox;
 pub mod meet;
 pub mod message;
 pub mod place;
+pub mod pointer;
 pub mod reach;
 mod time;
 pub mod token;

@@ -53,6 +53,14 @@ impl BridgeKind for DirKind {
         OPTIONS
     }
 
+    fn source(&self, _source: &str) -> Option<Result<BridgeOptions, BridgeError>> {
+        None
+    }
+
+    fn usage(&self, _address: &str) -> String {
+        "--path FOLDER".to_owned()
+    }
+
     async fn open(
         &self,
         options: &BridgeOptions,

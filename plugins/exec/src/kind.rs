@@ -51,6 +51,14 @@ impl BridgeKind for ExecKind {
         ]
     }
 
+    fn source(&self, _source: &str) -> Option<Result<BridgeOptions, BridgeError>> {
+        None
+    }
+
+    fn usage(&self, _address: &str) -> String {
+        "--command 'PROGRAM …'".to_owned()
+    }
+
     async fn open(
         &self,
         options: &BridgeOptions,

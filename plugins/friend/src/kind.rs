@@ -46,6 +46,14 @@ impl BridgeKind for FriendKind {
         OPTIONS
     }
 
+    fn source(&self, _source: &str) -> Option<Result<BridgeOptions, BridgeError>> {
+        None
+    }
+
+    fn usage(&self, _address: &str) -> String {
+        "--friend FRIEND".to_owned()
+    }
+
     async fn open(
         &self,
         options: &BridgeOptions,

@@ -22,6 +22,14 @@ impl BridgeKind for MemoryService {
         &[OptionSpec { name: "member", value: "NAME", help: "who we are there", required: true, path: false }]
     }
 
+    fn source(&self, _source: &str) -> Option<Result<BridgeOptions, BridgeError>> {
+        None
+    }
+
+    fn usage(&self, _address: &str) -> String {
+        String::new()
+    }
+
     async fn open(&self, options: &BridgeOptions, _: BridgeContext) -> Result<SharedBridge, BridgeError> {
         Ok(Arc::new(self.bridge(options.required("member")?)))
     }

@@ -92,6 +92,14 @@ impl BridgeKind for Slow {
         &[]
     }
 
+    fn source(&self, _source: &str) -> Option<Result<BridgeOptions, BridgeError>> {
+        None
+    }
+
+    fn usage(&self, _address: &str) -> String {
+        String::new()
+    }
+
     async fn open(&self, _: &BridgeOptions, _: BridgeContext) -> Result<SharedBridge, BridgeError> {
         std::future::pending().await
     }

@@ -375,6 +375,11 @@ pub enum Event {
         /// Whether we invited.
         invited: bool,
     },
+    /// Somebody knocked by a pointer of ours: see [`Engine::waiting_knocks`](super::Engine::waiting_knocks).
+    Knocked {
+        /// How it is named.
+        id: super::KnockId,
+    },
     /// An invite that we accepted does not work.
     InviteRefused {
         /// Its inviter's one-time key.

@@ -18,6 +18,7 @@ mod io;
 mod mail;
 mod meeting;
 mod places;
+mod pointers;
 mod publications;
 mod relays;
 mod restore;
@@ -37,6 +38,7 @@ pub use explain::{Step, StepKind};
 pub use introduced::IntroducedError;
 pub use io::*;
 pub use mail::{MOST_MAIL, MailRoots};
+pub use pointers::{Knock, KnockId, PointerOptions};
 
 use crate::crypto::keys::{AccountId, DeviceId, DevicePublic};
 use crate::identity::Card;
