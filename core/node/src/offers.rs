@@ -1,0 +1,124 @@
+//! What friends' machines offer us, to forward or to keep mail: by device, told over its link, kept on disk, and gone with the friendship.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
+
+use minicbor::{Decode, Encode};
+use tokio::sync::watch;
+use wayside_proto::crypto::keys::{AccountId, DeviceId};
+
+use crate::lock::lock;
+use crate::store::offers::Table;
+use crate::store::{Store, StoreError};
+
+/// Devices whose offers of a kind are kept, of all friends and of one.
+const MOST: usize = 256;
+const MOST_OF_ONE: usize = 8;
+
+/// What a device offers.
+pub(crate) trait Offered: Clone + Encode<()> + for<'b> Decode<'b, ()> {
+    /// Where offers of this kind are kept.
+    const TABLE: Table;
+
+    /// Whose device it is.
+    fn account(&self) -> AccountId;
+
+    /// Whether it says nothing that another one did not.
+    fn is_no_news_after(&self, other: &Self) -> bool;
+}
+
+/// All offers of a kind.
+#[derive(Debug)]
+pub(crate) struct Offers<T> {
+    offers: Mutex<BTreeMap<DeviceId, T>>,
+    changed: watch::Sender<()>,
+}
+
+impl<T: Offered> Offers<T> {
+    /// Those that were kept. What cannot be read is left out: it comes again with the next link.
+    pub(crate) fn read(store: &Store) -> Result<Self, StoreError> {
+        let kept = store.offers(T::TABLE)?.into_iter();
+        let kept = kept.filter_map(|(device, bytes)| Some((device, minicbor::decode(&bytes).ok()?)));
+        Ok(Self { offers: Mutex::new(kept.collect()), changed: watch::channel(()).0 })
+    }
+
+    /// What a device offers.
+    pub(crate) fn of(&self, device: &DeviceId) -> Option<T> {
+        lock(&self.offers).get(device).cloned()
+    }
+
+    /// Everything that is offered.
+    pub(crate) fn all(&self) -> Vec<(DeviceId, T)> {
+        lock(&self.offers).iter().map(|(device, offered)| (*device, offered.clone())).collect()
+    }
+
+    /// Changes when any of them does.
+    pub(crate) fn changed(&self) -> watch::Receiver<()> {
+        self.changed.subscribe()
+    }
+
+    /// Has those who wait for a change look, for a reason of the caller's.
+    pub(crate) fn look_again(&self) {
+        self.changed.send_replace(());
+    }
+
+    /// A device offers this from now on; `None` is nothing.
+    pub(crate) async fn offered(
+        &self,
+        store: &Arc<Store>,
+        device: DeviceId,
+        offered: Option<T>,
+    ) -> Result<(), &'static str> {
+        let bytes = offered.as_ref().map(minicbor::to_vec).transpose().map_err(|_| "it cannot be kept")?;
+        {
+            let mut offers = lock(&self.offers);
+            match (offers.get(&device), offered) {
+                (None, None) => return Ok(()),
+                (Some(_), None) => drop(offers.remove(&device)),
+                (Some(before), Some(offered)) if offered.is_no_news_after(before) => return Ok(()),
+                (before, Some(offered)) => {
+                    let of_one = offers.values().filter(|it| it.account() == offered.account()).count();
+                    if before.is_none() && (offers.len() >= MOST || of_one >= MOST_OF_ONE) {
+                        return Err("there are too many offers already");
+                    }
+                    offers.insert(device, offered);
+                }
+            }
+        }
+        self.look_again();
+        let kept = store.run(move |store| store.keep_offer(T::TABLE, device, bytes.as_deref())).await;
+        if let Err(error) = kept {
+            // It holds until the node ends, and comes again with the next link.
+            tracing::debug!(%error, "what a friend offers was not kept");
+        }
+        Ok(())
+    }
+
+    /// Forgets what those offer who are no friends any more, or blocked; `gone` is told of each of their devices.
+    pub(crate) async fn keep_only(
+        &self,
+        store: &Arc<Store>,
+        friends: &BTreeSet<AccountId>,
+        gone: impl Fn(&DeviceId),
+    ) {
+        let strangers: Vec<DeviceId> = {
+            let mut offers = lock(&self.offers);
+            let strangers = offers.iter().filter(|(_, it)| !friends.contains(&it.account()));
+            let strangers: Vec<_> = strangers.map(|(device, _)| *device).collect();
+            strangers.iter().for_each(|device| drop(offers.remove(device)));
+            strangers
+        };
+        if strangers.is_empty() {
+            return;
+        }
+        strangers.iter().for_each(gone);
+        self.look_again();
+        let forget = move |store: &Store| {
+            strangers.into_iter().try_for_each(|device| store.keep_offer(T::TABLE, device, None))
+        };
+        if let Err(error) = store.run(forget).await {
+            // At the next start it is nobody's, and forgotten then.
+            tracing::debug!(%error, "an offer was not forgotten");
+        }
+    }
+}
