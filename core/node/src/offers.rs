@@ -122,3 +122,53 @@ impl<T: Offered> Offers<T> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Disk;
+    use crate::store::offers::MAILBOXES;
+
+    #[derive(Clone, Debug, PartialEq, Encode, Decode)]
+    struct Room(#[n(0)] AccountId, #[n(1)] u8);
+
+    impl Offered for Room {
+        const TABLE: Table = MAILBOXES;
+
+        fn account(&self) -> AccountId {
+            self.0
+        }
+
+        fn is_no_news_after(&self, other: &Self) -> bool {
+            self == other
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_offered_is_bounded_kept_and_goes_with_the_friendship() {
+        let store = Disk::default().store();
+        let offers = Offers::<Room>::read(&store).unwrap();
+        let [ann, bob] = [1, 2].map(|byte| AccountId([byte; 32]));
+        let of = |number: u8| DeviceId([number; 16]);
+        for number in 0..8 {
+            offers.offered(&store, of(number), Some(Room(ann, 1))).await.unwrap();
+        }
+        assert!(offers.offered(&store, of(8), Some(Room(ann, 1))).await.is_err(), "one has so many devices");
+        offers.offered(&store, of(9), Some(Room(bob, 1))).await.unwrap();
+        let mut changed = offers.changed();
+        offers.offered(&store, of(0), Some(Room(ann, 1))).await.unwrap();
+        offers.offered(&store, of(8), None).await.unwrap();
+        assert!(!changed.has_changed().unwrap(), "that is no news");
+        offers.offered(&store, of(0), Some(Room(ann, 2))).await.unwrap();
+        offers.offered(&store, of(1), None).await.unwrap();
+        assert!(changed.has_changed().unwrap());
+        changed.mark_unchanged();
+        let kept = || Offers::<Room>::read(&store).unwrap().all();
+        assert_eq!((kept(), kept().len()), (offers.all(), 8));
+        let gone = Mutex::new(Vec::new());
+        offers.keep_only(&store, &BTreeSet::from([bob]), |device| lock(&gone).push(*device)).await;
+        assert_eq!(*lock(&gone), [0, 2, 3, 4, 5, 6, 7].map(of));
+        assert_eq!((kept(), offers.of(&of(9))), (vec![(of(9), Room(bob, 1))], Some(Room(bob, 1))));
+        assert!(changed.has_changed().unwrap());
+    }
+}
