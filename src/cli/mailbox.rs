@@ -5,9 +5,10 @@ use wayside::Relay as Amounts;
 use wayside::api::types::{ChangeMailbox, KeptView, MailboxHostView, MailboxLimits, MailboxView};
 
 use super::Context;
-use super::exit::{Exit, Failure, Outcome};
+use super::exit::Outcome;
 use super::output::one_line;
 use super::relay::amount;
+use super::show::show_or_change;
 use super::words::count;
 
 /// Show what is kept here for friends who are away, and who keeps mail for you; or change what that may cost
@@ -56,15 +57,8 @@ fn parse_amount(text: &str) -> Result<u64, String> {
 
 impl Mailbox {
     pub(super) async fn run(self, context: &Context) -> Outcome {
-        let mut session = context.session().await?;
-        let view: Result<MailboxView, Failure> = match self.what {
-            None => session.get("/v1/mailbox").await,
-            Some(What::Limit(limit)) => session.patch("/v1/mailbox", &limit.into_change()).await,
-        };
-        session.close().await;
-        let view = view?;
-        context.output.say(&view, || in_words(&view))?;
-        Ok(Exit::Done)
+        let change = self.what.map(|What::Limit(limit)| limit.into_change());
+        show_or_change(context, "/v1/mailbox", change, in_words).await
     }
 }
 

@@ -29,6 +29,7 @@ mod request;
 mod requests;
 mod send;
 mod session;
+mod show;
 mod signals;
 mod status;
 mod up;

@@ -5,8 +5,9 @@ use wayside::Relay as Limits;
 use wayside::api::types::{ChangeRelay, RelayLimits, RelayOfferView, RelayState, RelayView, RelayedView};
 
 use super::Context;
-use super::exit::{Exit, Failure, Outcome};
+use super::exit::Outcome;
 use super::output::one_line;
+use super::show::show_or_change;
 use super::words::{count, moment};
 
 /// Show what is relayed here, and who relays for this machine; or change what that may cost
@@ -62,15 +63,8 @@ fn parse_amount(text: &str) -> Result<u64, String> {
 
 impl Relay {
     pub(super) async fn run(self, context: &Context) -> Outcome {
-        let mut session = context.session().await?;
-        let view: Result<RelayView, Failure> = match self.what {
-            None => session.get("/v1/relay").await,
-            Some(What::Limit(limit)) => session.patch("/v1/relay", &limit.into_change()).await,
-        };
-        session.close().await;
-        let view = view?;
-        context.output.say(&view, || in_words(&view))?;
-        Ok(Exit::Done)
+        let change = self.what.map(|What::Limit(limit)| limit.into_change());
+        show_or_change(context, "/v1/relay", change, in_words).await
     }
 }
 

@@ -97,6 +97,15 @@ impl Entropy for SystemEntropy {
     }
 }
 
+impl SystemEntropy {
+    /// So many bytes of it.
+    pub(crate) fn draw<const N: usize>() -> [u8; N] {
+        let mut bytes = [0; N];
+        Self.fill(&mut bytes);
+        bytes
+    }
+}
+
 /// Tasks that end with the node.
 #[derive(Debug)]
 struct TrackedSpawner(TaskTracker);

@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use minicbor::{Decode, Encode};
-use wayside_noise::{Expectation, Kem, SessionId, StaticKey, Whom};
+use wayside_noise::{Expectation, SessionId, StaticKey, Whom};
 use wayside_proto::crypto::keys::AccountId;
 use wayside_proto::crypto::{Secret, derive};
 use wayside_proto::mailbox::wire::HostEntry;
 
+use crate::guests::entrance::{Entrances, nameless};
 use crate::store::{SecretBytes, Store, StoreError};
 
 /// What a door is made of.
@@ -36,13 +37,7 @@ fn standing(secret: &Secret) -> (Secret, Secret) {
 /// How to dial there, once: each link has a session of its own.
 pub(super) fn dialled(host: &HostEntry, session: [u8; 16]) -> Expectation {
     let (gate, psk) = standing(&host.secret);
-    Expectation {
-        session: SessionId(session),
-        whom: Whom::Host(host.guest),
-        gate: (*gate.expose()).into(),
-        psk: (*psk.expose()).into(),
-        kem: Kem::None,
-    }
+    nameless(SessionId(session), Whom::Host(host.guest), &gate, &psk)
 }
 
 /// Doors that there are, by the friend whose guests come in.
@@ -85,7 +80,7 @@ impl Doors {
     /// The name that links through it had.
     pub(super) fn remove(&mut self, owner: &AccountId) -> Option<SessionId> {
         self.awaited.retain(|_, of| of != owner);
-        self.doors.remove(owner).map(|door| session(door.number))
+        self.doors.remove(owner).map(|door| ENTRANCES.session(door.number))
     }
 
     /// What is to be drawn and what to be thrown away, so that these have a door and nobody else.
@@ -116,7 +111,7 @@ impl Doors {
 
     /// By whose door a link came in.
     pub(super) fn owner_of(&self, name: SessionId) -> Option<AccountId> {
-        let stands = || self.doors.iter().find(|(_, door)| session(door.number) == name);
+        let stands = || self.doors.iter().find(|(_, door)| ENTRANCES.session(door.number) == name);
         self.awaited.get(&name).copied().or_else(|| stands().map(|(owner, _)| *owner))
     }
 
@@ -135,13 +130,8 @@ impl Doors {
     pub(super) fn expectation(&self, owner: &AccountId) -> Option<Expectation> {
         let door = self.doors.get(owner)?;
         let (gate, psk) = standing(&door.keys.secret);
-        Some(Expectation {
-            session: session(door.number),
-            whom: Whom::Guests(StaticKey::from_bytes(*door.keys.guest.expose())),
-            gate: (*gate.expose()).into(),
-            psk: (*psk.expose()).into(),
-            kem: Kem::None,
-        })
+        let whom = Whom::Guests(StaticKey::from_bytes(*door.keys.guest.expose()));
+        Some(nameless(ENTRANCES.session(door.number), whom, &gate, &psk))
     }
 }
 
@@ -150,32 +140,19 @@ pub(super) fn bytes(keys: &Keys) -> SecretBytes {
     minicbor::to_vec(keys).unwrap_or_default().into()
 }
 
-/// The name that links through a door have here. Sessions of the engine's are named at random.
-const NAME: [u8; 8] = *b"door    ";
-
-fn session(number: u64) -> SessionId {
-    let mut name = [0; 16];
-    name.iter_mut().zip(NAME.into_iter().chain(number.to_be_bytes())).for_each(|(to, from)| *to = from);
-    SessionId(name)
-}
+/// What names the links that came in by a door.
+const ENTRANCES: Entrances = Entrances(*b"door    ");
 
 /// Whether this is the name that links have here which came in without a meeting, by whosever door that is or was.
 pub(crate) fn stands_open(session: SessionId) -> bool {
-    session.0.starts_with(&NAME)
+    ENTRANCES.are_of(session)
 }
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-
-    fn draw() -> impl FnMut() -> Secret {
-        let mut drawn = 0;
-        move || {
-            drawn += 1;
-            Secret::new([drawn; 32])
-        }
-    }
+    use crate::guests::entrance::draw;
 
     fn owners(numbers: &[u8]) -> BTreeSet<AccountId> {
         numbers.iter().map(|number| AccountId([*number; 32])).collect()

@@ -14,11 +14,10 @@ mod reaching;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, Weak};
 
 use async_trait::async_trait;
 use tokio::time::Instant;
-use wayside_bridge::Entropy;
 use wayside_noise::{Endpoint, Link, SessionId, StaticKey, Stream};
 use wayside_proto::crypto::Secret;
 use wayside_proto::crypto::keys::{AccountId, NoiseKey};
@@ -26,10 +25,12 @@ use wayside_proto::engine::{Door, DoorSession};
 use wayside_proto::mailbox::wire::HostEntry;
 
 pub(crate) use keys::stands_open;
-pub(crate) use reaching::HostLink;
 
 use crate::clock::SystemEntropy;
 use crate::driver::Driver;
+use crate::guests::here::Guests;
+use crate::guests::visit::Visit;
+use crate::lock::lock;
 use crate::store::{Store, StoreError};
 
 /// Something that is spoken with guests of a friend's door.
@@ -54,7 +55,7 @@ struct Shared {
     keys: Mutex<keys::Doors>,
     /// Held by whoever changes them: what is on disk and what is here go together.
     changing: tokio::sync::Mutex<Owed>,
-    guests: guests::Guests,
+    guests: Arc<Guests>,
     /// Those to whom we go as a guest, by their doors' keys.
     hosts: Mutex<BTreeMap<[u8; 32], reaching::Host>>,
 }
@@ -96,7 +97,7 @@ impl Doors {
             endpoint: Arc::downgrade(endpoint),
             keys: Mutex::new(doors),
             changing: tokio::sync::Mutex::default(),
-            guests: guests::Guests::default(),
+            guests: Arc::new(Guests::new(guests::BOUNDS)),
             hosts: Mutex::default(),
         };
         Self(Arc::new(shared))
@@ -150,7 +151,7 @@ impl Doors {
         if let (Some(endpoint), Some(session)) = (self.0.endpoint.upgrade(), session) {
             endpoint.forget(session);
         }
-        self.0.guests.turn_out(owner);
+        self.0.guests.turn_out(owner, "no door");
     }
 }
 
@@ -161,11 +162,7 @@ impl Driver {
     pub(crate) async fn set_doors(&self, owners: BTreeSet<AccountId>) {
         let doors = self.doors();
         let mut owed = doors.0.changing.lock().await;
-        let draw = || {
-            let mut bytes = [0; 32];
-            SystemEntropy.fill(&mut bytes);
-            Secret::new(bytes)
-        };
+        let draw = || Secret::new(SystemEntropy::draw());
         let (fresh, gone) = lock(&doors.0.keys).change(&owners, draw);
         gone.iter().for_each(|owner| doors.shut(owner));
         owed.gone.extend(gone);
@@ -204,7 +201,7 @@ impl Driver {
 
     /// A link with a host as a guest: straight to where it may be, and over the bridges in common, until then. It may take as long as until both are up at
     /// the same time. `None` at once where the door is one of our own.
-    pub(crate) async fn host_link(&self, host: &HostEntry, until: Instant) -> Option<HostLink> {
+    pub(crate) async fn host_link(&self, host: &HostEntry, until: Instant) -> Option<Visit> {
         self.reach_host(host, until).await
     }
 
@@ -220,8 +217,4 @@ impl Driver {
     pub(crate) fn guests_here(&self) -> usize {
         self.doors().0.guests.count()
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,37 +1,19 @@
 //! To a host as a guest: straight to where it said that it is, again and again while anybody waits for it; and, at the same time, a knock at its places.
 
-use std::ops::Deref;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use futures::FutureExt;
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
-use wayside_bridge::Entropy;
-use wayside_noise::{Link, Remote};
+use wayside_noise::Link;
 use wayside_proto::engine::Engine;
 use wayside_proto::mailbox::wire::HostEntry;
-use wayside_proto::place::Transport;
 
 use super::{Doors, keys, lock};
 use crate::clock::SystemEntropy;
 use crate::driver::Driver;
-
-/// A link to a host as a guest. It is kept as long as anybody has this, and a minute longer.
-#[derive(Clone, Debug)]
-pub(crate) struct HostLink {
-    link: Link,
-    _using: Arc<()>,
-}
-
-impl Deref for HostLink {
-    type Target = Link;
-
-    fn deref(&self) -> &Link {
-        &self.link
-    }
-}
+use crate::guests::visit::{Visit, Visited, close_unused};
 
 /// How long a host may take to answer where it said that it is.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -48,8 +30,7 @@ const MOST: usize = 1_024;
 /// What is known of one host.
 #[derive(Debug, Default)]
 pub(super) struct Host {
-    /// The link, and whoever uses it.
-    linked: Option<(Link, Weak<()>)>,
+    linked: Option<Visited>,
     /// Looks for it, as long as anybody waits.
     seeking: Weak<Seeking>,
 }
@@ -65,7 +46,7 @@ struct Seeking {
 }
 
 impl Driver {
-    pub(super) async fn reach_host(&self, entry: &HostEntry, until: Instant) -> Option<HostLink> {
+    pub(super) async fn reach_host(&self, entry: &HostEntry, until: Instant) -> Option<Visit> {
         if self.doors().whose(&entry.guest).is_some() {
             return None;
         }
@@ -130,20 +111,8 @@ impl Driver {
     }
 
     async fn dial_host(&self, entry: &HostEntry) -> Option<Link> {
-        let around = self.reach().told().borrow().surroundings.clone();
-        // Somebody else names them: nothing is sent where no peer is.
-        let there = entry.candidates.iter().filter(|it| around.place(it.address).is_ok());
-        let remotes = there.map(|candidate| match candidate.transport {
-            Transport::Udp => Remote::Udp(candidate.address),
-            Transport::Tcp => Remote::Tcp(candidate.address),
-        });
-        let remotes: Vec<_> = remotes.collect();
-        if remotes.is_empty() {
-            return None;
-        }
-        let mut session = [0; 16];
-        SystemEntropy.fill(&mut session);
-        let linked = self.reach().endpoint()?.connect(keys::dialled(entry, session), remotes, PATIENCE).await;
+        let dialled = keys::dialled(entry, SystemEntropy::draw());
+        let linked = self.dial_as_guest(dialled, &entry.candidates, PATIENCE).await?;
         linked.inspect_err(|error| tracing::debug!(%error, "a host is not where it was")).ok()
     }
 
@@ -152,17 +121,20 @@ impl Driver {
         let doors = self.doors();
         let mut hosts = lock(&doors.0.hosts);
         let host = hosts.entry(guest).or_default();
-        let lives = |link: &Link| link.closed().now_or_never().is_none();
-        if host.linked.as_ref().is_some_and(|(link, _)| lives(link)) {
+        if host.linked.as_ref().is_some_and(|linked| !linked.has_ended()) {
             return link.close("another link survives");
         }
-        host.linked = Some((link.clone(), Weak::new()));
+        host.linked = Some(Visited::new(link.clone()));
         if let Some(seeking) = host.seeking.upgrade() {
             seeking.found.send_replace(());
         }
         host.seeking = Weak::new();
         drop(hosts);
-        self.spawn(close_unused(doors.clone(), guest, link));
+        let doors = doors.clone();
+        self.spawn(async move {
+            close_unused(&link, DISUSE, || doors.is_used(&guest, &link)).await;
+            doors.let_go(&guest, &link);
+        });
     }
 }
 
@@ -195,7 +167,7 @@ async fn search(driver: Driver, seeking: Weak<Seeking>) {
 }
 
 enum Look {
-    Linked(HostLink),
+    Linked(Visit),
     Seeking(Arc<Seeking>),
     Begin(Arc<Seeking>, CancellationToken),
 }
@@ -207,7 +179,7 @@ impl Doors {
             hosts.retain(|_, host| host.linked.is_some() || host.seeking.strong_count() > 0);
         }
         let host = hosts.entry(entry.guest).or_default();
-        if let Some(link) = host.link() {
+        if let Some(link) = host.linked.as_mut().and_then(Visited::visit) {
             return Look::Linked(link);
         }
         if let Some(seeking) = host.seeking.upgrade() {
@@ -233,53 +205,22 @@ impl Doors {
         lock(&self.0.hosts).get(guest).is_some_and(|host| host.seeking.strong_count() > 0)
     }
 
-    fn linked(&self, guest: &[u8; 32]) -> Option<HostLink> {
-        lock(&self.0.hosts).get_mut(guest)?.link()
+    fn linked(&self, guest: &[u8; 32]) -> Option<Visit> {
+        lock(&self.0.hosts).get_mut(guest)?.linked.as_mut()?.visit()
     }
 
     fn is_used(&self, guest: &[u8; 32], link: &Link) -> bool {
         let hosts = lock(&self.0.hosts);
         let linked = hosts.get(guest).and_then(|host| host.linked.as_ref());
-        linked.is_some_and(|(it, using)| it.number() == link.number() && using.strong_count() > 0)
+        linked.is_some_and(|it| it.is(link) && it.is_used())
     }
 
     fn let_go(&self, guest: &[u8; 32], link: &Link) {
         let mut hosts = lock(&self.0.hosts);
         let Some(host) = hosts.get_mut(guest) else { return };
-        host.linked.take_if(|(it, _)| it.number() == link.number());
+        host.linked.take_if(|it| it.is(link));
         if host.linked.is_none() && host.seeking.strong_count() == 0 {
             hosts.remove(guest);
         }
     }
-}
-
-impl Host {
-    fn link(&mut self) -> Option<HostLink> {
-        let (link, using) = self.linked.as_mut()?;
-        if link.closed().now_or_never().is_some() {
-            self.linked = None;
-            return None;
-        }
-        let used = using.upgrade().unwrap_or_default();
-        *using = Arc::downgrade(&used);
-        Some(HostLink { link: link.clone(), _using: used })
-    }
-}
-
-/// Closes a link once nobody has used it for a while.
-async fn close_unused(doors: Doors, guest: [u8; 32], link: Link) {
-    let mut unused = None;
-    loop {
-        tokio::select! {
-            _ = link.closed() => break,
-            () = tokio::time::sleep(DISUSE / 6) => {}
-        }
-        if doors.is_used(&guest, &link) {
-            unused = None;
-        } else if unused.get_or_insert_with(Instant::now).elapsed() >= DISUSE {
-            link.close("not used any more");
-            break;
-        }
-    }
-    doors.let_go(&guest, &link);
 }

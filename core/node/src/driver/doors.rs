@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio_util::sync::{CancellationToken, DropGuard};
 use wayside_noise::traversal::Role;
-use wayside_noise::{Expectation, Kem, Link, Meet, Meeting, Nat, Whom};
+use wayside_noise::{Expectation, Link, Meet, Meeting, Nat, Whom};
 use wayside_proto::engine::{DoorSession, Input, SessionId};
 use wayside_proto::reach::Reach;
 
@@ -15,6 +15,7 @@ use super::Driver;
 use super::actor::Actor;
 use super::meeting::{nat_of, tcp, udp};
 use crate::doors::stands_open;
+use crate::guests::entrance::nameless;
 use crate::reach::Told;
 
 /// All that are under way. Dropping one ends it.
@@ -127,11 +128,5 @@ impl Actor {
 }
 
 fn expectation(session: &DoorSession, whom: Whom) -> Expectation {
-    Expectation {
-        session: wayside_noise::SessionId(session.id.0),
-        whom,
-        gate: (*session.gate.expose()).into(),
-        psk: (*session.psk.expose()).into(),
-        kem: Kem::None,
-    }
+    nameless(wayside_noise::SessionId(session.id.0), whom, &session.gate, &session.psk)
 }

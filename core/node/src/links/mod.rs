@@ -6,6 +6,7 @@
 pub(crate) mod address;
 pub(crate) mod card;
 mod frame;
+pub(crate) mod notices;
 pub(crate) mod ping;
 pub(crate) mod renew;
 mod serve;

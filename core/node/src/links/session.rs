@@ -7,14 +7,15 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{Semaphore, broadcast, watch};
 use tokio_util::task::TaskTracker;
 use wayside_noise::LinkEvent;
+use wayside_proto::mailbox::wire::{Access, MailboxOffer};
 
+use super::notices::{self, Notice};
 use super::{LiveLink, Protocols, address, card, renew};
 use crate::api::types::NodeEvent;
 use crate::driver::Driver;
 use crate::introductions::{self, Introductions};
 use crate::mail;
-use crate::mailbox;
-use crate::relays::offers;
+use crate::relays::offers::Offer;
 
 /// The most streams of one link that are served at the same time; further ones wait.
 const STREAMS: usize = 64;
@@ -47,10 +48,10 @@ impl Session {
             () = self.tell_moves(moves) => "the paths are not kept any more",
             () = self.give_card() => "the card cannot be given",
             () = self.tell_address(entitled.clone()) => "the node is ending",
-            () = self.give_offer(entitled.clone()) => "the node is ending",
-            () = self.give_mailbox(entitled.clone()) => "the node is ending",
+            () = self.give::<Offer>(entitled.clone()) => "the node is ending",
+            () = self.give::<MailboxOffer>(entitled.clone()) => "the node is ending",
             () = self.look_for_better(entitled.clone()) => "the node is ending",
-            () = self.give_access(entitled.clone()) => "the node is ending",
+            () = self.give::<Access>(entitled.clone()) => "the node is ending",
             () = self.send_messages(entitled.clone()) => "the node is ending",
             () = self.fetch(entitled.clone()) => "the node is ending",
             () = self.introduce(entitled.clone()) => "the node is ending",
@@ -168,21 +169,11 @@ impl Session {
         }
     }
 
-    async fn give_offer(&self, mut entitled: watch::Receiver<bool>) {
+    async fn give<T: Notice>(&self, mut entitled: watch::Receiver<bool>) {
         if entitled.wait_for(|it| *it).await.is_ok()
-            && let Err(error) = offers::give(&self.driver, &self.link.peer).await
+            && let Err(error) = notices::give::<T>(&self.driver, &self.link.peer).await
         {
-            tracing::debug!(%error, "a friend is not told what it may use here");
-            // An older one does not want to know, and may still be talked with.
-            std::future::pending().await
-        }
-    }
-
-    async fn give_mailbox(&self, mut entitled: watch::Receiver<bool>) {
-        if entitled.wait_for(|it| *it).await.is_ok()
-            && let Err(error) = mailbox::offers::give(&self.driver, &self.link.peer).await
-        {
-            tracing::debug!(%error, "a friend is not told whether it has a mailbox here");
+            tracing::debug!(protocol = T::NAME, %error, "a friend is not told something");
             // An older one does not want to know, and may still be talked with.
             std::future::pending().await
         }
@@ -204,16 +195,6 @@ impl Session {
     async fn introduce(&self, mut entitled: watch::Receiver<bool>) {
         if entitled.wait_for(|it| *it).await.is_ok() {
             introductions::speak(&self.introductions, &self.link.peer).await;
-        }
-    }
-
-    async fn give_access(&self, mut entitled: watch::Receiver<bool>) {
-        if entitled.wait_for(|it| *it).await.is_ok()
-            && let Err(error) = mail::access::give(&self.driver, &self.link.peer).await
-        {
-            tracing::debug!(%error, "a friend is not given what it takes to seal for us");
-            // An older one does not want to know, and may still be talked with.
-            std::future::pending().await
         }
     }
 

@@ -2,11 +2,12 @@
 //! card that is a [`Target`].
 
 use std::collections::BTreeMap;
+use std::error::Error;
 use std::io;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use wayside_noise::Stream;
+use futures::stream::select_all;
 use wayside_proto::UnixMillis;
 use wayside_proto::crypto::keys::{AccountId, DeviceId};
 use wayside_proto::mailbox::prekeys::{PUBLISHED, Target};
@@ -15,70 +16,35 @@ use wayside_proto::mailbox::{Age, outbox};
 
 use super::lock;
 use crate::driver::Driver;
-use crate::links::turns::Turns;
-use crate::links::{Peer, Protocol, read_frame, write_frame};
+use crate::links::Peer;
+use crate::links::notices::{Changes, Notice, watched};
 use crate::store::StoreError;
 
-/// The protocol's name.
-pub(crate) const NAME: &str = "wayside/mail/1";
-
-/// The largest frame, in bytes: eight psks and the root.
-const MOST: usize = 1024;
-/// Between two of them from one friend: each is written to the disk.
-const PAUSE: Duration = Duration::from_secs(if cfg!(test) { 0 } else { 2 });
-/// How often it is looked whether it has changed.
-const LOOK: Duration = Duration::from_secs(6 * 3600);
 /// Items that are sealed in one transaction, once it is known to what.
 const AT_ONCE: usize = 256;
 
-/// Takes what friends give.
-#[derive(Debug)]
-pub(crate) struct Receiver {
-    driver: Driver,
-    turns: Turns,
-}
-
-impl Receiver {
-    pub(crate) fn new(driver: Driver) -> Self {
-        Self { driver, turns: Turns::default() }
-    }
-}
-
 #[async_trait]
-impl Protocol for Receiver {
-    async fn accept(&self, peer: Peer, mut stream: Stream) {
-        while let Ok(Some(access)) = read_frame::<Access>(&mut stream.recv, MOST).await {
-            self.turns.turn(peer.account, PAUSE).await;
-            if access.device != peer.device {
-                return tracing::debug!(
-                    "a friend gives what it takes to seal for another device than its own"
-                );
-            }
-            if let Err(error) = learn(&self.driver, peer.account, Some(access)).await {
-                return tracing::debug!(%error, "what it takes to seal for a friend was not kept");
-            }
-        }
-    }
-}
+impl Notice for Access {
+    const NAME: &'static str = "wayside/mail/1";
+    /// Eight psks and the root.
+    const MOST: usize = 1024;
+    const LOOK: Duration = Duration::from_secs(6 * 3600);
 
-/// Gives a friend what it takes to seal for us, and again when that has changed; ends with the link.
-pub(crate) async fn give(driver: &Driver, peer: &Peer) -> io::Result<()> {
-    let mut changes = driver.mail().0.given.subscribe();
-    let mut stream = peer.link.open(NAME).await.map_err(io::Error::other)?;
-    let mut last = None;
-    loop {
-        changes.borrow_and_update();
+    fn changes(driver: &Driver) -> Changes {
+        select_all([watched(driver.mail().0.given.subscribe())])
+    }
+
+    async fn now(driver: &Driver, peer: &Peer) -> io::Result<Self> {
         let wall = driver.clock().wall();
         let now = driver.store().run(move |store| store.age_at(wall)).await.map_err(io::Error::other)?;
-        let access = driver.mail().access_for(&peer.account, now);
-        if last.as_ref() != Some(&access) {
-            write_frame(&mut stream.send, &access).await?;
-            last = Some(access);
+        Ok(driver.mail().access_for(&peer.account, now))
+    }
+
+    async fn heard(self, driver: &Driver, peer: &Peer) -> Result<(), Box<dyn Error + Send + Sync>> {
+        if self.device != peer.device {
+            return Err("it is for another device than the friend's own".into());
         }
-        tokio::time::sleep(PAUSE).await;
-        if let Ok(Err(_)) = tokio::time::timeout(LOOK, changes.changed()).await {
-            return Ok(());
-        }
+        Ok(learn(driver, peer.account, Some(self)).await?)
     }
 }
 

@@ -8,26 +8,21 @@ use std::io;
 use std::time::Duration;
 
 use minicbor::Encode;
-use tokio::io::AsyncWriteExt;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
-use wayside_noise::{Link, Stream};
+use wayside_noise::Link;
 use wayside_proto::crypto::keys::AccountId;
 use wayside_proto::engine::{Friend, Grant};
 use wayside_proto::mailbox::outbox::{self, Sealed};
 use wayside_proto::mailbox::placement::{self, Copy, Due, Keeper, Known, Policy};
-use wayside_proto::mailbox::wire::{Answer, Carry, HostEntry, MAX_BLOB, MAX_LIFETIME, Put};
+use wayside_proto::mailbox::wire::{Answer, Carry, HostEntry, MAX_LIFETIME, Put};
 use wayside_proto::mailbox::{custody, seal};
 
 use super::lock;
 use crate::driver::Driver;
-use crate::links::{append_frame, read_frame};
+use crate::mailbox::{carry, deposit};
 use crate::store::StoreError;
 
-/// The protocol with a host's guests' door.
-const DEPOSIT: &str = "wayside/deposit/1";
-/// The protocol with friends who carry.
-const CARRY: &str = "wayside/carry/1";
 /// Copies that are left over one stream, and written down together.
 const WINDOW: usize = 128;
 /// Copies that are looked for at once, for all keepers.
@@ -42,10 +37,6 @@ const PATIENCE: Duration = Duration::from_secs(6 * 3600);
 const AGAIN: Duration = Duration::from_secs(if cfg!(test) { 1 } else { 60 });
 /// How often it is looked whether copies are wanted elsewhere.
 const OFTEN: Duration = Duration::from_secs(600);
-/// How long an answer may take.
-const ANSWER: Duration = Duration::from_secs(60);
-/// The longest answer, in bytes.
-const MOST_ANSWER: usize = 16;
 /// After how many seconds without a receipt a copy with somebody who was not there any more counts no longer.
 const DOUBT: u64 = 2 * 86_400;
 /// The most friends who are asked to carry for one recipient.
@@ -129,7 +120,7 @@ pub(super) async fn leave_with_host(
 ) -> Option<Answer> {
     let put = put(driver, &to, host, blob.to_vec(), MAX_LIFETIME)?;
     let link = driver.host_link(host, until).await?;
-    leave_one(&link, DEPOSIT, put).await
+    leave_one(&link, deposit::NAME, put).await
 }
 
 /// Has a friend carry one thing, once it is there.
@@ -145,10 +136,10 @@ pub(super) async fn leave_with_courier(
     let put = put(driver, &to, host, blob.to_vec(), carried_for(MAX_LIFETIME))?;
     let _want = driver.want(courier);
     let link = tokio::time::timeout_at(until, friends_link(driver, courier)).await.ok().flatten()?;
-    leave_one(&link, CARRY, Carry { host: host.clone(), put }).await
+    leave_one(&link, carry::NAME, Carry { host: host.clone(), put }).await
 }
 
-async fn leave_one<T: Encode<()>>(link: &Link, protocol: &str, thing: T) -> Option<Answer> {
+async fn leave_one<T: Encode<()> + Sync>(link: &Link, protocol: &str, thing: T) -> Option<Answer> {
     let (answers, left) = leave(link, protocol, &[thing]).await;
     if let Err(error) = left {
         tracing::debug!(%error, "it was not said what became of something that was left");
@@ -161,35 +152,16 @@ const fn carried_for(lifetime: u32) -> u32 {
     lifetime.div_ceil(2)
 }
 
-/// Leaves things, and says what became of each, in order; those of which nothing is known are not in it.
-async fn leave<T: Encode<()>>(link: &Link, protocol: &str, things: &[T]) -> (Vec<Answer>, io::Result<()>) {
-    let mut answers = Vec::with_capacity(things.len());
-    let Stream { mut send, mut recv } = match link.open(protocol).await {
-        Ok(stream) => stream,
-        Err(error) => return (answers, Err(io::Error::other(error))),
-    };
-    let mut frames = Vec::new();
-    let leaving = async {
-        for thing in things {
-            append_frame(&mut frames, thing)?;
-            // Small ones go together.
-            if frames.len() > MAX_BLOB {
-                send.write_all(&frames).await?;
-                frames.clear();
-            }
-        }
-        send.write_all(&frames).await?;
-        send.flush().await
-    };
-    let hearing = async {
-        while answers.len() < things.len() {
-            let answer = tokio::time::timeout(ANSWER, read_frame::<Answer>(&mut recv, MOST_ANSWER)).await??;
-            answers.push(answer.ok_or_else(|| io::Error::from(io::ErrorKind::UnexpectedEof))?);
-        }
-        io::Result::Ok(())
-    };
-    let left = tokio::try_join!(leaving, hearing).map(|_| ());
-    (answers, left)
+/// Leaves things over a stream of their own, and says what became of each, as [`deposit::leave`] does.
+async fn leave<T: Encode<()> + Sync>(
+    link: &Link,
+    protocol: &str,
+    things: &[T],
+) -> (Vec<Answer>, io::Result<()>) {
+    match link.open(protocol).await {
+        Ok(stream) => deposit::leave(stream, things).await,
+        Err(error) => (Vec::new(), Err(io::Error::other(error))),
+    }
 }
 
 /// Has copies made wherever they are wanted, as long as the node runs.
@@ -300,15 +272,17 @@ async fn serve(driver: &Driver, to: AccountId, keeper: Keeper) -> Result<(), Sto
                 tokio::time::sleep(AGAIN).await;
                 return Ok(());
             };
-            leave_all(driver, to, keeper, &link, DEPOSIT, |put, _| put).await
+            leave_all(driver, to, keeper, &link, deposit::NAME, |put, _| put).await
         }
         Keeper::Courier(friend) => {
             let want = driver.want(friend);
             let Some(link) = while_away(driver, to, friends_link(driver, friend)).await else {
                 return Ok(());
             };
-            let left =
-                leave_all(driver, to, keeper, &link, CARRY, |put, host| Carry { host: host.clone(), put });
+            let left = leave_all(driver, to, keeper, &link, carry::NAME, |put, host| Carry {
+                host: host.clone(),
+                put,
+            });
             left.await.inspect(|()| drop(want))
         }
     }

@@ -111,9 +111,7 @@ impl std::fmt::Debug for Keys {
 }
 
 fn drawn() -> Secret {
-    let mut bytes = [0; 32];
-    SystemEntropy.fill(&mut bytes);
-    Secret::new(bytes)
+    Secret::new(SystemEntropy::draw())
 }
 
 impl KeyFile {

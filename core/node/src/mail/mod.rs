@@ -28,7 +28,7 @@ mod states;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use tokio::sync::watch;
 use wayside_bridge::Entropy;
@@ -50,6 +50,7 @@ pub(crate) use states::{held_by, outgoing, settle_given_up};
 use crate::api::types::ApiError;
 use crate::clock::SystemEntropy;
 use crate::home::{Home, HomeError, Mailbox};
+use crate::lock::lock;
 use crate::store::Store;
 use keys::Keys;
 use recent::Recent;
@@ -189,8 +190,4 @@ impl Mail {
     pub(crate) fn rotate(&self, now: Age) {
         self.keys().rotate(now).unwrap();
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

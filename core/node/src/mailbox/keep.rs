@@ -105,10 +105,10 @@ async fn know_owners(driver: &Driver, known: &mut Option<Known>) {
     mailboxes.0.owners.send_replace(owners);
     if now.own.is_some() && known.as_ref().is_none_or(|known| known.own.is_none()) {
         // Our card may name it from now on.
-        mailboxes.0.offers_changed.send_replace(());
+        mailboxes.0.offers.look_again();
     }
     mailboxes.keep_bells_of(driver.store(), &now.let_in).await;
-    mailboxes.keep_offers_of(driver, &now.friends).await;
+    mailboxes.0.offers.keep_only(driver.store(), &now.friends, |_| ()).await;
     let mut gone: BTreeSet<AccountId> = known.take().map(|known| known.let_in).unwrap_or_default();
     // Those whom an earlier run was turning out when it ended.
     gone.extend(mailboxes.look(|look| custody::owners(look)).await.ok().flatten().unwrap_or_default());

@@ -22,17 +22,19 @@ pub(crate) mod offers;
 mod writer;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
-use wayside_proto::crypto::keys::{AccountId, DeviceId};
+use wayside_proto::crypto::keys::AccountId;
 use wayside_proto::mailbox::custody::{self, Usage};
 use wayside_proto::mailbox::{Age, MailError};
 
 pub(crate) use offers::Offered;
 
 use crate::home;
+use crate::lock::lock;
+use crate::offers::Offers;
 use crate::store::{CustodyStore, Look, Store, StoreError};
 use writer::Writer;
 
@@ -55,8 +57,7 @@ struct Shared {
     /// Who waits for what comes for whom.
     waiting: Mutex<BTreeMap<AccountId, watch::Sender<()>>>,
     /// What friends' machines offer us.
-    offers: Mutex<BTreeMap<DeviceId, Offered>>,
-    offers_changed: watch::Sender<()>,
+    offers: Offers<Offered>,
     bells: Mutex<bells::Bells>,
     /// Something is carried that was not before.
     carried: Notify,
@@ -80,7 +81,7 @@ pub(crate) struct Kept {
     custody: Arc<CustodyStore>,
     age: Age,
     held: BTreeSet<AccountId>,
-    offers: BTreeMap<DeviceId, Offered>,
+    offers: Offers<Offered>,
     bells: bells::Bells,
 }
 
@@ -92,7 +93,7 @@ impl Kept {
             custody: Arc::new(custody),
             age: store.age()?,
             held: held.into_iter().map(|(owner, _)| owner).collect(),
-            offers: offers::read(store)?,
+            offers: Offers::read(store)?,
             bells: bells::Bells::read(store)?,
         })
     }
@@ -110,8 +111,7 @@ impl Mailboxes {
             came: Mutex::new(kept.held),
             changed: Notify::new(),
             waiting: Mutex::default(),
-            offers: Mutex::new(kept.offers),
-            offers_changed: watch::channel(()).0,
+            offers: kept.offers,
             bells: Mutex::new(kept.bells),
             carried: Notify::new(),
         };
@@ -185,10 +185,6 @@ impl Mailboxes {
         waiting.retain(|_, sender| !sender.is_closed());
         waiting.entry(*owner).or_insert_with(|| watch::channel(()).0).subscribe()
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 pub(crate) use keep::keep;

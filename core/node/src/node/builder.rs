@@ -8,7 +8,7 @@ use tokio_util::task::TaskTracker;
 use wayside_bridge::{Entropy, Registry};
 use wayside_noise::{Endpoint, EndpointConfig, StaticKey, Stream};
 use wayside_proto::engine::{Config as EngineConfig, Engine};
-use wayside_proto::mailbox::wire::HostEntry;
+use wayside_proto::mailbox::wire::{Access, HostEntry, MailboxOffer};
 
 use crate::api::types::{ApiError, ErrorCode, NodeKind};
 #[cfg(feature = "api")]
@@ -20,12 +20,13 @@ use crate::doors::{self, DoorProtocols, Doors};
 use crate::driver::{Actor, Driver, Parts};
 use crate::home::{Home, HomeError, Listen};
 use crate::introductions::{self, Introductions};
-use crate::links::{Peer, Protocol, Protocols, Served, address, card, ping, renew, serving};
+use crate::links::{Peer, Protocol, Protocols, Served, address, card, notices, ping, renew, serving};
 use crate::mail::{self, Mail};
-use crate::mailbox::{self, Mailboxes, carry as mail_carry, deposit, fetch, offers as mailbox_offers};
+use crate::mailbox::{self, Mailboxes, carry as mail_carry, deposit, fetch};
 use crate::reach::{Reach, measure, portmap};
 use crate::relays::hello::{Greeted, GuestProtocols};
-use crate::relays::{Kept, Relays, offers, serving};
+use crate::relays::offers::Offer;
+use crate::relays::{Kept, Relays, serving};
 use crate::requests::Requests;
 use crate::store::{CustodyStore, Store};
 
@@ -266,16 +267,16 @@ impl NodeBuilder {
         door_protocols.extend(self.door_protocols);
         let introductions = Introductions::restore(driver.clone(), home.identity().account.id()).await?;
         let own: [(&str, Arc<dyn Protocol>); 12] = [
-            (offers::NAME, Arc::new(offers::Receiver::new(driver.clone()))),
+            notices::receiver::<Offer>(&driver),
             (ping::NAME, Arc::new(ping::Echo)),
             (card::NAME, Arc::new(card::Receiver(driver.clone()))),
             (address::NAME, Arc::new(address::Receiver::new(reach.clone()))),
             (renew::NAME, Arc::new(renew::Replier(driver.clone()))),
             (boards::PROTOCOL, Arc::new(board.clone())),
             (mail::link::NAME, Arc::new(mail::link::Inbox::new(driver.clone()))),
-            (mail::access::NAME, Arc::new(mail::access::Receiver::new(driver.clone()))),
+            notices::receiver::<Access>(&driver),
             (introductions::NAME, Arc::new(introductions::Listener(introductions.clone()))),
-            (mailbox_offers::NAME, Arc::new(mailbox_offers::Receiver::new(driver.clone()))),
+            notices::receiver::<MailboxOffer>(&driver),
             (fetch::NAME, Arc::new(fetch::Fetches(driver.clone()))),
             (mail_carry::NAME, Arc::new(mail_carry::Carriers(driver.clone()))),
         ];

@@ -7,10 +7,11 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use minicbor::{Decode, Encode};
-use wayside_noise::{Expectation, Kem, SessionId, StaticKey, Whom};
+use wayside_noise::{Expectation, SessionId, StaticKey, Whom};
 use wayside_proto::UnixMillis;
 use wayside_proto::crypto::Secret;
 
+use crate::guests::entrance::{Entrances, nameless};
 use crate::store::{SecretBytes, Store, StoreError};
 
 /// How long one set of keys is handed out.
@@ -56,13 +57,7 @@ impl std::fmt::Debug for GateKeys {
 impl GateKeys {
     /// How to dial there, once: each link has a session of its own.
     pub(crate) fn dialled(&self, session: [u8; 16]) -> Expectation {
-        Expectation {
-            session: SessionId(session),
-            whom: Whom::Host(self.host),
-            gate: (*self.gate.expose()).into(),
-            psk: (*self.psk.expose()).into(),
-            kem: Kem::None,
-        }
+        nameless(SessionId(session), Whom::Host(self.host), &self.gate, &self.psk)
     }
 }
 
@@ -126,48 +121,31 @@ impl Gates {
     pub(super) fn open(&mut self, open: bool) -> Vec<Change> {
         let wanted: Vec<u64> = if open { self.keys.keys().copied().collect() } else { Vec::new() };
         let gone = self.open.iter().filter(|number| !wanted.contains(number));
-        let mut changes: Vec<_> = gone.map(|number| Change::Forget(session(*number))).collect();
+        let mut changes: Vec<_> = gone.map(|number| Change::Forget(ENTRANCES.session(*number))).collect();
         for number in wanted.iter().filter(|number| !self.open.contains(number)) {
             let Some(keys) = self.keys.get(number) else { continue };
-            changes.push(Change::Expect(Expectation {
-                session: session(*number),
-                whom: Whom::Guests(StaticKey::from_bytes(*keys.host.expose())),
-                gate: (*keys.gate.expose()).into(),
-                psk: (*keys.psk.expose()).into(),
-                kem: Kem::None,
-            }));
+            let whom = Whom::Guests(StaticKey::from_bytes(*keys.host.expose()));
+            let session = ENTRANCES.session(*number);
+            changes.push(Change::Expect(nameless(session, whom, &keys.gate, &keys.psk)));
         }
         self.open = wanted;
         changes
     }
 }
 
-/// The name that links through a gate have here. Sessions of the engine's are named at random.
-const NAME: [u8; 8] = *b"guests 1";
-
-fn session(number: u64) -> SessionId {
-    let mut name = [0; 16];
-    name.iter_mut().zip(NAME.into_iter().chain(number.to_be_bytes())).for_each(|(to, from)| *to = from);
-    SessionId(name)
-}
+/// What names the links that came in by a gate.
+const ENTRANCES: Entrances = Entrances(*b"guests 1");
 
 /// Whether a link came in by a guest gate.
 pub(crate) fn is_guests(session: SessionId) -> bool {
-    session.0.starts_with(&NAME)
+    ENTRANCES.are_of(session)
 }
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-
-    fn draw() -> impl FnMut() -> Secret {
-        let mut drawn = 0;
-        move || {
-            drawn += 1;
-            Secret::new([drawn; 32])
-        }
-    }
+    use crate::guests::entrance::draw;
 
     fn names(changes: &[Change]) -> Vec<(bool, SessionId)> {
         let name = |change: &Change| match change {
@@ -186,17 +164,17 @@ mod tests {
         let first = gates.told().unwrap();
         assert_eq!(first.until, day(60));
         assert!(gates.rotate(day(29), &mut draw).is_none());
-        assert_eq!(names(&gates.open(true)), [(true, session(0))]);
+        assert_eq!(names(&gates.open(true)), [(true, ENTRANCES.session(0))]);
         let (number, _, from) = gates.rotate(day(30), &mut draw).unwrap();
         assert_eq!((number, from), (1, 0));
         assert_ne!(gates.told().unwrap(), first);
-        assert_eq!(names(&gates.open(true)), [(true, session(1))]);
-        assert!(is_guests(session(1)) && !is_guests(SessionId([7; 16])));
+        assert_eq!(names(&gates.open(true)), [(true, ENTRANCES.session(1))]);
+        assert!(is_guests(ENTRANCES.session(1)) && !is_guests(SessionId([7; 16])));
         gates.rotate(day(60), &mut draw).unwrap();
         // Who was told of the first one cannot come in any more.
-        assert_eq!(names(&gates.open(true)), [(false, session(0)), (true, session(2))]);
+        assert_eq!(names(&gates.open(true)), [(false, ENTRANCES.session(0)), (true, ENTRANCES.session(2))]);
         assert!(gates.open(true).is_empty());
-        assert_eq!(names(&gates.open(false)), [(false, session(1)), (false, session(2))]);
+        assert_eq!(names(&gates.open(false)), [(false, ENTRANCES.session(1)), (false, ENTRANCES.session(2))]);
     }
 
     #[test]

@@ -6,7 +6,6 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use wayside_bridge::Entropy;
 use wayside_noise::Link;
 use wayside_proto::UnixMillis;
 use wayside_proto::crypto::Secret;
@@ -208,7 +207,7 @@ impl Relays {
         });
         // The node is ending otherwise.
         let Ok((friends, allowed, now)) = state.await else { return true };
-        self.keep_only(driver, &friends).await;
+        self.0.offers.keep_only(driver.store(), &friends, |device| self.leave(device)).await;
         let is_over =
             |(key, standing): &(&(AccountId, u8), &Standing)| standing.is_open && !allowed.contains(key);
         let over: Vec<_> = {
@@ -219,7 +218,7 @@ impl Relays {
         for key in over {
             stored &= self.revoke(driver, key, now).await;
             if !PURPOSES.into_iter().any(|it| allowed.contains(&(key.0, number(it)))) {
-                self.0.guests.turn_out(&key.0);
+                self.0.guests.turn_out(&key.0, "you may not any more");
             }
         }
         stored & self.tend_gate(driver, !allowed.is_empty(), now).await
@@ -248,11 +247,7 @@ impl Relays {
     }
 
     async fn tend_gate(&self, driver: &Driver, is_wanted: bool, now: UnixMillis) -> bool {
-        let draw = || {
-            let mut bytes = [0; 32];
-            SystemEntropy.fill(&mut bytes);
-            Secret::new(bytes)
-        };
+        let draw = || Secret::new(SystemEntropy::draw());
         let fresh = if is_wanted { lock(&self.0.gates).rotate(now, draw) } else { None };
         let mut stored = true;
         if let Some((number, keys, from)) = fresh {

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use minicbor::{Decode, Encode};
@@ -12,6 +11,7 @@ use wayside_proto::token::{Proof, Purpose, Token};
 
 use super::{Judged, Relays};
 use crate::driver::Driver;
+use crate::guests::here::PATIENCE;
 use crate::links::{Peer, Protocol, read_frame, write_frame};
 
 /// A token, and the proof that it is for whoever shows it.
@@ -25,8 +25,6 @@ pub(crate) struct Hello {
 
 /// The largest frame, in bytes.
 const MOST: usize = Token::MAX + 128;
-/// How long a stream may take to say it.
-pub(super) const PATIENCE: Duration = Duration::from_secs(if cfg!(test) { 2 } else { 10 });
 
 impl Relays {
     /// Says hello at the beginning of a stream.

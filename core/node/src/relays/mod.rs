@@ -24,7 +24,7 @@ mod reaching;
 pub(crate) mod serving;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, Mutex, OnceLock, Weak};
 
 use tokio::sync::watch;
 use wayside_noise::{Endpoint, TunnelId};
@@ -35,7 +35,10 @@ pub(crate) use grants::Judged;
 pub(crate) use offers::Offered;
 pub(crate) use reaching::{Condition, Reached};
 
+use crate::guests::here::Guests;
 use crate::home;
+use crate::lock::lock;
+use crate::offers::Offers;
 use crate::store::{Standings, Store, StoreError};
 
 /// All of it, shared by those who ask and those who serve.
@@ -48,8 +51,8 @@ struct Shared {
     device: DeviceKeys,
     /// What forwarding may cost.
     limits: Mutex<home::Relay>,
-    /// What friends offer us.
-    offers: Mutex<BTreeMap<DeviceId, Offered>>,
+    /// What friends offer us. Also said to have changed when it has which of them is better.
+    offers: Offers<Offered>,
     /// How going to them went.
     paths: Mutex<BTreeMap<DeviceId, reaching::Way>>,
     /// What we hand out.
@@ -57,13 +60,11 @@ struct Shared {
     gates: Mutex<gate::Gates>,
     /// The guest gate's keys have changed.
     gates_changed: watch::Sender<()>,
-    guests: guests::Guests,
+    guests: Arc<Guests>,
     /// Forwards, from the node's start to its end.
     serving: OnceLock<serving::Serving>,
     /// Through whom our own circuits lead.
     carriers: Mutex<BTreeMap<TunnelId, AccountId>>,
-    /// Which relays there are, or which is better, may have changed.
-    changed: watch::Sender<()>,
 }
 
 impl Relays {
@@ -79,22 +80,16 @@ impl Relays {
             endpoint: Arc::downgrade(endpoint),
             device,
             limits: Mutex::new(limits),
-            offers: Mutex::new(kept.offers),
+            offers: kept.offers,
             paths: Mutex::default(),
             grants: Mutex::new(grants::Grants::new(kept.grants, now)),
             gates: Mutex::new(kept.gates),
             gates_changed: watch::channel(()).0,
-            guests: guests::Guests::default(),
+            guests: Arc::new(Guests::new(guests::BOUNDS)),
             serving: OnceLock::new(),
             carriers: Mutex::default(),
-            changed: watch::channel(()).0,
         };
         Self(Arc::new(shared))
-    }
-
-    /// Changes when [`ranked`](Self::ranked) may.
-    pub(crate) fn changed(&self) -> watch::Receiver<()> {
-        self.0.changed.subscribe()
     }
 
     /// What forwarding may cost.
@@ -122,13 +117,13 @@ impl Relays {
 
 impl std::fmt::Debug for Shared {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Relays").field("offers", &lock(&self.offers).len()).finish_non_exhaustive()
+        f.debug_struct("Relays").finish_non_exhaustive()
     }
 }
 
 /// What an earlier run has kept of it.
 pub(crate) struct Kept {
-    offers: BTreeMap<DeviceId, Offered>,
+    offers: Offers<Offered>,
     grants: Standings,
     gates: gate::Gates,
     pub(crate) usage: wayside_relay::Usage,
@@ -138,14 +133,10 @@ impl Kept {
     /// Reads it. What a later version wrote otherwise is left out, and learnt anew.
     pub(crate) fn read(store: &Store) -> Result<Self, StoreError> {
         Ok(Self {
-            offers: offers::read(store)?,
+            offers: Offers::read(store)?,
             grants: store.relay_grants()?,
             gates: gate::Gates::read(store)?,
             usage: serving::read_usage(store)?,
         })
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

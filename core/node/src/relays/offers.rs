@@ -1,27 +1,26 @@
 //! `wayside/relay/1`: who lets a friend use its machine gives it what that takes, at the start of a link and whenever it changes; and what friends give us is kept.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::error::Error;
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use futures::stream::select_all;
 use minicbor::{Decode, Encode};
-use wayside_noise::{Remote, Stream};
+use tokio::sync::watch;
 use wayside_proto::UnixMillis;
 use wayside_proto::crypto::keys::{AccountId, DeviceId, DevicePublic};
-use wayside_proto::place::{Candidate, Candidates, Transport};
+use wayside_proto::place::Candidates;
 use wayside_proto::token::{Purpose, Token};
 
+use super::Relays;
 use super::gate::GateKeys;
-use super::{Relays, lock};
 use crate::driver::Driver;
-use crate::links::turns::Turns;
-use crate::links::{Peer, Protocol, read_frame, write_frame};
-use crate::store::{Store, StoreError};
-
-/// The protocol's name.
-pub(crate) const NAME: &str = "wayside/relay/1";
+use crate::links::Peer;
+use crate::links::notices::{Changes, Notice, watched};
+use crate::offers;
+use crate::store::offers::{RELAYS, Table};
 
 /// What is offered; nothing at all where nothing is (any more).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
@@ -39,16 +38,6 @@ pub(crate) struct Offer {
     #[n(3)]
     pub(crate) gate: Option<GateKeys>,
 }
-
-/// The largest frame, in bytes: two tokens, six candidates, the keys.
-const MOST: usize = 2 * Token::MAX + 1024;
-/// Between two offers over one stream: addresses change one after the other, and each is written to the friend's disk.
-const PAUSE: Duration = Duration::from_secs(if cfg!(test) { 0 } else { 2 });
-/// How often it is looked whether the tokens are to be renewed.
-const LOOK: Duration = Duration::from_secs(6 * 3600);
-/// Devices whose offers are kept, of all friends and of one.
-const MOST_OFFERS: usize = 256;
-const MOST_OF_ONE: usize = 8;
 
 /// What a friend's device offers us, as it is kept.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
@@ -83,68 +72,60 @@ impl Offered {
     pub(crate) fn addresses(&self) -> impl Iterator<Item = SocketAddr> {
         self.offer.candidates.iter().map(|it| it.address)
     }
+}
 
-    /// The same, to be dialled.
-    pub(super) fn remotes(&self) -> impl Iterator<Item = Remote> {
-        let remote = |it: &Candidate| match it.transport {
-            Transport::Udp => Remote::Udp(it.address),
-            Transport::Tcp => Remote::Tcp(it.address),
-        };
-        self.offer.candidates.iter().map(remote)
+impl offers::Offered for Offered {
+    const TABLE: Table = RELAYS;
+
+    fn account(&self) -> AccountId {
+        self.account
     }
-}
 
-/// What was kept. What cannot be read is left out: it comes again with the next link.
-pub(super) fn read(store: &Store) -> Result<BTreeMap<DeviceId, Offered>, StoreError> {
-    let kept = store.relay_offers()?.into_iter();
-    Ok(kept.filter_map(|(device, bytes)| Some((device, minicbor::decode(&bytes).ok()?))).collect())
-}
-
-/// Takes what friends offer.
-#[derive(Debug)]
-pub(crate) struct Receiver {
-    driver: Driver,
-    turns: Turns,
-}
-
-impl Receiver {
-    pub(crate) fn new(driver: Driver) -> Self {
-        Self { driver, turns: Turns::default() }
+    /// Whenever it is given.
+    fn is_no_news_after(&self, other: &Self) -> bool {
+        self.offer == other.offer
     }
 }
 
 #[async_trait]
-impl Protocol for Receiver {
-    async fn accept(&self, peer: Peer, mut stream: Stream) {
-        while let Ok(Some(offer)) = read_frame::<Offer>(&mut stream.recv, MOST).await {
-            self.turns.turn(peer.account, PAUSE).await;
-            if let Err(why) = self.take(&peer, offer).await {
-                tracing::debug!(why, "what a friend offers is not taken");
-                return;
-            }
-        }
-    }
-}
+impl Notice for Offer {
+    const NAME: &'static str = "wayside/relay/1";
+    /// Two tokens, six candidates, the keys.
+    const MOST: usize = 2 * Token::MAX + 1024;
+    /// Tokens are renewed.
+    const LOOK: Duration = Duration::from_secs(6 * 3600);
 
-impl Receiver {
-    async fn take(&self, peer: &Peer, mut offer: Offer) -> Result<(), &'static str> {
+    fn changes(driver: &Driver) -> Changes {
+        select_all([
+            watched(driver.grants_changed()),
+            watched(driver.friends_changed()),
+            watched(driver.relays().0.gates_changed.subscribe()),
+            watched(driver.reach().told()),
+        ])
+    }
+
+    async fn now(driver: &Driver, peer: &Peer) -> io::Result<Self> {
+        let candidates = driver.reach().told().borrow().reach.candidates.clone();
+        Ok(driver.relays().offer_for(driver, peer, candidates).await)
+    }
+
+    async fn heard(self, driver: &Driver, peer: &Peer) -> Result<(), Box<dyn Error + Send + Sync>> {
         let (account, noise) = (peer.account, peer.link.peer());
-        let known = self.driver.look(move |engine, now| {
+        let known = driver.look(move |engine, now| {
             let entry = engine.friend(&account)?.card().roster().device_by_noise(&noise)?.keys;
             Some((entry, engine.time(now)))
         });
-        let (issuer, now) = known.await.ok().flatten().ok_or("it is no friend's any more")?;
-        let relays = self.driver.relays();
+        let (issuer, given) = known.await?.ok_or("it is no friend's any more")?;
+        let relays = driver.relays();
         let is_ours = |token: &Option<Vec<u8>>, purpose| {
-            token.as_ref().is_none_or(|token| relays.is_for_us(token, &issuer, purpose, now))
+            token.as_ref().is_none_or(|token| relays.is_for_us(token, &issuer, purpose, given))
         };
-        if !is_ours(&offer.relay, Purpose::Relay) || !is_ours(&offer.meet, Purpose::Meet) {
-            return Err("a token is not good");
+        if !is_ours(&self.relay, Purpose::Relay) || !is_ours(&self.meet, Purpose::Meet) {
+            return Err("a token is not good".into());
         }
-        if offer.relay.is_none() && offer.meet.is_none() {
-            offer = Offer::default();
-        }
-        relays.offered(&self.driver, peer.device, Offered { account, offer, given: now }).await
+        let is_any = self.relay.is_some() || self.meet.is_some();
+        let offered = is_any.then_some(Offered { account, offer: self, given });
+        Ok(relays.0.offers.offered(driver.store(), peer.device, offered).await?)
     }
 }
 
@@ -155,102 +136,19 @@ impl Relays {
         verified.is_ok_and(|verified| verified.last == self.0.device.public().sign)
     }
 
-    /// A device offers this from now on.
-    async fn offered(&self, driver: &Driver, device: DeviceId, offered: Offered) -> Result<(), &'static str> {
-        let offered = (offered.offer != Offer::default()).then_some(offered);
-        let bytes = {
-            let mut offers = lock(&self.0.offers);
-            let before = offers.get(&device);
-            match &offered {
-                None if before.is_none() => return Ok(()),
-                None => drop(offers.remove(&device)),
-                Some(offered) => {
-                    if before.is_some_and(|before| before.offer == offered.offer) {
-                        return Ok(());
-                    }
-                    let of_one = offers.values().filter(|it| it.account == offered.account).count();
-                    if before.is_none() && (offers.len() >= MOST_OFFERS || of_one >= MOST_OF_ONE) {
-                        return Err("there are too many offers already");
-                    }
-                    offers.insert(device, offered.clone());
-                }
-            }
-            offered.as_ref().map(minicbor::to_vec).transpose().map_err(|_| "it cannot be kept")?
-        };
-        self.0.changed.send_replace(());
-        let kept = driver.store().run(move |store| store.keep_relay_offer(device, bytes.as_deref())).await;
-        if let Err(error) = kept {
-            // It holds until the node ends, and comes again with the next link.
-            tracing::debug!(%error, "what a friend offers was not kept");
-        }
-        Ok(())
-    }
-
-    /// Forgets what those offer who are no friends any more, or blocked.
-    pub(crate) async fn keep_only(&self, driver: &Driver, friends: &BTreeSet<AccountId>) {
-        let gone: Vec<DeviceId> = {
-            let mut offers = lock(&self.0.offers);
-            let gone = offers.iter().filter(|(_, it)| !friends.contains(&it.account));
-            let gone: Vec<_> = gone.map(|(device, _)| *device).collect();
-            gone.iter().for_each(|device| drop(offers.remove(device)));
-            gone
-        };
-        for device in &gone {
-            self.leave(device);
-        }
-        if gone.is_empty() {
-            return;
-        }
-        self.0.changed.send_replace(());
-        let forgotten = driver
-            .store()
-            .run(move |store| gone.into_iter().try_for_each(|device| store.keep_relay_offer(device, None)));
-        if let Err(error) = forgotten.await {
-            // At the next start it is nobody's, and forgotten then.
-            tracing::debug!(%error, "an offer was not forgotten");
-        }
-    }
-
     /// What a device offers.
     pub(crate) fn offer_of(&self, device: &DeviceId) -> Option<Offered> {
-        lock(&self.0.offers).get(device).cloned()
+        self.0.offers.of(device)
     }
 
     /// Everything that is offered.
     pub(crate) fn offers(&self) -> Vec<(DeviceId, Offered)> {
-        lock(&self.0.offers).iter().map(|(device, offered)| (*device, offered.clone())).collect()
+        self.0.offers.all()
     }
-}
 
-/// Gives a friend what it takes to use this machine, and again whenever that has changed; ends with the link.
-pub(crate) async fn give(driver: &Driver, peer: &Peer) -> io::Result<()> {
-    let relays = driver.relays();
-    let (mut grants, mut told) = (driver.grants_changed(), driver.reach().told());
-    let (mut gates, mut friends) = (relays.0.gates_changed.subscribe(), driver.friends_changed());
-    let mut stream = peer.link.open(NAME).await.map_err(io::Error::other)?;
-    let mut last = None;
-    loop {
-        grants.borrow_and_update();
-        gates.borrow_and_update();
-        friends.borrow_and_update();
-        let candidates = told.borrow_and_update().reach.candidates.clone();
-        let offer = relays.offer_for(driver, peer, candidates).await;
-        if last.as_ref() != Some(&offer) {
-            write_frame(&mut stream.send, &offer).await?;
-            last = Some(offer);
-        }
-        tokio::time::sleep(PAUSE).await;
-        let ended = |changed: Result<(), _>| changed.is_err();
-        let is_over = tokio::select! {
-            changed = grants.changed() => ended(changed),
-            changed = friends.changed() => ended(changed),
-            changed = gates.changed() => ended(changed),
-            changed = told.changed() => ended(changed),
-            () = tokio::time::sleep(LOOK) => false,
-        };
-        if is_over {
-            return Ok(());
-        }
+    /// Changes when [`offers`](Self::offers) or [`ranked`](Self::ranked) may.
+    pub(crate) fn changed(&self) -> watch::Receiver<()> {
+        self.0.offers.changed()
     }
 }
 
@@ -275,7 +173,7 @@ mod tests {
     fn an_offer_comes_back_as_it_was_and_fits() {
         for offer in [Offer::default(), offer()] {
             let bytes = minicbor::to_vec(&offer).unwrap();
-            assert!(bytes.len() < MOST);
+            assert!(bytes.len() < Offer::MOST);
             assert_eq!(minicbor::decode::<Offer>(&bytes).unwrap(), offer);
         }
         assert_eq!(data_encoding::HEXLOWER.encode(&minicbor::to_vec(Offer::default()).unwrap()), "83f6f680");

@@ -1,31 +1,33 @@
 //! To a friend who lets us use its machine: over the friend's link where one is up, else as a guest, straight to where it said that it is.
 
 use std::ops::Deref;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
-use wayside_bridge::Entropy;
-use wayside_noise::{Link, Remote};
+use wayside_noise::Link;
 use wayside_proto::crypto::keys::{AccountId, DeviceId};
 
 use super::choice::{Known, rank};
 use super::{Offered, Relays, lock};
 use crate::clock::SystemEntropy;
 use crate::driver::Driver;
+use crate::guests::visit::{Visit, Visited, close_unused};
 use crate::links::address;
 
-/// A link with a friend who lets us use its machine. A guest's link is kept for as long as anybody has this, and a minute longer.
+/// A link with a friend who lets us use its machine.
 #[derive(Clone, Debug)]
-pub(crate) struct Reached {
-    link: Link,
-    _using: Option<Arc<()>>,
+pub(crate) enum Reached {
+    /// The friend's own.
+    Own(Link),
+    /// As its guest.
+    Guest(Visit),
 }
 
 impl Reached {
     /// Whether we are a guest there, rather than the friend.
     pub(crate) const fn is_guest(&self) -> bool {
-        self._using.is_some()
+        matches!(self, Self::Guest(_))
     }
 }
 
@@ -33,7 +35,10 @@ impl Deref for Reached {
     type Target = Link;
 
     fn deref(&self) -> &Link {
-        &self.link
+        match self {
+            Self::Own(link) => link,
+            Self::Guest(visit) => visit,
+        }
     }
 }
 
@@ -42,7 +47,7 @@ impl Deref for Reached {
 pub(super) struct Way {
     /// Held by whoever dials.
     dialling: Arc<tokio::sync::Mutex<()>>,
-    guest: Option<(Link, Weak<()>)>,
+    guest: Option<Visited>,
     rtt: Option<Duration>,
     /// When it was not there last.
     away: Option<Instant>,
@@ -100,13 +105,17 @@ impl Driver {
         };
         relays.went(device, linked.as_ref());
         let link = linked?;
-        let using = Arc::new(());
+        let mut visited = Visited::new(link.clone());
+        let visit = visited.visit()?;
         if let Some(way) = lock(&relays.0.paths).get_mut(&device) {
-            way.guest = Some((link.clone(), Arc::downgrade(&using)));
+            way.guest = Some(visited);
         }
-        self.spawn(close_unused(relays.clone(), device, link.clone()));
-        self.spawn(hear(self.clone(), offered.account, link.clone()));
-        Some(Reached { link, _using: Some(using) })
+        let (used, used_link) = (relays.clone(), link.clone());
+        self.spawn(async move {
+            close_unused(&used_link, DISUSE, || used.is_used(&device, &used_link)).await;
+        });
+        self.spawn(hear(self.clone(), offered.account, link));
+        Some(Reached::Guest(visit))
     }
 
     /// The friend's own link, where it leads straight to that device: frames of a circuit do not go through another one.
@@ -115,7 +124,7 @@ impl Driver {
         let is_direct = live.peer.device == device && !live.ended() && live.peer.link.tunnel().is_none();
         let link = live.peer.link;
         self.relays().learn_rtt(device, link.rtt());
-        is_direct.then_some(Reached { link, _using: None })
+        is_direct.then_some(Reached::Own(link))
     }
 
     async fn friends_link_comes(&self, account: &AccountId, device: DeviceId) -> Reached {
@@ -133,17 +142,8 @@ impl Driver {
 
     async fn dial_guest(&self, offered: &Offered, patience: Duration) -> Option<Link> {
         let gate = offered.offer.gate.as_ref()?;
-        let around = self.reach().told().borrow().surroundings.clone();
-        // A friend names them, but it may be mistaken, or worse: nothing is sent where no peer is.
-        let remotes = offered.remotes().filter(|remote| match remote {
-            Remote::Udp(address) | Remote::Tcp(address) => around.place(*address).is_ok(),
-            _ => false,
-        });
-        let remotes: Vec<_> = remotes.collect();
-        let mut session = [0; 16];
-        SystemEntropy.fill(&mut session);
-        let linked = self.reach().endpoint()?.connect(gate.dialled(session), remotes, patience).await;
-        match linked {
+        let dialled = gate.dialled(SystemEntropy::draw());
+        match self.dial_as_guest(dialled, &offered.offer.candidates, patience).await? {
             Ok(link) => Some(link),
             Err(error) => {
                 tracing::debug!(account = %offered.account, %error, "a friend who would forward is not there");
@@ -176,7 +176,7 @@ impl Relays {
     /// Those who forward for us, the best first.
     pub(crate) fn ranked(&self) -> Vec<DeviceId> {
         let paths = lock(&self.0.paths);
-        let offers = lock(&self.0.offers);
+        let offers = self.offers();
         let forwards = offers.iter().filter(|(_, it)| it.offer.relay.is_some());
         let known = forwards.map(|(device, offered)| {
             let way = paths.get(device);
@@ -205,23 +205,21 @@ impl Relays {
     /// A device is offered no more: nobody is its guest.
     pub(super) fn leave(&self, device: &DeviceId) {
         let gone = lock(&self.0.paths).remove(device).and_then(|way| way.guest);
-        if let Some((link, _)) = gone {
-            link.close("no friends any more");
+        if let Some(visited) = gone {
+            visited.close("no friends any more");
         }
     }
 
-    fn guests_link(&self, device: DeviceId) -> Option<Reached> {
-        use futures::FutureExt;
+    /// A link with it as its guest, where one is up.
+    pub(crate) fn guests_link(&self, device: DeviceId) -> Option<Reached> {
         let mut paths = lock(&self.0.paths);
-        let way = paths.get_mut(&device)?;
-        let (link, using) = way.guest.as_mut()?;
-        if link.closed().now_or_never().is_some() {
-            way.guest = None;
-            return None;
-        }
-        let used = using.upgrade().unwrap_or_default();
-        *using = Arc::downgrade(&used);
-        Some(Reached { link: link.clone(), _using: Some(used) })
+        paths.get_mut(&device)?.guest.as_mut()?.visit().map(Reached::Guest)
+    }
+
+    fn is_used(&self, device: &DeviceId, link: &Link) -> bool {
+        let paths = lock(&self.0.paths);
+        let guest = paths.get(device).and_then(|way| way.guest.as_ref());
+        guest.is_some_and(|it| it.is(link) && it.is_used())
     }
 
     /// A friend's own link is up: if it would forward, it is there.
@@ -244,7 +242,7 @@ impl Relays {
             self.learn_rtt(device, link.rtt());
         }
         if was_away == linked.is_some() {
-            self.0.changed.send_replace(());
+            self.0.offers.look_again();
         }
     }
 
@@ -258,38 +256,7 @@ impl Relays {
         way.rtt = Some(rtt);
         way.away = None;
         if is_news {
-            self.0.changed.send_replace(());
+            self.0.offers.look_again();
         }
-    }
-}
-
-/// Closes a guest's link once nobody has used it for a while.
-async fn close_unused(relays: Relays, device: DeviceId, link: Link) {
-    let mut unused = None;
-    loop {
-        tokio::select! {
-            _ = link.closed() => return,
-            () = tokio::time::sleep(DISUSE / 6) => {}
-        }
-        let is_used = {
-            let paths = lock(&relays.0.paths);
-            let guest = paths.get(&device).and_then(|way| way.guest.as_ref());
-            guest.is_some_and(|(it, using)| it.number() == link.number() && using.strong_count() > 0)
-        };
-        if is_used {
-            unused = None;
-        } else if unused.get_or_insert_with(Instant::now).elapsed() >= DISUSE {
-            return link.close("not used any more");
-        }
-    }
-}
-
-#[cfg(test)]
-impl Relays {
-    /// The links that were dialled as a guest, by device.
-    pub(crate) fn guest_links(&self) -> std::collections::BTreeMap<DeviceId, Link> {
-        let paths = lock(&self.0.paths);
-        let guests = paths.iter().filter_map(|(device, way)| Some((*device, way.guest.as_ref()?.0.clone())));
-        guests.collect()
     }
 }

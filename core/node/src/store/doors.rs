@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use redb::{ReadableTable, TableDefinition, WriteTransaction};
+use redb::{TableDefinition, WriteTransaction};
 use wayside_proto::crypto::keys::AccountId;
 
 use super::{SecretBytes, Store, StoreError};
@@ -17,15 +17,7 @@ pub(super) fn make(transaction: &WriteTransaction) -> Result<(), StoreError> {
 impl Store {
     /// All doors' keys.
     pub(crate) fn doors(&self) -> Result<BTreeMap<AccountId, SecretBytes>, StoreError> {
-        self.read(|transaction| {
-            let table = transaction.open_table(DOORS)?;
-            let mut doors = BTreeMap::new();
-            for entry in table.iter()? {
-                let (account, keys) = entry?;
-                doors.insert(AccountId(account.value()), SecretBytes::new(keys.value().to_vec()));
-            }
-            Ok(doors)
-        })
+        self.entries(DOORS, |account, keys| (AccountId(account), SecretBytes::new(keys.to_vec())))
     }
 
     /// Keeps the keys of new doors, and forgets those of doors that are no more.

@@ -2,14 +2,16 @@
 
 mod age;
 mod base;
+mod bells;
 mod custody;
 mod doors;
 mod engine;
+mod entries;
 mod file;
 mod inbox;
 mod introductions;
 mod mail;
-mod mailboxes;
+pub(crate) mod offers;
 mod relays;
 mod steps;
 pub(crate) mod tables;
@@ -21,11 +23,11 @@ use std::sync::Arc;
 use redb::{ReadTransaction, StorageError, TableDefinition, WriteTransaction};
 
 use base::{Base, Opener};
+pub(crate) use bells::KeptBell;
 pub(crate) use custody::CustodyStore;
 pub(crate) use inbox::{InboxEntry, InboxFile};
 pub(crate) use introductions::{Kept, StoredRequest};
 pub(crate) use mail::{MailChange, Parts};
-pub(crate) use mailboxes::KeptBell;
 pub(crate) use relays::{SecretBytes, Standing, Standings};
 pub(crate) use tables::{Change, Look};
 
@@ -98,8 +100,9 @@ fn make_tables(transaction: &WriteTransaction) -> Result<(), StoreError> {
     inbox::make(transaction)?;
     steps::make(transaction)?;
     introductions::make(transaction)?;
+    offers::make(transaction)?;
     relays::make(transaction)?;
-    mailboxes::make(transaction)?;
+    bells::make(transaction)?;
     doors::make(transaction)?;
     age::make(transaction)?;
     delete_old(transaction)

@@ -1,15 +1,13 @@
-//! What relaying leaves behind: who relays for us, what we handed out and took back, the keys of the guest gate, and how much was forwarded.
+//! What relaying leaves behind: what we handed out and took back, the keys of the guest gate, and how much was forwarded.
 
 use std::collections::BTreeMap;
 
-use redb::{ReadableTable, TableDefinition, WriteTransaction};
-use wayside_proto::crypto::keys::{AccountId, DeviceId};
+use redb::{TableDefinition, WriteTransaction};
+use wayside_proto::crypto::keys::AccountId;
 use zeroize::Zeroizing;
 
 use super::{Store, StoreError};
 
-/// What a friend's device offers us, by device.
-const OFFERS: TableDefinition<'_, [u8; 16], &[u8]> = TableDefinition::new("relay-offers");
 /// What we let a friend do and took back again, by account and what for; outlives the friendship, so that what was taken back stays so.
 const GRANTS: TableDefinition<'_, ([u8; 32], u8), (u64, bool)> = TableDefinition::new("relay-grants");
 /// The keys of guest gates, by their number. Secrets.
@@ -18,7 +16,6 @@ const GATES: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("relay-gates
 const USAGE: TableDefinition<'_, (), &[u8]> = TableDefinition::new("relay-usage");
 
 pub(super) fn make(transaction: &WriteTransaction) -> Result<(), StoreError> {
-    transaction.open_table(OFFERS)?;
     transaction.open_table(GRANTS)?;
     transaction.open_table(GATES)?;
     transaction.open_table(USAGE)?;
@@ -41,43 +38,10 @@ pub(crate) type Standings = BTreeMap<(AccountId, u8), Standing>;
 pub(crate) type SecretBytes = Zeroizing<Vec<u8>>;
 
 impl Store {
-    /// What is offered, as it was kept.
-    pub(crate) fn relay_offers(&self) -> Result<Vec<(DeviceId, Vec<u8>)>, StoreError> {
-        self.read(|transaction| {
-            let table = transaction.open_table(OFFERS)?;
-            let mut offers = Vec::new();
-            for entry in table.iter()? {
-                let (device, bytes) = entry?;
-                offers.push((DeviceId(device.value()), bytes.value().to_vec()));
-            }
-            Ok(offers)
-        })
-    }
-
-    /// Keeps what a device offers, or forgets it.
-    pub(crate) fn keep_relay_offer(&self, device: DeviceId, offer: Option<&[u8]>) -> Result<(), StoreError> {
-        self.write(|transaction| {
-            let mut table = transaction.open_table(OFFERS)?;
-            match offer {
-                Some(offer) => drop(table.insert(device.0, offer)?),
-                None => drop(table.remove(device.0)?),
-            }
-            Ok(())
-        })
-    }
-
     /// How tokens stand, by friend and what for.
     pub(crate) fn relay_grants(&self) -> Result<Standings, StoreError> {
-        self.read(|transaction| {
-            let table = transaction.open_table(GRANTS)?;
-            let mut standings = Standings::new();
-            for entry in table.iter()? {
-                let (key, value) = entry?;
-                let (account, purpose) = key.value();
-                let (revoked_before, is_open) = value.value();
-                standings.insert((AccountId(account), purpose), Standing { revoked_before, is_open });
-            }
-            Ok(standings)
+        self.entries(GRANTS, |(account, purpose), (revoked_before, is_open)| {
+            ((AccountId(account), purpose), Standing { revoked_before, is_open })
         })
     }
 
@@ -87,24 +51,13 @@ impl Store {
         (account, purpose): (AccountId, u8),
         standing: Standing,
     ) -> Result<(), StoreError> {
-        self.write(|transaction| {
-            let mut table = transaction.open_table(GRANTS)?;
-            table.insert((account.0, purpose), (standing.revoked_before, standing.is_open))?;
-            Ok(())
-        })
+        let standing = Some((standing.revoked_before, standing.is_open));
+        self.keep_entry(GRANTS, (account.0, purpose), standing)
     }
 
     /// The guest gates' keys, by number.
     pub(crate) fn guest_gates(&self) -> Result<Vec<(u64, SecretBytes)>, StoreError> {
-        self.read(|transaction| {
-            let table = transaction.open_table(GATES)?;
-            let mut gates = Vec::new();
-            for entry in table.iter()? {
-                let (number, bytes) = entry?;
-                gates.push((number.value(), SecretBytes::new(bytes.value().to_vec())));
-            }
-            Ok(gates)
-        })
+        self.entries(GATES, |number, keys| (number, SecretBytes::new(keys.to_vec())))
     }
 
     /// Keeps a gate's keys, and forgets those of all with a lower number than `from`.
@@ -127,10 +80,6 @@ impl Store {
 
     /// Keeps what was forwarded.
     pub(crate) fn keep_relay_usage(&self, usage: &[u8]) -> Result<(), StoreError> {
-        self.write(|transaction| {
-            let mut table = transaction.open_table(USAGE)?;
-            table.insert((), usage)?;
-            Ok(())
-        })
+        self.keep_entry(USAGE, (), Some(usage))
     }
 }

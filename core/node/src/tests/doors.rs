@@ -16,8 +16,9 @@ use wayside_proto::place::Candidates;
 
 use super::{Person, service, until};
 use crate::NodeBuilder;
-use crate::doors::{DoorProtocol, HostLink};
+use crate::doors::DoorProtocol;
 use crate::driver::Driver;
+use crate::guests::visit::Visit;
 use crate::store::Disk;
 
 const NAME: &str = "test/1";
@@ -53,11 +54,11 @@ async fn door(person: &Person) -> HostEntry {
     driver(person).door(OWNER).await.unwrap()
 }
 
-async fn reached(person: &Person, entry: &HostEntry, within: u64) -> Option<HostLink> {
+async fn reached(person: &Person, entry: &HostEntry, within: u64) -> Option<Visit> {
     driver(person).host_link(entry, Instant::now() + Duration::from_secs(within)).await
 }
 
-async fn asks(link: &HostLink) -> Option<Vec<u8>> {
+async fn asks(link: &Visit) -> Option<Vec<u8>> {
     let mut stream = link.open(NAME).await.ok()?;
     stream.send.write_all(b"hi").await.ok()?;
     let mut answer = Vec::new();

@@ -14,18 +14,20 @@ use wayside_noise::Stream;
 use wayside_proto::crypto::Secret;
 use wayside_proto::crypto::keys::{AccountId, DeviceId};
 use wayside_proto::mailbox::wire::{
-    Answer, Ask, Bell, BlobHash, Carry, HostEntry, Listed, MAX_BLOB, Put, Queue, QueueId, Told,
+    Answer, Ask, Bell, BlobHash, Carry, HostEntry, Listed, MAX_BLOB, MailboxOffer, Put, Queue, QueueId, Told,
 };
 use wayside_proto::mailbox::{custody, seal};
 use wayside_proto::place::Locator;
 
 use super::{Person, befriend, link, service, until};
 use crate::api::types::*;
-use crate::doors::HostLink;
 use crate::driver::Driver;
+use crate::guests::visit::Visit;
+use crate::links::notices::Notice;
 use crate::links::{Peer, Protocol, read_frame, write_frame};
-use crate::mailbox::{carry, deposit, fetch, offers};
+use crate::mailbox::{carry, deposit, fetch};
 use crate::store::Disk;
+use crate::store::offers::MAILBOXES;
 
 const LIFETIME: u32 = 86_400;
 
@@ -41,7 +43,7 @@ impl Protocol for Deaf {
 }
 
 pub(super) async fn deaf(name: &'static str, service: &MemoryService) -> Person {
-    Person::new_with(name, service, |node| node.protocol(offers::NAME, Arc::new(Deaf))).await
+    Person::new_with(name, service, |node| node.protocol(MailboxOffer::NAME, Arc::new(Deaf))).await
 }
 
 fn driver(person: &Person) -> &Driver {
@@ -98,11 +100,11 @@ fn blob(seed: u32) -> Vec<u8> {
         .collect()
 }
 
-pub(super) async fn guest(person: &Person, entry: &HostEntry) -> HostLink {
+pub(super) async fn guest(person: &Person, entry: &HostEntry) -> Visit {
     driver(person).host_link(entry, Instant::now() + Duration::from_secs(10)).await.expect("a guest's link")
 }
 
-async fn leave(link: &HostLink, puts: &[Put]) -> Vec<Answer> {
+async fn leave(link: &Visit, puts: &[Put]) -> Vec<Answer> {
     let (answers, done) = deposit::leave(link.open(deposit::NAME).await.unwrap(), puts).await;
     done.unwrap();
     answers
@@ -428,7 +430,7 @@ async fn who_is_away_is_rung_once_until_it_comes() {
     }
     assert_eq!(service.rung(), [RingTarget("rosa's phone".to_owned())], "once");
     // She comes because she is wanted, without any reason of her own, looks, and goes: then she may be rung again.
-    rosa.start_with(|node| node.protocol(offers::NAME, Arc::new(Deaf))).await;
+    rosa.start_with(|node| node.protocol(MailboxOffer::NAME, Arc::new(Deaf))).await;
     let is_here = async || driver(&hanna).links().of(&account(&rosa)).is_some();
     for _ in 0..60 {
         if is_here().await {
@@ -472,7 +474,7 @@ async fn a_mailbox_is_offered_remembered_and_taken_back() {
     until("it is offered again", async || view(&rosa).await.hosts.len() == 1).await;
     let _: () = rosa.api().delete("/v1/friends/hanna").await.unwrap();
     until("it goes with the friendship", async || view(&rosa).await.hosts.is_empty()).await;
-    let on_disk = async || driver(&rosa).store().run(|store| store.mailbox_offers()).await.unwrap();
+    let on_disk = async || driver(&rosa).store().run(|store| store.offers(MAILBOXES)).await.unwrap();
     until("also from the disk", async || on_disk().await.is_empty()).await;
 }
 
