@@ -157,7 +157,7 @@ fn any_weather(seed: u64) {
     accept(&mut world, ann, bob);
     world.until("friends", 19 * DAY, |world| world.friends(ann, bob));
     world.want(ann, bob);
-    if seed % 2 == 0 {
+    if seed.is_multiple_of(2) {
         world.want(bob, ann);
     }
     world.until("linked", 4 * DAY, |world| world.linked(ann, bob));

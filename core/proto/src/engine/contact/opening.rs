@@ -119,8 +119,8 @@ impl Came {
 pub(super) struct Slots(#[cbor(n(0), with = "minicbor::bytes")] Vec<u8>);
 
 impl Slots {
-    /// The most: those of three days, eight lanes and six places, which are watched at once.
-    const MOST: usize = 3 * 8 * 6;
+    /// The most: those of three days, eight lanes and three places, which are watched at once.
+    const MOST: usize = 3 * 8 * 3;
 
     pub(super) fn contains(&self, slot: SlotId) -> bool {
         self.0.chunks_exact(slot.0.len()).any(|known| *known == slot.0)
