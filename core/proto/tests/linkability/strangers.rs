@@ -25,12 +25,39 @@ const STRANGERS: usize = 5;
 /// Those who knock by pointers are numbered from here.
 pub(crate) const KNOCKED_FROM: usize = 2000;
 
-/// What both sides have beforehand, for the first or second place.
-struct Terms {
-    psk: Secret,
-    prologue: [u8; 32],
-    join: Box<dyn Fn(u8, Epoch, u8) -> Slot>,
-    welcome: Box<dyn Fn(u8, &[u8; 32]) -> Slot>,
+/// What both sides have beforehand.
+enum Terms {
+    Invite { secret: Secret<16>, hash: [u8; 32] },
+    Pointer(Pointer),
+}
+
+impl Terms {
+    fn psk(&self) -> Secret {
+        match self {
+            Self::Invite { secret, .. } => derive(secret.expose(), "invite psk", &[]),
+            Self::Pointer(pointer) => pointer.psk(),
+        }
+    }
+
+    fn prologue(&self) -> [u8; 32] {
+        match self {
+            Self::Invite { hash, .. } => *hash,
+            Self::Pointer(pointer) => pointer.prologue(),
+        }
+    }
+
+    /// The slots of a join and of its welcome, in the first or second place.
+    fn slots(&self, place: u8, day: Epoch, lane: u8, h1: &[u8; 32]) -> [Slot; 2] {
+        match self {
+            Self::Invite { secret, .. } => {
+                [slot::join(secret, place, day, lane), slot::welcome(secret, place, h1)]
+            }
+            Self::Pointer(pointer) => {
+                let tag = Pointer::tag(&pointer.points()[usize::from(place)]);
+                [pointer.knock_slot(tag, day, lane), pointer.welcome_slot(tag, h1)]
+            }
+        }
+    }
 }
 
 pub(crate) fn strangers() -> Vec<Record> {
@@ -39,13 +66,17 @@ pub(crate) fn strangers() -> Vec<Record> {
     for opening in 0..2 * OPENINGS {
         let key = NoiseKey::generate(&mut rng);
         let by_pointer = opening >= OPENINGS;
-        let terms = if by_pointer { pointer(&key, &mut rng) } else { invite(&mut rng) };
+        let terms = if by_pointer {
+            Terms::Pointer(pointer(&key, &mut rng))
+        } else {
+            Terms::Invite { secret: Secret::random(&mut rng), hash: *Secret::random(&mut rng).expose() }
+        };
         for nth in 0..STRANGERS {
             let day = Epoch(20_700 + (nth as u32 * 3 + opening as u32) % 10);
             // Everybody says the same to everybody, but for who it is: what is inside is as alike as it can be.
             let (device, padded) = join(day, &mut rng);
             let (e1, e2) = (Secret::random(&mut rng), Secret::random(&mut rng));
-            let (psk, prologue) = (&terms.psk, &terms.prologue);
+            let (psk, prologue) = (&terms.psk(), &terms.prologue());
             let pattern = Pattern::Contact;
             let mut one =
                 Handshake::initiator(pattern, device.noise(), &key.public(), psk, prologue, &e1).unwrap();
@@ -57,10 +88,8 @@ pub(crate) fn strangers() -> Vec<Record> {
             let message2 = other.write(&answer).unwrap();
             let lane = (rng.next_u32() % 8) as u8;
             for place in 0..2 {
-                let left = [
-                    ((terms.join)(place, day, lane), &message1, false),
-                    ((terms.welcome)(place, &h1), &message2, true),
-                ];
+                let [asks, answers] = terms.slots(place, day, lane, &h1);
+                let left = [(asks, &message1, false), (answers, &message2, true)];
                 for (slot, message, answer) in left {
                     let bytes = envelope::seal(&slot.siv, message);
                     let from = if by_pointer { KNOCKED_FROM } else { 0 };
@@ -74,37 +103,17 @@ pub(crate) fn strangers() -> Vec<Record> {
     records
 }
 
-fn invite(rng: &mut ChaCha20Rng) -> Terms {
-    let secret = Secret::<16>::random(rng);
-    let again = secret.clone();
-    Terms {
-        psk: derive(secret.expose(), "invite psk", &[]),
-        prologue: *Secret::<32>::random(rng).expose(),
-        join: Box::new(move |place, day, lane| slot::join(&secret, place, day, lane)),
-        welcome: Box::new(move |place, h1| slot::welcome(&again, place, h1)),
-    }
-}
-
-fn pointer(key: &NoiseKey, rng: &mut ChaCha20Rng) -> Terms {
-    let points: Vec<_> =
-        ["git:example.org/a", "dir:/srv/b"].iter().filter_map(|p| Locator::parse(p)).collect();
+fn pointer(key: &NoiseKey, rng: &mut ChaCha20Rng) -> Pointer {
+    let points = ["git:example.org/a", "dir:/srv/b"];
     let claims = Claims {
         name: PointerName::new("somebody").unwrap(),
         seq: 1,
         expires: UnixMillis(u64::MAX),
         key: key.public(),
         public: *Secret::<16>::random(rng).expose(),
-        points: points.clone(),
+        points: points.map(|point| Locator::parse(point).unwrap()).to_vec(),
     };
-    let pointer = Pointer::sign(&AccountKey::generate(rng), claims).unwrap();
-    let (again, tags) = (pointer.clone(), points.iter().map(Pointer::tag).collect::<Vec<_>>());
-    let others = tags.clone();
-    Terms {
-        psk: pointer.psk(),
-        prologue: pointer.prologue(),
-        join: Box::new(move |place, day, lane| pointer.knock_slot(tags[usize::from(place)], day, lane)),
-        welcome: Box::new(move |place, h1| again.welcome_slot(others[usize::from(place)], h1)),
-    }
+    Pointer::sign(&AccountKey::generate(rng), claims).unwrap()
 }
 
 fn join(day: Epoch, rng: &mut ChaCha20Rng) -> (DeviceKeys, Vec<u8>) {
