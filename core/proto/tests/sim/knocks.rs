@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use wayside_proto::UnixMillis;
 use wayside_proto::engine::*;
 use wayside_proto::message::Refusal;
 use wayside_proto::pointer::{Pointer, PointerError, PointerName};
@@ -210,10 +211,20 @@ fn nobody_waits_for_longer_than_whoever_knocks() {
     assert_eq!(state(&world, bob, &id), Some(ContactState::Expired));
     let expired = |event: &Event| matches!(event, Event::InviteRefused { why: Refusal::Expired, .. });
     assert_eq!((events(&world, bob, expired), world.left()), (1, 0));
-    // What was left then and is repeated now is too old to be somebody's who waits.
-    world.replay_all();
-    world.pass(DAY);
+    // What was left then and is repeated now, in today's slots, is too old to be somebody's who waits; or it is of a clock that is far ahead.
+    let now = world.time(ann).wall;
+    let days = |count: u64| Duration::from_secs(count * 86_400);
+    let ago = |count: u64| UnixMillis(now.0 - count * DAY);
+    for (number, sent) in [(1, ago(32)), (2, now.after(days(3)))] {
+        Stranger::new(number).knock(&mut world, ann, &made, sent);
+    }
+    world.pass(MINUTE);
     assert_eq!(waiting(&world, ann).len(), 0);
+    for (number, sent) in [(3, ago(30)), (4, now.after(days(1)))] {
+        Stranger::new(number).knock(&mut world, ann, &made, sent);
+    }
+    world.pass(MINUTE);
+    assert_eq!(waiting(&world, ann).len(), 2);
 }
 
 /// The card that came with a knock is not in force any more when its maker is let in: it brings a new one.
