@@ -23,6 +23,7 @@ mod outbox;
 mod output;
 mod ping;
 mod places;
+mod pointer;
 mod reach;
 mod relay;
 mod request;
@@ -30,9 +31,11 @@ mod requests;
 mod send;
 mod session;
 mod signals;
+mod source;
 mod status;
 mod up;
 mod usage;
+mod verify;
 mod words;
 
 use std::path::PathBuf;
@@ -127,6 +130,8 @@ enum Command {
     Up(up::Up),
     Invite(invite::Invite),
     Accept(accept::Accept),
+    #[command(subcommand)]
+    Pointer(pointer::Pointer),
     Friends(friends::Friends),
     #[command(subcommand)]
     Friend(friend::Friend),
@@ -156,6 +161,7 @@ async fn run(cli: Cli) -> Outcome {
         Command::Up(command) => command.run(&context).await,
         Command::Invite(command) => command.run(&context).await,
         Command::Accept(command) => command.run(&context).await,
+        Command::Pointer(command) => command.run(&context).await,
         Command::Friends(command) => command.run(&context).await,
         Command::Friend(command) => command.run(&context).await,
         Command::Introduce(command) => command.run(&context).await,

@@ -89,6 +89,7 @@ mod links;
 mod mail;
 mod mailbox;
 mod node;
+mod pointers;
 mod reach;
 mod relays;
 mod requests;
@@ -103,6 +104,7 @@ pub use home::{
 pub use links::{Peer, Protocol, Served};
 pub use node::{ConnectError, Events, Node, NodeBuilder, Wanted};
 pub use wayside_proto::crypto::keys::{AccountId, DeviceId};
+pub use wayside_proto::{UnixMillis, pointer};
 
 #[cfg(test)]
 extern crate self as wayside_node;

@@ -134,7 +134,7 @@ impl Actor {
                 // It may have been removed while somebody wanted it.
                 self.want_if_wanted(&account);
             }
-            Event::Knocked { .. } => {}
+            Event::Knocked { id } => self.knocked(id),
             Event::InviteRefused { why, .. } => {
                 driver.tell(NodeEvent::InviteRefused { why: words::refusal(why).to_owned() });
             }

@@ -10,6 +10,7 @@ mod inbox;
 mod introductions;
 mod mail;
 mod mailboxes;
+mod pointers;
 mod relays;
 mod steps;
 pub(crate) mod tables;
@@ -26,6 +27,7 @@ pub(crate) use inbox::{InboxEntry, InboxFile};
 pub(crate) use introductions::{Kept, StoredRequest};
 pub(crate) use mail::{MailChange, Parts};
 pub(crate) use mailboxes::KeptBell;
+pub(crate) use pointers::{Acquaintance, Leftover, Placed, StoredPointer};
 pub(crate) use relays::{SecretBytes, Standing, Standings};
 pub(crate) use tables::{Change, Look};
 
@@ -101,6 +103,7 @@ fn make_tables(transaction: &WriteTransaction) -> Result<(), StoreError> {
     relays::make(transaction)?;
     mailboxes::make(transaction)?;
     doors::make(transaction)?;
+    pointers::make(transaction)?;
     age::make(transaction)?;
     delete_old(transaction)
 }
