@@ -93,6 +93,12 @@ impl PlaceTag {
     pub(crate) const fn of_point(point: u8) -> Self {
         Self([0, 0, 0, 0, 0, 0, 0, point])
     }
+
+    /// The point that such a tag stands for.
+    pub(crate) const fn point(self) -> u8 {
+        let Self([.., point]) = self;
+        point
+    }
 }
 
 /// A place where its owner can be met: a line of a device's status.

@@ -36,7 +36,7 @@ impl fmt::Debug for AccountId {
     }
 }
 
-/// An account's key pair. It signs rosters and nothing else.
+/// An account's key pair. It signs rosters and pointers and nothing else.
 pub struct AccountKey(SigningKey);
 
 impl AccountKey {

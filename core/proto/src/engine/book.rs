@@ -73,6 +73,11 @@ impl Friend {
         self.stored.granted.contains(&grant)
     }
 
+    /// Whether our person compared its account with its own word ([`comparison`](crate::identity::comparison)) and said so.
+    pub const fn verified(&self) -> bool {
+        self.stored.verified
+    }
+
     /// The session of the link that is up.
     pub const fn link(&self) -> Option<SessionId> {
         self.link
@@ -99,6 +104,10 @@ pub(super) struct StoredFriend {
     pub(super) allows: BTreeSet<Grant>,
     #[cbor(n(7), with = "grants")]
     pub(super) granted: BTreeSet<Grant>,
+    /// `false` in a book of an earlier version.
+    #[n(8)]
+    #[cbor(default)]
+    pub(super) verified: bool,
 }
 
 /// A pair secret and the handshake that made it.

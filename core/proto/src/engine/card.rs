@@ -154,8 +154,8 @@ impl Engine {
     }
 }
 
-/// The number of a new roster or status: the time in seconds, and in any case greater than the last. Somebody who lost what was stored still gets a
+/// The number of a new roster, status or pointer: the time in seconds, and in any case greater than the last. Somebody who lost what was stored still gets a
 /// number that friends take for newer, and not one that they know already.
-fn next_seq(last: Option<u64>, time: UnixMillis) -> u64 {
+pub(super) fn next_seq(last: Option<u64>, time: UnixMillis) -> u64 {
     last.map_or(1, |last| last.saturating_add(1)).max(time.as_secs())
 }

@@ -18,7 +18,7 @@ impl Engine {
         let place = self.place_of(&profile);
         self.bridges.insert(bridge.clone(), places::Bridge { profile, place });
         self.watch_bridge(&bridge);
-        self.rewatch_invites();
+        self.rewatch_openings();
         if again {
             self.publications_resume(&bridge);
         }
@@ -103,6 +103,7 @@ impl Engine {
         self.end_want(account);
         self.cut(account, reason);
         self.forget_deferred(account);
+        self.shut_out(account);
         let account = *account;
         self.done(|purpose| purpose.account() == Some(account));
         self.done(|purpose| matches!(purpose, Purpose::Mail(to, _) if *to == account));

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::io::BridgeName;
 use crate::crypto::keys::{AccountId, AccountKey, DeviceKeys};
 use crate::place::Locator;
+use crate::pointer::PointerError;
 
 /// Who we are, on this device.
 #[derive(Debug)]
@@ -96,6 +97,15 @@ pub enum CommandError {
     /// The invite is our own.
     #[error("this is our own invite: give it to somebody else")]
     OwnInvite,
+    /// The pointer is our own.
+    #[error("this is our own card: others knock by it")]
+    OwnPointer,
+    /// The pointer is of somebody who is a friend already, called so.
+    #[error("it is the card of {0:?}, who is a friend already")]
+    AlreadyFriend(String),
+    /// The pointer does not hold.
+    #[error("the card cannot be used: {0}")]
+    Pointer(#[from] PointerError),
     /// Nobody is called that, or the invite is unknown.
     #[error("there is no such {0}")]
     Unknown(&'static str),

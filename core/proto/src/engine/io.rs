@@ -380,9 +380,9 @@ pub enum Event {
         /// How it is named.
         id: super::KnockId,
     },
-    /// An invite that we accepted does not work.
+    /// An invite that we accepted does not work, or nobody answered a knock of ours by a pointer.
     InviteRefused {
-        /// Its inviter's one-time key.
+        /// What its [`ContactId`](super::ContactId) holds.
         invite: [u8; 32],
         /// Why.
         why: Refusal,

@@ -49,14 +49,14 @@ use crate::place::PlaceTag;
 use crate::reach::{Reach, Reflectors};
 use crate::time::{Epoch, Now, UnixMillis};
 
-/// Names an invite that we accepted: its inviter's one-time key.
+/// Names an invite that we accepted, by its inviter's one-time key, or a pointer that we knocked by, by the prologue of its handshake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ContactId(pub [u8; 32]);
 
-/// How far an accepted invite has got.
+/// How far an accepted invite, or a knock by a pointer, has got.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ContactState {
-    /// The inviter has not answered yet.
+    /// Nobody has answered yet.
     Pending,
     /// We are friends.
     Done(AccountId),
@@ -100,7 +100,8 @@ pub struct Engine {
     /// Which relays can be used; `None` before anybody has said.
     relays: Option<Vec<DeviceId>>,
     book: book::Book,
-    invites: BTreeMap<[u8; 32], contact::StoredInvite>,
+    openings: BTreeMap<[u8; 32], contact::Opening>,
+    requests: contact::Requests,
     elsewhere: Vec<contact::Elsewhere>,
     contacts: BTreeMap<[u8; 32], contact::StoredContact>,
     meetings: BTreeMap<(AccountId, DeviceId), meeting::Meeting>,
@@ -169,7 +170,8 @@ impl Engine {
             .chain(wants)
             .chain(deferred)
             .chain(self.publications.next_due(&up))
-            .chain(self.next_invite_due())
+            .chain(self.next_opening_due())
+            .chain(self.next_request_due())
             .chain(self.next_join_due())
             .chain(self.next_left_offer())
             .chain(self.next_door_due())
@@ -213,12 +215,12 @@ impl Engine {
         accepted
     }
 
-    /// How far an accepted invite has got; `None` for one that is unknown or long over.
+    /// How far an accepted invite, or a knock by a pointer, has got; `None` for one that is unknown or long over.
     pub fn contact(&self, id: &ContactId) -> Option<ContactState> {
         self.contact_state(&id.0)
     }
 
-    /// All accepted invites that are remembered.
+    /// All accepted invites and knocks by pointers that are remembered.
     pub fn contacts(&self) -> impl Iterator<Item = (ContactId, ContactState)> {
         self.contact_states()
     }
@@ -355,6 +357,16 @@ impl Engine {
             self.out.flush();
         }
         Ok(())
+    }
+
+    /// Our person compared a friend's account with the friend, or takes that back. It stays when the friend's card changes, and goes with the friend.
+    pub fn set_verified(
+        &mut self,
+        now: Now,
+        account: &AccountId,
+        verified: bool,
+    ) -> Result<(), CommandError> {
+        self.change_friend(now, account, |friend| friend.verified = verified)
     }
 
     /// Our card as it is now, for friends to have over the link: the roster renewed when less than ten days are left, the status with the places of

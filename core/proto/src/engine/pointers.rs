@@ -44,48 +44,66 @@ pub struct Knock {
 }
 
 impl Engine {
-    /// Makes a pointer, or one that takes the place of what we have under this name: by either, while it lasts, the same door is knocked at.
-    pub fn make_pointer(&mut self, _now: Now, _options: &PointerOptions) -> Result<Pointer, CommandError> {
-        Err(CommandError::Unknown("pointer"))
+    /// Makes a pointer, or one that takes the place of what we have under this name: by either, while it lasts, the same door is knocked at. It is good once
+    /// the outputs have been carried out.
+    pub fn make_pointer(&mut self, now: Now, options: &PointerOptions) -> Result<Pointer, CommandError> {
+        self.begin(now);
+        let made = self.make_or_renew_pointer(options);
+        self.finish();
+        made
     }
 
     /// Our pointers that hold.
     pub fn pointers(&self) -> impl Iterator<Item = &Pointer> {
-        std::iter::empty()
+        self.open_pointers()
     }
 
-    /// Nobody is let in by a pointer any more; whoever knocks hears nothing.
-    pub fn withdraw_pointer(&mut self, _now: Now, _name: &PointerName) -> Result<(), CommandError> {
-        Err(CommandError::Unknown("pointer"))
+    /// Nobody is let in by a pointer any more; whoever knocks hears nothing, and whose knock waits is forgotten. Those who were let in and have not come yet
+    /// are answered for a day longer.
+    pub fn withdraw_pointer(&mut self, now: Now, name: &PointerName) -> Result<(), CommandError> {
+        self.begin(now);
+        let done = self.end_pointer(name);
+        self.finish();
+        done
     }
 
-    /// Knocks at somebody's: [`contact`](Engine::contact) tells how far it has got. Only the pointer's account is believed.
+    /// Knocks at somebody's: [`contact`](Engine::contact) tells how far it has got. Only the pointer's account is believed. The same one again, or a newer
+    /// copy of it, is the same contact while nobody has answered.
     pub fn knock_by_pointer(
         &mut self,
-        _now: Now,
-        _pointer: &Pointer,
-        _alias: Option<String>,
+        now: Now,
+        pointer: &Pointer,
+        alias: Option<String>,
     ) -> Result<ContactId, CommandError> {
-        Err(CommandError::Unknown("pointer"))
+        self.begin(now);
+        let knocked = self.follow_pointer(pointer, alias);
+        self.finish();
+        knocked
     }
 
     /// Knocks that wait for an answer, the earliest first.
     pub fn waiting_knocks(&self) -> impl Iterator<Item = Knock> {
-        std::iter::empty()
+        self.requests_shown().into_iter()
     }
 
     /// Lets somebody in who knocked: they are a friend from now on, and told so.
     pub fn accept_knock(
         &mut self,
-        _now: Now,
-        _id: &KnockId,
-        _alias: Option<String>,
+        now: Now,
+        id: &KnockId,
+        alias: Option<String>,
     ) -> Result<AccountId, CommandError> {
-        Err(CommandError::Unknown("request"))
+        self.begin(now);
+        let accepted = self.accept_request(id, alias);
+        self.finish();
+        accepted
     }
 
     /// Refuses a knock: nobody is told, and the same account is not heard again by this pointer.
-    pub fn refuse_knock(&mut self, _now: Now, _id: &KnockId) -> Result<(), CommandError> {
-        Err(CommandError::Unknown("request"))
+    pub fn refuse_knock(&mut self, now: Now, id: &KnockId) -> Result<(), CommandError> {
+        self.begin(now);
+        let refused = self.refuse_request(id);
+        self.finish();
+        refused
     }
 }

@@ -20,10 +20,10 @@ use crate::time::{Epoch, UnixMillis};
 /// What a publication is for: what decides when it is done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
 pub(super) enum Purpose {
-    /// To an invite, by its key.
+    /// To an invite or by a pointer, by what names the contact.
     #[n(0)]
     Join(#[cbor(n(0), with = "minicbor::bytes")] [u8; 32]),
-    /// To whoever came with our invite.
+    /// To whoever came with our invite, or knocked by our pointer, by what names that.
     #[n(1)]
     Welcome(#[cbor(n(0), with = "minicbor::bytes")] [u8; 32], #[n(1)] AccountId),
     #[n(2)]

@@ -37,7 +37,8 @@ pub(super) fn restore(
         mailbox: None,
         relays: None,
         book: Default::default(),
-        invites: Default::default(),
+        openings: Default::default(),
+        requests: Default::default(),
         elsewhere: Vec::new(),
         contacts: Default::default(),
         meetings: Default::default(),
@@ -55,7 +56,7 @@ pub(super) fn restore(
         engine.restore_one(&key, &value, &mut sessions)?;
     }
     engine.rewatch_all();
-    engine.rewatch_invites();
+    engine.rewatch_openings();
     engine.resume_meetings();
     engine.resume_contacts();
     for live in sessions {
@@ -77,13 +78,17 @@ impl Engine {
             store::CARD => self.card = Some(store::decode(key, value)?),
             store::FRIEND => self.book.insert(store::decode(key, value)?),
             store::INVITE => {
-                let invite: super::contact::StoredInvite = store::decode(key, value)?;
-                self.invites.insert(invite.key(), invite);
+                let row: super::contact::InviteRow = store::decode(key, value)?;
+                self.restore_opening(row.into());
             }
+            store::POINTER => {
+                let row: super::contact::PointerRow = store::decode(key, value)?;
+                self.restore_opening(row.opening().ok_or_else(|| damaged("it holds no pointer"))?);
+            }
+            store::REQUEST => self.restore_request(store::decode(key, value)?),
             store::CONTACT => {
                 let contact: super::contact::StoredContact = store::decode(key, value)?;
-                let id = contact.key().ok_or_else(|| damaged("it holds no invite"))?;
-                self.contacts.insert(id, contact);
+                self.contacts.insert(contact.id(), contact);
             }
             store::MEETING => {
                 let (account, device) = meeting_key(key).ok_or_else(|| damaged("its name is not one"))?;
@@ -98,6 +103,10 @@ impl Engine {
             _ => {}
         }
         Ok(())
+    }
+
+    fn restore_opening(&mut self, opening: super::contact::Opening) {
+        self.openings.insert(opening.id(), opening);
     }
 
     /// A session that had not come up goes on for what is left of its time.
@@ -120,7 +129,7 @@ impl Engine {
                 Purpose::Join(key) => {
                     self.contacts.get(&key).is_some_and(super::contact::StoredContact::pending)
                 }
-                Purpose::Welcome(key, _) | Purpose::Refusal(key) => self.invites.contains_key(&key),
+                Purpose::Welcome(key, _) | Purpose::Refusal(key) => self.openings.contains_key(&key),
                 Purpose::Offer(account, device, no) => self.offer_is_out(&account, &device, no),
                 Purpose::Answer(account, ..) | Purpose::Update(account) => {
                     self.pending_session(&account).is_some()

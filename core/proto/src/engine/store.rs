@@ -18,6 +18,8 @@ const MAX: usize = 1 << 20;
 
 pub(super) const FRIEND: &str = "friend";
 pub(super) const INVITE: &str = "invite";
+pub(super) const POINTER: &str = "pointer";
+pub(super) const REQUEST: &str = "request";
 pub(super) const CONTACT: &str = "contact";
 pub(super) const MEETING: &str = "meeting";
 pub(super) const SESSION: &str = "session";
@@ -31,6 +33,14 @@ pub(super) fn friend(account: &AccountId) -> String {
 
 pub(super) fn invite(key: &[u8; 32]) -> String {
     format!("{INVITE}/{}", hex(key))
+}
+
+pub(super) fn pointer(id: &[u8; 32]) -> String {
+    format!("{POINTER}/{}", hex(id))
+}
+
+pub(super) fn request(id: &[u8; 8]) -> String {
+    format!("{REQUEST}/{}", hex(id))
 }
 
 pub(super) fn contact(key: &[u8; 32]) -> String {

@@ -25,9 +25,9 @@ pub(super) enum Owner {
     Session(SessionId),
     /// Welcomes to our join.
     Contact([u8; 32]),
-    /// Joins for our invite.
-    Invite([u8; 32]),
-    /// Answers to our knock at a door, by its number.
+    /// Joins for an invite of ours, knocks by a pointer.
+    Opening([u8; 32]),
+    /// Answers to our knock at a host's door, by its number.
     Knock([u8; 32], u64),
 }
 
@@ -37,9 +37,7 @@ pub(super) struct Special {
     pub(super) bridge: BridgeName,
     pub(super) space: Space,
     pub(super) siv: Secret,
-    /// The place's position in an invite.
-    pub(super) point: u8,
-    /// The place's tag, in a meeting.
+    /// The place's tag, or what stands for it in a first contact.
     pub(super) tag: PlaceTag,
 }
 
@@ -161,7 +159,7 @@ impl Engine {
         self.rewatch_trays();
         self.rewatch_mail();
         self.rewatch_doors();
-        self.rewatch_invites();
+        self.rewatch_openings();
         self.watch.indexes.forget_but(&window);
         self.all_dirty();
     }
@@ -308,7 +306,7 @@ impl Engine {
         let here = self.watch.specials.iter().filter(|(_, (_, special))| special.bridge == *name);
         for (id, (owner, special)) in here {
             if self.watch.indexes.shows(name, &special.space, id) {
-                let urgent = !matches!(owner, Owner::Invite(_));
+                let urgent = !matches!(owner, Owner::Opening(_));
                 if urgent { &mut first } else { &mut then }.insert((special.space.clone(), *id));
             }
         }

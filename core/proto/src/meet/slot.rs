@@ -2,7 +2,7 @@
 //!
 //! Every derivation takes in the place, so that the same message left in two places has nothing in common there: neither the slot's name nor
 //! a byte of the record. For friends the place is the tag of the meeting point that is used; for an invite, whose points have no tags, the
-//! point's number in the link.
+//! point's number in the link; for a pointer, whose copies may number them otherwise, a hash of how it writes the place.
 
 use crate::crypto::keys::DeviceId;
 use crate::crypto::{Secret, derive};
@@ -58,6 +58,16 @@ pub fn join(secret: &Secret<16>, point: u8, day: Epoch, lane: u8) -> Slot {
 /// Where the welcome to the join with handshake hash `h1` lies, by the number of the point in the link (from 0).
 pub fn welcome(secret: &Secret<16>, point: u8, h1: &[u8; 32]) -> Slot {
     split(derive(secret.expose(), "wel", &[&[point], h1]))
+}
+
+/// Where a knock is left by a pointer, from its public bytes, by what stands for the place's tag, day and lane.
+pub fn public_join(public: &[u8; 16], tag: PlaceTag, day: Epoch, lane: u8) -> Slot {
+    split(derive(public, "public join", &[&tag.0, &day.0.to_be_bytes(), &[lane]]))
+}
+
+/// Where the welcome to a knock by a pointer lies, by what stands for the place's tag.
+pub fn public_welcome(public: &[u8; 16], tag: PlaceTag, h1: &[u8; 32]) -> Slot {
+    split(derive(public, "public wel", &[&tag.0, h1]))
 }
 
 /// How many lanes guests have at one door, place and day, so that few are in each other's way.

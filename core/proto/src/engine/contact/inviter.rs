@@ -1,122 +1,36 @@
-//! The side that made the invite: invites are made, kept and ended here, joins for them are answered in [`joins`].
+//! The side that answers: invites are made, kept and ended here, pointers in [`pointers`]; joins for both are answered in [`joins`].
 //!
 //! One use: open, bound to the account that came first, done. Whom it is bound to may come again, with the same message or, after a crash that lost
 //! its state, with another; anybody else is told once that it was used.
 
 mod joins;
+mod pointers;
 
 use std::time::Duration;
-
-use minicbor::{Decode, Encode};
 
 use super::super::config::{CommandError, InviteOptions};
 use super::super::io::{BridgeName, Space};
 use super::super::publications::Purpose;
 use super::super::watch::{Owner, Special};
-use super::super::{Engine, InviteState, store};
+use super::super::{Engine, InviteState};
+use super::opening::{Kind, Opening, OwnInvite};
 use super::room::Room;
-use super::{AFTERWARDS, lanes};
 use crate::crypto::Secret;
 use crate::crypto::envelope::Bucket;
-use crate::crypto::keys::{AccountId, NoiseKey};
+use crate::crypto::keys::NoiseKey;
 use crate::crypto::noise::Pattern;
 use crate::invite::Invite;
-use crate::meet::slot::{self, SlotId};
+use crate::meet::slot::SlotId;
 use crate::message::{CardBytes, Payload, Welcome};
 use crate::place::{Locator, PlaceTag};
 use crate::reach::{Reach, Reflectors, RelayTags};
 use crate::time::{Epoch, UnixMillis};
 
 pub(in crate::engine) use joins::Elsewhere;
-
-/// An invite of ours.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
-pub(in crate::engine) struct StoredInvite {
-    #[n(0)]
-    uses: u8,
-    #[n(1)]
-    expires: UnixMillis,
-    /// Destroyed with the whole a day after the invite's end.
-    #[n(2)]
-    key: Secret,
-    #[n(3)]
-    secret: Secret<16>,
-    #[n(4)]
-    points: Vec<Locator>,
-    #[n(5)]
-    bound: Vec<Bound>,
-    /// Who was told that it is used up or over: once each.
-    #[n(6)]
-    refused: Vec<AccountId>,
-    #[n(7)]
-    withdrawn: bool,
-    /// Whom it is for, where that is known.
-    #[n(8)]
-    only: Option<AccountId>,
-}
-
-/// Who used it.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
-struct Bound {
-    #[n(0)]
-    account: AccountId,
-    #[n(1)]
-    done: bool,
-    #[n(2)]
-    welcomes: Vec<Sent>,
-}
-
-/// The answer to one join.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
-struct Sent {
-    /// SHA-256 of the join's message.
-    #[cbor(n(0), with = "minicbor::bytes")]
-    to: [u8; 32],
-    #[cbor(n(1), with = "minicbor::bytes")]
-    h1: [u8; 32],
-    /// The exact message 2.
-    #[cbor(n(2), with = "minicbor::bytes")]
-    message: Vec<u8>,
-    #[n(3)]
-    over: Vec<BridgeName>,
-    /// The join slots that it came in, one behind the other: in another one it is a repetition, which is answered again.
-    #[cbor(n(4), with = "minicbor::bytes")]
-    slots: Vec<u8>,
-}
-
-impl Sent {
-    fn came_in(&self, slot: SlotId) -> bool {
-        self.slots.chunks_exact(slot.0.len()).any(|known| *known == slot.0)
-    }
-}
+pub(super) use joins::Reply;
 
 const LIFETIME: std::ops::RangeInclusive<Duration> =
     Duration::from_secs(1)..=Duration::from_secs(30 * 86_400);
-
-impl StoredInvite {
-    fn invite(&self) -> Invite {
-        Invite {
-            uses: self.uses,
-            expires: self.expires,
-            key: NoiseKey::from_secret(self.key.clone()).public(),
-            secret: self.secret.clone(),
-            points: self.points.clone(),
-        }
-    }
-
-    pub(in crate::engine) fn key(&self) -> [u8; 32] {
-        NoiseKey::from_secret(self.key.clone()).public()
-    }
-
-    fn ended(&self, time: UnixMillis) -> bool {
-        self.withdrawn || time > self.expires
-    }
-
-    /// When it is forgotten.
-    fn gone(&self) -> UnixMillis {
-        self.expires.after(AFTERWARDS)
-    }
-}
 
 impl Engine {
     pub(in crate::engine) fn make_invite(&mut self, options: &InviteOptions) -> Result<Invite, CommandError> {
@@ -126,108 +40,117 @@ impl Engine {
         if options.bridges.len() > Invite::MOST_POINTS {
             return Err(CommandError::Option("an invite names at most three places"));
         }
-        if self.invites.len() >= self.config.max_invites {
+        let invites = self.openings.values().filter(|opening| opening.pointer().is_none()).count();
+        if invites >= self.config.max_invites {
             return Err(CommandError::TooMany("open invites"));
         }
+        let points = self.points_of(&options.bridges)?;
+        let lifetime = options.lifetime.clamp(*LIFETIME.start(), *LIFETIME.end());
+        let key = Secret::random(&mut self.rng);
+        let invite = Invite {
+            uses: options.uses,
+            // The link tells the second; both sides hash the same.
+            expires: UnixMillis::from_secs(self.time_now().after(lifetime).as_secs()),
+            key: NoiseKey::from_secret(key.clone()).public(),
+            secret: Secret::random(&mut self.rng),
+            points,
+        };
+        let own =
+            OwnInvite { invite: invite.clone(), refused: Vec::new(), withdrawn: false, only: options.only };
+        self.open_up(Opening { key, bound: Vec::new(), kind: Kind::Invite(own) })?;
+        Ok(invite)
+    }
+
+    /// Where answers are looked for over these bridges, or over up to three that are up where none are named.
+    fn points_of(&self, bridges: &[BridgeName]) -> Result<Vec<Locator>, CommandError> {
         let serves = |name: &BridgeName| {
             let bridge = self.bridges.get(name)?;
             let fits = !bridge.profile.one_writer && bridge.profile.max_record >= Bucket::Large.record();
             bridge.place.filter(|_| fits)?;
             Some((bridge.profile.latency, bridge.profile.locators.first()?.clone()))
         };
-        let points: Vec<Locator> = if options.bridges.is_empty() {
+        let points: Vec<Locator> = if bridges.is_empty() {
             let mut up: Vec<_> = self.bridges.keys().filter_map(serves).collect();
             up.sort();
             up.dedup_by(|a, b| a.1 == b.1);
             up.into_iter().map(|(_, locator)| locator).take(Invite::MOST_POINTS).collect()
         } else {
-            let named = options.bridges.iter();
+            let named = bridges.iter();
             named
                 .map(|name| {
                     serves(name).map(|(_, point)| point).ok_or_else(|| CommandError::Bridge(name.clone()))
                 })
                 .collect::<Result<_, _>>()?
         };
-        if points.is_empty() {
-            return Err(CommandError::NoBridge { wanted: Vec::new() });
-        }
-        let lifetime = options.lifetime.clamp(*LIFETIME.start(), *LIFETIME.end());
-        let stored = StoredInvite {
-            uses: options.uses,
-            // The link tells the second; both sides hash the same.
-            expires: UnixMillis::from_secs(self.time_now().after(lifetime).as_secs()),
-            key: Secret::random(&mut self.rng),
-            secret: Secret::random(&mut self.rng),
-            points,
-            bound: Vec::new(),
-            refused: Vec::new(),
-            withdrawn: false,
-            only: options.only,
-        };
-        if self.welcome_card(&stored).is_none() {
+        if points.is_empty() { Err(CommandError::NoBridge { wanted: Vec::new() }) } else { Ok(points) }
+    }
+
+    /// Strangers may come by this from now on.
+    fn open_up(&mut self, opening: Opening) -> Result<(), CommandError> {
+        if self.welcome_card(&opening).is_none() {
             return Err(CommandError::CardTooLarge);
         }
-        let invite = stored.invite();
-        self.invites.insert(invite.key, stored);
-        self.keep_invite(&invite.key);
-        self.rewatch_invite(&invite.key);
-        Ok(invite)
+        let id = opening.id();
+        self.openings.insert(id, opening);
+        self.keep_opening(&id);
+        self.rewatch_opening(&id);
+        Ok(())
     }
 
     pub(in crate::engine) fn open_invites(&self) -> impl Iterator<Item = InviteState> {
         let time = self.time_now();
-        let open = self.invites.values().filter(move |stored| !stored.ended(time));
-        open.map(|stored| InviteState {
-            invite: stored.invite(),
-            used_by: stored.bound.iter().map(|bound| bound.account).collect(),
+        let open = self.openings.values().filter(move |opening| !opening.ended(time));
+        open.filter_map(|opening| match &opening.kind {
+            Kind::Invite(own) => Some(InviteState {
+                invite: own.invite.clone(),
+                used_by: opening.bound.iter().map(|bound| bound.account).collect(),
+            }),
+            Kind::Pointer(_) => None,
         })
     }
 
     pub(in crate::engine) fn withdraw_invite(&mut self, key: &[u8; 32]) -> Result<(), CommandError> {
-        let stored = self.invites.get_mut(key).ok_or(CommandError::Unknown("invite"))?;
-        stored.withdrawn = true;
-        self.keep_invite(key);
+        let own = self.openings.get_mut(key).and_then(Opening::invite_mut);
+        own.ok_or(CommandError::Unknown("invite"))?.withdrawn = true;
+        self.keep_opening(key);
         Ok(())
     }
 
-    /// Looks for joins of an invite: yesterday's, today's and tomorrow's slots in all its lanes, at each of its places.
-    fn rewatch_invite(&mut self, key: &[u8; 32]) {
-        let Some(stored) = self.invites.get(key).cloned() else { return };
-        let lanes = lanes(&stored.invite());
+    /// Looks for joins: yesterday's, today's and tomorrow's slots in all lanes, at each of the places.
+    fn rewatch_opening(&mut self, id: &[u8; 32]) {
+        let Some(opening) = self.openings.get(id) else { return };
+        if !opening.listens(self.time_now()) {
+            return self.unexpect_records(&Owner::Opening(*id));
+        }
+        let terms = opening.terms();
         let mut slots: Vec<(SlotId, Special)> = Vec::new();
-        for (point, locator) in (0_u8..).zip(&stored.points) {
-            let Some(bridge) = self.bridge_at(locator) else { continue };
+        for (tag, locator) in opening.places() {
+            let Some(bridge) = self.bridge_at(&locator) else { continue };
             for day in self.epoch().watched() {
-                for lane in 0..lanes {
-                    let slot = slot::join(&stored.secret, point, day, lane);
-                    let special = Special {
-                        bridge: bridge.clone(),
-                        space: Space::Own,
-                        siv: slot.siv,
-                        point,
-                        tag: PlaceTag::of_point(point),
-                    };
+                for lane in 0..terms.lanes() {
+                    let slot = terms.join_slot(tag, day, lane);
+                    let special = Special { bridge: bridge.clone(), space: Space::Own, siv: slot.siv, tag };
                     slots.push((slot.id, special));
                 }
             }
         }
-        self.expect_records(Owner::Invite(*key), slots);
+        self.expect_records(Owner::Opening(*id), slots);
     }
 
-    pub(in crate::engine) fn rewatch_invites(&mut self) {
-        for key in self.invites.keys().copied().collect::<Vec<_>>() {
-            self.rewatch_invite(&key);
+    pub(in crate::engine) fn rewatch_openings(&mut self) {
+        for id in self.openings.keys().copied().collect::<Vec<_>>() {
+            self.rewatch_opening(&id);
         }
     }
 
     /// The card that fits into a welcome.
-    fn welcome_card(&mut self, stored: &StoredInvite) -> Option<crate::identity::Card> {
-        let places: Vec<PlaceTag> = stored
-            .points
-            .iter()
-            .filter_map(|point| self.places.values().find(|place| place.locators.contains(point)))
-            .map(|place| place.tag)
-            .collect();
+    fn welcome_card(&mut self, opening: &Opening) -> Option<crate::identity::Card> {
+        let mut places: Vec<PlaceTag> = Vec::new();
+        for (_, point) in opening.places() {
+            let known = self.places.values().find(|place| place.locators.contains(&point));
+            // Copies of a pointer may have two names of one place.
+            places.extend(known.map(|place| place.tag).filter(|tag| !places.contains(tag)));
+        }
         let candidates = crate::place::Candidates::new(std::iter::repeat_n(
             crate::place::Candidate {
                 kind: crate::place::CandidateKind::Host,
@@ -259,17 +182,14 @@ impl Engine {
         })
     }
 
-    pub(super) fn run_invites(&mut self) {
+    pub(super) fn run_openings(&mut self) {
         let (now, time) = (self.now.mono, self.time_now());
-        let gone: Vec<_> =
-            self.invites.iter().filter(|(_, stored)| stored.gone() < time).map(|(key, _)| *key).collect();
-        for key in gone {
-            self.invites.remove(&key);
-            self.out.delete(store::invite(&key));
-            self.unexpect_records(&Owner::Invite(key));
-            self.done(
-                |purpose| matches!(purpose, Purpose::Refusal(of) | Purpose::Welcome(of, _) if *of == key),
-            );
+        for (id, opening) in self.openings.clone() {
+            if opening.gone() < time {
+                self.close(&id);
+            } else if !opening.listens(time) {
+                self.unexpect_records(&Owner::Opening(id));
+            }
         }
         let (due, waiting) =
             std::mem::take(&mut self.elsewhere).into_iter().partition(|elsewhere| elsewhere.due <= now);
@@ -279,17 +199,26 @@ impl Engine {
         }
     }
 
-    pub(in crate::engine) fn next_invite_due(&self) -> Option<Duration> {
-        let gone = self
-            .invites
-            .values()
-            .map(|stored| super::monotonic(self, stored.gone().after(Duration::from_secs(1))));
-        gone.chain(self.elsewhere.iter().map(|elsewhere| elsewhere.due)).min()
+    /// It is forgotten.
+    fn close(&mut self, id: &[u8; 32]) {
+        let Some(opening) = self.openings.remove(id) else { return };
+        self.out.delete(opening.stored_under());
+        self.unexpect_records(&Owner::Opening(*id));
+        self.drop_requests(|request| request.opening == *id);
+        self.done(|purpose| matches!(purpose, Purpose::Refusal(of) | Purpose::Welcome(of, _) if of == id));
     }
 
-    fn keep_invite(&mut self, key: &[u8; 32]) {
-        if let Some(stored) = self.invites.get(key) {
-            self.out.put(store::invite(key), store::encode(stored));
+    pub(in crate::engine) fn next_opening_due(&self) -> Option<Duration> {
+        let time = self.time_now();
+        let changes = self.openings.values().map(|opening| opening.next_change(time));
+        let due = changes.map(|at| super::monotonic(self, at.after(Duration::from_secs(1))));
+        due.chain(self.elsewhere.iter().map(|elsewhere| elsewhere.due)).min()
+    }
+
+    pub(super) fn keep_opening(&mut self, id: &[u8; 32]) {
+        if let Some(opening) = self.openings.get(id) {
+            let (key, row) = opening.row();
+            self.out.put(key, row);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The side that accepted an invite: joins are left and repeated here, their answers are taken in by [`welcomes`].
+//! The side that accepted an invite, or knocks by a pointer: joins are left and repeated here, their answers are taken in by [`welcomes`].
 
 mod welcomes;
 
@@ -13,25 +13,25 @@ use super::super::io::Event;
 use super::super::publications::{Draft, Purpose};
 use super::super::watch::Owner;
 use super::super::{ContactId, ContactState, Engine, store};
+use super::KNOCKED_FOR;
 use super::room::Room;
-use super::{AFTERWARDS, lanes, psk};
+use super::terms::Terms;
 use crate::crypto::Secret;
 use crate::crypto::envelope::{self, Bucket};
 use crate::crypto::keys::{AccountId, DeviceId};
 use crate::crypto::noise::Pattern;
 use crate::invite::Invite;
-use crate::meet::slot;
 use crate::message::{CardBytes, Join, Payload, Refusal};
 use crate::place::PlaceTag;
+use crate::pointer::Pointer;
 use crate::reach::{Reach, RelayTags};
 use crate::time::{Epoch, UnixMillis};
 
-/// An invite that we accepted.
+/// An invite that we accepted, or a pointer that we knock by.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub(in crate::engine) struct StoredContact {
-    /// The link.
     #[n(0)]
-    link: String,
+    terms: Terms,
     #[n(1)]
     alias: Option<String>,
     #[n(2)]
@@ -58,7 +58,7 @@ pub(in crate::engine) struct StoredContact {
     /// When it is left once more, by the monotonic clock.
     #[cbor(skip)]
     next: Duration,
-    /// Whose invite it is, where that is known beforehand.
+    /// Whose it is, where that is known beforehand.
     #[n(10)]
     only: Option<AccountId>,
 }
@@ -94,18 +94,56 @@ impl Engine {
         only: Option<AccountId>,
     ) -> Result<ContactId, CommandError> {
         let id = ContactId(invite.key);
-        if self.contacts.contains_key(&invite.key) {
+        if self.contacts.contains_key(&id.0) {
             return Ok(id);
         }
-        if self.invites.contains_key(&invite.key) {
+        if self.openings.contains_key(&id.0) {
             return Err(CommandError::OwnInvite);
         }
+        if invite.expires < self.time_now() {
+            return Err(CommandError::Expired);
+        }
+        self.follow(Terms::Invite(invite.clone()), alias, only)
+    }
+
+    pub(in crate::engine) fn follow_pointer(
+        &mut self,
+        pointer: &Pointer,
+        alias: Option<String>,
+    ) -> Result<ContactId, CommandError> {
+        if pointer.account() == self.me {
+            return Err(CommandError::OwnPointer);
+        }
+        if let Some(friend) = self.book.friend(&pointer.account()) {
+            return Err(CommandError::AlreadyFriend(friend.name().to_owned()));
+        }
+        pointer.check(self.time_now(), None, None)?;
+        let terms = Terms::Pointer(pointer.clone());
+        let id = ContactId(terms.id());
+        match self.contacts.get_mut(&id.0) {
+            // The same message, and where a newer copy says that it is looked for.
+            Some(contact) if contact.state == State::Pending => {
+                if contact.is_renewed_by(pointer) {
+                    contact.terms = terms;
+                    self.keep_contact(&id.0);
+                    self.join_again(&id.0);
+                }
+                Ok(id)
+            }
+            _ => self.follow(terms, alias, Some(pointer.account())),
+        }
+    }
+
+    /// Leaves a join, and repeats it until it is answered.
+    fn follow(
+        &mut self,
+        terms: Terms,
+        alias: Option<String>,
+        only: Option<AccountId>,
+    ) -> Result<ContactId, CommandError> {
+        let id = terms.id();
         if let Some(alias) = alias.as_ref().filter(|alias| !name_ok(alias)) {
             return Err(CommandError::Name(alias.clone()));
-        }
-        let time = self.time_now();
-        if invite.expires < time {
-            return Err(CommandError::Expired);
         }
         let pending = self.contacts.values().filter(|contact| contact.state == State::Pending).count();
         if pending >= self.config.max_contacts {
@@ -114,21 +152,22 @@ impl Engine {
         if self.book.len() >= self.config.max_friends {
             return Err(CommandError::TooMany("friends"));
         }
-        let common: Vec<PlaceTag> = invite
-            .points
+        let common: Vec<PlaceTag> = terms
+            .points()
             .iter()
             .filter_map(|point| self.bridges.get(&self.bridge_at(point)?))
             .filter(|bridge| bridge.profile.max_record >= Bucket::Large.record())
             .filter_map(|bridge| bridge.place)
             .collect();
         if common.is_empty() {
-            return Err(CommandError::NoBridge { wanted: invite.points.clone() });
+            return Err(CommandError::NoBridge { wanted: terms.points().to_vec() });
         }
-        let key = psk(&invite.secret);
-        let (payload, relays) = self.join_payload(&key, &common, time).ok_or(CommandError::CardTooLarge)?;
-        let lane = u8::try_from(self.rng.next_u32() % u32::from(lanes(invite))).unwrap_or_default();
+        let time = self.time_now();
+        let (payload, relays) =
+            self.join_payload(&terms.psk(), &common, time).ok_or(CommandError::CardTooLarge)?;
+        let lane = u8::try_from(self.rng.next_u32() % u32::from(terms.lanes())).unwrap_or_default();
         let contact = StoredContact {
-            link: invite.to_string(),
+            terms,
             alias,
             ephemeral: Secret::random(&mut self.rng),
             payload,
@@ -141,11 +180,11 @@ impl Engine {
             next: Duration::ZERO,
             only,
         };
-        self.contacts.insert(invite.key, contact);
-        self.keep_contact(&invite.key);
-        self.join_again(&invite.key);
-        self.schedule_join(&invite.key);
-        Ok(id)
+        self.contacts.insert(id, contact);
+        self.keep_contact(&id);
+        self.join_again(&id);
+        self.schedule_join(&id);
+        Ok(ContactId(id))
     }
 
     pub(in crate::engine) fn contact_state(&self, key: &[u8; 32]) -> Option<ContactState> {
@@ -196,11 +235,9 @@ impl Engine {
     fn schedule_join(&mut self, key: &[u8; 32]) {
         let Some(contact) = self.contacts.get(key) else { return };
         let tries = u32::from(contact.tries.saturating_sub(1));
-        let bridges = contact.invite().into_iter().flat_map(|invite| invite.points);
-        let slowest = bridges
-            .filter_map(|point| Some(self.latency(&self.bridge_at(&point)?)))
-            .max()
-            .unwrap_or_default();
+        let points = contact.terms.points().iter();
+        let slowest =
+            points.filter_map(|point| Some(self.latency(&self.bridge_at(point)?))).max().unwrap_or_default();
         let wait = self.interval(tries).max(slowest.saturating_mul(4));
         let next = self.now.mono.saturating_add(wait);
         if let Some(contact) = self.contacts.get_mut(key) {
@@ -214,10 +251,10 @@ impl Engine {
         else {
             return;
         };
-        let Some((invite, _, message)) = self.join_message(&contact) else { return };
-        for (point, locator) in (0_u8..).zip(&invite.points) {
-            let Some(bridge) = self.bridge_at(locator) else { continue };
-            let slot = slot::join(&invite.secret, point, contact.day, contact.lane_now(&invite));
+        let Some((_, message)) = self.join_message(&contact) else { return };
+        for (tag, locator) in contact.terms.places() {
+            let Some(bridge) = self.bridge_at(&locator) else { continue };
+            let slot = contact.terms.join_slot(tag, contact.day, contact.lane_now());
             let lies = self.publications.live(&bridge).any(|publication| publication.looked_for() == slot.id);
             if !lies {
                 let bytes = envelope::seal(&slot.siv, &message);
@@ -260,7 +297,7 @@ impl Engine {
         let (time, today) = (self.time_now(), self.epoch());
         for (key, contact) in self.contacts.clone() {
             if contact.state == State::Pending {
-                if contact.gives_up(time) {
+                if contact.ends() < time {
                     self.end_contact(&key, State::Expired);
                     self.out.event(Event::InviteRefused { invite: key, why: Refusal::Expired });
                 } else if contact.day != today {
@@ -290,10 +327,9 @@ impl Engine {
 
     pub(in crate::engine) fn next_join_due(&self) -> Option<Duration> {
         let pending = self.contacts.values().filter(|contact| contact.state == State::Pending);
-        let due = pending.filter_map(|contact| {
-            let over = contact.invite()?.expires.after(AFTERWARDS + Duration::from_secs(1));
-            let over = super::monotonic(self, over);
-            Some(if contact.repeats() { over.min(contact.next) } else { over })
+        let due = pending.map(|contact| {
+            let over = super::monotonic(self, contact.ends().after(Duration::from_secs(1)));
+            if contact.repeats() { over.min(contact.next) } else { over }
         });
         due.min()
     }
@@ -306,10 +342,6 @@ impl Engine {
 }
 
 impl StoredContact {
-    fn invite(&self) -> Option<Invite> {
-        self.link.parse().ok()
-    }
-
     /// What our join says of how we are reached.
     fn told(&self) -> Reach {
         let join = envelope::unpad(&self.payload).and_then(|payload| Join::from_bytes(payload).ok());
@@ -317,26 +349,33 @@ impl StoredContact {
     }
 
     /// Whether there is a lane left today.
-    fn repeats(&self) -> bool {
-        self.invite().is_some_and(|invite| self.tries < lanes(&invite))
+    const fn repeats(&self) -> bool {
+        self.tries < self.terms.lanes()
     }
 
-    fn lane_now(&self, invite: &Invite) -> u8 {
-        self.lane.wrapping_add(self.tries.saturating_sub(1)) % lanes(invite)
+    fn lane_now(&self) -> u8 {
+        self.lane.wrapping_add(self.tries.saturating_sub(1)) % self.terms.lanes()
     }
 
-    /// The invite's one-time key.
-    pub(in crate::engine) fn key(&self) -> Option<[u8; 32]> {
-        self.link.parse::<Invite>().ok().map(|invite| invite.key)
+    pub(in crate::engine) fn id(&self) -> [u8; 32] {
+        self.terms.id()
     }
 
     pub(in crate::engine) fn pending(&self) -> bool {
         self.state == State::Pending
     }
 
-    /// Nobody will answer any more: the inviter says so for a day after the invite's end, and no longer.
-    fn gives_up(&self, time: UnixMillis) -> bool {
-        self.link.parse::<Invite>().map_or(true, |invite| invite.expires.after(AFTERWARDS) < time)
+    /// Whether this is a newer copy of the pointer that we knock by.
+    fn is_renewed_by(&self, pointer: &Pointer) -> bool {
+        matches!(&self.terms, Terms::Pointer(known) if known.seq() < pointer.seq())
+    }
+
+    /// When nobody will answer any more: the inviter says so for a day after the invite's end, and no longer. Nobody need say anything to a knock.
+    fn ends(&self) -> UnixMillis {
+        match self.terms {
+            Terms::Invite(_) => self.terms.gone(),
+            Terms::Pointer(_) => self.terms.gone().min(self.since.after(KNOCKED_FOR)),
+        }
     }
 }
 

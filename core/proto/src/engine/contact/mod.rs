@@ -1,50 +1,57 @@
-//! First contact: an invite is made and answered ([`inviter`]), or accepted ([`joiner`]).
+//! First contact: an invite or a pointer of ours is answered for ([`inviter`]), or one of somebody's is followed ([`joiner`]).
 
 mod inviter;
 mod joiner;
+mod opening;
+mod requests;
 mod room;
+mod terms;
 
-pub(super) use inviter::{Elsewhere, StoredInvite};
+pub(super) use inviter::Elsewhere;
 pub(super) use joiner::StoredContact;
+pub(super) use opening::{InviteRow, Opening, PointerRow};
+pub(super) use requests::Requests;
 
 use super::book::{Pair, StoredFriend};
 use super::io::Event;
 use super::{Engine, Friend, store};
 use crate::crypto::keys::{AccountId, DeviceId};
-use crate::crypto::{Secret, derive};
 use crate::identity::{Card, CardError};
-use crate::invite::Invite;
 use crate::message::CardBytes;
 use crate::place::PlaceTag;
 use crate::time::{Epoch, UnixMillis};
 
-/// For how long after its end those who come with an invite are told so.
+/// For how long after its end those who come with an invite are told so, and those whom a pointer let in are still answered.
 const AFTERWARDS: std::time::Duration = Epoch::LENGTH;
+
+/// Accounts that are bound and have not linked yet; refusals sent.
+const MOST_PENDING: usize = 64;
+
+/// How long somebody knocks by a pointer, and waits for an answer.
+const KNOCKED_FOR: std::time::Duration = std::time::Duration::from_secs(30 * 86_400);
 
 /// Days after which a pair secret that no link used is destroyed.
 const PAIRS_KEPT: u32 = 2;
 
-/// Lanes of an invite's join slots: eight where many come, so that they are not in each other's way; four where one comes, since each time that it
-/// repeats its join it takes the next lane, and only so a repetition can be told from what a bridge delivers twice.
-const fn lanes(invite: &Invite) -> u8 {
-    if invite.uses == 1 { 4 } else { 8 }
+/// Whether a knock may still be somebody's who waits: whoever wrote it, by its clock, has not given up. What is older is somebody's repetition.
+fn is_recent(sent: UnixMillis, time: UnixMillis) -> bool {
+    sent <= time.after(Epoch::LENGTH * 2) && time <= sent.after(KNOCKED_FOR).after(Epoch::LENGTH)
 }
 
-/// The psk of a first contact's handshake.
-fn psk(secret: &Secret<16>) -> Secret {
-    derive(secret.expose(), "invite psk", &[])
+/// How a friendship came to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Origin {
+    /// They came with our invite.
+    Invited,
+    /// They knocked by a pointer of ours.
+    Knocked,
+    /// We came to them.
+    Came,
 }
-
-/// What the inviter's device signs: that the invite's key, in this handshake, speaks for the account.
-fn proof_of(key: &[u8; 32], h1: &[u8; 32]) -> Vec<u8> {
-    [*key, *h1].concat()
-}
-
-const PROOF: &str = "invite";
 
 impl Engine {
     /// Somebody is a friend from now on, or one again with a new secret. `false` where the book is full or the card is a fork.
-    fn befriend(&mut self, card: &Card, alias: Option<String>, pair: Pair, invited: bool) -> bool {
+    fn befriend(&mut self, card: &Card, alias: Option<String>, pair: Pair, origin: Origin) -> bool {
         let account = card.account();
         if self.book.friend(&account).is_some() {
             match self.merge_card(card) {
@@ -57,7 +64,9 @@ impl Engine {
             }
             let Some(friend) = self.book.friend_mut(&account) else { return false };
             friend.stored.pairs.retain(|known| known.id != pair.id);
-            friend.stored.pairs.insert(0, pair);
+            // A knock may be somebody's repetition of an old one, whose maker has the secret of before and no other.
+            let at = usize::from(origin == Origin::Knocked).min(friend.stored.pairs.len());
+            friend.stored.pairs.insert(at, pair);
             friend.stored.pairs.truncate(StoredFriend::MOST_PAIRS);
             if let Some(alias) = alias {
                 // Taken by somebody else: then it keeps the name that it has.
@@ -78,9 +87,11 @@ impl Engine {
                 blocked: false,
                 allows: std::collections::BTreeSet::new(),
                 granted: std::collections::BTreeSet::new(),
+                verified: false,
             });
-            self.out.event(Event::FriendAdded { account, name, invited });
+            self.out.event(Event::FriendAdded { account, name, invited: origin != Origin::Came });
         }
+        self.request_settled(&account);
         self.keep_friend(&account);
         self.rewatch_friend(&account);
         true
@@ -116,12 +127,12 @@ impl Engine {
             self.rewatch_friend(account);
             self.resume_meetings();
         }
-        self.invite_used(account);
+        self.opening_used(account);
     }
 
     /// The first link with somebody is up.
     pub(super) fn contact_linked(&mut self, account: &AccountId) {
-        self.invite_used(account);
+        self.opening_used(account);
         self.join_used(account);
         self.end_contact_want(account);
     }
@@ -145,7 +156,8 @@ impl Engine {
     }
 
     pub(super) fn run_contacts(&mut self) {
-        self.run_invites();
+        self.run_openings();
+        self.run_requests();
         self.run_joins();
     }
 }

@@ -202,7 +202,7 @@ impl Engine {
             let answer = slot::knock_answer(&host.secret, *tag, &h1);
             answers.push((
                 answer.id,
-                Special { bridge: bridge.clone(), space: Space::Own, siv: answer.siv, point: 0, tag: *tag },
+                Special { bridge: bridge.clone(), space: Space::Own, siv: answer.siv, tag: *tag },
             ));
         }
         self.expect_records(Owner::Knock(*guest, mine.no), answers);

@@ -202,16 +202,7 @@ impl Engine {
                 .map(|spot| {
                     let found = slot::answer(&secret, spot.tag, &h1);
                     let space = spot.replies.clone().map_or(Space::Own, Space::Of);
-                    (
-                        found.id,
-                        Special {
-                            bridge: spot.bridge.clone(),
-                            space,
-                            siv: found.siv,
-                            point: 0,
-                            tag: spot.tag,
-                        },
-                    )
+                    (found.id, Special { bridge: spot.bridge.clone(), space, siv: found.siv, tag: spot.tag })
                 })
                 .collect();
             self.expect_records(Owner::Offer(*account, *device, offer.no), slots);

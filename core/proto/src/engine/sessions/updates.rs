@@ -21,7 +21,7 @@ impl Engine {
                 let found = slot::update(&live.meeting, via.tag, !live.client);
                 let space = via.theirs.clone().map_or(super::super::Space::Own, super::super::Space::Of);
                 let (bridge, tag) = (via.bridge.clone(), via.tag);
-                (found.id, Special { bridge, space, siv: found.siv, point: 0, tag })
+                (found.id, Special { bridge, space, siv: found.siv, tag })
             })
             .collect();
         if !slots.is_empty() {

@@ -10,7 +10,8 @@ use crate::place::PlaceTag;
 /// The most records that are taken from one slot, counted after they opened: junk does not count and evicts nothing.
 const MOST_OF_SLOT: usize = 8;
 
-/// The same for a join slot, which many may use: with its lanes and days that bounds what somebody who holds the link can make us compute.
+/// The same for a join slot, which many may use: with its lanes and days that bounds what somebody who holds the link, or knows the pointer, can make us
+/// compute.
 const MOST_OF_JOIN_SLOT: usize = 64;
 
 /// The same in the last of a day's slots for offers, which is used again and again by somebody who starts anew very often.
@@ -49,7 +50,7 @@ impl Engine {
             return;
         }
         let (owner, special) = (*owner, special.clone());
-        let most = if matches!(owner, Owner::Invite(_)) { MOST_OF_JOIN_SLOT } else { MOST_OF_SLOT };
+        let most = if matches!(owner, Owner::Opening(_)) { MOST_OF_JOIN_SLOT } else { MOST_OF_SLOT };
         let Some(message) =
             self.open_once(record.slot, &record.bytes, most, |bytes| envelope::open(&special.siv, bytes))
         else {
@@ -57,7 +58,7 @@ impl Engine {
         };
         let arrival = Arrival { bridge: bridge.clone(), space: space.clone(), tag: special.tag };
         match owner {
-            Owner::Invite(key) => self.found_join(&key, &arrival, special.point, record.slot, &message),
+            Owner::Opening(id) => self.found_join(&id, &arrival, record.slot, &message),
             Owner::Contact(key) => self.found_welcome(&key, &arrival, &message),
             Owner::Offer(account, device, no) => self.found_answer(&account, &device, no, &arrival, &message),
             Owner::Session(id) => self.found_update(id, &message),

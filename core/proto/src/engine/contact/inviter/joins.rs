@@ -1,23 +1,26 @@
-//! Joins for our invites, and the answers to them.
+//! Joins for our invites and knocks by our pointers, and the answers to them.
 
 use std::time::Duration;
 
 use super::super::super::StepKind;
 use super::super::super::book::Pair;
+use super::super::super::config::CommandError;
 use super::super::super::io::{BridgeName, Event};
 use super::super::super::publications::{Draft, Purpose};
 use super::super::super::relays::Relays;
 use super::super::super::sessions::{Met, Via};
 use super::super::super::watch::Arrival;
+use super::super::opening::{Came, Kind, Sent};
 use super::super::room::Room;
-use super::super::{PROOF, proof_of, psk};
-use super::{Bound, Engine, Sent, StoredInvite};
+use super::super::terms::Terms;
+use super::super::{MOST_PENDING, Origin, is_recent};
+use super::{Engine, Opening};
 use crate::crypto::envelope::{self, Bucket};
 use crate::crypto::keys::{AccountId, NoiseKey};
 use crate::crypto::noise::{Handshake, Pattern};
 use crate::crypto::{Secret, sha256};
 use crate::meet::pair::PairSecret;
-use crate::meet::slot::{self, SlotId};
+use crate::meet::slot::SlotId;
 use crate::message::{CardBytes, Join, Payload, Refusal, Welcome};
 use crate::place::PlaceTag;
 use crate::reach::RelayTags;
@@ -26,104 +29,166 @@ use crate::reach::RelayTags;
 #[derive(Debug)]
 pub(in crate::engine) struct Elsewhere {
     pub(in crate::engine) due: Duration,
-    key: [u8; 32],
+    opening: [u8; 32],
     to: [u8; 32],
     bridge: BridgeName,
-    point: u8,
+    tag: PlaceTag,
     slot: SlotId,
 }
 
-/// Answers to one account that are remembered: more would be somebody who draws a new key again and again.
-const MOST_WELCOMES: usize = 4;
-/// Accounts that are bound and have not linked yet; refusals sent.
-const MOST_PENDING: usize = 64;
+/// A join that verified: who it is from, by which device's key.
+pub(in super::super) struct Read {
+    handshake: Handshake,
+    join: Join,
+    peer: [u8; 32],
+}
+
+/// What is done about a join.
+enum Verdict {
+    Welcome,
+    Refuse(Refusal),
+    /// Our person is asked.
+    Ask,
+    Silence,
+}
+
 /// Answers that wait at once.
 const MOST_ELSEWHERE: usize = 256;
 
 impl Engine {
-    /// A record in a join slot opened: whoever left it holds the link.
+    /// A record in a join slot opened: whoever left it holds the link, or knows the pointer.
     pub(in crate::engine) fn found_join(
         &mut self,
-        key: &[u8; 32],
+        id: &[u8; 32],
         arrival: &Arrival,
-        point: u8,
         slot: SlotId,
         message: &[u8],
     ) {
-        let Some(stored) = self.invites.get(key).cloned() else { return };
+        let Some(opening) = self.openings.get(id).cloned() else { return };
         let to = sha256(&[message]);
-        let known = stored
-            .bound
-            .iter()
-            .find_map(|bound| Some((bound, bound.welcomes.iter().find(|sent| sent.to == to)?)));
-        if let Some((bound, sent)) = known {
-            if !bound.done && !sent.came_in(slot) && self.elsewhere.len() < MOST_ELSEWHERE {
+        if let Some((bound, sent)) = opening.answer_to(&to) {
+            if !bound.done && !sent.slots.contains(slot) {
                 let repeated = sent.over.contains(&arrival.bridge);
-                let slowest = sent.over.iter().map(|bridge| self.latency(bridge)).max().unwrap_or_default();
-                let wait = if repeated { Duration::ZERO } else { slowest.saturating_mul(2) };
-                let due = self.now.mono.saturating_add(wait);
-                self.elsewhere.push(Elsewhere {
-                    due,
-                    key: *key,
-                    to,
-                    bridge: arrival.bridge.clone(),
-                    point,
-                    slot,
-                });
+                let wait = if repeated { Duration::ZERO } else { self.patience_elsewhere(&sent.over) };
+                self.welcome_later(id, to, &Came::at(arrival, slot), wait);
             }
             return;
         }
-        let ephemeral = Secret::random(&mut self.rng);
-        let one_time = NoiseKey::from_secret(stored.key.clone());
-        let handshake = Handshake::responder(
-            Pattern::Contact,
-            &one_time,
-            None,
-            &psk(&stored.secret),
-            &stored.invite().hash(),
-            &ephemeral,
-        );
-        let Ok(mut handshake) = handshake else { return };
-        let Ok(padded) = handshake.read(message) else { return };
-        let join = envelope::unpad(&padded).and_then(|payload| Join::from_bytes(payload).ok());
-        let (Some(join), Some(peer)) = (join, handshake.remote()) else { return };
-        let account = join.card.0.account();
-        let listed = join.card.0.roster().device_by_noise(&peer).is_some();
-        if !listed || account == self.me || !join.card.0.roster().in_force(self.time_now()) {
+        if self.is_asked_about(&to, arrival, slot) {
             return;
         }
-        let known = stored.bound.iter().any(|bound| bound.account == account);
-        let pending = stored.bound.iter().filter(|bound| !bound.done).count();
-        let refusal = if stored.ended(self.time_now()) {
-            Some(Refusal::Expired)
-        } else if self.blocked(&account) || stored.only.is_some_and(|only| only != account) {
-            Some(Refusal::Unwelcome)
-        } else if !known && stored.bound.len() >= usize::from(stored.uses) {
-            Some(Refusal::Used)
-        } else if !known && pending >= MOST_PENDING {
-            // Not refused: when others have linked, its next message is answered.
+        let Some(read) = self.read_join(&opening, message) else { return };
+        let card = &read.join.card.0;
+        let account = card.account();
+        if account == self.me || !card.roster().in_force(self.time_now()) {
             return;
-        } else {
-            None
-        };
-        let reply = Reply { key: *key, account, peer, to, arrival, point, slot };
-        match refusal {
-            Some(why) => self.refuse(&reply, handshake, why),
-            None => self.welcome(&reply, handshake, &join, &stored),
+        }
+        let came = Came::at(arrival, slot);
+        match self.verdict(&opening, &account, &read.join) {
+            Verdict::Welcome => {
+                let reply = Reply { opening: *id, to, came };
+                // What keeps a welcome from being made keeps the person at the other end waiting, and nothing else.
+                let _ = self.welcome(&reply, read, &opening, None);
+            }
+            Verdict::Refuse(why) => self.refuse(&Reply { opening: *id, to, came }, read, why),
+            Verdict::Ask => self.ask(id, &read.join, came, message),
+            Verdict::Silence => {}
         }
     }
 
-    fn welcome(&mut self, reply: &Reply<'_>, mut handshake: Handshake, join: &Join, stored: &StoredInvite) {
+    /// How long an answer over one more bridge waits for a link by those that it went over.
+    pub(in super::super) fn patience_elsewhere(&self, over: &[BridgeName]) -> Duration {
+        over.iter().map(|bridge| self.latency(bridge)).max().unwrap_or_default().saturating_mul(2)
+    }
+
+    pub(in super::super) fn welcome_later(
+        &mut self,
+        id: &[u8; 32],
+        to: [u8; 32],
+        came: &Came,
+        wait: Duration,
+    ) {
+        let Some(slot) = came.slots.last().filter(|_| self.elsewhere.len() < MOST_ELSEWHERE) else { return };
+        let (bridge, tag) = (came.bridge.clone(), came.tag);
+        let due = self.now.mono.saturating_add(wait);
+        self.elsewhere.push(Elsewhere { due, opening: *id, to, bridge, tag, slot });
+    }
+
+    /// Message 1, under a fresh ephemeral key of ours, if it verifies and its card lists the key that it was made with.
+    pub(in super::super) fn read_join(&mut self, opening: &Opening, message: &[u8]) -> Option<Read> {
+        let ephemeral = Secret::random(&mut self.rng);
+        let terms = opening.terms();
+        let key = NoiseKey::from_secret(opening.key.clone());
+        let mut handshake =
+            Handshake::responder(Pattern::Contact, &key, None, &terms.psk(), &terms.prologue(), &ephemeral)
+                .ok()?;
+        let padded = handshake.read(message).ok()?;
+        let join = Join::from_bytes(envelope::unpad(&padded)?).ok()?;
+        let peer = handshake.remote()?;
+        join.card.0.roster().device_by_noise(&peer)?;
+        Some(Read { handshake, join, peer })
+    }
+
+    fn verdict(&mut self, opening: &Opening, account: &AccountId, join: &Join) -> Verdict {
+        let time = self.time_now();
+        match &opening.kind {
+            Kind::Invite(own) => {
+                let known = opening.bound.iter().any(|bound| bound.account == *account);
+                let pending = opening.bound.iter().filter(|bound| !bound.done).count();
+                if opening.ended(time) {
+                    Verdict::Refuse(Refusal::Expired)
+                } else if self.blocked(account) || own.only.is_some_and(|only| only != *account) {
+                    Verdict::Refuse(Refusal::Unwelcome)
+                } else if !known && opening.bound.len() >= usize::from(own.invite.uses) {
+                    Verdict::Refuse(Refusal::Used)
+                } else if !known && pending >= MOST_PENDING {
+                    // Not refused: when others have linked, its next message is answered.
+                    Verdict::Silence
+                } else {
+                    Verdict::Welcome
+                }
+            }
+            Kind::Pointer(own) => {
+                let silent = opening.ended(time)
+                    || self.blocked(account)
+                    || own.refused.contains(account)
+                    || own.has_heard(account, join.sent)
+                    || !is_recent(join.sent, time);
+                if silent {
+                    Verdict::Silence
+                } else if self.book.friend(account).is_some() {
+                    // Consent was given, and the account is proven.
+                    let now = self.now.mono;
+                    if self.requests.friends.take(now) { Verdict::Welcome } else { Verdict::Silence }
+                } else {
+                    Verdict::Ask
+                }
+            }
+        }
+    }
+
+    /// Whoever it is becomes a friend, and is told so where the join came.
+    pub(in super::super) fn welcome(
+        &mut self,
+        reply: &Reply,
+        read: Read,
+        opening: &Opening,
+        alias: Option<String>,
+    ) -> Result<(), CommandError> {
+        let Read { mut handshake, join, peer } = read;
+        let account = join.card.0.account();
+        let terms = opening.terms();
         let h1 = handshake.hash();
-        let Some(card) = self.welcome_card(stored) else { return };
+        let card = self.welcome_card(opening).ok_or(CommandError::CardTooLarge)?;
         // Two days of room, for the other side's clock and for ours.
         let epoch = self.epoch().minus(2);
         let device = self.identity.device.public().noise;
-        let proof = self.identity.device.sign(PROOF, &proof_of(&reply.key, &h1));
+        let (context, said) = terms.proof(&h1);
+        let proof = self.identity.device.sign(context, &said);
         let sent = self.time_now();
-        let key = psk(&stored.secret);
-        let peer = join.card.0.roster().device_by_noise(&reply.peer).map(|entry| entry.keys.id());
-        let relays = self.relays_for(peer, Some((&key, &join.relays)));
+        let key = terms.psk();
+        let id_of_peer = join.card.0.roster().device_by_noise(&peer).map(|entry| entry.keys.id());
+        let relays = self.relays_for(id_of_peer, Some((&key, &join.relays)));
         let fitting = Room::less_and_less().find_map(|room| {
             let told = room.for_reach(&self.reach);
             let relays = room.for_relays(&relays);
@@ -141,43 +206,40 @@ impl Engine {
             let padded = Bucket::Large.pad(&welcome.to_bytes(), Pattern::Contact.overhead2())?;
             Some((told, relays.to_vec(), padded))
         });
-        let Some((told, relays, padded)) = fitting else { return };
-        let Ok(message) = handshake.write(&padded) else { return };
-        let (Some(root), Some(meeting)) = (handshake.secret("pair"), handshake.secret("meeting")) else {
-            return;
-        };
+        let (told, relays, padded) = fitting.ok_or(CommandError::CardTooLarge)?;
+        let broken = CommandError::Unknown("request");
+        let message = handshake.write(&padded).map_err(|_| broken.clone())?;
+        let root = handshake.secret("pair").ok_or(broken.clone())?;
+        let meeting = handshake.secret("meeting").ok_or(broken)?;
         let pair =
             Pair { id: handshake.hash(), secret: PairSecret::new(epoch, root.clone()), born: self.epoch() };
-        let id = pair.id;
-        if !self.befriend(&join.card.0, None, pair, true) {
-            return;
+        let pair_id = pair.id;
+        let origin = if opening.pointer().is_some() { Origin::Knocked } else { Origin::Invited };
+        if !self.befriend(&join.card.0, alias, pair, origin) {
+            return Err(CommandError::TooMany("friends"));
         }
-        let Some(invite) = self.invites.get_mut(&reply.key) else { return };
-        let at = invite.bound.iter().position(|bound| bound.account == reply.account).unwrap_or_else(|| {
-            invite.bound.push(Bound { account: reply.account, done: false, welcomes: Vec::new() });
-            invite.bound.len().saturating_sub(1)
-        });
-        if let Some(bound) = invite.bound.get_mut(at) {
-            let over = vec![reply.arrival.bridge.clone()];
-            let slots = reply.slot.0.to_vec();
-            bound.welcomes.push(Sent { to: reply.to, h1, message: message.clone(), over, slots });
-            if bound.welcomes.len() > MOST_WELCOMES {
-                bound.welcomes.remove(0);
+        let Reply { opening: id, to, came } = reply;
+        if let Some(opening) = self.openings.get_mut(id) {
+            let (over, slots) = (vec![came.bridge.clone()], came.slots.clone());
+            opening.answered(account, Sent { to: *to, h1, message: message.clone(), over, slots });
+            if let Some(own) = opening.pointer_mut() {
+                own.hear(account, join.sent);
             }
         }
-        self.keep_invite(&reply.key);
-        self.note(
-            reply.account,
-            StepKind::JoinRead,
-            format!("came with our invite over {}", reply.arrival.bridge.0),
-        );
-        let lifetime = self.config.answer_lifetime.max(self.latency(&reply.arrival.bridge).saturating_mul(4));
+        self.keep_opening(id);
+        let over = &came.bridge.0;
+        let how = match &opening.kind {
+            Kind::Invite(_) => format!("came with our invite over {over}"),
+            Kind::Pointer(own) => format!("knocked by our card `{}` over {over}", own.pointer.name()),
+        };
+        self.note(account, StepKind::JoinRead, how);
+        let lifetime = self.config.answer_lifetime.max(self.latency(&came.bridge).saturating_mul(4));
         self.begin_session(Met {
-            account: reply.account,
-            peer: reply.peer,
+            account,
+            peer,
             meeting,
             pair_secret: root,
-            pair: id,
+            pair: pair_id,
             epoch,
             client: false,
             no: 0,
@@ -185,112 +247,94 @@ impl Engine {
             told,
             relays: Relays { told: relays, named: join.relays.clone(), key },
             lifetime,
-            via: Some(reply.via()),
+            via: Some(Via { bridge: came.bridge.clone(), tag: came.tag, theirs: None }),
         });
-        self.note(reply.account, StepKind::Answered, format!("welcomed over {}", reply.arrival.bridge.0));
-        self.send_welcome(
-            &stored.secret,
-            reply.point,
-            &h1,
-            &reply.arrival.bridge,
-            &message,
-            Purpose::Welcome(reply.key, reply.account),
-        );
+        self.note(account, StepKind::Answered, format!("welcomed over {over}"));
+        self.send_welcome(&terms, &came.bridge, came.tag, &h1, &message, Purpose::Welcome(*id, account));
+        Ok(())
     }
 
-    fn refuse(&mut self, reply: &Reply<'_>, mut handshake: Handshake, why: Refusal) {
-        let h1 = handshake.hash();
-        let Some(invite) = self.invites.get_mut(&reply.key) else { return };
-        if invite.refused.contains(&reply.account) || invite.refused.len() >= MOST_PENDING {
+    fn refuse(&mut self, reply: &Reply, read: Read, why: Refusal) {
+        let Read { mut handshake, join, .. } = read;
+        let (h1, account) = (handshake.hash(), join.card.0.account());
+        let Reply { opening: id, came, .. } = reply;
+        let Some(opening) = self.openings.get_mut(id) else { return };
+        let terms = opening.terms();
+        let Some(own) = opening.invite_mut() else { return };
+        if own.refused.contains(&account) || own.refused.len() >= MOST_PENDING {
             return;
         }
-        invite.refused.push(reply.account);
-        let secret = invite.secret.clone();
+        own.refused.push(account);
         let padded = Bucket::Large.pad(&Welcome::Refused(why).to_bytes(), Pattern::Contact.overhead2());
         let Some(message) = padded.and_then(|payload| handshake.write(&payload).ok()) else { return };
-        self.keep_invite(&reply.key);
-        self.out.event(Event::JoinRefused { invite: reply.key, why });
-        self.send_welcome(
-            &secret,
-            reply.point,
-            &h1,
-            &reply.arrival.bridge,
-            &message,
-            Purpose::Refusal(reply.key),
-        );
+        self.keep_opening(id);
+        self.out.event(Event::JoinRefused { invite: *id, why });
+        self.send_welcome(&terms, &came.bridge, came.tag, &h1, &message, Purpose::Refusal(*id));
     }
 
     fn send_welcome(
         &mut self,
-        secret: &Secret<16>,
-        point: u8,
-        h1: &[u8; 32],
+        terms: &Terms,
         bridge: &BridgeName,
+        tag: PlaceTag,
+        h1: &[u8; 32],
         message: &[u8],
         purpose: Purpose,
     ) {
-        let slot = slot::welcome(secret, point, h1);
+        let slot = terms.welcome_slot(tag, h1);
         let bytes = envelope::seal(&slot.siv, message);
         self.publish(Draft { bridge: bridge.clone(), slot: slot.id, inner: None, bytes, purpose });
     }
 
     pub(super) fn welcome_elsewhere(&mut self, elsewhere: &Elsewhere) {
-        let Some(stored) = self.invites.get_mut(&elsewhere.key) else { return };
-        let secret = stored.secret.clone();
-        let found = stored.bound.iter_mut().filter(|bound| !bound.done).find_map(|bound| {
+        let Elsewhere { opening: id, bridge, tag, slot, .. } = elsewhere;
+        let Some(opening) = self.openings.get_mut(id) else { return };
+        let terms = opening.terms();
+        let found = opening.bound.iter_mut().filter(|bound| !bound.done).find_map(|bound| {
             let account = bound.account;
             let sent = bound
                 .welcomes
                 .iter_mut()
-                .find(|sent| sent.to == elsewhere.to && !sent.came_in(elsewhere.slot))?;
+                .find(|sent| sent.to == elsewhere.to && !sent.slots.contains(*slot))?;
             Some((account, sent))
         });
         let Some((account, sent)) = found else { return };
-        if !sent.over.contains(&elsewhere.bridge) {
-            sent.over.push(elsewhere.bridge.clone());
+        if !sent.over.contains(bridge) {
+            sent.over.push(bridge.clone());
         }
-        sent.slots.extend(elsewhere.slot.0);
+        sent.slots.add(*slot);
         let (h1, message) = (sent.h1, sent.message.clone());
-        self.keep_invite(&elsewhere.key);
-        let (bridge, tag) = (elsewhere.bridge.clone(), PlaceTag::of_point(elsewhere.point));
-        self.meets_elsewhere(&account, 0, Via { bridge, tag, theirs: None });
-        self.note(account, StepKind::Answered, format!("welcomed over {}", elsewhere.bridge.0));
-        let purpose = Purpose::Welcome(elsewhere.key, account);
-        self.send_welcome(&secret, elsewhere.point, &h1, &elsewhere.bridge, &message, purpose);
+        self.keep_opening(id);
+        self.meets_elsewhere(&account, 0, Via { bridge: bridge.clone(), tag: *tag, theirs: None });
+        self.note(account, StepKind::Answered, format!("welcomed over {}", bridge.0));
+        self.send_welcome(&terms, bridge, *tag, &h1, &message, Purpose::Welcome(*id, account));
     }
 
-    /// Somebody whom an invite is bound to has shown that it got the answer.
-    pub(in crate::engine) fn invite_used(&mut self, account: &AccountId) {
-        let mut changed = Vec::new();
-        for (key, stored) in &mut self.invites {
-            for bound in stored.bound.iter_mut().filter(|bound| bound.account == *account && !bound.done) {
-                bound.done = true;
-                // Nothing of the answers is needed any more; that they were given is.
-                bound.welcomes.iter_mut().for_each(|sent| sent.message.clear());
-                changed.push(*key);
-            }
-        }
-        for key in changed {
-            self.keep_invite(&key);
+    /// Nothing that somebody left for a pointer is answered again.
+    pub(in crate::engine) fn shut_out(&mut self, account: &AccountId) {
+        let pointers = self.openings.iter_mut().filter(|(_, opening)| opening.pointer().is_some());
+        let changed: Vec<_> =
+            pointers.filter_map(|(id, opening)| opening.settle(account).then_some(*id)).collect();
+        changed.iter().for_each(|id| self.keep_opening(id));
+    }
+
+    /// Somebody whom we let in has shown that it got the answer.
+    pub(in crate::engine) fn opening_used(&mut self, account: &AccountId) {
+        let all = self.openings.iter_mut();
+        let changed: Vec<_> =
+            all.filter_map(|(id, opening)| opening.settle(account).then_some(*id)).collect();
+        for id in changed {
+            self.keep_opening(&id);
             let account = *account;
-            self.done(|purpose| *purpose == Purpose::Welcome(key, account));
+            self.done(|purpose| *purpose == Purpose::Welcome(id, account));
         }
     }
 }
 
-/// Whom an answer is for, and where it goes.
-struct Reply<'a> {
-    key: [u8; 32],
-    account: AccountId,
-    peer: [u8; 32],
-    to: [u8; 32],
-    arrival: &'a Arrival,
-    point: u8,
-    slot: SlotId,
-}
-
-impl Reply<'_> {
-    fn via(&self) -> Via {
-        Via { bridge: self.arrival.bridge.clone(), tag: self.arrival.tag, theirs: None }
-    }
+/// What is answered, and where it came.
+pub(in super::super) struct Reply {
+    pub(in super::super) opening: [u8; 32],
+    /// SHA-256 of the message.
+    pub(in super::super) to: [u8; 32],
+    pub(in super::super) came: Came,
 }

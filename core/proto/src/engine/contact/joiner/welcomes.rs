@@ -8,16 +8,15 @@ use super::super::super::io::{Event, Output, Space};
 use super::super::super::relays::Relays;
 use super::super::super::sessions::{Met, Via};
 use super::super::super::watch::{Arrival, Owner, Special};
-use super::super::{PROOF, proof_of, psk};
+use super::super::Origin;
+use super::super::terms::Terms;
 use super::{Engine, State, StoredContact, WANTED};
 use crate::crypto::envelope;
-use crate::crypto::keys::{self, AccountId};
+use crate::crypto::keys::AccountId;
 use crate::crypto::noise::{Handshake, Pattern};
-use crate::invite::Invite;
 use crate::meet::pair::PairSecret;
-use crate::meet::slot::{self, SlotId};
+use crate::meet::slot::SlotId;
 use crate::message::{Payload, Welcome};
-use crate::place::PlaceTag;
 use crate::reach::Reach;
 
 /// How long the first link is dialled.
@@ -29,34 +28,31 @@ impl Engine {
         else {
             return;
         };
-        let Some((invite, handshake, _)) = self.join_message(&contact) else { return };
+        let Some((handshake, _)) = self.join_message(&contact) else { return };
         let h1 = handshake.hash();
         let mut slots: Vec<(SlotId, Special)> = Vec::new();
-        for (point, locator) in (0_u8..).zip(&invite.points) {
-            let Some(bridge) = self.bridge_at(locator) else { continue };
-            let slot = slot::welcome(&invite.secret, point, &h1);
-            slots.push((
-                slot.id,
-                Special { bridge, space: Space::Own, siv: slot.siv, point, tag: PlaceTag::of_point(point) },
-            ));
+        for (tag, locator) in contact.terms.places() {
+            let Some(bridge) = self.bridge_at(&locator) else { continue };
+            let slot = contact.terms.welcome_slot(tag, &h1);
+            slots.push((slot.id, Special { bridge, space: Space::Own, siv: slot.siv, tag }));
         }
         self.expect_records(Owner::Contact(*key), slots);
     }
 
-    /// The invite, the handshake after message 1, and that message.
-    pub(super) fn join_message(&self, contact: &StoredContact) -> Option<(Invite, Handshake, Vec<u8>)> {
-        let invite: Invite = contact.link.parse().ok()?;
+    /// The handshake after message 1, and that message.
+    pub(super) fn join_message(&self, contact: &StoredContact) -> Option<(Handshake, Vec<u8>)> {
+        let terms = &contact.terms;
         let mut handshake = Handshake::initiator(
             Pattern::Contact,
             self.identity.device.noise(),
-            &invite.key,
-            &psk(&invite.secret),
-            &invite.hash(),
+            terms.key(),
+            &terms.psk(),
+            &terms.prologue(),
             &contact.ephemeral,
         )
         .ok()?;
         let message = handshake.write(&contact.payload).ok()?;
-        Some((invite, handshake, message))
+        Some((handshake, message))
     }
 
     /// A record in the slot of a welcome opened.
@@ -65,7 +61,7 @@ impl Engine {
         else {
             return;
         };
-        let Some((invite, mut handshake, _)) = self.join_message(&contact) else { return };
+        let Some((mut handshake, _)) = self.join_message(&contact) else { return };
         let h1 = handshake.hash();
         let Ok(padded) = handshake.read(message) else { return };
         let welcome = envelope::unpad(&padded).and_then(|payload| Welcome::from_bytes(payload).ok());
@@ -82,17 +78,20 @@ impl Engine {
         };
         let account = card.account();
         let listed = card.roster().device_by_noise(&device).map(|entry| entry.keys.sign);
-        let proven =
-            listed.is_some_and(|sign| keys::verify(&sign, PROOF, &proof_of(&invite.key, &h1), &proof));
+        let proven = listed.is_some_and(|sign| contact.terms.is_proven(&sign, &h1, &proof));
         if !proven || account == self.me {
             let what = "a welcome whose proof does not hold: the inviter is not who it says".to_owned();
             return self.out.event(Event::Suspicious { account: None, what });
         }
         if contact.only.is_some_and(|only| only != account) {
             self.end_contact(key, State::Another);
-            let what =
-                "an invite led to somebody else than the one who was introduced, and was dropped".to_owned();
-            return self.out.event(Event::Suspicious { account: None, what });
+            let what = match contact.terms {
+                Terms::Invite(_) => {
+                    "an invite led to somebody else than the one who was introduced, and was dropped"
+                }
+                Terms::Pointer(_) => "a card led to somebody else than whose it is, and was dropped",
+            };
+            return self.out.event(Event::Suspicious { account: None, what: what.to_owned() });
         }
         let (Some(root), Some(meeting)) = (handshake.secret("pair"), handshake.secret("meeting")) else {
             return;
@@ -100,7 +99,7 @@ impl Engine {
         let pair =
             Pair { id: handshake.hash(), secret: PairSecret::new(epoch, root.clone()), born: self.epoch() };
         let id = pair.id;
-        if !self.befriend(&card, contact.alias.clone(), pair, false) {
+        if !self.befriend(&card, contact.alias.clone(), pair, Origin::Came) {
             return;
         }
         // Whoever accepts somebody's invite wants to hear of them again.
@@ -123,7 +122,7 @@ impl Engine {
             no: 0,
             reach,
             told: contact.told(),
-            relays: Relays { told: contact.relays.unwrap_or_default(), named, key: psk(&invite.secret) },
+            relays: Relays { told: contact.relays.unwrap_or_default(), named, key: contact.terms.psk() },
             lifetime: self.dial_patience(&arrival.bridge).max(PATIENCE_LEAST),
             via: Some(Via { bridge: arrival.bridge.clone(), tag: arrival.tag, theirs: None }),
         });
