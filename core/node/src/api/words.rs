@@ -20,6 +20,16 @@ pub(crate) const fn refusal(why: Refusal) -> &'static str {
     }
 }
 
+/// What is said of it where nobody waits for it. A knock that nobody answered has ended as well.
+pub(crate) const fn unanswered(why: Refusal) -> &'static str {
+    match why {
+        Refusal::Expired => {
+            "an invite that you accepted, or a knock of yours, has ended, and nobody answered it"
+        }
+        other => refusal(other),
+    }
+}
+
 /// An invite led to somebody else than the one whom it was to lead to.
 pub(crate) const ANOTHER: &str =
     "the invite leads to somebody else than the one who was introduced: nothing came of it";
@@ -52,7 +62,11 @@ pub(crate) fn command(error: &CommandError, registry: &Registry) -> ApiError {
     let code = match error {
         CommandError::NoBridge { .. } => ErrorCode::NoBridge,
         CommandError::Bridge(_) => ErrorCode::Bridge,
-        CommandError::Expired | CommandError::OwnInvite => ErrorCode::Invite,
+        CommandError::Expired
+        | CommandError::OwnInvite
+        | CommandError::OwnPointer
+        | CommandError::Pointer(_) => ErrorCode::Invite,
+        CommandError::AlreadyFriend(_) => ErrorCode::Exists,
         CommandError::Unknown(_) => ErrorCode::NotFound,
         CommandError::Name(name) if Roster::is_name(name) => ErrorCode::Exists,
         _ => ErrorCode::Usage,

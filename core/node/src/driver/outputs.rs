@@ -136,7 +136,7 @@ impl Actor {
             }
             Event::Knocked { id } => self.knocked(id),
             Event::InviteRefused { why, .. } => {
-                driver.tell(NodeEvent::InviteRefused { why: words::refusal(why).to_owned() });
+                driver.tell(NodeEvent::InviteRefused { why: words::unanswered(why).to_owned() });
             }
             Event::JoinRefused { why, .. } => {
                 driver.tell(NodeEvent::JoinRefused { why: words::join_refused(why).to_owned() });

@@ -169,6 +169,12 @@ impl NodeBuilder {
     }
 
     #[cfg(test)]
+    pub(crate) fn kind_of_bridge(mut self, kind: impl wayside_bridge::BridgeKind + 'static) -> Self {
+        self.registry = self.registry.with(kind);
+        self
+    }
+
+    #[cfg(test)]
     pub(crate) fn mailbox_disk(mut self, disk: crate::store::Disk) -> Self {
         self.mailbox_disk = Some(disk);
         self

@@ -340,6 +340,10 @@ impl Node {
         &self.requests.driver
     }
 
+    pub(crate) const fn kept_pointers(&self) -> &crate::pointers::Pointers {
+        &self.requests.pointers
+    }
+
     pub(crate) const fn endpoint(&self) -> &Arc<Endpoint> {
         &self.endpoint
     }

@@ -7,6 +7,7 @@ use tokio::time::Instant;
 use wayside_proto::engine::{BridgeName, ContactId, ContactState, InviteOptions};
 use wayside_proto::invite::Invite;
 
+use super::pointers::Knocked;
 use super::{Requests, deadline};
 use crate::api::types::{
     Accept, AcceptState, Accepted, ApiError, BridgeView, ErrorCode, InvitePreview, InviteView, NewInvite,
@@ -75,7 +76,14 @@ impl Requests {
             let accepted = self.driver.change(move |engine, now| engine.accept(now, &invite, alias)).await?;
             accepted.map_err(|error| words::command(&error, &self.registry))?
         } else {
-            self.knock_by_card(&request.invite, alias).await?
+            match self.knock_by_card(&request.invite, alias).await? {
+                Knocked::At(id) => id,
+                Knocked::Friend(account) => {
+                    let friend = Some(self.driver.name_of(&account).await);
+                    let account = Some(account.to_string());
+                    return Ok(Accepted { state: AcceptState::Done, friend, account });
+                }
+            }
         };
         loop {
             if let Some(accepted) = outcome(&self.driver, id, invited).await? {

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use wayside_bridge::BridgeError;
 use wayside_proto::UnixMillis;
 use wayside_proto::crypto::keys::AccountId;
-use wayside_proto::engine::ContactId;
+use wayside_proto::engine::{CommandError, ContactId};
 use wayside_proto::place::Locator;
 use wayside_proto::pointer::{Pointer, PointerName};
 
@@ -20,6 +20,14 @@ use crate::api::types::{
 use crate::api::words;
 use crate::pointers::{self, Choice, Found, PublishError, Source, SourceError, Wanted};
 use crate::times;
+
+/// What has come of a card.
+pub(super) enum Knocked {
+    /// Its owner is asked.
+    At(ContactId),
+    /// Its owner is a friend already.
+    Friend(AccountId),
+}
 
 /// The most accounts that are named where several left a pointer under one name.
 const MOST_NAMED: usize = 8;
@@ -177,32 +185,25 @@ impl Requests {
         }
     }
 
-    /// Knocks by a card that is at hand.
-    pub(super) async fn knock_by_card(
-        &self,
-        text: &str,
-        alias: Option<String>,
-    ) -> Result<ContactId, ApiError> {
+    /// Knocks by a card that is at hand; whose owner is a friend already is not knocked at again.
+    pub(super) async fn knock_by_card(&self, text: &str, alias: Option<String>) -> Result<Knocked, ApiError> {
         let Source::Card(text) = self.source(text).await? else {
             let message = "fetch the card first, and accept what it says: nothing is contacted by itself";
             return Err(ApiError::new(ErrorCode::Usage, message));
         };
-        let invalid = |error: String| ApiError::new(ErrorCode::Invite, error);
-        let pointer = Pointer::read(text.as_bytes()).map_err(|error| invalid(error.to_string()))?;
-        let (now, _) = self.now_and_me().await?;
-        pointer
-            .check(now, None, None)
-            .map_err(|error| invalid(format!("{error}: ask its owner for a new card")))?;
+        let pointer = Pointer::read(text.as_bytes())
+            .map_err(|error| words::command(&CommandError::Pointer(error), &self.registry))?;
         self.bridges_tried(READY).await;
         let account = pointer.account();
-        let known = self.driver.look(move |engine, _| engine.friend(&account).is_some()).await?;
-        let knocked =
-            self.driver.change(move |engine, now| engine.knock_by_pointer(now, &pointer, alias)).await?;
-        let id = knocked.map_err(|error| words::command(&error, &self.registry))?;
-        if !known {
-            self.pointers.met_by_card(account).await?;
+        let knocked = self.driver.change(move |engine, now| engine.knock_by_pointer(now, &pointer, alias));
+        match knocked.await? {
+            Ok(id) => {
+                self.pointers.met_by_card(account).await?;
+                Ok(Knocked::At(id))
+            }
+            Err(CommandError::AlreadyFriend(_)) => Ok(Knocked::Friend(account)),
+            Err(error) => Err(words::command(&error, &self.registry)),
         }
-        Ok(id)
     }
 
     async fn source(&self, text: &str) -> Result<Source, ApiError> {
