@@ -116,6 +116,15 @@ for i, v in enumerate(check.vectors("invite")):
         for point in v["points"]:
             seed("locator", point.split(":")[0], point.encode())
 
+for i, v in enumerate(check.vectors("pointers")):
+    if v["kind"] == "pointer":
+        seed("pointer", f"vector-{i}", bytes.fromhex(v["bytes"]))
+        seed("pointer", f"text-{i}", f"# somebody\n{v['text'].lower()}\n".encode())
+        says, _ = check.whole(bytes.fromhex(v["bytes"]))
+        seed("pointer_signed", f"vector-{i}", cbor(check.whole(says)[2]))
+    elif v["kind"] == "none":
+        seed("pointer", f"none-{i}", bytes.fromhex(v["contents"]))
+
 for i, v in enumerate(check.vectors("envelope")):
     record, message = bytes.fromhex(v["record"]), bytes.fromhex(v["message"])
     seed("envelope" if v["kind"] == "slot" else "tray", f"vector-{i}", record)

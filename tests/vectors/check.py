@@ -185,6 +185,54 @@ def check_invite():
         assert points == v["points"]
 
 
+def check_pointers():
+    for v in vectors("pointers"):
+        if v["kind"] == "comparison":
+            assert comparison([un(account) for account in v["accounts"]]) == v["text"]
+            continue
+        if v["kind"] == "none":
+            contents = un(v["contents"])
+            try:
+                if contents[0] != 0x82:
+                    text = contents.decode()
+                    assert text.upper().startswith("WAYSIDE-CARD:")
+                    body = text.split(":", 1)[1]
+                    contents = base64.b32decode(body + "=" * (-len(body) % 8))
+                says, signature = whole(contents)
+                assert verify(whole(says)[1], b"pointer", says, signature)
+            except (AssertionError, ValueError, IndexError):
+                continue
+            raise AssertionError("it is one")
+        data = un(v["bytes"])
+        assert "wayside-card:" + base64.b32encode(data).decode().rstrip("=") == v["text"] and len(data) <= 900
+        says, signature = whole(data)
+        version, account, (name, seq, expires, key, public_bytes, points) = whole(says)
+        assert version == 1 and verify(account, b"pointer", says, signature)
+        assert (account, name, seq, expires) == (un(v["account"]), v["name"], v["seq"], v["expires"])
+        assert (key, public_bytes) == (un(v["key"]), un(v["public"]))
+        assert hashlib.sha256(b"wayside/1 pointer" + account + key + public_bytes).digest() == un(v["prologue"])
+        assert derive(public_bytes, "public psk", [], 32) == un(v["psk"])
+        assert points == [point["locator"] for point in v["points"]] and 1 <= len(set(points)) == len(points) <= 3
+        for point in v["points"]:
+            tag = hashlib.sha256(b"wayside/1 point" + point["locator"].encode()).digest()[:8]
+            assert tag == un(point["tag"])
+            day, lane = v["day"].to_bytes(4, "big"), bytes([v["lane"]])
+            join = derive(public_bytes, "public join", [tag, day, lane], 48)
+            welcome = derive(public_bytes, "public wel", [tag, un(v["h1"])], 48)
+            assert join == un(point["join_id"] + point["join_siv"])
+            assert welcome == un(point["welcome_id"] + point["welcome_siv"])
+
+
+def comparison(accounts):
+    digits = ""
+    for account in sorted(accounts):
+        h = hashlib.sha256(b"wayside/1 comparison" + account).digest()
+        for _ in range(8192):
+            h = hashlib.sha256(h + account).digest()
+        digits += str(int.from_bytes(h[:16], "big") % 10**15).zfill(15)
+    return " ".join(digits[n : n + 5] for n in range(0, 30, 5))
+
+
 def check_candidates(candidates):
     assert len(candidates) <= 6 and all(len(c) in (7, 19) for c in candidates)
     for c in candidates:

@@ -18,6 +18,8 @@ mod contacts;
 mod departures;
 #[path = "sim/doors.rs"]
 mod doors;
+#[path = "sim/knocks.rs"]
+mod knocks;
 #[path = "sim/mail.rs"]
 mod mail;
 #[path = "sim/reach.rs"]
@@ -26,6 +28,8 @@ mod reach;
 mod relays;
 #[path = "sim/scenes.rs"]
 mod scenes;
+#[path = "sim/strangers.rs"]
+mod strangers;
 #[path = "sim/world.rs"]
 mod world;
 

@@ -22,6 +22,7 @@ use wayside_proto::mailbox::prekeys::{Prekeys, Week};
 use wayside_proto::mailbox::wire::{self, Access, Ask, Carry, Frame, MailboxOffer, Put, Told};
 use wayside_proto::mailbox::{Age, seal};
 use wayside_proto::message::{Answer, Join, Knock, Offer, Payload, Update, Welcome};
+use wayside_proto::pointer::Pointer;
 
 fn path(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/vectors").join(name).with_extension("json")
@@ -99,6 +100,24 @@ fn payloads_cards_and_invites_written_down_are_read() {
         match vector["error"].as_str() {
             Some(error) => assert_eq!(read.unwrap_err().to_string(), error),
             None => assert_eq!(read.unwrap().hash().to_vec(), hex(&vector["sha256"])),
+        }
+    }
+}
+
+#[test]
+fn pointers_written_down_are_read() {
+    for vector in stored("pointers")["vectors"].as_array().unwrap() {
+        match vector["kind"].as_str().unwrap() {
+            "pointer" => {
+                let bytes = hex(&vector["bytes"]);
+                let read = Pointer::read(&bytes).unwrap();
+                assert_eq!(Pointer::read(vector["text"].as_str().unwrap().as_bytes()).as_ref(), Ok(&read));
+                assert_eq!(read.to_bytes(), bytes);
+            }
+            "none" => assert!(Pointer::read(&hex(&vector["contents"])).is_err()),
+            // Made again, and compared, above.
+            "comparison" => (),
+            other => panic!("a pointer of kind {other}"),
         }
     }
 }

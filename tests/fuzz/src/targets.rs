@@ -18,6 +18,7 @@ use wayside_proto::mailbox::{Age, seal};
 use wayside_proto::meet::pair::PairSecret;
 use wayside_proto::message::{Answer, Join, Knock, Offer, Payload, Update, Welcome};
 use wayside_proto::place::{Candidate, Candidates, Locator, MeetingPoint};
+use wayside_proto::pointer::{Claims, Pointer};
 use wayside_proto::reach::{NatReport, Reflector, Reflectors, RelayTags};
 use wayside_proto::token::{Purpose, Token};
 use wayside_proto::{Epoch, UnixMillis};
@@ -52,6 +53,8 @@ pub const ALL: &[(&str, Target)] = &[
     ("offer", payload::<Offer>),
     ("pair_secret", pair_secret),
     ("point", point),
+    ("pointer", pointer),
+    ("pointer_signed", pointer_signed),
     ("reflectors", reflectors),
     ("relay_tags", relay_tags),
     ("roster_entries", roster_entries),
@@ -109,6 +112,34 @@ fn invite_body(data: &[u8]) -> bool {
         return true;
     }
     false
+}
+
+fn pointer(data: &[u8]) -> bool {
+    let Ok(pointer) = Pointer::read(data) else { return false };
+    check_pointer(&pointer);
+    true
+}
+
+/// What a pointer says, signed here.
+fn pointer_signed(data: &[u8]) -> bool {
+    let account = AccountKey::from_secret(&Secret::new([7; 32]));
+    let Ok(claims) = minicbor::decode::<Claims>(data) else { return false };
+    let Some(pointer) = Pointer::sign(&account, claims) else { return false };
+    check_pointer(&pointer);
+    true
+}
+
+fn check_pointer(pointer: &Pointer) {
+    let bytes = pointer.to_bytes();
+    assert!(bytes.len() <= Pointer::MAX && bytes[0] == 0x82);
+    assert_eq!(Pointer::read(&bytes).as_ref(), Ok(pointer));
+    assert_eq!(Pointer::read(format!("# one\n{pointer}\n").as_bytes()).as_ref(), Ok(pointer));
+    assert_eq!(pointer.check(UnixMillis(0), Some(pointer.name()), Some(pointer)).is_ok(), {
+        let longest = UnixMillis(0).after(Pointer::LONGEST).after(Epoch::LENGTH);
+        (UnixMillis(1)..=longest).contains(&pointer.expires())
+    });
+    assert!((1..=Pointer::MOST_POINTS).contains(&pointer.points().len()));
+    pointer.points().iter().for_each(check_locator);
 }
 
 fn locator(data: &[u8]) -> bool {

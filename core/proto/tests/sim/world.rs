@@ -81,6 +81,11 @@ pub struct Node {
 }
 
 impl Node {
+    /// Its account's key, for the same.
+    pub fn account_key(&self) -> AccountKey {
+        AccountKey::from_secret(&self.secrets.0)
+    }
+
     /// Its device's keys, for a test that does with them what the engine would not.
     pub fn device_keys(&self) -> DeviceKeys {
         DeviceKeys::from_secrets(&self.secrets.1, &self.secrets.2)

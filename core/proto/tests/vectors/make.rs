@@ -1,6 +1,7 @@
 //! The vectors, made from fixed keys.
 
 mod mail;
+mod pointers;
 mod relays;
 mod tokens;
 
@@ -49,6 +50,13 @@ pub(crate) fn all() -> BTreeMap<&'static str, Value> {
             file(
                 "Mail: padding, what weeks and queues give, blobs with all that was drawn for them, items, frames, and a card with a mailbox.",
                 mail::all(),
+            ),
+        ),
+        (
+            "pointers",
+            file(
+                "Pointers, with what knocks by them are keyed by, or why they are none; and what two people compare.",
+                pointers::all(),
             ),
         ),
         (
