@@ -115,18 +115,16 @@ impl Pointers {
         Ok(self.named(name).leftovers.into_iter().map(|leftover| leftover.bridge).collect())
     }
 
-    /// Takes back what lies at a bridge that is about to be removed.
+    /// Takes back what lies at a bridge that is about to be removed. What cannot be now is, should it be added again.
     pub(crate) async fn leave_bridge(&self, bridge: &str) -> Result<(), ApiError> {
         let _one_at_a_time = self.0.doing.lock().await;
-        for (name, mut stored) in self.names() {
-            if stored.placed.as_ref().is_some_and(|placed| placed.bridge == bridge) {
-                leave_over(&mut stored, None);
-            }
+        let there = |stored: &StoredPointer| stored.placed.as_ref().is_some_and(|it| it.bridge == bridge);
+        for (name, mut stored) in self.names().into_iter().filter(|(_, stored)| there(stored)) {
+            leave_over(&mut stored, None);
             self.set(&name, stored).await?;
+        }
+        for name in self.names().into_keys() {
             self.take_back_leftovers(&name).await?;
-            let mut stored = self.named(&name);
-            stored.leftovers.retain(|leftover| leftover.bridge != bridge);
-            self.set(&name, stored).await?;
         }
         Ok(())
     }

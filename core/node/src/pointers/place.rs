@@ -192,12 +192,20 @@ pub(crate) async fn all_names(driver: &Driver, name: &str) -> Result<ListedRecor
 }
 
 /// What a service answers in time.
-pub(super) async fn in_time<T>(work: impl Future<Output = Result<T, BridgeError>>) -> Result<T, BridgeError> {
+async fn in_time<T>(work: impl Future<Output = Result<T, BridgeError>>) -> Result<T, BridgeError> {
+    within(PATIENCE, work).await
+}
+
+/// What a service answers within so long.
+pub(super) async fn within<T>(
+    patience: Duration,
+    work: impl Future<Output = Result<T, BridgeError>>,
+) -> Result<T, BridgeError> {
     let slow = || {
-        let message = format!("no answer within {} seconds: try again later", PATIENCE.as_secs());
+        let message = format!("no answer within {} seconds: try again later", patience.as_secs());
         BridgeError::new(ErrorKind::Unreachable, message)
     };
-    timeout(PATIENCE, work).await.unwrap_or_else(|_| Err(slow()))
+    timeout(patience, work).await.unwrap_or_else(|_| Err(slow()))
 }
 
 fn of_bridge(name: &str, error: &BridgeError) -> ApiError {

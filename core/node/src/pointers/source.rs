@@ -3,13 +3,12 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 use wayside_bridge::layers::Check;
-use wayside_bridge::{BridgeError, BridgeOptions, ErrorKind, Registry, SharedBridge};
+use wayside_bridge::{BridgeError, BridgeOptions, Registry, SharedBridge};
 use wayside_proto::pointer::{Pointer, PointerName};
 
-use super::place::records_of;
+use super::place::{records_of, within};
 use crate::bridges::caught;
 use crate::clock::{self, NodeClock};
 
@@ -98,9 +97,5 @@ pub(crate) async fn fetch_from(
         let bridge: SharedBridge = std::sync::Arc::new(Check::new(bridge));
         records_of(&bridge, name).await
     };
-    let slow = || {
-        let message = format!("no answer within {} seconds: try again later", PATIENCE.as_secs());
-        BridgeError::new(ErrorKind::Unreachable, message)
-    };
-    timeout(PATIENCE, caught(fetched)).await.unwrap_or_else(|_| Err(slow()))
+    within(PATIENCE, caught(fetched)).await
 }

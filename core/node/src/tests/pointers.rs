@@ -75,6 +75,13 @@ async fn under(service: &MemoryService, name: &str) -> Vec<Bytes> {
     found.into_iter().map(|record| record.bytes).collect()
 }
 
+/// Ends a node without any leave, and waits until its home is free.
+async fn crash(person: &mut Person) {
+    person.drop_node();
+    let home = crate::Home::open(&person.home()).unwrap();
+    until("the home is let go of", async || home.lock().is_ok()).await;
+}
+
 async fn plant(service: &MemoryService, name: &str, bytes: impl Into<Bytes>) {
     let until = Timestamp::from_secs(4_000_000_000);
     let record = Record::new(Key::Name(name.into()), Class::Pointer, until, bytes);
@@ -181,14 +188,15 @@ async fn restarts_of_both_lose_nothing() {
     let card = publish(&ann, "alice").await.card;
     ann.stop().await;
     assert_eq!(knock(&bob, &card, 0).await.unwrap().state, AcceptState::Pending);
-    bob.drop_node();
+    until("the knock lies there", async || service.stored() == 2).await;
+    crash(&mut bob).await;
     ann.start().await;
     assert_eq!(pointers(&ann).await[0].card, card);
     request(&ann).await;
-    ann.drop_node();
+    crash(&mut ann).await;
     ann.start().await;
     accept(&ann).await;
-    ann.drop_node();
+    crash(&mut ann).await;
     bob.start().await;
     ann.start().await;
     until("both are friends", async || friends(&ann).await.len() == 1 && friends(&bob).await.len() == 1)
@@ -222,7 +230,7 @@ async fn what_is_withdrawn_is_taken_back_and_lets_nobody_in() {
     service.fail_with(Some(ErrorKind::Unreachable));
     let withdrawn: WithdrawnPointer = ann.api().delete("/v1/pointers/alice-at-work").await.unwrap();
     assert_eq!(withdrawn.left_at, ["memory"]);
-    ann.drop_node();
+    crash(&mut ann).await;
     ann.start().await;
     service.fail_with(None);
     until("it is taken back", async || under(&service, "alice-at-work").await.is_empty()).await;
@@ -392,9 +400,13 @@ impl BridgeKind for Library {
     }
 }
 
+fn elsewhere() -> MemoryService {
+    MemoryService::builder().name("elsewhere").clock(crate::bridge_context(None).clock).build()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_source_is_contacted_only_when_somebody_says_so() {
-    let (library, elsewhere) = (service(), MemoryService::builder().name("elsewhere").build());
+    let (library, elsewhere) = (service(), elsewhere());
     let opened = Arc::new(AtomicUsize::new(0));
     let ann = Person::new("ann", &library).await;
     publish(&ann, "alice").await;
