@@ -15,6 +15,7 @@ mod linkability {
     pub(crate) mod linker;
     pub(crate) mod mail;
     pub(crate) mod meetings;
+    pub(crate) mod strangers;
 }
 
 use std::collections::BTreeSet;
@@ -23,6 +24,7 @@ use linkability::doors::{FROM, guests};
 use linkability::linker::{Figure, link};
 use linkability::mail::mail;
 use linkability::meetings::{Leak, Record, meetings};
+use linkability::strangers::{KNOCKED_FROM, strangers};
 use wayside_proto::Epoch;
 use wayside_proto::crypto::Secret;
 use wayside_proto::crypto::envelope::Bucket;
@@ -76,6 +78,26 @@ fn guests_records_do_not_show_whose_door_it_is_which_guest_or_which_message() {
     let figures = figures_of(&both, GUEST_OR_FRIEND);
     assert!(most(&figures) < LINKED, "guests are told from friends: {figures:?}");
     assert!(both.iter().all(|record| record.bytes.len() == Bucket::Small.record()));
+}
+
+/// To whoever has not read the pointer; who has can tell what section 13.1 of the protocol says.
+#[test]
+fn strangers_records_do_not_show_by_what_they_came_who_they_are_or_which_message_it_is() {
+    let records = strangers();
+    let labels: [(&str, Label); 4] = [
+        ("invite or pointer", PAIR),
+        ("stranger", MEETING),
+        ("join or welcome", OFFER_OR_ANSWER),
+        ("by an invite or by a pointer", |record| usize::from(record.meeting >= KNOCKED_FROM)),
+    ];
+    for (what, label) in labels {
+        let figures = figures_of(&records, label);
+        assert!(most(&figures) < LINKED, "linked by {what}: {figures:?}");
+    }
+    assert!(records.iter().all(|record| record.bytes.len() == Bucket::Large.record()));
+    let names: BTreeSet<_> = records.iter().map(|record| record.slot).collect();
+    let shared = records.len() - names.len();
+    assert!(shared < records.len() / 10, "{shared} share a slot, by chance of their lanes");
 }
 
 #[test]

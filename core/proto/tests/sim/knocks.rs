@@ -157,7 +157,7 @@ fn any_weather(seed: u64) {
     accept(&mut world, ann, bob);
     world.until("friends", 19 * DAY, |world| world.friends(ann, bob));
     world.want(ann, bob);
-    if seed % 2 == 0 {
+    if seed.is_multiple_of(2) {
         world.want(bob, ann);
     }
     world.until("linked", 4 * DAY, |world| world.linked(ann, bob));
@@ -214,6 +214,31 @@ fn nobody_waits_for_longer_than_whoever_knocks() {
     world.replay_all();
     world.pass(DAY);
     assert_eq!(waiting(&world, ann).len(), 0);
+}
+
+/// The card that came with a knock is not in force any more when its maker is let in: it brings a new one.
+#[test]
+fn whoever_is_let_in_after_weeks_comes_with_a_new_card() {
+    seeds(10, |seed| {
+        let (mut world, ann, bob) = two(seed, Kind::List);
+        world.command(bob, Engine::own_card);
+        world.pass(19 * DAY);
+        let made = pointer(&mut world, ann, &[]);
+        knock(&mut world, bob, &made);
+        world.pass(14 * DAY);
+        if seed % 2 == 0 {
+            world.crash_node(ann, SECOND);
+            world.crash_node(bob, SECOND);
+            world.pass(MINUTE);
+        }
+        accept(&mut world, ann, bob);
+        world.until("linked", HOUR, |world| world.linked(ann, bob));
+        world.pass(MINUTE);
+        let now = world.time(ann).wall;
+        let friend = world.nodes[ann].engine.as_ref().unwrap().friend(&world.nodes[bob].account);
+        assert!(friend.unwrap().card().roster().in_force(now), "seed {seed}");
+        assert_eq!(world.left(), 0, "seed {seed}");
+    });
 }
 
 /// Two hundred accounts, and one of them with a hundred messages: whoever waited first still does, and is let in.

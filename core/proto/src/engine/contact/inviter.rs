@@ -184,10 +184,12 @@ impl Engine {
 
     pub(super) fn run_openings(&mut self) {
         let (now, time) = (self.now.mono, self.time_now());
-        for (id, opening) in self.openings.clone() {
-            if opening.gone() < time {
+        let over = |opening: &Opening| opening.gone() < time || !opening.listens(time);
+        let all = self.openings.iter().filter(|(_, opening)| over(opening));
+        for (id, gone) in all.map(|(id, opening)| (*id, opening.gone() < time)).collect::<Vec<_>>() {
+            if gone {
                 self.close(&id);
-            } else if !opening.listens(time) {
+            } else {
                 self.unexpect_records(&Owner::Opening(id));
             }
         }

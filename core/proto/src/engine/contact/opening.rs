@@ -119,8 +119,8 @@ impl Came {
 pub(super) struct Slots(#[cbor(n(0), with = "minicbor::bytes")] Vec<u8>);
 
 impl Slots {
-    /// The most: those of three days, eight lanes and six places, which are watched at once.
-    const MOST: usize = 3 * 8 * 6;
+    /// The most: those of three days, eight lanes and three places, which are watched at once.
+    const MOST: usize = 3 * 8 * 3;
 
     pub(super) fn contains(&self, slot: SlotId) -> bool {
         self.0.chunks_exact(slot.0.len()).any(|known| *known == slot.0)
@@ -194,15 +194,17 @@ impl Opening {
     pub(super) fn ended(&self, time: UnixMillis) -> bool {
         match &self.kind {
             Kind::Invite(own) => own.withdrawn || time > own.invite.expires,
-            Kind::Pointer(own) => own.withdrawn.is_some() || time >= own.pointer.expires(),
+            Kind::Pointer(own) => time >= own.ends(),
         }
     }
 
-    /// When it is forgotten.
+    /// When it is forgotten. An invite that was withdrawn is not before its own end, so that those who come with it are told.
     pub(super) fn gone(&self) -> UnixMillis {
-        let withdrawn = self.pointer().and_then(|own| own.withdrawn);
-        let gone = self.terms().gone();
-        withdrawn.map_or(gone, |at| at.after(AFTERWARDS).min(gone))
+        let ends = match &self.kind {
+            Kind::Invite(own) => own.invite.expires,
+            Kind::Pointer(own) => own.ends(),
+        };
+        ends.after(AFTERWARDS)
     }
 
     /// Whether joins are looked for: for an invite until it is forgotten, since those who come late are told so; for a pointer that has ended only while
@@ -214,7 +216,7 @@ impl Opening {
     /// When that, or whether it is there at all, changes by itself.
     pub(super) fn next_change(&self, time: UnixMillis) -> UnixMillis {
         match self.pointer() {
-            Some(own) if !self.ended(time) => own.pointer.expires(),
+            Some(own) if !self.ended(time) => own.ends(),
             _ => self.gone(),
         }
     }
@@ -269,6 +271,10 @@ impl Bound {
 }
 
 impl OwnPointer {
+    fn ends(&self) -> UnixMillis {
+        self.withdrawn.map_or(self.pointer.expires(), |at| at.min(self.pointer.expires()))
+    }
+
     /// Another copy takes the place of the one that is there.
     pub(super) fn renew(&mut self, pointer: Pointer) {
         let known: Vec<_> = self.pointer.points().iter().chain(&self.before).cloned().collect();

@@ -53,14 +53,17 @@ pub(in crate::engine) struct Request {
     /// Message 1 as it came: read again when it is accepted, with an ephemeral key of that moment.
     #[cbor(n(4), with = "minicbor::bytes")]
     message: Vec<u8>,
-    #[n(5)]
-    sent: UnixMillis,
+    /// SHA-256 of it.
+    #[cbor(n(5), with = "minicbor::bytes")]
+    hash: [u8; 32],
     #[n(6)]
-    came: UnixMillis,
+    sent: UnixMillis,
     #[n(7)]
+    came: UnixMillis,
+    #[n(8)]
     expires: UnixMillis,
     /// Where it lies, the first place first.
-    #[n(8)]
+    #[n(9)]
     at: Vec<Came>,
 }
 
@@ -99,7 +102,7 @@ impl Engine {
     /// Whether a message is one of those that wait, come again: where is remembered, and nothing else.
     pub(super) fn is_asked_about(&mut self, to: &[u8; 32], arrival: &Arrival, slot: SlotId) -> bool {
         let mut waiting = self.requests.waiting.values_mut();
-        let Some(request) = waiting.find(|request| sha256(&[&request.message]) == *to) else { return false };
+        let Some(request) = waiting.find(|request| request.hash == *to) else { return false };
         if request.came_again(Came::at(arrival, slot)) {
             let account = request.account;
             self.keep_request(&account);
@@ -131,6 +134,7 @@ impl Engine {
             account,
             name: join.card.0.roster().name.clone(),
             message: message.to_vec(),
+            hash: sha256(&[message]),
             sent: join.sent,
             came: first,
             // Whoever knocked has given up by then.
@@ -164,7 +168,7 @@ impl Engine {
         let read = self.read_join(&opening, &request.message).ok_or(unknown.clone())?;
         let up = |came: &&Came| self.bridges.contains_key(&came.bridge);
         let first = request.at.iter().find(up).or(request.at.first()).ok_or(unknown)?.clone();
-        let to = sha256(&[&request.message]);
+        let to = request.hash;
         let reply = Reply { opening: request.opening, to, came: first.clone() };
         self.welcome(&reply, read, &opening, alias)?;
         let wait = self.patience_elsewhere(std::slice::from_ref(&first.bridge));

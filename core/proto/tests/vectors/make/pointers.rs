@@ -33,7 +33,7 @@ pub(super) fn all() -> Vec<Value> {
     vec![
         good(one),
         good(several),
-        bad(text[..text.len() - 1].as_bytes()),
+        bad(&text.as_bytes()[..text.len() - 1]),
         bad(&forged),
         bad(text.replacen("wayside-card", "wayside", 1).as_bytes()),
         compared("anna account", "ben account"),
