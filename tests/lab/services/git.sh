@@ -63,7 +63,7 @@ END
 [http]
 	sslCAInfo = $D/tls/ca.pem
 [core]
-	sshCommand = ssh -F none -i $D/ssh/key -o IdentitiesOnly=yes -o BatchMode=yes -o UserKnownHostsFile=$D/ssh/known_hosts -o KexAlgorithms=curve25519-sha256
+	sshCommand = ssh -F none -i $D/ssh/key -o IdentitiesOnly=yes -o BatchMode=yes -o UserKnownHostsFile=$D/ssh/known_hosts -o KexAlgorithms=curve25519-sha256 -o ControlMaster=auto -o ControlPath=$D/ssh/c-%C -o ControlPersist=20
 [safe]
 	directory = *
 END
