@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
 use crate::error::GitError;
-use crate::git::Git;
+use crate::git::{Git, LARGEST_PACK};
 use crate::tree::{MOST_LISTED, Oid, Tree};
 
 /// A bare repository of our own.
@@ -49,7 +49,10 @@ impl Cache {
     /// Sees that it is there, and tells the number of its making: another than before means that it is empty.
     pub(crate) async fn ready(&mut self, git: &Git) -> Result<u64, GitError> {
         self.weed().await?;
-        let there = tokio::fs::try_exists(self.path.join("HEAD")).await.unwrap_or(false);
+        let mut there = true;
+        for part in ["HEAD", "objects", "refs"] {
+            there &= tokio::fs::try_exists(self.path.join(part)).await.unwrap_or(false);
+        }
         if there && self.made > 0 {
             return Ok(self.made);
         }
@@ -88,6 +91,14 @@ impl Cache {
         self.puts = self.puts.saturating_add(1);
         if self.young.is_none() {
             self.young = Some(self.weight().await);
+        }
+    }
+
+    /// What an error of a fetch into it is about: where it was cut off, half a pack lies there that is as large as may be.
+    pub(crate) async fn explain(&self, git: &Git, error: GitError) -> GitError {
+        match error.is_about_the_cache() && self.weight().await >= LARGEST_PACK {
+            true => GitError::TooMuch { place: git.remote.place().to_owned(), what: "64 MiB" },
+            false => error,
         }
     }
 

@@ -87,10 +87,15 @@ impl Cards {
         if self.cache.reference(git, HEAD).await.as_ref() != Some(head) {
             let fetched =
                 git.fetch(self.cache.path(), Want::Newest { from: "HEAD", to: HEAD, below: 0 }).await;
-            if !matches!(fetched, Ok(true)) {
-                // Half a project may lie there.
-                self.cache.discard().await?;
-                return fetched.map(|_| BTreeMap::new());
+            match fetched {
+                Ok(true) => {}
+                Ok(false) => return Ok(BTreeMap::new()),
+                Err(error) => {
+                    let error = self.cache.explain(git, error).await;
+                    // Half a project may lie there.
+                    self.cache.discard().await?;
+                    return Err(error);
+                }
             }
             self.cache.put().await;
         }

@@ -61,6 +61,11 @@ impl GitError {
         }
     }
 
+    /// Whether there is more than is read.
+    pub(crate) const fn is_too_much(&self) -> bool {
+        matches!(self, Self::TooMuch { .. })
+    }
+
     /// Whether a new cache may help.
     pub(crate) const fn is_about_the_cache(&self) -> bool {
         matches!(self, Self::Cache(_))

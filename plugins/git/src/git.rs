@@ -35,9 +35,8 @@ struct Environment {
 /// How long a command that concerns our cache alone may take.
 const LOCAL_PATIENCE: Duration = Duration::from_secs(60);
 
-/// The largest pack that is fetched, in blocks of 512 bytes: 64 MiB. Sixty pieces of mail of the largest size, a thousand times what meetings weigh.
-#[cfg(unix)]
-const PACK_BLOCKS: u32 = 128 * 1024;
+/// The largest pack that is fetched, in bytes: sixty pieces of mail of the largest size, a thousand times what meetings weigh.
+pub(crate) const LARGEST_PACK: u64 = 64 * 1024 * 1024;
 
 /// The most memory that git takes at once, in bytes: a delta that unfolds to gigabytes ends the program instead.
 const ALLOCATION: &str = "134217728";
@@ -129,13 +128,17 @@ impl Git {
         if said.status.success() {
             return Ok(said.stdout);
         }
-        if crate::said::is_full(&said.stderr) {
-            return Err(GitError::NoRoomHere);
-        }
-        Err(GitError::Cache(crate::said::clip(said.stderr.trim(), 200)))
+        Err(Self::about_the_cache(&said))
     }
 
-    /// Runs a command that reaches the host. The caller judges what it says.
+    fn about_the_cache(said: &Said) -> GitError {
+        match crate::said::is_full(&said.stderr) {
+            true => GitError::NoRoomHere,
+            false => GitError::Cache(crate::said::clip(said.stderr.trim(), 200)),
+        }
+    }
+
+    /// Runs a command that reaches the host. The caller judges what it says, unless that is of our cache.
     pub(crate) async fn abroad<A: AsRef<OsStr>>(
         &self,
         cache: &Path,
@@ -147,7 +150,11 @@ impl Git {
             command.env("GIT_ALLOW_PROTOCOL", protocols);
         }
         command.env("GIT_NO_LAZY_FETCH", "1");
-        self.run(command, Bytes::new(), most, self.patience).await
+        let said = self.run(command, Bytes::new(), most, self.patience).await?;
+        if !said.status.success() && said.stderr.contains(&*cache.to_string_lossy()) {
+            return Err(Self::about_the_cache(&said));
+        }
+        Ok(said)
     }
 
     fn command<A: AsRef<OsStr>>(&self, mut command: Command, cache: &Path, arguments: &[A]) -> Command {
@@ -208,7 +215,8 @@ impl Git {
 fn limited() -> Command {
     let mut command = Command::new("sh");
     // where a lower limit is set already, that one holds
-    command.args(["-c", &format!("ulimit -f {PACK_BLOCKS} 2>/dev/null; exec git \"$@\""), "git"]);
+    let blocks = LARGEST_PACK / 512;
+    command.args(["-c", &format!("ulimit -f {blocks} 2>/dev/null; exec git \"$@\""), "git"]);
     command
 }
 

@@ -71,16 +71,20 @@ impl Git {
     /// Fetches into the cache. `false` where the reference is not there.
     pub(crate) async fn fetch(&self, cache: &Path, want: Want<'_>) -> Result<bool, GitError> {
         let address = format!("remote.{REMOTE}.url={}", self.remote.url_text());
-        let mut arguments: Vec<String> =
-            ["-c", &address, "fetch", "--quiet", "--no-tags"].map(str::to_owned).into();
-        arguments.extend(["--no-write-fetch-head", "--no-auto-maintenance"].map(str::to_owned));
+        let mut arguments: Vec<String> = ["-c", &address].map(str::to_owned).into();
+        if matches!(want, Want::Objects(_)) {
+            // Who has a commit is taken to have all that it names.
+            arguments.extend(["-c", "fetch.negotiationAlgorithm=noop"].map(str::to_owned));
+        }
+        let options = ["fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance"];
+        arguments.extend(options.map(str::to_owned));
         match want {
             Want::Newest { from, to, below } => {
                 arguments.extend(["--depth=1".to_owned(), format!("--filter=blob:limit={below}")]);
                 arguments.extend([REMOTE.to_owned(), format!("+{from}:{to}")]);
             }
             Want::Objects(objects) => {
-                arguments.push(REMOTE.to_owned());
+                arguments.extend(["--filter=blob:none", REMOTE].map(str::to_owned));
                 arguments.extend(objects.iter().map(|oid| oid.text().to_owned()));
             }
         }

@@ -5,7 +5,7 @@ use wayside_bridge::ErrorKind;
 use crate::error::GitError;
 
 /// Signs in git's (untranslated) messages, the telling ones first: a host that refuses often hangs up as well.
-const SIGNS: [(&[&str], ErrorKind, &str); 14] = [
+const SIGNS: [(&[&str], ErrorKind, &str); 13] = [
     (
         &["host key verification failed", "remote host identification has changed"],
         ErrorKind::Denied,
@@ -77,11 +77,6 @@ const SIGNS: [(&[&str], ErrorKind, &str); 14] = [
         ],
         ErrorKind::Configuration,
         "there is no repository, or none that we may see; look at the address, and create it where it is not there yet",
-    ),
-    (
-        &["file too large", "died of signal 25", "attempting to allocate"],
-        ErrorKind::Full,
-        "the branch holds more than 64 MiB; delete it at the host, and it is made anew",
     ),
     (
         &[

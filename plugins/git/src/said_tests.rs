@@ -54,7 +54,6 @@ fn kinds_of_what_git_says() {
             ErrorKind::Configuration,
         ),
         ("fatal: transport 'http' not allowed", ErrorKind::Configuration),
-        ("error: index-pack died of signal 25", ErrorKind::Full),
     ] {
         assert_eq!(kind(said), Some(expected), "{said}");
     }

@@ -113,8 +113,9 @@ impl State {
                 Ok(())
             }
             Err(error) => {
-                // What was cut off may lie there, and be large.
-                if matches!(error, GitError::Said { kind: wayside_bridge::ErrorKind::Full, .. }) {
+                let error = self.cache.explain(git, error).await;
+                // What was cut off lies there, and is large.
+                if error.is_too_much() {
                     self.cache.discard().await?;
                 }
                 Err(error)

@@ -90,6 +90,7 @@ impl Writer {
         let began = git.clock.monotonic();
         let (mut tries, mut renewed) = (0, false);
         loop {
+            let started = git.clock.monotonic();
             match self.attempt(git, &mut *state.lock().await, wishes, tries > 0).await {
                 Ok((Pushed::Done, put)) => return Ok(put),
                 Ok((Pushed::ForwardOnly, _)) if !self.forward_only.swap(true, Ordering::Relaxed) => continue,
@@ -101,11 +102,12 @@ impl Writer {
                 }
                 Err(error) => return Err(error),
             }
-            if git.clock.monotonic().since(began) > PATIENCE {
+            let now = git.clock.monotonic();
+            if now.since(began) > PATIENCE {
                 return Err(GitError::Busy(git.remote.place().to_owned()));
             }
             tries += 1;
-            git.clock.sleep(pause(tries, git.entropy.as_ref())).await;
+            git.clock.sleep(pause(tries, now.since(started), git.entropy.as_ref())).await;
         }
     }
 
@@ -216,10 +218,14 @@ fn grant(tree: &mut Tree, wish: &Wish, oid: Option<&Oid>) {
     }
 }
 
-/// How long to wait until the next try: by chance, so that of many who lost the same race only a few run the next together.
-fn pause(tries: u32, entropy: &dyn Entropy) -> Duration {
-    let longest: u64 = 200 << tries.min(4);
-    let mut random = [0; 8];
+/// How long to wait until the next try: by chance, so that of many who lost the same race only a few run the next together. How long
+/// a try took tells how many there are.
+fn pause(tries: u32, took: Duration, entropy: &dyn Entropy) -> Duration {
+    let longest = LEAST_PAUSE.max(took).saturating_mul(1 << tries.min(2));
+    let mut random = [0; 4];
     entropy.fill(&mut random);
-    Duration::from_millis(u64::from_be_bytes(random) % longest)
+    longest.mul_f64(f64::from(u32::from_be_bytes(random)) / f64::from(u32::MAX))
 }
+
+/// What the longest pause is made from at least.
+const LEAST_PAUSE: Duration = Duration::from_millis(100);

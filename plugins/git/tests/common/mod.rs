@@ -56,6 +56,12 @@ pub fn pointer(name: &str, bytes: &[u8]) -> Record {
     Record::new(key, Class::Pointer, Timestamp::from_secs(4_000_000_000), bytes.to_vec())
 }
 
+/// The file of a record: its name and contents.
+pub fn file_of(record: &Record) -> (String, Vec<u8>) {
+    let (contents, check) = wayside_bridge::file::encode(record).unwrap();
+    (wayside_bridge::file::Name::of(record, check).unwrap().file_name(), contents)
+}
+
 /// Says that a test could not run, and fails where all tests are expected to.
 pub fn skip(reason: &str) {
     eprintln!("SKIPPED: {reason}");
@@ -80,6 +86,11 @@ impl Repository {
     /// A new one at a path.
     pub fn at(path: &Path) -> Self {
         Self::make(path);
+        Self { path: path.to_owned(), _root: None }
+    }
+
+    /// One that is there.
+    pub fn existing(path: &Path) -> Self {
         Self { path: path.to_owned(), _root: None }
     }
 

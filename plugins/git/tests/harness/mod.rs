@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use wayside_bridge::{BridgeError, Clock, ErrorKind, Record, RingTarget, SharedBridge, Timestamp, file};
+use wayside_bridge::{BridgeError, Clock, ErrorKind, Record, RingTarget, SharedBridge, Timestamp};
 use wayside_conformance::{Deviation, Harness, Missing, Namespace, Planted, Supply};
 
 use crate::common::servers::{NONE, Server, fresh_name};
-use crate::common::{self, Repository, TestClock};
+use crate::common::{self, Repository, TestClock, file_of};
 
 /// Opens repositories one way.
 pub(crate) struct Repositories(&'static str);
@@ -58,12 +58,6 @@ struct Shared {
     state: tempfile::TempDir,
     clock: TestClock,
     planted: AtomicU64,
-}
-
-/// The file of a record.
-fn file_of(record: &Record) -> (String, Vec<u8>) {
-    let (contents, check) = file::encode(record).unwrap();
-    (file::Name::of(record, check).unwrap().file_name(), contents)
 }
 
 #[async_trait]
