@@ -5,7 +5,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use crate::pointers::{Cards, git, repository};
-use crate::support::{PATIENCE, Person, Ran, Running, World, program, until};
+use crate::support::{PATIENCE, Person, Ran, Running, World, clean, listen_on_loopback, program, until};
 
 const README: &str = include_str!("../../examples/git-peer-invites/README.md");
 /// The host that the README names.
@@ -51,20 +51,11 @@ fn shell(home: &Path, commands: &str) -> Command {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let path =
         std::env::join_paths(std::iter::once(wayside).chain(std::env::split_paths(&path))).expect("a path");
-    let mut command = crate::support::clean(Command::new("sh"));
+    let mut command = clean(Command::new("sh"));
     command.args(["-e", "-c", commands]).current_dir(home).env("HOME", home).env("PATH", path);
     command.env("GIT_CONFIG_GLOBAL", home.join(".gitconfig")).env("GIT_CONFIG_NOSYSTEM", "1");
     command.env_remove("XDG_DATA_HOME");
     command
-}
-
-/// Tests stay on loopback.
-fn listen_on_loopback(home: &Path) {
-    let config = home.join(".local/share/wayside/config.toml");
-    let Ok(text) = std::fs::read_to_string(&config) else { return };
-    let loopback = "listen = [\"udp://127.0.0.1:0\"]";
-    let lines = text.lines().map(|line| if line.starts_with("listen = ") { loopback } else { line });
-    std::fs::write(&config, lines.collect::<Vec<_>>().join("\n") + "\n").expect("it can be written");
 }
 
 #[test]
@@ -92,7 +83,8 @@ fn the_readme_leads_from_nothing_to_two_contributors_who_talk() {
         }
         let ran = Ran::of(shell(home, &block.commands), "", BLOCK);
         said.push_str(&ran.ok().stdout);
-        listen_on_loopback(home);
+        // Tests stay there.
+        listen_on_loopback(&home.join(".local/share/wayside"));
     }
     assert!(said.contains("Hello from a contributor to be"), "{said}");
     assert!(said.contains("bob.card: new, of"), "{said}");

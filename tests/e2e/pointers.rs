@@ -336,7 +336,11 @@ fn a_change_of_cards_is_compared_with_what_stood_there() {
     let text = std::fs::read_to_string(newer.0.join("ben.card")).expect("text");
     let remarked = newer.copy(&world.path().join("remarked"));
     remarked.put("ben.card", format!("# Ask mallory instead.\n{text}"));
-    assert_eq!(verify(&[remarked.path(), "--replaces", newer.path()]).code, Some(1));
+    let ran = verify(&[remarked.path(), "--replaces", newer.path()]);
+    assert!(
+        states(&ran).iter().any(|(file, _, why)| file == "ben.card" && why.contains("remarks")),
+        "{ran:?}"
+    );
     let shown = {
         let mut command = crate::support::program();
         command.args(["pointer", "verify", remarked.path(), "--replaces", newer.path()]);

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -53,6 +54,31 @@ pub(super) enum State {
     Removed,
     /// It must not stand there.
     Bad,
+}
+
+/// Why a card must not stand there.
+#[derive(Debug)]
+enum Fault {
+    Pointer(PointerError),
+    /// Others than its owner may have written what stands around it.
+    Remarks,
+}
+
+impl From<PointerError> for Fault {
+    fn from(error: PointerError) -> Self {
+        Self::Pointer(error)
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Pointer(error) => error.fmt(f),
+            Self::Remarks => {
+                f.write_str("its remarks are others and its card is not: let its owner renew it")
+            }
+        }
+    }
 }
 
 /// One card, judged.
@@ -162,24 +188,26 @@ impl Contents {
         Ok(Self { bytes, name, pointer })
     }
 
-    fn judge(&self, now: UnixMillis, earlier: Option<Option<&Entry>>) -> Result<State, PointerError> {
-        let pointer = self.pointer.as_ref().map_err(Clone::clone)?;
+    fn judge(&self, now: UnixMillis, earlier: Option<Option<&Entry>>) -> Result<State, Fault> {
+        let pointer = self.pointer.as_ref().map_err(|error| Fault::Pointer(error.clone()))?;
         let stood = earlier.flatten();
-        let same =
-            stood.is_some_and(|stood| stood.read.as_ref().is_ok_and(|contents| contents.bytes == self.bytes));
-        if same {
+        let before = stood.and_then(|stood| stood.read.as_ref().ok());
+        if before.is_some_and(|before| before.bytes == self.bytes) {
             // Whoever proposes something else can do nothing about a card that has ended.
             return match pointer.check(now, Some(&self.name), None) {
                 Ok(()) => Ok(State::Unchanged),
                 Err(PointerError::Expired) => Ok(State::Expired),
-                Err(error) => Err(error),
+                Err(error) => Err(error.into()),
             };
         }
-        pointer.check(now, Some(&self.name), stood.and_then(Entry::pointer))?;
-        Ok(match earlier {
-            None => State::Good,
-            Some(None) => State::New,
-            Some(Some(_)) => State::Renewed,
-        })
+        let stood = stood.and_then(Entry::pointer);
+        pointer.check(now, Some(&self.name), stood)?;
+        match earlier {
+            // What stands around a card is not signed.
+            _ if stood == Some(pointer) => Err(Fault::Remarks),
+            None => Ok(State::Good),
+            Some(None) => Ok(State::New),
+            Some(Some(_)) => Ok(State::Renewed),
+        }
     }
 }
