@@ -75,30 +75,33 @@ async fn accept(
                 ));
             }
         }
-        return finish(context, session, &request, &friends_by_invite).await;
+        return finish(context, session, &request, friends_by_invite).await;
     };
     if let Some(fault) = &found.fault {
         let sentence = format!("the card does not hold, and nothing was published: {}", one_line(fault));
         return Err(Failure::new(Exit::Invite, sentence));
     }
-    if asks && !may_knock(&found)? {
+    let knocks = !found.own && found.friend.is_none();
+    if knocks && asks && !may_knock(&found)? {
         return Err(Failure::new(Exit::Failed, "nobody was knocked at, and nothing was published"));
     }
-    if !context.output.is_json() {
+    if knocks && !context.output.is_json() {
         let name = one_line(&found.name);
         output::remark(&format!(
             "The owner of the card {name} is asked, and has to agree: waiting for that."
         ));
     }
     let request = types::Accept { invite: found.card, ..request };
-    finish(context, session, &request, &friends_by_card).await
+    // Who is a friend already is not asked, and may be known by another way.
+    let in_words = if knocks { friends_by_card } else { friends_by_invite };
+    finish(context, session, &request, in_words).await
 }
 
 async fn finish(
     context: &Context,
     session: &mut Session,
     request: &types::Accept,
-    in_words: &(dyn Fn(&Accepted) -> String + Sync),
+    in_words: fn(&Accepted) -> String,
 ) -> Outcome {
     let accepted: Accepted = session.post("/v1/accept", request).await?;
     context.output.say(&accepted, || in_words(&accepted))?;

@@ -96,21 +96,23 @@ mod tests {
     use super::read;
 
     #[test]
-    fn what_is_named_is_told_apart() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("alice.card");
-        std::fs::write(&file, "# a remark\nwayside-card:ABC\n").unwrap();
+    fn what_is_named_is_told_apart() -> std::io::Result<()> {
+        let folder = tempfile::tempdir()?;
+        let path = folder.path().join("alice.card");
+        let file = path.to_string_lossy();
+        std::fs::write(&path, "# a remark\nwayside-card:ABC\n")?;
         let named = |text: &str| read(text).map_err(|failure| failure.message.unwrap_or_default());
         assert_eq!(named(" wayside:AB\n CD "), Ok("wayside:ABCD".to_owned()));
         assert_eq!(named("git+https://host/path#alice"), Ok("git+https://host/path#alice".to_owned()));
         assert_eq!(named("wayside-card:ABC"), Ok("wayside-card:ABC".to_owned()));
         assert_eq!(named("hello"), Ok("hello".to_owned()));
-        assert_eq!(named(file.to_str().unwrap()), Ok("# a remark\nwayside-card:ABC\n".to_owned()));
+        assert_eq!(named(&file), Ok("# a remark\nwayside-card:ABC\n".to_owned()));
         assert!(named("/dev/zero").is_err_and(|why| why.contains("no file")));
         assert!(named("./not-there").is_err());
-        std::fs::write(&file, "x".repeat(9000)).unwrap();
-        assert!(named(file.to_str().unwrap()).is_err_and(|why| why.contains("too large")));
-        std::fs::write(&file, [0xff, 0xfe]).unwrap();
-        assert!(named(file.to_str().unwrap()).is_err_and(|why| why.contains("no text")));
+        std::fs::write(&path, "x".repeat(9000))?;
+        assert!(named(&file).is_err_and(|why| why.contains("too large")));
+        std::fs::write(&path, [0xff, 0xfe])?;
+        assert!(named(&file).is_err_and(|why| why.contains("no text")));
+        Ok(())
     }
 }
