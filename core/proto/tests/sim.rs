@@ -22,6 +22,8 @@ mod doors;
 mod knocks;
 #[path = "sim/mail.rs"]
 mod mail;
+#[path = "sim/pointers.rs"]
+mod pointers;
 #[path = "sim/reach.rs"]
 mod reach;
 #[path = "sim/relays.rs"]

@@ -50,8 +50,9 @@ impl Stranger {
 
     /// Knocks at a node, in one of today's lanes.
     pub fn knock(&self, world: &mut World, at: usize, pointer: &Pointer, sent: UnixMillis) {
+        let now = world.time(at).wall;
         let join = Join {
-            card: CardBytes(self.card(sent)),
+            card: CardBytes(self.card(now)),
             candidates: Candidates::default(),
             sent,
             nat: NatReport::default(),
@@ -70,7 +71,7 @@ impl Stranger {
         let padded = Bucket::Large.pad(&join.to_bytes(), Pattern::Contact.overhead1()).unwrap();
         let message = handshake.write(&padded).unwrap();
         let lane = (world.rng.next_u32() % u32::from(Pointer::LANES)) as u8;
-        let day = Epoch::of(world.time(at).wall);
+        let day = Epoch::of(now);
         let slot = pointer.knock_slot(Pointer::tag(&pointer.points()[0]), day, lane);
         world.plant(0, slot.id, envelope::seal(&slot.siv, &message));
     }
