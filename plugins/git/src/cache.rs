@@ -80,10 +80,15 @@ impl Cache {
     /// Sees that it is of the kind of repository that has such names.
     pub(crate) async fn suit(&mut self, oid: &Oid) -> Result<(), GitError> {
         if self.sha256 != oid.is_sha256() {
-            self.sha256 = oid.is_sha256();
-            self.discard().await?;
+            self.turn().await?;
         }
         Ok(())
+    }
+
+    /// Has it be of the other kind of repository: of those that name objects by SHA-1 and SHA-256.
+    pub(crate) async fn turn(&mut self) -> Result<(), GitError> {
+        self.sha256 = !self.sha256;
+        self.discard().await
     }
 
     /// Takes note that something was put in.

@@ -61,6 +61,11 @@ impl GitError {
         }
     }
 
+    /// Whether it is a matter of permission.
+    pub(crate) const fn is_denied(&self) -> bool {
+        matches!(self, Self::Said { kind: ErrorKind::Denied, .. })
+    }
+
     /// Whether there is more than is read.
     pub(crate) const fn is_too_much(&self) -> bool {
         matches!(self, Self::TooMuch { .. })

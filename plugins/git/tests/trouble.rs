@@ -116,6 +116,23 @@ async fn a_host_that_takes_no_forced_push() {
     assert_eq!(ann.fetch(all()).await.unwrap().records.len(), 3);
 }
 
+/// Repositories that name their objects by SHA-256, with the branch and before there is one.
+#[tokio::test]
+async fn repositories_of_the_other_kind() {
+    let root = tempfile::tempdir().unwrap();
+    let path = root.path().join("box.git");
+    let mut git = Command::new("git");
+    git.args(["init", "-q", "--bare", "--object-format=sha256"]).arg(&path);
+    assert!(git.status().unwrap().success());
+    let repository = Repository::existing(&path);
+    let (ann, bob) = (open(&repository.url()).await, open(&repository.url()).await);
+    let receipt = ann.publish(&meeting(1, b"x")).await.unwrap();
+    assert_eq!(bob.fetch(all()).await.unwrap().records, [meeting(1, b"x")]);
+    bob.publish_one(&meeting(2, b"x")).await.unwrap();
+    ann.retract(&[receipt]).await.unwrap();
+    assert_eq!(ann.fetch(all()).await.unwrap().records, [meeting(2, b"x")]);
+}
+
 #[tokio::test]
 async fn a_hook_that_refuses_is_quoted() {
     let repository = Repository::new();
@@ -187,6 +204,7 @@ async fn a_repository_that_can_only_be_read() {
     assert_eq!(bob.fetch(all()).await.unwrap().records, [meeting(1, b"x")]);
     let error = bob.publish(&meeting(2, b"x")).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Denied, "{error}");
+    assert!(bob.probe().await.unwrap().note.unwrap().contains("can only be read"));
     ann.publish_one(&meeting(3, b"x")).await.unwrap();
     assert_eq!(bob.fetch(all()).await.unwrap().records.len(), 2);
 }
