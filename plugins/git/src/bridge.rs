@@ -41,7 +41,7 @@ impl GitBridge {
         context: &BridgeContext,
     ) -> Result<Self, GitError> {
         let state = State::new(branch, context.state_dir.as_deref(), context)
-            .map_err(|error| GitError::Start(error.to_string()))?;
+            .map_err(|error| GitError::Start(format!("no temporary folder: {error}")))?;
         Ok(Self {
             git,
             branch: branch.to_owned(),

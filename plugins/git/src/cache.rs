@@ -24,7 +24,7 @@ pub(crate) struct Cache {
 }
 
 /// How many bytes on disk it may have before it is made anew, unless what is needed weighs as much.
-const MOST_BYTES: u64 = 3 * 1024 * 1024;
+const MOST_BYTES: u64 = 2 * 1024 * 1024;
 
 /// After how many puts it is weighed.
 const WEIGH_AFTER: u32 = 24;

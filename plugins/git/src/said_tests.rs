@@ -53,6 +53,7 @@ fn kinds_of_what_git_says() {
             "fatal: '/srv/p' does not appear to be a git repository\nfatal: Could not read from remote repository.",
             ErrorKind::Configuration,
         ),
+        ("bash: line 1: git-upload-pack: command not found", ErrorKind::Configuration),
         ("fatal: transport 'http' not allowed", ErrorKind::Configuration),
     ] {
         assert_eq!(kind(said), Some(expected), "{said}");
