@@ -196,7 +196,10 @@ impl Writer {
         let expiries = self.expiries();
         let over = |(path, name, oid): (&str, file::Name, &Oid)| {
             let not_after = name.fixed.map(|(not_after, _)| not_after).or_else(|| *expiries.get(oid)?);
-            not_after.is_some_and(|not_after| file::over(not_after, now)).then(|| path.to_owned())
+            // Not what was just put in its place.
+            let is_there = tree.entry(path).is_some_and(|entry| entry.oid == *oid);
+            let over = is_there && not_after.is_some_and(|not_after| file::over(not_after, now));
+            over.then(|| path.to_owned())
         };
         let gone: Vec<_> = state.tree.records().filter_map(over).collect();
         for path in gone {

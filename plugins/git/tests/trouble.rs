@@ -313,14 +313,14 @@ async fn what_expired_goes() {
     let ann = open_with(&repository.url(), [], context(&clock, None)).await.unwrap();
     let day = Duration::from_secs(86_400);
     let soon = wayside_bridge::Clock::now(&clock).saturating_add(day);
-    for record in [meeting(1, b"x"), pointer("ann", b"card")] {
+    for record in [meeting(1, b"x"), pointer("ann", b"card"), pointer("cat", b"old")] {
         ann.publish_one(&wayside_bridge::Record { not_after: soon, ..record }).await.unwrap();
     }
     ann.publish_one(&pointer("bob", b"card")).await.unwrap();
-    assert_eq!(repository.records().len(), 3);
+    assert_eq!(repository.records().len(), 4);
     clock.advance(day * 3);
-    ann.publish_one(&meeting(2, b"x")).await.unwrap();
-    let left = repository.records();
-    assert_eq!(left.len(), 2, "{left:?}");
-    assert!(left.contains(&"name-bob.rec".to_owned()));
+    ann.publish_one(&pointer("cat", b"new")).await.unwrap();
+    assert_eq!(repository.records(), ["name-bob.rec", "name-cat.rec"]);
+    let new = pointer("cat", b"new");
+    assert_eq!(ann.fetch_keys([new.key.clone()]).await.unwrap(), [new]);
 }
