@@ -139,9 +139,9 @@ impl Git {
         if by_whom.contains("remote rejected") && said::forward_only(reason, &said.stderr) {
             return Ok(Pushed::ForwardOnly);
         }
-        // What we took to be there is there no more.
-        if reason.contains("missing necessary objects") {
-            return Err(GitError::Cache(reason.to_owned()));
+        if said::lacks_objects(reason) {
+            let told = said::judge(self.remote.place(), &said.stderr).filter(GitError::is_the_hosts_will);
+            return Err(told.unwrap_or_else(|| GitError::Cache(reason.to_owned())));
         }
         Err(said::declined(self.remote.place(), reason, &said.stderr))
     }

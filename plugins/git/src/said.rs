@@ -178,6 +178,13 @@ pub(crate) fn overtaken(reason: &str) -> bool {
     .any(|sign| reason.contains(sign))
 }
 
+/// Whether a host could make nothing of what was pushed, as when it has forgotten what we had fetched from it once and do not send again.
+pub(crate) fn lacks_objects(reason: &str) -> bool {
+    ["missing necessary objects", "shallow update not allowed", "unpacker error"]
+        .iter()
+        .any(|sign| reason.contains(sign))
+}
+
 /// The most lines of a host's that are handed on.
 const LINES: usize = 3;
 

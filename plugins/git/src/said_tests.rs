@@ -80,6 +80,7 @@ fn why_a_push_did_not_take() {
         assert!(overtaken(reason), "{reason}");
     }
     assert!(!overtaken("pre-receive hook declined"));
+    assert!(lacks_objects("shallow update not allowed") && !lacks_objects("pre-receive hook declined"));
     assert!(forward_only("non-fast-forward", ""));
     assert!(forward_only("hook declined", "remote: You are not allowed to force push code"));
     assert!(!forward_only("hook declined", "remote: no"));

@@ -306,6 +306,19 @@ async fn receipts_of_pointers_spare_their_successors() {
     assert_eq!(found, [pointer("ann", b"new")]);
 }
 
+/// What was fetched once is taken to be at the host still, which may have tidied up since.
+#[tokio::test]
+async fn a_host_that_has_forgotten_what_comes_back() {
+    let repository = Repository::new();
+    let (ann, bob) = (open(&repository.url()).await, open(&repository.url()).await);
+    let receipt = ann.publish(&meeting(1, b"again")).await.unwrap();
+    assert_eq!(bob.fetch(all()).await.unwrap().records.len(), 1);
+    ann.retract(&[receipt]).await.unwrap();
+    repository.git(&["gc", "-q", "--prune=now"]);
+    bob.publish_one(&meeting(1, b"again")).await.unwrap();
+    assert_eq!(open(&repository.url()).await.fetch(all()).await.unwrap().records.len(), 1);
+}
+
 /// Records that expired go with the next push, pointers too.
 #[tokio::test]
 async fn what_expired_goes() {
