@@ -41,7 +41,7 @@ impl GitBridge {
         context: &BridgeContext,
     ) -> Result<Self, GitError> {
         let state = State::new(branch, context.state_dir.as_deref(), context)
-            .map_err(|error| GitError::Start(error.to_string()))?;
+            .map_err(|error| GitError::Start(format!("no temporary folder: {error}")))?;
         Ok(Self {
             git,
             branch: branch.to_owned(),
@@ -136,13 +136,8 @@ impl Bridge for GitBridge {
         // What a host lets everybody read it may let nobody write, and only a push's beginning tells.
         let ((refs, latency), writing) = futures::join!(reading, self.git.may_push(&cache, &self.branch));
         refs?;
-        let note = match writing {
-            Ok(()) => None,
-            Err(error) => {
-                let error = BridgeError::from(error);
-                (error.kind() == ErrorKind::Denied).then(|| format!("it can only be read: {error}"))
-            }
-        };
+        let denied = writing.err().filter(GitError::is_denied).or_else(|| self.writer.turned_down().clone());
+        let note = denied.map(|error| format!("it can only be read: {error}"));
         Ok(Probe { latency, note, ..Probe::default() })
     }
 }

@@ -24,7 +24,7 @@ pub(crate) struct Cache {
 }
 
 /// How many bytes on disk it may have before it is made anew, unless what is needed weighs as much.
-const MOST_BYTES: u64 = 3 * 1024 * 1024;
+const MOST_BYTES: u64 = 2 * 1024 * 1024;
 
 /// After how many puts it is weighed.
 const WEIGH_AFTER: u32 = 24;
@@ -80,10 +80,15 @@ impl Cache {
     /// Sees that it is of the kind of repository that has such names.
     pub(crate) async fn suit(&mut self, oid: &Oid) -> Result<(), GitError> {
         if self.sha256 != oid.is_sha256() {
-            self.sha256 = oid.is_sha256();
-            self.discard().await?;
+            self.turn().await?;
         }
         Ok(())
+    }
+
+    /// Has it be of the other kind of repository: of those that name objects by SHA-1 and SHA-256.
+    pub(crate) async fn turn(&mut self) -> Result<(), GitError> {
+        self.sha256 = !self.sha256;
+        self.discard().await
     }
 
     /// Takes note that something was put in.

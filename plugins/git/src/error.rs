@@ -61,6 +61,16 @@ impl GitError {
         }
     }
 
+    /// Whether it is a matter of permission.
+    pub(crate) const fn is_denied(&self) -> bool {
+        matches!(self, Self::Said { kind: ErrorKind::Denied, .. })
+    }
+
+    /// Whether the host will not, or has no room.
+    pub(crate) const fn is_the_hosts_will(&self) -> bool {
+        matches!(self, Self::Said { kind: ErrorKind::Denied | ErrorKind::Full, .. })
+    }
+
     /// Whether there is more than is read.
     pub(crate) const fn is_too_much(&self) -> bool {
         matches!(self, Self::TooMuch { .. })

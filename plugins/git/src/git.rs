@@ -123,7 +123,10 @@ impl Git {
     ) -> Result<Vec<u8>, GitError> {
         let mut command = self.command(Command::new("git"), cache, arguments);
         // What a partial clone lacks is lacking, and not fetched on the side.
-        command.env("GIT_ALLOW_PROTOCOL", "").env("GIT_NO_LAZY_FETCH", "1");
+        command
+            .env("GIT_ALLOW_PROTOCOL", "")
+            .env("GIT_NO_LAZY_FETCH", "1")
+            .env("GIT_ALLOC_LIMIT", ALLOCATION);
         let said = self.run(command, input.into(), most, LOCAL_PATIENCE).await?;
         if said.status.success() {
             return Ok(said.stdout);
@@ -145,7 +148,31 @@ impl Git {
         arguments: &[A],
         most: usize,
     ) -> Result<Said, GitError> {
-        let mut command = self.command(limited(), cache, arguments);
+        self.abroad_by(Command::new("git"), cache, arguments, most).await
+    }
+
+    /// The same for a command that writes what others send: what is larger than the largest pack ends it.
+    ///
+    /// Not for a push: where the repository is on this machine, it is git there that works, and may tidy up more than that.
+    pub(crate) async fn abroad_bounded<A: AsRef<OsStr>>(
+        &self,
+        cache: &Path,
+        arguments: &[A],
+        most: usize,
+    ) -> Result<Said, GitError> {
+        let mut command = limited();
+        command.env("GIT_ALLOC_LIMIT", ALLOCATION);
+        self.abroad_by(command, cache, arguments, most).await
+    }
+
+    async fn abroad_by<A: AsRef<OsStr>>(
+        &self,
+        command: Command,
+        cache: &Path,
+        arguments: &[A],
+        most: usize,
+    ) -> Result<Said, GitError> {
+        let mut command = self.command(command, cache, arguments);
         if let Some(protocols) = self.remote.protocols(self.environment.keep_protocols) {
             command.env("GIT_ALLOW_PROTOCOL", protocols);
         }
@@ -164,7 +191,6 @@ impl Git {
         command
             .current_dir(if cfg!(unix) { "/".into() } else { std::env::temp_dir() })
             .env("GIT_DIR", cache)
-            .env("GIT_ALLOC_LIMIT", ALLOCATION)
             .env("LC_ALL", "C")
             .env("GIT_TERMINAL_PROMPT", "0")
             .env("GIT_ASKPASS", "")

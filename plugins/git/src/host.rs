@@ -37,6 +37,8 @@ pub(crate) enum Pushed {
     Overtaken,
     /// The host only lets the branch grow.
     ForwardOnly,
+    /// The repository names its objects in another way than our cache.
+    OtherNames,
 }
 
 /// The most bytes of a list of references that is read.
@@ -88,7 +90,7 @@ impl Git {
                 arguments.extend(objects.iter().map(|oid| oid.text().to_owned()));
             }
         }
-        let said = self.abroad(cache, &arguments, 4096).await?;
+        let said = self.abroad_bounded(cache, &arguments, 4096).await?;
         if said.status.success() {
             return Ok(true);
         }
@@ -123,6 +125,9 @@ impl Git {
         // `!⟨tab⟩from:to⟨tab⟩[remote rejected] (why)`
         let verdict = told.lines().find_map(|line| line.strip_prefix("!\t")?.split_once('\t'));
         let Some((_, verdict)) = verdict else {
+            if said.stderr.contains("hash algorithm") {
+                return Ok(Pushed::OtherNames);
+            }
             return Err(said::judge(self.remote.place(), &said.stderr)
                 .unwrap_or_else(|| GitError::Cache(said::clip(said.stderr.trim(), 200))));
         };
@@ -134,9 +139,9 @@ impl Git {
         if by_whom.contains("remote rejected") && said::forward_only(reason, &said.stderr) {
             return Ok(Pushed::ForwardOnly);
         }
-        // What we took to be there is there no more.
-        if reason.contains("missing necessary objects") {
-            return Err(GitError::Cache(reason.to_owned()));
+        if said::lacks_objects(reason) {
+            let told = said::judge(self.remote.place(), &said.stderr).filter(GitError::is_the_hosts_will);
+            return Err(told.unwrap_or_else(|| GitError::Cache(reason.to_owned())));
         }
         Err(said::declined(self.remote.place(), reason, &said.stderr))
     }

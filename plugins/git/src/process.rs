@@ -61,7 +61,8 @@ pub(crate) async fn run(
     spawner: &Arc<dyn Spawner>,
 ) -> Result<Said, Broken> {
     let Run { mut command, input, most, patience } = run;
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    let stdin = if input.is_empty() { Stdio::null() } else { Stdio::piped() };
+    command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
     #[cfg(unix)]
     command.process_group(0);
     let child = command.spawn().map_err(Broken::Start)?;
@@ -83,7 +84,9 @@ struct Running {
 
 impl Running {
     async fn talk(&mut self, input: Bytes, most: usize) -> Result<Said, Broken> {
-        let Some(Group(child)) = &mut self.group else { return Err(Broken::Overrun) };
+        let Some(Group(child)) = &mut self.group else {
+            return Err(Broken::Start(io::Error::other("it has ended")));
+        };
         let (stdin, out, err) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
         let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
         let feed = async {

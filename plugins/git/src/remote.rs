@@ -116,9 +116,12 @@ impl Remote {
         &self.url
     }
 
-    /// `HOST/PATH`, without user info, for people and locators.
+    /// What a person calls it: `HOST/PATH`, without user info, or a path of this machine.
     pub(crate) fn place(&self) -> &str {
-        &self.place
+        match self.scheme {
+            Scheme::File => self.place.strip_prefix("file").unwrap_or(&self.place),
+            _ => &self.place,
+        }
     }
 
     /// Whether it is a folder of this machine, or of one whose disk is mounted here.

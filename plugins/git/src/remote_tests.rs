@@ -28,6 +28,7 @@ fn one_repository_has_one_name() {
     assert_eq!(locator("ssh://[::1]:2222/p.git"), "git:[::1]:2222/p");
     assert_eq!(locator("/srv/git//team.git"), "git:file/srv/git/team");
     assert_eq!(locator("file:///srv/git/team.git"), "git:file/srv/git/team");
+    assert_eq!(Remote::parse("file:///srv/p.git").unwrap().place(), "/srv/p");
     assert_eq!(locator("git@github.com:Us/Project.git"), "git:github.com/us/project");
 }
 
@@ -114,7 +115,7 @@ proptest! {
         if let Ok(remote) = Remote::parse(&text) {
             prop_assert!(!remote.url_text().starts_with('-'));
             prop_assert!(!remote.place().starts_with('-'));
-            let host = remote.place().split('/').next().unwrap();
+            let host = remote.place.split('/').next().unwrap();
             prop_assert!(!host.contains('@'), "{}", remote.place());
         }
     }

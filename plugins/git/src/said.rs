@@ -5,7 +5,7 @@ use wayside_bridge::ErrorKind;
 use crate::error::GitError;
 
 /// Signs in git's (untranslated) messages, the telling ones first: a host that refuses often hangs up as well.
-const SIGNS: [(&[&str], ErrorKind, &str); 13] = [
+const SIGNS: [(&[&str], ErrorKind, &str); 14] = [
     (
         &["host key verification failed", "remote host identification has changed"],
         ErrorKind::Denied,
@@ -62,6 +62,11 @@ const SIGNS: [(&[&str], ErrorKind, &str); 13] = [
         &["certificate", "ssl:", "tls "],
         ErrorKind::Unreachable,
         "the host's certificate is not one that git trusts; if it is your own host's, tell git (`git config --global http.sslCAInfo FILE`)",
+    ),
+    (
+        &["command not found", "is not a git command", "unable to find remote helper"],
+        ErrorKind::Configuration,
+        "git, or the part of it that this takes, is not installed there or here",
     ),
     (
         &[
@@ -171,6 +176,13 @@ pub(crate) fn overtaken(reason: &str) -> bool {
     ]
     .iter()
     .any(|sign| reason.contains(sign))
+}
+
+/// Whether a host could make nothing of what was pushed, as when it has forgotten what we had fetched from it once and do not send again.
+pub(crate) fn lacks_objects(reason: &str) -> bool {
+    ["missing necessary objects", "shallow update not allowed", "unpacker error"]
+        .iter()
+        .any(|sign| reason.contains(sign))
 }
 
 /// The most lines of a host's that are handed on.

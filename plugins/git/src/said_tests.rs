@@ -53,6 +53,7 @@ fn kinds_of_what_git_says() {
             "fatal: '/srv/p' does not appear to be a git repository\nfatal: Could not read from remote repository.",
             ErrorKind::Configuration,
         ),
+        ("bash: line 1: git-upload-pack: command not found", ErrorKind::Configuration),
         ("fatal: transport 'http' not allowed", ErrorKind::Configuration),
     ] {
         assert_eq!(kind(said), Some(expected), "{said}");
@@ -79,6 +80,7 @@ fn why_a_push_did_not_take() {
         assert!(overtaken(reason), "{reason}");
     }
     assert!(!overtaken("pre-receive hook declined"));
+    assert!(lacks_objects("shallow update not allowed") && !lacks_objects("pre-receive hook declined"));
     assert!(forward_only("non-fast-forward", ""));
     assert!(forward_only("hook declined", "remote: You are not allowed to force push code"));
     assert!(!forward_only("hook declined", "remote: no"));

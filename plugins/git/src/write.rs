@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex as Guarded, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -68,7 +69,9 @@ pub(crate) struct Writer {
     /// The host lets the branch only grow, so that each commit follows the one before.
     forward_only: AtomicBool,
     /// When the pointers that were seen expire.
-    expiries: std::sync::Mutex<BTreeMap<Oid, Option<Timestamp>>>,
+    expiries: Guarded<BTreeMap<Oid, Option<Timestamp>>>,
+    /// Why the last push was not allowed.
+    turned_down: Guarded<Option<GitError>>,
 }
 
 /// The most pointers that are read at once to see whether they expired.
@@ -77,7 +80,11 @@ const MOST_READ: usize = 256;
 impl Writer {
     /// Of a host of which nothing is known yet.
     pub(crate) const fn new() -> Self {
-        Self { forward_only: AtomicBool::new(false), expiries: std::sync::Mutex::new(BTreeMap::new()) }
+        Self {
+            forward_only: AtomicBool::new(false),
+            expiries: Guarded::new(BTreeMap::new()),
+            turned_down: Guarded::new(None),
+        }
     }
 
     /// Fulfils wishes with one push, or with none where all is as they want it. Names the file of each that is put.
@@ -88,19 +95,35 @@ impl Writer {
         wishes: &[Wish],
     ) -> Result<Vec<Option<Oid>>, GitError> {
         let began = git.clock.monotonic();
-        let (mut tries, mut renewed) = (0, false);
+        let (mut tries, mut renewed, mut turned) = (0, false, false);
         loop {
             let started = git.clock.monotonic();
-            match self.attempt(git, &mut *state.lock().await, wishes, tries > 0).await {
-                Ok((Pushed::Done, put)) => return Ok(put),
+            // The lock is let go before anybody waits, and before it is taken again below.
+            let tried = {
+                let mut state = state.lock().await;
+                self.attempt(git, &mut state, wishes, tries > 0).await
+            };
+            match tried {
+                Ok((Pushed::Done, put)) => {
+                    *self.turned_down() = None;
+                    return Ok(put);
+                }
                 Ok((Pushed::ForwardOnly, _)) if !self.forward_only.swap(true, Ordering::Relaxed) => continue,
+                Ok((Pushed::OtherNames, _)) if !turned => {
+                    turned = true;
+                    state.lock().await.cache.turn().await?;
+                    continue;
+                }
                 Ok(_) => {}
                 Err(error) if error.is_about_the_cache() && !renewed => {
                     tracing::debug!(%error, "a repository's cache is made anew");
                     renewed = true;
                     state.lock().await.cache.discard().await?;
                 }
-                Err(error) => return Err(error),
+                Err(error) => {
+                    *self.turned_down() = error.is_denied().then(|| error.clone());
+                    return Err(error);
+                }
             }
             let now = git.clock.monotonic();
             if now.since(began) > PATIENCE {
@@ -173,7 +196,10 @@ impl Writer {
         let expiries = self.expiries();
         let over = |(path, name, oid): (&str, file::Name, &Oid)| {
             let not_after = name.fixed.map(|(not_after, _)| not_after).or_else(|| *expiries.get(oid)?);
-            not_after.is_some_and(|not_after| file::over(not_after, now)).then(|| path.to_owned())
+            // Not what was just put in its place.
+            let is_there = tree.entry(path).is_some_and(|entry| entry.oid == *oid);
+            let over = is_there && not_after.is_some_and(|not_after| file::over(not_after, now));
+            over.then(|| path.to_owned())
         };
         let gone: Vec<_> = state.tree.records().filter_map(over).collect();
         for path in gone {
@@ -182,8 +208,13 @@ impl Writer {
         Ok(())
     }
 
-    fn expiries(&self) -> std::sync::MutexGuard<'_, BTreeMap<Oid, Option<Timestamp>>> {
-        self.expiries.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    /// Why we may not write there, where the last push came to that.
+    pub(crate) fn turned_down(&self) -> MutexGuard<'_, Option<GitError>> {
+        self.turned_down.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn expiries(&self) -> MutexGuard<'_, BTreeMap<Oid, Option<Timestamp>>> {
+        self.expiries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -116,6 +116,23 @@ async fn a_host_that_takes_no_forced_push() {
     assert_eq!(ann.fetch(all()).await.unwrap().records.len(), 3);
 }
 
+/// Repositories that name their objects by SHA-256, with the branch and before there is one.
+#[tokio::test]
+async fn repositories_of_the_other_kind() {
+    let root = tempfile::tempdir().unwrap();
+    let path = root.path().join("box.git");
+    let mut git = Command::new("git");
+    git.args(["init", "-q", "--bare", "--object-format=sha256"]).arg(&path);
+    assert!(git.status().unwrap().success());
+    let repository = Repository::existing(&path);
+    let (ann, bob) = (open(&repository.url()).await, open(&repository.url()).await);
+    let receipt = ann.publish(&meeting(1, b"x")).await.unwrap();
+    assert_eq!(bob.fetch(all()).await.unwrap().records, [meeting(1, b"x")]);
+    bob.publish_one(&meeting(2, b"x")).await.unwrap();
+    ann.retract(&[receipt]).await.unwrap();
+    assert_eq!(ann.fetch(all()).await.unwrap().records, [meeting(2, b"x")]);
+}
+
 #[tokio::test]
 async fn a_hook_that_refuses_is_quoted() {
     let repository = Repository::new();
@@ -187,6 +204,7 @@ async fn a_repository_that_can_only_be_read() {
     assert_eq!(bob.fetch(all()).await.unwrap().records, [meeting(1, b"x")]);
     let error = bob.publish(&meeting(2, b"x")).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Denied, "{error}");
+    assert!(bob.probe().await.unwrap().note.unwrap().contains("can only be read"));
     ann.publish_one(&meeting(3, b"x")).await.unwrap();
     assert_eq!(bob.fetch(all()).await.unwrap().records.len(), 2);
 }
@@ -288,6 +306,19 @@ async fn receipts_of_pointers_spare_their_successors() {
     assert_eq!(found, [pointer("ann", b"new")]);
 }
 
+/// What was fetched once is taken to be at the host still, which may have tidied up since.
+#[tokio::test]
+async fn a_host_that_has_forgotten_what_comes_back() {
+    let repository = Repository::new();
+    let (ann, bob) = (open(&repository.url()).await, open(&repository.url()).await);
+    let receipt = ann.publish(&meeting(1, b"again")).await.unwrap();
+    assert_eq!(bob.fetch(all()).await.unwrap().records.len(), 1);
+    ann.retract(&[receipt]).await.unwrap();
+    repository.git(&["gc", "-q", "--prune=now"]);
+    bob.publish_one(&meeting(1, b"again")).await.unwrap();
+    assert_eq!(open(&repository.url()).await.fetch(all()).await.unwrap().records.len(), 1);
+}
+
 /// Records that expired go with the next push, pointers too.
 #[tokio::test]
 async fn what_expired_goes() {
@@ -295,14 +326,14 @@ async fn what_expired_goes() {
     let ann = open_with(&repository.url(), [], context(&clock, None)).await.unwrap();
     let day = Duration::from_secs(86_400);
     let soon = wayside_bridge::Clock::now(&clock).saturating_add(day);
-    for record in [meeting(1, b"x"), pointer("ann", b"card")] {
+    for record in [meeting(1, b"x"), pointer("ann", b"card"), pointer("cat", b"old")] {
         ann.publish_one(&wayside_bridge::Record { not_after: soon, ..record }).await.unwrap();
     }
     ann.publish_one(&pointer("bob", b"card")).await.unwrap();
-    assert_eq!(repository.records().len(), 3);
+    assert_eq!(repository.records().len(), 4);
     clock.advance(day * 3);
-    ann.publish_one(&meeting(2, b"x")).await.unwrap();
-    let left = repository.records();
-    assert_eq!(left.len(), 2, "{left:?}");
-    assert!(left.contains(&"name-bob.rec".to_owned()));
+    ann.publish_one(&pointer("cat", b"new")).await.unwrap();
+    assert_eq!(repository.records(), ["name-bob.rec", "name-cat.rec"]);
+    let new = pointer("cat", b"new");
+    assert_eq!(ann.fetch_keys([new.key.clone()]).await.unwrap(), [new]);
 }
