@@ -1,6 +1,5 @@
 //! `wayside accept`
 
-use std::io::BufRead;
 use std::time::Duration;
 
 use clap::Args;
@@ -9,28 +8,34 @@ use wayside::api::types::{self, AcceptState, Accepted, InvitePreview};
 use super::Context;
 use super::exit::{Exit, Failure, Outcome};
 use super::output::{self, one_line};
+use super::pointer::{fetch, may_knock};
 use super::session::Session;
+use super::source::{agreed, read};
 use super::words::{list, millis, moment, parse_duration};
 
-/// The longest invite that is read from stdin, in bytes.
-const LONGEST: u64 = 4096;
-
-/// Accept an invite and become friends
+/// Accept an invite and become friends, or knock by somebody's card
 ///
-/// Shows where the invite leads before anything is done with it, and asks on a terminal. Where the inviter does not
-/// answer in time this ends with exit code 3; `wayside up` goes on with it.
+/// Shows where it leads before anything is done with it, and asks on a terminal. Where the other side does not answer in
+/// time this ends with exit code 3; `wayside up` goes on with it. By a card one asks: its owner has to agree. What is none
+/// of your bridges is contacted, to fetch a card there, only when you agree.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   wayside accept wayside:AEAW…
   wayside accept - --name Ada < invite.txt
-  wayside accept --wait 10m --yes wayside:AEAW…")]
+  wayside accept --wait 10m --yes wayside:AEAW…
+  wayside accept git+https://git.example.org/project#alice
+  wayside accept peers/alice.card")]
 pub(super) struct Accept {
-    /// The line that begins with `wayside:`, or - to read it from stdin, where other users do not see it
+    /// The line that begins with `wayside:`, or a card: `wayside-card:…`, a file, or where it lies (BRIDGE#NAME, git+https://HOST/PATH#NAME, github:OWNER/REPO#NAME); - reads an invite or card from stdin, where other users do not see it
+    #[arg(value_name = "INVITE|SOURCE")]
     invite: String,
     /// What to call the friend here
     #[arg(long, value_name = "ALIAS", value_parser = super::session::parse_name)]
     name: Option<String>,
-    /// How long to wait for the inviter's answer
+    /// Whose card, where several accounts left one under the name
+    #[arg(long, value_name = "ACCOUNT")]
+    account: Option<String>,
+    /// How long to wait for the other side's answer
     #[arg(long, value_name = "DURATION", default_value = "120s", value_parser = parse_duration)]
     wait: Duration,
     /// Do not ask
@@ -40,26 +45,64 @@ pub(super) struct Accept {
 
 impl Accept {
     pub(super) async fn run(self, context: &Context) -> Outcome {
-        let invite = if self.invite == "-" { read_line()? } else { self.invite };
-        // Mail programs and chats break long lines.
-        let invite: String = invite.split_whitespace().collect();
+        let invite = read(&self.invite)?;
         let request = types::Accept { invite, name: self.name, wait_ms: millis(self.wait) };
         let mut session = context.session().await?;
-        let outcome = accept(context, &mut session, &request, self.yes).await;
+        let outcome = accept(context, &mut session, request, self.account, self.yes).await;
         session.close().await;
         outcome
     }
 }
 
-async fn accept(context: &Context, session: &mut Session, request: &types::Accept, yes: bool) -> Outcome {
-    let preview: InvitePreview = session.post("/v1/accept/preview", request).await?;
-    // Where no bridge reaches it, accepting says so, and what to do.
-    if !preview.bridges.is_empty() && !context.output.is_json() {
-        show(&preview);
-        if !yes && output::can_ask() && !agreed(&output::ask("Accept it? [Y/n]")?) {
-            return Err(Failure::new(Exit::Failed, "the invite was not accepted, and nothing was published"));
+async fn accept(
+    context: &Context,
+    session: &mut Session,
+    request: types::Accept,
+    account: Option<String>,
+    yes: bool,
+) -> Outcome {
+    let preview: InvitePreview = session.post("/v1/accept/preview", &request).await?;
+    let asks = !yes && !context.output.is_json() && output::can_ask();
+    let source = request.invite.clone();
+    let Some(found) = fetch(context, session, &preview, source, account, yes).await? else {
+        // Where no bridge reaches it, accepting says so, and what to do.
+        if !preview.bridges.is_empty() && !context.output.is_json() {
+            show(&preview);
+            if asks && !agreed(&output::ask("Accept it? [Y/n]")?) {
+                return Err(Failure::new(
+                    Exit::Failed,
+                    "the invite was not accepted, and nothing was published",
+                ));
+            }
         }
+        return finish(context, session, &request, friends_by_invite).await;
+    };
+    if let Some(fault) = &found.fault {
+        let sentence = format!("the card does not hold, and nothing was published: {}", one_line(fault));
+        return Err(Failure::new(Exit::Invite, sentence));
     }
+    let knocks = !found.own && found.friend.is_none();
+    if knocks && asks && !may_knock(&found)? {
+        return Err(Failure::new(Exit::Failed, "nobody was knocked at, and nothing was published"));
+    }
+    if knocks && !context.output.is_json() {
+        let name = one_line(&found.name);
+        output::remark(&format!(
+            "The owner of the card {name} is asked, and has to agree: waiting for that."
+        ));
+    }
+    let request = types::Accept { invite: found.card, ..request };
+    // Who is a friend already is not asked, and may be known by another way.
+    let in_words = if knocks { friends_by_card } else { friends_by_invite };
+    finish(context, session, &request, in_words).await
+}
+
+async fn finish(
+    context: &Context,
+    session: &mut Session,
+    request: &types::Accept,
+    in_words: fn(&Accepted) -> String,
+) -> Outcome {
     let accepted: Accepted = session.post("/v1/accept", request).await?;
     context.output.say(&accepted, || in_words(&accepted))?;
     match accepted.state {
@@ -69,43 +112,42 @@ async fn accept(context: &Context, session: &mut Session, request: &types::Accep
 }
 
 fn show(preview: &InvitePreview) {
+    let until =
+        preview.expires.map(|until| format!(" It lasts until {}.", moment(until))).unwrap_or_default();
     output::remark(&format!(
-        "The invite leads to {}, which you reach by {}. It lasts until {}.",
+        "The invite leads to {}, which you reach by {}.{until}",
         list(&preview.places),
         list(&preview.bridges),
-        moment(preview.expires)
     ));
 }
 
-fn agreed(answer: &str) -> bool {
-    matches!(answer.to_lowercase().as_str(), "" | "y" | "yes")
-}
-
-fn in_words(accepted: &Accepted) -> String {
-    match (&accepted.state, &accepted.friend, &accepted.account) {
-        (AcceptState::Done, friend, account) => {
-            let name = friend.as_deref().unwrap_or("somebody");
-            let account = account.as_deref().unwrap_or("unknown");
-            format!("You and {} are friends now.\n  account  {account}", one_line(name))
-        }
-        (AcceptState::Pending, ..) => {
+fn friends_by_invite(accepted: &Accepted) -> String {
+    match accepted.state {
+        AcceptState::Done => friends(accepted),
+        AcceptState::Pending => {
             "Nobody has answered yet. `wayside up` goes on with it; accepting again waits once more."
                 .to_owned()
         }
     }
 }
 
-fn read_line() -> Result<String, Failure> {
-    use std::io::Read;
-    let mut line = String::new();
-    let read = tokio::task::block_in_place(|| {
-        std::io::BufReader::new(std::io::stdin().lock().take(LONGEST)).read_line(&mut line)
-    });
-    match read {
-        Ok(0) => Err(Failure::usage("there was no invite on stdin: paste it or pass it as the argument")),
-        Ok(_) => Ok(line),
-        Err(error) => {
-            Err(Failure::usage(format!("stdin cannot be read ({error}): pass the invite as the argument")))
+fn friends_by_card(accepted: &Accepted) -> String {
+    let name = accepted.friend.as_deref().map(one_line).unwrap_or_default();
+    match accepted.state {
+        AcceptState::Done => format!(
+            "{}\n  verified no: a card that lay somewhere says who it is; compare with `wayside friend verify {name}`",
+            friends(accepted)
+        ),
+        AcceptState::Pending => {
+            "The owner of the card has not agreed yet, and may never say so. `wayside up` goes on with it; \
+                                 accepting again waits once more."
+                .to_owned()
         }
     }
+}
+
+fn friends(accepted: &Accepted) -> String {
+    let name = accepted.friend.as_deref().unwrap_or("somebody");
+    let account = accepted.account.as_deref().unwrap_or("unknown");
+    format!("You and {} are friends now.\n  account  {account}", one_line(name))
 }

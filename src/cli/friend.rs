@@ -9,6 +9,7 @@ use super::exit::{Exit, Outcome};
 use super::friends::{link, or_dash};
 use super::output::one_line;
 use super::session::{friend_path, parse_name};
+use super::verify::Verify;
 
 /// Show or change one friend
 ///
@@ -26,6 +27,7 @@ pub(super) enum Friend {
         #[arg(value_parser = parse_name)]
         name: String,
     },
+    Verify(Verify),
     /// Have nothing to do with a friend for now
     Block(Whom),
     /// Take a block back
@@ -106,6 +108,7 @@ impl Friend {
         let (friend, change) = match self {
             Self::Show(Whom { friend }) => return show(context, &friend).await,
             Self::Remove(Whom { friend }) => return remove(context, &friend).await,
+            Self::Verify(verify) => return verify.run(context).await,
             Self::Rename { friend, name } => (friend, ChangeFriend { rename: Some(name), ..nothing }),
             Self::Block(Whom { friend }) => (friend, ChangeFriend { blocked: Some(true), ..nothing }),
             Self::Unblock(Whom { friend }) => (friend, ChangeFriend { blocked: Some(false), ..nothing }),
@@ -139,7 +142,7 @@ async fn show(context: &Context, friend: &str) -> Outcome {
 
 async fn remove(context: &Context, friend: &str) -> Outcome {
     let mut session = context.session().await?;
-    let removed = session.delete(&friend_path(friend, "")).await;
+    let removed = session.delete::<()>(&friend_path(friend, "")).await;
     session.close().await;
     removed?;
     context
@@ -150,9 +153,16 @@ async fn remove(context: &Context, friend: &str) -> Outcome {
 
 fn in_words(friend: &FriendView) -> String {
     let devices = friend.devices.join("\n           ");
+    let name = one_line(&friend.name);
+    let verified = match (friend.verified, friend.by_card) {
+        (true, _) => "\n  verified yes: you both read the same".to_owned(),
+        (false, true) => format!(
+            "\n  verified no: a card that lay somewhere says who it is; compare with `wayside friend verify {name}`"
+        ),
+        (false, false) => String::new(),
+    };
     format!(
-        "{}\n  link     {}\n  account  {}\n  devices  {devices}\n  I allow  {}\n  they     {}",
-        one_line(&friend.name),
+        "{name}\n  link     {}\n  account  {}\n  devices  {devices}\n  I allow  {}\n  they     {}{verified}",
         link(friend),
         friend.account,
         or_dash(&friend.allows),

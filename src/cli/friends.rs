@@ -38,11 +38,12 @@ fn in_words(friends: &[FriendView]) -> String {
                 link_line(friend),
                 or_dash(&friend.allows),
                 or_dash(&friend.granted),
+                verified(friend).to_owned(),
                 friend.account.clone(),
             ]
         })
         .collect();
-    table(&["NAME", "LINK", "I ALLOW", "THEY ALLOW", "ACCOUNT"], &rows)
+    table(&["NAME", "LINK", "I ALLOW", "THEY ALLOW", "VERIFIED", "ACCOUNT"], &rows)
 }
 
 /// How the link is, with what carries it and how long a round trip takes.
@@ -94,6 +95,15 @@ pub(super) fn way(
         words.push_str(&format!(" at {remote}"));
     }
     words
+}
+
+/// Whether both were seen to read the same, in a word: a dash where they became friends by an invite, which goes from one to the other.
+fn verified(friend: &FriendView) -> &'static str {
+    match (friend.verified, friend.by_card) {
+        (true, _) => "yes",
+        (false, true) => "no",
+        (false, false) => "-",
+    }
 }
 
 /// Grants, or a dash.

@@ -23,6 +23,7 @@ mod outbox;
 mod output;
 mod ping;
 mod places;
+mod pointer;
 mod reach;
 mod relay;
 mod request;
@@ -31,9 +32,11 @@ mod send;
 mod session;
 mod show;
 mod signals;
+mod source;
 mod status;
 mod up;
 mod usage;
+mod verify;
 mod words;
 
 use std::path::PathBuf;
@@ -128,6 +131,8 @@ enum Command {
     Up(up::Up),
     Invite(invite::Invite),
     Accept(accept::Accept),
+    #[command(subcommand)]
+    Pointer(pointer::Pointer),
     Friends(friends::Friends),
     #[command(subcommand)]
     Friend(friend::Friend),
@@ -157,6 +162,7 @@ async fn run(cli: Cli) -> Outcome {
         Command::Up(command) => command.run(&context).await,
         Command::Invite(command) => command.run(&context).await,
         Command::Accept(command) => command.run(&context).await,
+        Command::Pointer(command) => command.run(&context).await,
         Command::Friends(command) => command.run(&context).await,
         Command::Friend(command) => command.run(&context).await,
         Command::Introduce(command) => command.run(&context).await,

@@ -16,7 +16,8 @@ use super::{Context, output};
 pub(super) enum Request {
     /// Accept: what follows goes on by itself while a node is up
     ///
-    /// Of an introduction: that it is who is named is your friend's word. Compare the account by another way where that matters.
+    /// Of an introduction: that it is who is named is your friend's word. Of a knock: nobody's but theirs. Compare the account by another way where that
+    /// matters (`wayside friend verify`).
     Accept {
         #[command(flatten)]
         which: Which,
@@ -24,7 +25,7 @@ pub(super) enum Request {
         #[arg(long, value_name = "ALIAS", value_parser = parse_name)]
         name: Option<String>,
     },
-    /// Refuse: nobody is told, and the same is not asked again before it expires
+    /// Refuse: nobody is told, and the same is not asked again before it expires; who knocked is not heard again by this card
     Refuse(Which),
 }
 

@@ -13,8 +13,8 @@ const DIGITS: usize = 8;
 
 /// Show what others ask of you
 ///
-/// So far: to become the friend of somebody whom a friend introduces to you. `wayside request accept` and
-/// `wayside request refuse` answer.
+/// To become the friend of somebody whom a friend introduces to you, or who came by a card of yours. `wayside request
+/// accept` and `wayside request refuse` answer.
 #[derive(Debug, Args)]
 pub(super) struct Requests {}
 
@@ -40,15 +40,23 @@ impl Requests {
 pub(super) fn in_words(request: &RequestView) -> String {
     let id = request.id.get(..DIGITS).unwrap_or(&request.id);
     let mut lines = vec![format!("{id}  {}.", one_line(&request.text))];
-    if let RequestKind::Introduction { by, account, note, .. } = &request.what {
-        lines.push(format!("          account  {account}"));
-        if let Some(note) = note {
-            lines.push(format!(
-                "          {} adds: {}",
-                one_line(by),
-                harmless(note).replace('\n', "\n          ")
-            ));
+    match &request.what {
+        RequestKind::Introduction { by, account, note, .. } => {
+            lines.push(format!("          account  {account}"));
+            if let Some(note) = note {
+                lines.push(format!(
+                    "          {} adds: {}",
+                    one_line(by),
+                    harmless(note).replace('\n', "\n          ")
+                ));
+            }
         }
+        RequestKind::Knock { account, over, .. } => {
+            lines.push(format!("          account  {account}, over `{}`", one_line(over)));
+            lines.push("          the name is their own word: nobody else says who it is".to_owned());
+        }
+        // Of a version that knows more of them; it says what is asked by itself.
+        _ => {}
     }
     let until = moment(request.expires);
     lines.push(match request.state {

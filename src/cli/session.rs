@@ -84,7 +84,7 @@ impl Session {
     }
 
     /// `DELETE path`
-    pub(super) async fn delete(&mut self, path: &str) -> Result<(), Failure> {
+    pub(super) async fn delete<T: DeserializeOwned>(&mut self, path: &str) -> Result<T, Failure> {
         self.ask(Again::Harmful, async |client| client.delete(path).await).await
     }
 
@@ -164,6 +164,13 @@ pub(super) fn request_path(id: &str, what: &str) -> String {
 pub(super) fn bridge_path(bridge: &str) -> String {
     let mut path = String::from("/v1/bridges/");
     push_encoded(&mut path, bridge);
+    path
+}
+
+/// The path of a card of ours in the API.
+pub(super) fn pointer_path(name: &str) -> String {
+    let mut path = String::from("/v1/pointers/");
+    push_encoded(&mut path, name);
     path
 }
 

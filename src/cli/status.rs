@@ -7,6 +7,7 @@ use super::Context;
 use super::exit::{Exit, Outcome};
 use super::friends::way;
 use super::output::one_line;
+use super::pointer::pointer_line;
 use super::reach;
 use super::words::{count, list, moment};
 
@@ -36,6 +37,9 @@ fn in_words(status: &StatusView) -> String {
     section(&mut lines, "links", status.links.iter().map(link_line));
     section(&mut lines, "how this machine is reached", reach::lines(&status.reach).into_iter());
     section(&mut lines, "on their way", status.queues.iter().map(queue_line));
+    if !status.pointers.is_empty() {
+        section(&mut lines, "cards of yours", status.pointers.iter().map(pointer_line));
+    }
     lines.push(format!("unread: {}", count(status.unread, "message")));
     if status.pending_accepts > 0 {
         lines.push(format!("waiting for an answer: {}", count(status.pending_accepts, "accepted invite")));

@@ -122,6 +122,7 @@ const FRIEND: &[&str] = &[
     "account",
     "allows",
     "blocked",
+    "by_card",
     "devices",
     "granted",
     "link",
@@ -132,9 +133,21 @@ const FRIEND: &[&str] = &[
     "remote",
     "rtt_ms",
     "transport",
+    "verified",
 ];
-const STATUS: &[&str] =
-    &["bridges", "clock", "id", "links", "listen", "node", "pending_accepts", "queues", "reach", "unread"];
+const STATUS: &[&str] = &[
+    "bridges",
+    "clock",
+    "id",
+    "links",
+    "listen",
+    "node",
+    "pending_accepts",
+    "pointers",
+    "queues",
+    "reach",
+    "unread",
+];
 
 #[test]
 fn friends_meet_again_after_one_was_killed() {

@@ -72,6 +72,14 @@ impl NodeClock {
     }
 }
 
+impl Default for NodeClock {
+    /// The system's clocks; tests of the whole program set its wall clock wrong by `WAYSIDE_TEST_CLOCK_OFFSET_SECS`.
+    fn default() -> Self {
+        let offset = std::env::var("WAYSIDE_TEST_CLOCK_OFFSET_SECS").unwrap_or_default();
+        Self::off_by(offset.parse().unwrap_or(0))
+    }
+}
+
 impl Clock for NodeClock {
     fn now(&self) -> Timestamp {
         Timestamp::from_secs(self.wall().as_secs())

@@ -92,6 +92,7 @@ mod mail;
 mod mailbox;
 mod node;
 mod offers;
+mod pointers;
 mod reach;
 mod relays;
 mod requests;
@@ -106,6 +107,7 @@ pub use home::{
 pub use links::{Peer, Protocol, Served};
 pub use node::{ConnectError, Events, Node, NodeBuilder, Wanted};
 pub use wayside_proto::crypto::keys::{AccountId, DeviceId};
+pub use wayside_proto::{UnixMillis, pointer};
 
 #[cfg(test)]
 extern crate self as wayside_node;

@@ -120,6 +120,7 @@ async fn answers_are_as_the_document_says() {
     }
     checked.get(&bob, "/v1/status", "/v1/status").await;
     introductions(&mut checked, &service, &ann, &bob).await;
+    pointers(&mut checked, &service, &ann).await;
     let change = ChangeFriend { blocked: Some(true), allow: vec!["relay".into()], ..ChangeFriend::default() };
     checked.request("patch", "/v1/friends/{friend}", &change);
     let blocked: Value = bob.api().patch("/v1/friends/Anna", &change).await.unwrap();
@@ -172,6 +173,43 @@ async fn introductions(
     let refused: Value = carl.api().post(&format!("/v1/requests/{}/refuse", asked[0].id), &()).await.unwrap();
     checked.answer("post", "/v1/requests/{id}/refuse", &refused);
     checked.get(ann, "/v1/introductions", "/v1/introductions").await;
+}
+
+/// Ann publishes a card, by which Dora knocks: Ann lets her in.
+async fn pointers(checked: &mut Checked, service: &wayside_bridge::MemoryService, ann: &Person) {
+    let dora = Person::new("dora", service).await;
+    let wanted = PublishPointer {
+        name: "ann".into(),
+        bridges: vec!["memory".into()],
+        place: None,
+        file: true,
+        lifetime_secs: 86_400,
+    };
+    checked.post(ann, "/v1/pointers", &wanted).await;
+    let wanted = PublishPointer { place: Some("memory".into()), ..wanted };
+    let made = checked.post(ann, "/v1/pointers", &wanted).await;
+    checked.get(&dora, "/v1/bridges/{name}/pointers", "/v1/bridges/memory/pointers").await;
+    let preview = |invite: &str| Accept { invite: invite.to_owned(), name: None, wait_ms: 0 };
+    checked.post(&dora, "/v1/accept/preview", &preview("memory#ann")).await;
+    checked.post(&dora, "/v1/accept/preview", &preview(made["card"].as_str().unwrap())).await;
+    let fetch = FetchPointer { source: "memory#ann".into(), contact: false, account: None };
+    let found = checked.post(&dora, "/v1/pointers/fetch", &fetch).await;
+    assert_eq!(found["card"], made["card"]);
+    let mut events = ann.api().get_lines("/v1/events").await.unwrap();
+    let knocked = checked.post(&dora, "/v1/accept", &preview(found["card"].as_str().unwrap())).await;
+    assert_eq!(knocked, json!({"state": "pending"}));
+    while checked.line("get", "/v1/events", &mut events).await["event"] != "request" {}
+    checked.get(ann, "/v1/requests", "/v1/requests").await;
+    checked.get(ann, "/v1/pointers", "/v1/pointers").await;
+    checked.get(ann, "/v1/status", "/v1/status").await;
+    let asked: Vec<RequestView> = ann.api().get("/v1/requests").await.unwrap();
+    let path = format!("/v1/requests/{}/accept", asked[0].id);
+    let accepted: Value = ann.api().post(&path, &AcceptRequest::default()).await.unwrap();
+    assert_eq!((&accepted["state"], &accepted["kind"]), (&json!("meeting"), &json!("knock")));
+    checked.answer("post", "/v1/requests/{id}/accept", &accepted);
+    checked.get(ann, "/v1/friends/{friend}/comparison", "/v1/friends/dora/comparison").await;
+    let withdrawn: Value = ann.api().delete("/v1/pointers/ann").await.unwrap();
+    checked.answer("delete", "/v1/pointers/{name}", &withdrawn);
 }
 
 /// Looks at requests and answers, and remembers of which operations.

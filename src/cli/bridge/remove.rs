@@ -25,7 +25,7 @@ struct Removed<'a> {
 impl Remove {
     pub(super) async fn run(self, context: &Context) -> Outcome {
         let mut session = context.session().await?;
-        let removed = session.delete(&bridge_path(&self.name)).await;
+        let removed = session.delete::<()>(&bridge_path(&self.name)).await;
         session.close().await;
         removed?;
         let gone = Removed { removed: &self.name };

@@ -8,8 +8,8 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-pub(crate) use person::Person;
-pub(crate) use process::{Ran, Running, program};
+pub(crate) use person::{Person, listen_on_loopback};
+pub(crate) use process::{Ran, Running, clean, program};
 use serde_json::Value;
 use tempfile::TempDir;
 

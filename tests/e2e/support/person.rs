@@ -30,11 +30,7 @@ impl Person {
     /// Makes the home, and has every node in it listen on loopback.
     pub(crate) fn move_in(&self) {
         self.run(&["init", "--name", &self.name]).ok();
-        let config = self.home.join("config.toml");
-        let text = fs::read_to_string(&config).expect("a configuration");
-        let loopback = "listen = [\"udp://127.0.0.1:0\"]";
-        let lines = text.lines().map(|line| if line.starts_with("listen = ") { loopback } else { line });
-        fs::write(&config, lines.collect::<Vec<_>>().join("\n") + "\n").expect("it can be written");
+        listen_on_loopback(&self.home);
     }
 
     /// A command of this person's, not yet run.
@@ -147,6 +143,15 @@ impl Person {
     pub(crate) fn account(&self) -> String {
         self.run(&["id"]).object()["account"].as_str().expect("text").to_owned()
     }
+}
+
+/// Has every node of a home listen on loopback.
+pub(crate) fn listen_on_loopback(home: &Path) {
+    let config = home.join("config.toml");
+    let text = fs::read_to_string(&config).expect("a configuration");
+    let loopback = "listen = [\"udp://127.0.0.1:0\"]";
+    let lines = text.lines().map(|line| if line.starts_with("listen = ") { loopback } else { line });
+    fs::write(&config, lines.collect::<Vec<_>>().join("\n") + "\n").expect("it can be written");
 }
 
 fn texts(ran: &Ran) -> Vec<String> {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use wayside_bridge::Registry;
 use wayside_proto::engine::{CommandError, FindError};
 use wayside_proto::identity::Roster;
 use wayside_proto::message::Refusal;
@@ -16,6 +17,16 @@ pub(crate) const fn refusal(why: Refusal) -> &'static str {
         Refusal::Used => "somebody else has used this invite: ask for a new one",
         Refusal::Expired => "this invite has expired: ask for a new one",
         Refusal::Unwelcome => "the inviter does not want this account",
+    }
+}
+
+/// What is said of it where nobody waits for it. A knock that nobody answered has ended as well.
+pub(crate) const fn unanswered(why: Refusal) -> &'static str {
+    match why {
+        Refusal::Expired => {
+            "an invite that you accepted, or a knock of yours, has ended, and nobody answered it"
+        }
+        other => refusal(other),
     }
 }
 
@@ -47,18 +58,22 @@ pub(crate) fn clock_wrong(by: Duration, ahead: bool) -> String {
 }
 
 /// A command that was not carried out.
-pub(crate) fn command(error: &CommandError) -> ApiError {
+pub(crate) fn command(error: &CommandError, registry: &Registry) -> ApiError {
     let code = match error {
         CommandError::NoBridge { .. } => ErrorCode::NoBridge,
         CommandError::Bridge(_) => ErrorCode::Bridge,
-        CommandError::Expired | CommandError::OwnInvite => ErrorCode::Invite,
+        CommandError::Expired
+        | CommandError::OwnInvite
+        | CommandError::OwnPointer
+        | CommandError::Pointer(_) => ErrorCode::Invite,
+        CommandError::AlreadyFriend(_) => ErrorCode::Exists,
         CommandError::Unknown(_) => ErrorCode::NotFound,
         CommandError::Name(name) if Roster::is_name(name) => ErrorCode::Exists,
         _ => ErrorCode::Usage,
     };
     match error {
         CommandError::Expired => ApiError::new(code, refusal(Refusal::Expired)),
-        CommandError::NoBridge { wanted } => ApiError::new(code, no_bridge(wanted)),
+        CommandError::NoBridge { wanted } => ApiError::new(code, no_bridge(wanted, registry)),
         CommandError::Name(name) if code == ErrorCode::Exists => {
             ApiError::new(code, format!("another friend is called `{name}` already: choose another name"))
         }
@@ -78,24 +93,117 @@ pub(crate) fn find(error: &FindError) -> ApiError {
 }
 
 /// None of our bridges reaches any of these places: which, and the command that would add it.
-pub(crate) fn no_bridge(wanted: &[Locator]) -> String {
+fn no_bridge(wanted: &[Locator], registry: &Registry) -> String {
     if wanted.is_empty() {
         return "no bridge works right now: add one with `wayside bridge add`, or see `wayside status`"
             .to_owned();
     }
     let places: Vec<String> = wanted.iter().map(ToString::to_string).collect();
-    let commands: Vec<String> = wanted.iter().map(|place| format!("`{}`", add_command(place))).collect();
-    format!(
-        "none of your bridges reaches {}: if you can reach it, add it with {} and accept again",
-        places.join(" or "),
-        commands.join(" or ")
-    )
+    let commands = wanted.iter().filter_map(|place| add_command(place, registry));
+    let commands: Vec<String> = commands.map(|command| format!("`{command}`")).collect();
+    let advice = match commands.as_slice() {
+        [] => "this wayside has no kind of bridge for it: see `wayside bridge add --help`".to_owned(),
+        commands => format!("if you can reach it, add it with {} and accept again", commands.join(" or ")),
+    };
+    format!("none of your bridges reaches {}: {advice}", places.join(" or "))
 }
 
-fn add_command(place: &Locator) -> String {
-    match place.kind() {
-        "dir" => "wayside bridge add dir --path FOLDER".to_owned(),
-        "exec" => "wayside bridge add exec --command 'PROGRAM …'".to_owned(),
-        other => format!("wayside bridge add {other}"),
+/// The command that adds a bridge to a place, as its kind says, quoted for a POSIX shell: the address may be anybody's, and is typed by a person who copies
+/// it. `None` where there is no such kind here.
+pub(crate) fn add_command(place: &Locator, registry: &Registry) -> Option<String> {
+    let kind = registry.kind(place.kind())?;
+    let usage = kind.usage(place.address());
+    // What its kind has quoted is read as a shell would; what makes no sense to one is quoted word by word.
+    let words = shlex::split(&usage)
+        .unwrap_or_else(|| usage.split_whitespace().map(str::to_owned).collect::<Vec<_>>());
+    let begins = ["wayside", "bridge", "add", kind.kind()];
+    shlex::try_join(begins.into_iter().chain(words.iter().map(String::as_str))).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use async_trait::async_trait;
+    use wayside_bridge::{
+        BridgeContext, BridgeError, BridgeKind, BridgeOptions, ErrorKind, OptionSpec, SharedBridge,
+    };
+
+    use super::*;
+
+    /// Says the address as it is, quoted or not.
+    #[derive(Debug)]
+    struct Repeats(&'static str, bool);
+
+    #[async_trait]
+    impl BridgeKind for Repeats {
+        fn kind(&self) -> &'static str {
+            self.0
+        }
+
+        fn summary(&self) -> &'static str {
+            "a kind for a test"
+        }
+
+        fn options(&self) -> &'static [OptionSpec] {
+            &[]
+        }
+
+        fn source(&self, _: &str) -> Option<Result<BridgeOptions, BridgeError>> {
+            None
+        }
+
+        fn usage(&self, address: &str) -> String {
+            if self.1 { format!("--at '{address}' --as NAME") } else { format!("--at {address}") }
+        }
+
+        async fn open(&self, _: &BridgeOptions, _: BridgeContext) -> Result<SharedBridge, BridgeError> {
+            Err(BridgeError::new(ErrorKind::Configuration, "it opens nothing"))
+        }
+    }
+
+    #[test]
+    fn what_a_stranger_wrote_is_one_word_to_a_shell() {
+        let registry = Registry::new().with(Repeats("plain", false)).with(Repeats("quoted", true));
+        for kind in ["plain", "quoted"] {
+            for address in [
+                "host/path",
+                "host;rm",
+                "$(reboot)",
+                "`reboot`",
+                "a&&b|c>d",
+                "it's",
+                "a\"b",
+                "x#y",
+                "~root",
+                "*?[a]",
+                "a\\",
+                "ä",
+                "!!",
+            ] {
+                let place = Locator::new(kind, address).unwrap();
+                let command = add_command(&place, &registry).unwrap();
+                let words = shlex::split(&command).unwrap();
+                assert_eq!(words[..5], ["wayside", "bridge", "add", kind, "--at"], "{command}");
+                // A shell reads the same words, and does nothing else.
+                #[cfg(unix)]
+                {
+                    let script = format!("printf '%s\\n' {command}");
+                    let read = std::process::Command::new("sh").args(["-c", &script]).output().unwrap();
+                    let read = String::from_utf8(read.stdout).unwrap();
+                    assert_eq!(read.lines().collect::<Vec<_>>(), words, "{command}");
+                }
+            }
+        }
+        assert_eq!(add_command(&Locator::new("unknown", "x").unwrap(), &registry), None);
+    }
+
+    #[test]
+    fn a_place_of_an_unknown_kind_is_named_without_a_command() {
+        let registry = Registry::new().with(Repeats("plain", false));
+        let unknown = Locator::new("later", "somewhere").unwrap();
+        let said = no_bridge(std::slice::from_ref(&unknown), &registry);
+        assert!(said.contains("later:somewhere") && said.contains("no kind of bridge"), "{said}");
+        let known = Locator::new("plain", "host/path").unwrap();
+        let said = no_bridge(&[unknown, known], &registry);
+        assert!(said.contains("`wayside bridge add plain --at host/path`"), "{said}");
     }
 }

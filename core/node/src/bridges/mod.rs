@@ -25,7 +25,7 @@ use wayside_proto::meet::slot::SlotId;
 
 pub(crate) use jobs::Job;
 pub(crate) use profile::{custody, describe, not_yet_tried};
-pub(crate) use runner::open;
+pub(crate) use runner::{caught, open};
 
 use crate::api::types::BridgeView;
 use crate::clock::NodeClock;

@@ -224,7 +224,7 @@ fn patience(error: &BridgeError, failures: u32) -> Duration {
 }
 
 /// A bridge that panics is a bridge that fails.
-async fn caught<T>(work: impl Future<Output = Result<T, BridgeError>>) -> Result<T, BridgeError> {
+pub(crate) async fn caught<T>(work: impl Future<Output = Result<T, BridgeError>>) -> Result<T, BridgeError> {
     AssertUnwindSafe(work).catch_unwind().await.unwrap_or_else(|_| {
         Err(BridgeError::new(
             ErrorKind::Internal,

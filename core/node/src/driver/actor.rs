@@ -14,6 +14,7 @@ use wayside_proto::crypto::keys::AccountId;
 use wayside_proto::engine::{BridgeName, Engine, Input, Output, SessionId};
 
 use super::doors::DoorMeetings;
+use super::knocks::Told;
 use super::meeting::Meetings;
 use super::{Answer, Driver, News, Work};
 use crate::api::types::{BridgeView, NodeEvent};
@@ -65,6 +66,7 @@ pub(crate) struct Actor {
     pub(super) arrived: BTreeMap<SessionId, Link>,
     pub(super) meetings: Meetings,
     pub(super) door_meetings: DoorMeetings,
+    pub(super) knocks_told: Told,
     /// Numbers links and runs of bridges, so that what is said of an earlier one is not taken for a later one.
     pub(super) numbered: u64,
 }
@@ -82,6 +84,7 @@ impl Actor {
             arrived: BTreeMap::new(),
             meetings: Meetings::default(),
             door_meetings: DoorMeetings::default(),
+            knocks_told: Told::default(),
             numbered: 0,
         };
         for bridge in bridges {

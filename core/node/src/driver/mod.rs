@@ -5,6 +5,7 @@
 
 mod actor;
 mod doors;
+mod knocks;
 mod linking;
 mod mail;
 mod meeting;

@@ -134,9 +134,9 @@ impl Actor {
                 // It may have been removed while somebody wanted it.
                 self.want_if_wanted(&account);
             }
-            Event::Knocked { .. } => {}
+            Event::Knocked { id } => self.knocked(id),
             Event::InviteRefused { why, .. } => {
-                driver.tell(NodeEvent::InviteRefused { why: words::refusal(why).to_owned() });
+                driver.tell(NodeEvent::InviteRefused { why: words::unanswered(why).to_owned() });
             }
             Event::JoinRefused { why, .. } => {
                 driver.tell(NodeEvent::JoinRefused { why: words::join_refused(why).to_owned() });

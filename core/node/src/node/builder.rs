@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use wayside_bridge::{Entropy, Registry};
 use wayside_noise::{Endpoint, EndpointConfig, StaticKey, Stream};
-use wayside_proto::engine::{Config as EngineConfig, Engine};
+use wayside_proto::engine::{Config as EngineConfig, ContactState, Engine};
 use wayside_proto::mailbox::wire::{Access, HostEntry, MailboxOffer};
 
 use crate::api::types::{ApiError, ErrorCode, NodeKind};
@@ -23,6 +23,7 @@ use crate::introductions::{self, Introductions};
 use crate::links::{Peer, Protocol, Protocols, Served, address, card, notices, ping, renew, serving};
 use crate::mail::{self, Mail};
 use crate::mailbox::{self, Mailboxes, carry as mail_carry, deposit, fetch};
+use crate::pointers::Pointers;
 use crate::reach::{Reach, measure, portmap};
 use crate::relays::hello::{Greeted, GuestProtocols};
 use crate::relays::offers::Offer;
@@ -65,7 +66,7 @@ impl NodeBuilder {
             listen: Vec::new(),
             kind: NodeKind::Brief,
             protocols: Protocols::new(),
-            clock: NodeClock::off_by(clock_offset()),
+            clock: NodeClock::default(),
             network: wayside_noise::Network::System,
             seed: None,
             #[cfg(feature = "api")]
@@ -169,6 +170,12 @@ impl NodeBuilder {
     }
 
     #[cfg(test)]
+    pub(crate) fn kind_of_bridge(mut self, kind: impl wayside_bridge::BridgeKind + 'static) -> Self {
+        self.registry = self.registry.with(kind);
+        self
+    }
+
+    #[cfg(test)]
     pub(crate) fn mailbox_disk(mut self, disk: crate::store::Disk) -> Self {
         self.mailbox_disk = Some(disk);
         self
@@ -266,6 +273,9 @@ impl NodeBuilder {
         #[cfg(test)]
         door_protocols.extend(self.door_protocols);
         let introductions = Introductions::restore(driver.clone(), home.identity().account.id()).await?;
+        let may_come = engine.contacts().any(|(_, state)| state == ContactState::Pending);
+        let friends = (!may_come).then(|| engine.friends().map(|friend| friend.account()).collect());
+        let pointers = Pointers::restore(driver.clone(), friends).await?;
         let own: [(&str, Arc<dyn Protocol>); 12] = [
             notices::receiver::<Offer>(&driver),
             (ping::NAME, Arc::new(ping::Echo)),
@@ -335,9 +345,11 @@ impl NodeBuilder {
             network: Arc::new(config.network),
             driver,
             introductions,
+            pointers,
             changing_config: Arc::default(),
         };
         spawn_until(&tasks, &ends, requests.introductions.clone().keep(requests.clone()));
+        spawn_until(&tasks, &ends, requests.pointers.clone().keep());
         #[cfg(feature = "api")]
         let client = ApiClient::new(requests.home.socket());
         #[cfg(feature = "api")]
@@ -354,12 +366,6 @@ impl NodeBuilder {
             tasks,
         })
     }
-}
-
-/// How far the wall clock is to be off, in seconds: how tests of the whole program make it wrong.
-fn clock_offset() -> i64 {
-    let text = std::env::var("WAYSIDE_TEST_CLOCK_OFFSET_SECS").unwrap_or_default();
-    text.parse().unwrap_or(0)
 }
 
 async fn restore(

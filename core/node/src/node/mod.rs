@@ -3,6 +3,7 @@
 mod builder;
 mod connect;
 mod events;
+mod pointers;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -145,18 +146,18 @@ impl Node {
         self.requests.invite(wanted).await
     }
 
-    /// What an invite says, before anything is done with it.
+    /// What an invite or a card says, before anything is done with it. Contacts nobody.
     ///
     /// # Errors
-    /// It is none.
+    /// It is neither.
     pub async fn preview(&self, invite: &str) -> Result<InvitePreview, ApiError> {
         self.requests.preview(invite).await
     }
 
-    /// Accepts an invite and waits for the inviter's answer, `wait_ms` at most; the node goes on with it afterwards.
+    /// Accepts an invite, or knocks by a card, and waits for the other side's answer, `wait_ms` at most; the node goes on with it afterwards.
     ///
     /// # Errors
-    /// The invite does not work, or no bridge of ours reaches its places.
+    /// The invite or card does not work, or no bridge of ours reaches its places.
     pub async fn accept_invite(&self, invite: Accept) -> Result<Accepted, ApiError> {
         self.requests.accept_invite(invite).await
     }
@@ -217,7 +218,7 @@ impl Node {
         self.requests.introductions().await
     }
 
-    /// What others ask of us, the earliest first: so far to become the friend of somebody whom a friend introduces.
+    /// What others ask of us, the earliest first: to become the friend of somebody whom a friend introduces, or who came by a pointer of ours.
     ///
     /// # Errors
     /// The node is ending.
@@ -337,6 +338,10 @@ impl Node {
 impl Node {
     pub(crate) const fn driver(&self) -> &crate::driver::Driver {
         &self.requests.driver
+    }
+
+    pub(crate) const fn kept_pointers(&self) -> &crate::pointers::Pointers {
+        &self.requests.pointers
     }
 
     pub(crate) const fn endpoint(&self) -> &Arc<Endpoint> {

@@ -58,6 +58,7 @@ impl Requests {
             ));
         }
         // What cannot be taken back in time stays until the service forgets it.
+        let _ = tokio::time::timeout(TAKE_BACK, self.pointers.leave_bridge(&name)).await;
         let _ = tokio::time::timeout(TAKE_BACK, self.driver.leave_bridge(name.clone())).await;
         home::remove_bridge(&self.home.config_path(), &name)?;
         self.driver.remove_bridge(name.clone()).await?;

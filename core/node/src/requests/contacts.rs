@@ -1,11 +1,13 @@
-//! Invites: made, looked at, accepted.
+//! Invites: made, looked at, accepted; and cards, by which one knocks.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use tokio::time::Instant;
 use wayside_proto::engine::{BridgeName, ContactId, ContactState, InviteOptions};
 use wayside_proto::invite::Invite;
 
+use super::pointers::Knocked;
 use super::{Requests, deadline};
 use crate::api::types::{
     Accept, AcceptState, Accepted, ApiError, BridgeView, ErrorCode, InvitePreview, InviteView, NewInvite,
@@ -15,7 +17,7 @@ use crate::driver::Driver;
 use crate::times;
 
 /// How long bridges may take to be tried before it is said that none works.
-const READY: Duration = Duration::from_secs(30);
+pub(super) const READY: Duration = Duration::from_secs(30);
 /// How long accepting goes on for the link to come up, once both are friends: the inviter learns by it that the answer arrived.
 const LINK: Duration = Duration::from_secs(5);
 /// How often the state of an accepted invite is looked at where no event says that it changed.
@@ -32,32 +34,59 @@ impl Requests {
             only: None,
         };
         let made = self.driver.change(move |engine, now| engine.invite(now, options)).await?;
-        let invite = made.map_err(|error| words::command(&error))?;
+        let invite = made.map_err(|error| words::command(&error, &self.registry))?;
         Ok(InviteView { invite: invite.to_string(), expires: times::time(invite.expires) })
     }
 
-    /// What an invite says, before anything is done with it.
+    /// What an invite or a card says, before anything is done with it.
     pub(crate) async fn preview(&self, invite: &str) -> Result<InvitePreview, ApiError> {
-        let invite = parse(invite)?;
         self.bridges_tried(READY).await;
+        if !is_invite(invite) {
+            let (pointer, source) = self.look_at_source(invite).await?;
+            let points = pointer.iter().flat_map(|pointer| &pointer.points);
+            let places = points.clone().map(|point| point.place.clone()).collect();
+            let bridges = points.flat_map(|point| point.bridges.clone()).collect::<BTreeSet<_>>();
+            let expires = pointer.as_ref().map(|pointer| pointer.expires);
+            return Ok(InvitePreview {
+                places,
+                bridges: bridges.into_iter().collect(),
+                expires,
+                pointer,
+                source,
+            });
+        }
+        let invite = parse(invite)?;
         let places: Vec<String> = invite.points.iter().map(ToString::to_string).collect();
         let reaches = |bridge: &BridgeView| bridge.locators.iter().any(|locator| places.contains(locator));
         let bridges =
             self.driver.bridges().await?.into_iter().filter(reaches).map(|bridge| bridge.name).collect();
-        Ok(InvitePreview { places, bridges, expires: times::time(invite.expires) })
+        let expires = Some(times::time(invite.expires));
+        Ok(InvitePreview { places, bridges, expires, pointer: None, source: None })
     }
 
-    /// Accepts an invite, and waits for the inviter's answer.
+    /// Accepts an invite, or knocks by a card, and waits for the other side's answer.
     pub(crate) async fn accept_invite(&self, request: Accept) -> Result<Accepted, ApiError> {
         let deadline = deadline(request.wait_ms);
-        let invite = parse(&request.invite)?;
-        self.bridges_tried(READY).await;
         let mut events = self.driver.events();
         let alias = request.name;
-        let accepted = self.driver.change(move |engine, now| engine.accept(now, &invite, alias)).await?;
-        let id = accepted.map_err(|error| words::command(&error))?;
+        let invited = is_invite(&request.invite);
+        let id = if invited {
+            let invite = parse(&request.invite)?;
+            self.bridges_tried(READY).await;
+            let accepted = self.driver.change(move |engine, now| engine.accept(now, &invite, alias)).await?;
+            accepted.map_err(|error| words::command(&error, &self.registry))?
+        } else {
+            match self.knock_by_card(&request.invite, alias).await? {
+                Knocked::At(id) => id,
+                Knocked::Friend(account) => {
+                    let friend = Some(self.driver.name_of(&account).await);
+                    let account = Some(account.to_string());
+                    return Ok(Accepted { state: AcceptState::Done, friend, account });
+                }
+            }
+        };
         loop {
-            if let Some(accepted) = outcome(&self.driver, id).await? {
+            if let Some(accepted) = outcome(&self.driver, id, invited).await? {
                 wait_for_link(&self.driver, &accepted, deadline).await;
                 return Ok(accepted);
             }
@@ -72,8 +101,8 @@ impl Requests {
     }
 }
 
-/// How an accepted invite ended, if it has.
-async fn outcome(driver: &Driver, id: ContactId) -> Result<Option<Accepted>, ApiError> {
+/// How an accepted invite or a knock ended, if it has.
+async fn outcome(driver: &Driver, id: ContactId, invited: bool) -> Result<Option<Accepted>, ApiError> {
     let state = driver
         .change(move |engine, _| match engine.contact(&id) {
             Some(ContactState::Done(account)) => {
@@ -91,8 +120,11 @@ async fn outcome(driver: &Driver, id: ContactId) -> Result<Option<Accepted>, Api
             Ok(Some(accepted))
         }
         Err(Some(ContactState::Refused(why))) => no(words::refusal(why)),
-        Err(Some(ContactState::Expired) | None) => {
+        Err(Some(ContactState::Expired) | None) if invited => {
             no("the invite has expired and nobody answered: ask for a new one")
+        }
+        Err(Some(ContactState::Expired) | None) => {
+            no("nobody has agreed, and the card or the knock has ended: fetch the card anew and knock again")
         }
         Err(Some(ContactState::Another)) => no(words::ANOTHER),
         _ => Ok(None),
@@ -109,6 +141,11 @@ async fn wait_for_link(driver: &Driver, accepted: &Accepted, deadline: Instant) 
             return; // they are friends all the same, and meet when somebody wants it
         }
     }
+}
+
+/// Whether it is meant to be an invite. What else there is has another beginning.
+fn is_invite(text: &str) -> bool {
+    text.trim_start().starts_with(Invite::SCHEME)
 }
 
 fn parse(text: &str) -> Result<Invite, ApiError> {

@@ -1,26 +1,30 @@
 //! Friends: listed, changed, pinged, explained.
 
+use std::collections::BTreeMap;
+
 use wayside_proto::Now;
 use wayside_proto::crypto::keys::AccountId;
 use wayside_proto::engine::{CommandError, Engine, Friend, Grant, Step};
+use wayside_proto::identity::comparison;
 
 use super::Requests;
 use crate::api::types::{
-    ApiError, ChangeFriend, ErrorCode, Explanation, FriendView, LinkState, StepView, Transport,
+    ApiError, ChangeFriend, Comparison, ErrorCode, Explanation, FriendView, LinkState, StepView, Transport,
 };
 use crate::api::words;
 use crate::driver::Driver;
 use crate::links::LiveLink;
 use crate::links::card::{GRANTS, grant};
 use crate::mail;
+use crate::store::Acquaintance;
 use crate::times;
 
 impl Requests {
     /// All friends, by name.
     pub(crate) async fn friends(&self) -> Result<Vec<FriendView>, ApiError> {
-        let driver = self.driver.clone();
+        let (driver, known) = (self.driver.clone(), self.pointers.acquaintances());
         let views = self.driver.look(move |engine, _| {
-            engine.friends().map(|friend| view(&driver, engine, friend)).collect::<Vec<_>>()
+            engine.friends().map(|friend| view(&driver, engine, friend, &known)).collect::<Vec<_>>()
         });
         let mut views = views.await?;
         views.sort_by_cached_key(|view| (view.name.to_lowercase(), view.account.clone()));
@@ -43,12 +47,15 @@ impl Requests {
         let grants =
             |words: &[String]| words.iter().map(|word| known_grant(word)).collect::<Result<Vec<_>, _>>();
         let (allow, deny) = (grants(&request.allow)?, grants(&request.deny)?);
-        let unblocked = request.blocked == Some(false);
+        let (unblocked, verified) = (request.blocked == Some(false), request.verified);
         let changed = self
             .driver
             .change(move |engine, now| apply(engine, now, &account, request, &allow, &deny))
             .await?;
-        changed.map_err(|error| words::command(&error))?;
+        changed.map_err(|error| words::command(&error, &self.registry))?;
+        if let Some(same) = verified {
+            self.pointers.verified(account, same).await?;
+        }
         if unblocked {
             // Who was wanted meanwhile is wanted still.
             self.driver.friend_is_back(account).await;
@@ -63,7 +70,7 @@ impl Requests {
         let account = self.find(friend).await?;
         let driver = &self.driver;
         let removed = driver.change(move |engine, now| engine.remove(now, &account)).await?;
-        removed.map_err(|error| words::command(&error))?;
+        removed.map_err(|error| words::command(&error, &self.registry))?;
         let friends = driver.look(|engine, _| engine.friends().map(Friend::account).collect()).await?;
         let now = driver.clock().wall();
         let given_up = driver.store().run(move |store| {
@@ -72,9 +79,19 @@ impl Requests {
         });
         mail::settle_given_up(driver, given_up.await?);
         driver.mail().forget(&account);
+        self.pointers.forget(account).await?;
         driver.want_recipients().await?;
         driver.friends_have_changed().await;
         Ok(())
+    }
+
+    /// What is compared with a friend, by another way, to know that nobody sits in between.
+    pub(crate) async fn comparison(&self, friend: String) -> Result<Comparison, ApiError> {
+        let account = self.find(friend).await?;
+        let me = self.driver.look(|engine, _| engine.account()).await?;
+        let view = self.view_of(account).await?;
+        let comparison = comparison(&me, &account).to_string();
+        Ok(Comparison { friend: view.name, account: view.account, comparison, verified: view.verified })
     }
 
     /// Why the path to a friend is what it is.
@@ -95,10 +112,12 @@ impl Requests {
     }
 
     async fn view_of(&self, account: AccountId) -> Result<FriendView, ApiError> {
-        let driver = self.driver.clone();
+        let (driver, known) = (self.driver.clone(), self.pointers.acquaintances());
         let view = self
             .driver
-            .look(move |engine, _| engine.friend(&account).map(|friend| view(&driver, engine, friend)))
+            .look(move |engine, _| {
+                engine.friend(&account).map(|friend| view(&driver, engine, friend, &known))
+            })
             .await?;
         view.ok_or_else(|| ApiError::new(ErrorCode::NotFound, "this friend was removed just now"))
     }
@@ -138,7 +157,13 @@ fn known_grant(word: &str) -> Result<Grant, ApiError> {
     })
 }
 
-fn view(driver: &Driver, engine: &Engine, friend: &Friend) -> FriendView {
+fn view(
+    driver: &Driver,
+    engine: &Engine,
+    friend: &Friend,
+    known: &BTreeMap<AccountId, Acquaintance>,
+) -> FriendView {
+    let known = known.get(&friend.account()).copied().unwrap_or_default();
     let live = driver.links().of(&friend.account());
     let relay = live.as_ref().and_then(|live| live.relay(driver.relays()));
     let name = |account: AccountId| {
@@ -161,6 +186,8 @@ fn view(driver: &Driver, engine: &Engine, friend: &Friend) -> FriendView {
         granted: words(&|grant| friend.granted(grant)),
         mailboxes: mail::mailboxes_of(friend),
         blocked: friend.blocked(),
+        verified: known.verified,
+        by_card: known.by_card,
     }
 }
 

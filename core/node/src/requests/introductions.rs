@@ -1,22 +1,18 @@
-//! Introductions that we make, and what others ask of us.
+//! Introductions that we make, and those that friends make to us.
 
 use wayside_bridge::Entropy;
-use wayside_proto::identity::Roster;
 use wayside_proto::introduction::{
     End, IntroduceError, Introduction, IntroductionId, Note, RequestId, Standing, Stranger,
 };
 
 use super::Requests;
 use crate::api::types::{
-    AcceptRequest, ApiError, ErrorCode, Introduce, IntroducedAnswer, IntroducedView, IntroductionView,
-    RequestKind, RequestState, RequestView,
+    ApiError, ErrorCode, Introduce, IntroducedAnswer, IntroducedView, IntroductionView, RequestKind,
+    RequestState, RequestView,
 };
 use crate::clock::SystemEntropy;
 use crate::introductions::{says, standing};
 use crate::times;
-
-/// The shortest beginning of a request's name that is taken for it, in digits: as short as can be told apart from a slip.
-const LEAST_DIGITS: usize = 4;
 
 impl Requests {
     /// Introduces two friends to each other: it is on disk when this returns.
@@ -84,8 +80,8 @@ impl Requests {
         Ok(views)
     }
 
-    /// What is asked of us, the earliest first.
-    pub(crate) async fn requests(&self) -> Result<Vec<RequestView>, ApiError> {
+    /// What friends ask of us, the earliest first.
+    pub(super) async fn asked(&self) -> Result<Vec<RequestView>, ApiError> {
         let mut asked: Vec<(RequestId, Stranger, Standing)> = {
             let books = self.introductions.look().await;
             let asked = books.introduced.iter();
@@ -99,55 +95,32 @@ impl Requests {
         Ok(views)
     }
 
-    /// Accepts what is asked: on disk when this returns, and everything else goes on by itself.
-    pub(crate) async fn accept_request(
+    /// Accepts an introduction: on disk when this returns, and everything else goes on by itself.
+    pub(super) async fn accept_introduction(
         &self,
-        id: &str,
-        request: AcceptRequest,
+        id: &RequestId,
+        name: Option<String>,
     ) -> Result<RequestView, ApiError> {
-        if request.name.as_deref().is_some_and(|name| !Roster::is_name(name)) {
-            return Err(ApiError::new(ErrorCode::Usage, crate::home::HomeError::Name.to_string()));
-        }
         self.answer(id, move |books, id| {
-            books.introduced.accept(id, request.name);
+            books.introduced.accept(id, name);
             books.introduced.get(id).map(|it| (it.clone(), books.introduced.standing(it)))
         })
         .await
     }
 
     /// Refuses it. Nobody is told.
-    pub(crate) async fn refuse_request(&self, id: &str) -> Result<RequestView, ApiError> {
+    pub(super) async fn refuse_introduction(&self, id: &RequestId) -> Result<RequestView, ApiError> {
         self.answer(id, |books, id| books.introduced.refuse(id).map(|it| (it.clone(), Standing::Over))).await
     }
 
     async fn answer(
         &self,
-        id: &str,
+        id: &RequestId,
         answer: impl FnOnce(&mut crate::introductions::Books, &RequestId) -> Option<(Stranger, Standing)>,
     ) -> Result<RequestView, ApiError> {
-        let id = self.request_of(id).await?;
-        match self.introductions.change(|books| answer(books, &id)).await? {
-            Some((stranger, standing)) => Ok(self.request_view(&id, &stranger, standing).await),
-            None => Err(unknown()),
-        }
-    }
-
-    /// The request whose name this is, or begins so.
-    async fn request_of(&self, text: &str) -> Result<RequestId, ApiError> {
-        let text = text.to_lowercase();
-        if text.len() < LEAST_DIGITS {
-            return Err(ApiError::new(ErrorCode::Usage, "give four digits of the request's id at least"));
-        }
-        let books = self.introductions.look().await;
-        let mut found =
-            books.introduced.iter().map(|(id, _)| id).filter(|id| id.to_string().starts_with(&text));
-        match (found.next(), found.next()) {
-            (Some(id), None) => Ok(id),
-            (Some(_), Some(_)) => {
-                let message = "several requests begin with that: give more digits of the id";
-                Err(ApiError::new(ErrorCode::Usage, message))
-            }
-            (None, _) => Err(unknown()),
+        match self.introductions.change(|books| answer(books, id)).await? {
+            Some((stranger, standing)) => Ok(self.request_view(id, &stranger, standing).await),
+            None => Err(super::asked::unknown()),
         }
     }
 
@@ -220,8 +193,4 @@ fn apart(by: &str, name: &str, places: &[String]) -> String {
         "you have no bridge in common: {name} {reaches}. Add one of these with `wayside bridge add`, or have {by} let both of you meet there \
          (`wayside friend allow meet NAME`)"
     )
-}
-
-fn unknown() -> ApiError {
-    ApiError::new(ErrorCode::NotFound, "there is no such request: `wayside requests` lists them")
 }

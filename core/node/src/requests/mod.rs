@@ -1,14 +1,19 @@
 //! What a node can be asked, one file an area. Its own process asks through [`Node`](crate::Node), others through the [local API](crate::api).
 
+mod asked;
 mod bridges;
 mod contacts;
 mod friends;
 mod introductions;
+mod knocks;
 mod mailbox;
 mod messages;
+mod pointers;
 mod reach;
 mod relay;
 mod status;
+
+pub(crate) use knocks::{id_of as knock_id, says as says_knock};
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,6 +27,7 @@ use crate::api::words;
 use crate::driver::Driver;
 use crate::home::{Home, Network};
 use crate::introductions::Introductions;
+use crate::pointers::Pointers;
 
 /// What it takes to answer. Clones ask the same node.
 #[derive(Clone, Debug)]
@@ -34,6 +40,7 @@ pub(crate) struct Requests {
     pub(crate) network: Arc<Network>,
     pub(crate) driver: Driver,
     pub(crate) introductions: Introductions,
+    pub(crate) pointers: Pointers,
     /// Held while the configuration changes.
     pub(crate) changing_config: Arc<tokio::sync::Mutex<()>>,
 }

@@ -46,6 +46,7 @@ impl Requests {
             queues,
             unread: driver.store().run(|store| store.unread()).await?,
             pending_accepts,
+            pointers: self.pointers().await?,
             clock: driver.clock_wrong(),
         })
     }

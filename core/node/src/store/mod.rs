@@ -12,6 +12,7 @@ mod inbox;
 mod introductions;
 mod mail;
 pub(crate) mod offers;
+mod pointers;
 mod relays;
 mod steps;
 pub(crate) mod tables;
@@ -28,6 +29,7 @@ pub(crate) use custody::CustodyStore;
 pub(crate) use inbox::{InboxEntry, InboxFile};
 pub(crate) use introductions::{Kept, StoredRequest};
 pub(crate) use mail::{MailChange, Parts};
+pub(crate) use pointers::{Acquaintance, Leftover, Placed, StoredPointer};
 pub(crate) use relays::{SecretBytes, Standing, Standings};
 pub(crate) use tables::{Change, Look};
 
@@ -104,6 +106,7 @@ fn make_tables(transaction: &WriteTransaction) -> Result<(), StoreError> {
     relays::make(transaction)?;
     bells::make(transaction)?;
     doors::make(transaction)?;
+    pointers::make(transaction)?;
     age::make(transaction)?;
     delete_old(transaction)
 }

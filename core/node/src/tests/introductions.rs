@@ -75,7 +75,7 @@ async fn two_who_consent_become_friends_and_talk() {
     assert_eq!((made.state, made.friends[0].name.as_str()), (IntroductionState::Open, "ann"));
     let asked = request(&ann).await;
     assert_eq!(asked.text, "rita says that this is bob, and would like the two of you to meet");
-    let RequestKind::Introduction { by, name, account, note, .. } = &asked.what;
+    let RequestKind::Introduction { by, name, account, note, .. } = &asked.what else { panic!("{asked:?}") };
     assert_eq!((by.as_str(), name.as_str(), note.as_deref()), ("rita", "bob", Some("he mends bicycles")));
     assert_eq!(*account, bob.node().id().account);
     let event = async {

@@ -18,6 +18,7 @@ mod mailbox;
 mod mailbox_costs;
 mod meeting;
 mod own_door;
+mod pointers;
 mod reach;
 mod relay;
 mod renew;

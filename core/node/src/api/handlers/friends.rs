@@ -10,7 +10,7 @@ use wayside_proto::crypto::keys::AccountId;
 
 use super::{Answer, lines};
 use crate::api::server::Context;
-use crate::api::types::{ApiError, ChangeFriend, ErrorCode, Explanation, FriendView, Ping, Pong};
+use crate::api::types::{ApiError, ChangeFriend, Comparison, ErrorCode, Explanation, FriendView, Ping, Pong};
 use crate::driver::Driver;
 use crate::links::{LiveLink, ping};
 use crate::requests::deadline;
@@ -46,6 +46,14 @@ pub(super) async fn explain(
     Path(friend): Path<String>,
 ) -> Answer<Explanation> {
     context.requests.explain(friend).await.map(Json)
+}
+
+/// `GET /v1/friends/{friend}/comparison`
+pub(super) async fn comparison(
+    State(context): State<Context>,
+    Path(friend): Path<String>,
+) -> Answer<Comparison> {
+    context.requests.comparison(friend).await.map(Json)
 }
 
 /// Between two pings.

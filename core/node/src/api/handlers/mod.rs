@@ -6,6 +6,7 @@ mod introductions;
 mod lines;
 mod mailbox;
 mod messages;
+mod pointers;
 mod relay;
 mod status;
 
@@ -28,6 +29,7 @@ pub(crate) fn routes() -> Router<Context> {
         .route("/v1/doctor", post(doctor::doctor))
         .route("/v1/bridges", get(bridges).post(add_bridge))
         .route("/v1/bridges/{name}", delete(remove_bridge))
+        .route("/v1/bridges/{name}/pointers", get(pointers::at))
         .route("/v1/invites", post(invite))
         .route("/v1/accept", post(accept))
         .route("/v1/accept/preview", post(preview))
@@ -35,10 +37,14 @@ pub(crate) fn routes() -> Router<Context> {
         .route("/v1/friends/{friend}", get(friends::show).patch(friends::change).delete(friends::remove))
         .route("/v1/friends/{friend}/ping", post(friends::ping))
         .route("/v1/friends/{friend}/explain", get(friends::explain))
+        .route("/v1/friends/{friend}/comparison", get(friends::comparison))
         .route("/v1/introductions", get(introductions::list).post(introductions::introduce))
         .route("/v1/requests", get(introductions::requests))
         .route("/v1/requests/{id}/accept", post(introductions::accept))
         .route("/v1/requests/{id}/refuse", post(introductions::refuse))
+        .route("/v1/pointers", get(pointers::list).post(pointers::publish))
+        .route("/v1/pointers/fetch", post(pointers::fetch))
+        .route("/v1/pointers/{name}", delete(pointers::withdraw))
         .route("/v1/relay", get(relay::show).patch(relay::change))
         .route("/v1/mailbox", get(mailbox::show).patch(mailbox::change))
         .route("/v1/messages", get(messages::outgoing).post(messages::send))

@@ -4,6 +4,7 @@
 
 mod mailbox;
 mod messages;
+mod pointers;
 mod reach;
 mod relay;
 
@@ -19,6 +20,10 @@ pub use crate::doctor::{
 
 pub use mailbox::{ChangeMailbox, KeptView, MailboxHostView, MailboxLimits, MailboxView};
 pub use messages::{InboxFileView, InboxView, MarkRead, MessageState, OutgoingView, Send, SendFile, Sent};
+pub use pointers::{
+    Comparison, FetchPointer, FoundPointer, PlacePointers, PlacedPointer, PointView, PointerView,
+    PublishPointer, SourceView, WithdrawnPointer,
+};
 pub use reach::{AddressKind, AddressView, AnswersKind, MappingKind, PortmapState, PortmapView, ReachView};
 pub use relay::{ChangeRelay, RelayLimits, RelayOfferView, RelayState, RelayView, RelayedView};
 
@@ -138,7 +143,7 @@ impl fmt::Debug for InviteView {
 /// `POST /v1/accept`
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Accept {
-    /// The link.
+    /// The link, or somebody's card, by which one knocks. For a preview also where a card is to be fetched from, as in [`FetchPointer::source`].
     pub invite: String,
     /// What to call the friend.
     pub name: Option<String>,
@@ -155,15 +160,19 @@ impl fmt::Debug for Accept {
     }
 }
 
-/// `POST /v1/accept/preview`: what an invite says, before anything is done with it.
+/// `POST /v1/accept/preview`: what an invite or a card says, before anything is done with it. Nobody is contacted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InvitePreview {
     /// The places it names.
     pub places: Vec<String>,
     /// Those of one's own bridges that reach one of them.
     pub bridges: Vec<String>,
-    /// When it ends.
-    pub expires: Time,
+    /// When it ends; not known of a source.
+    pub expires: Option<Time>,
+    /// What it says, where it is a card.
+    pub pointer: Option<FoundPointer>,
+    /// Where a card is to be fetched from, where it is that: `POST /v1/pointers/fetch` does.
+    pub source: Option<SourceView>,
 }
 
 /// The answer to [`Accept`].
@@ -185,7 +194,7 @@ pub struct Accepted {
 pub enum AcceptState {
     /// We are friends.
     Done,
-    /// The inviter has not answered yet.
+    /// The inviter, or the owner of the card, has not answered yet.
     Pending,
 }
 
@@ -219,6 +228,12 @@ pub struct FriendView {
     /// Who keeps mail for them while they are away, by what they call them, as far as we know.
     #[serde(default)]
     pub mailboxes: Vec<String>,
+    /// Whether it was said that both read the same: [`Comparison`].
+    #[serde(default)]
+    pub verified: bool,
+    /// Whether the friendship was made by a card that lay somewhere: whoever could write there may have put it there.
+    #[serde(default)]
+    pub by_card: bool,
 }
 
 /// Whether a link is up.
@@ -264,6 +279,9 @@ pub struct ChangeFriend {
     /// Grants to take back.
     #[serde(default)]
     pub deny: Vec<String>,
+    /// Says that both read the same, or takes that back: [`Comparison`].
+    #[serde(default)]
+    pub verified: Option<bool>,
 }
 
 /// `POST /v1/friends/{friend}/ping`
@@ -361,7 +379,7 @@ pub enum IntroductionState {
 /// Something that is asked of us: an element of `GET /v1/requests`, the answer of `POST /v1/requests/{id}/accept`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RequestView {
-    /// Its name: 32 hexadecimal digits.
+    /// Its name: hexadecimal digits, 32 of an introduction's, 16 of a knock's.
     pub id: String,
     /// What is asked, in a sentence, and on whose word.
     pub text: String,
@@ -395,6 +413,17 @@ pub enum RequestKind {
         account: String,
         /// What the friend says of it.
         note: Option<String>,
+    },
+    /// Somebody came by a pointer of ours and would like to become a friend.
+    Knock {
+        /// What they call themselves: nobody says that it is so.
+        name: String,
+        /// Their account: proven.
+        account: String,
+        /// The pointer's name.
+        pointer: String,
+        /// The bridge over which it came.
+        over: String,
     },
 }
 
@@ -440,6 +469,9 @@ pub struct StatusView {
     pub unread: u64,
     /// Invites that we accepted and that nobody answered yet.
     pub pending_accepts: u64,
+    /// Our pointers.
+    #[serde(default)]
+    pub pointers: Vec<PointerView>,
     /// Something about the clock, where it is wrong.
     pub clock: Option<String>,
 }
@@ -638,7 +670,7 @@ pub enum NodeEvent {
     Request {
         /// Its name.
         id: String,
-        /// What it is: `introduction`.
+        /// What it is: `introduction` or `knock`.
         kind: String,
         /// What is asked, in a sentence.
         text: String,

@@ -1,0 +1,118 @@
+//! What a person names who accepts or looks: an invite, a card, a file with either, or where a card lies.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+
+use wayside::pointer::Pointer;
+
+use super::exit::{Exit, Failure};
+use super::output::one_line;
+use super::{Context, output};
+
+/// The longest text that is read.
+const LONGEST: u64 = Pointer::MAX_TEXT as u64;
+/// What an invite begins with.
+const INVITE: &str = "wayside:";
+
+/// The text that an argument stands for: itself, or what stands in a file or on stdin.
+pub(super) fn read(argument: &str) -> Result<String, Failure> {
+    if argument == "-" {
+        return from_stdin().map(tidied);
+    }
+    let (path, named) = (Path::new(argument), argument.trim_start());
+    let is_path = ["/", "./", "../"].iter().any(|begins| argument.starts_with(begins));
+    let is_text = begins(named, INVITE) || begins(named, Pointer::SCHEME) || argument.contains('#');
+    if is_path || (!is_text && path.is_file()) {
+        return from_file(path).map(tidied);
+    }
+    Ok(tidied(argument.to_owned()))
+}
+
+/// Whether a person agrees; to press Enter is to.
+pub(super) fn agreed(answer: &str) -> bool {
+    matches!(answer.to_lowercase().as_str(), "" | "y" | "yes")
+}
+
+/// Has a person agree to contact a service that is none of their bridges.
+pub(super) fn may_contact(context: &Context, service: &str, yes: bool) -> Result<(), Failure> {
+    if yes {
+        return Ok(());
+    }
+    let service = one_line(service);
+    if context.output.is_json() || !output::can_ask() {
+        return Err(Failure::usage(format!(
+            "{service} is none of your bridges, and nobody can be asked whether to contact it: add --yes if you want that"
+        )));
+    }
+    output::remark(&format!("{service} is none of your bridges. Whoever runs it will see your address."));
+    match agreed(&output::ask("Contact it? [Y/n]")?) {
+        true => Ok(()),
+        false => Err(Failure::new(Exit::Failed, "nobody was contacted")),
+    }
+}
+
+/// Mail programs and chats break long lines: an invite is one without blanks. A card's remarks need theirs.
+fn tidied(text: String) -> String {
+    if begins(text.trim_start(), INVITE) { text.split_whitespace().collect() } else { text }
+}
+
+fn begins(text: &str, with: &str) -> bool {
+    text.get(..with.len()).is_some_and(|begins| begins.eq_ignore_ascii_case(with))
+}
+
+/// The first line that is neither empty nor a remark: a person who pastes it has no end of file to give.
+fn from_stdin() -> Result<String, Failure> {
+    let stdin = BufReader::new(std::io::stdin().lock().take(LONGEST));
+    let line = tokio::task::block_in_place(|| {
+        let lines = stdin.lines().map_while(Result::ok);
+        lines.map(|line| line.trim().to_owned()).find(|line| !line.is_empty() && !line.starts_with('#'))
+    });
+    line.ok_or_else(|| {
+        Failure::usage("there was neither invite nor card on stdin: paste it or pass it as the argument")
+    })
+}
+
+fn from_file(path: &Path) -> Result<String, Failure> {
+    let failed = |why: String| Failure::usage(format!("{} cannot be read: {why}", path.display()));
+    // Nothing is waited for that is no file.
+    if !path.metadata().map_err(|error| failed(error.to_string()))?.is_file() {
+        return Err(failed("it is no file".to_owned()));
+    }
+    let file = File::open(path).map_err(|error| failed(error.to_string()))?;
+    let mut text = String::new();
+    let read = file.take(LONGEST + 1).read_to_string(&mut text);
+    match read {
+        Ok(read) if read as u64 > LONGEST => {
+            Err(failed("it is too large to be a card or an invite".to_owned()))
+        }
+        Ok(_) => Ok(text),
+        Err(_) => Err(failed("it is no text".to_owned())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::read;
+
+    #[test]
+    fn what_is_named_is_told_apart() -> std::io::Result<()> {
+        let folder = tempfile::tempdir()?;
+        let path = folder.path().join("alice.card");
+        let file = path.to_string_lossy();
+        std::fs::write(&path, "# a remark\nwayside-card:ABC\n")?;
+        let named = |text: &str| read(text).map_err(|failure| failure.message.unwrap_or_default());
+        assert_eq!(named(" wayside:AB\n CD "), Ok("wayside:ABCD".to_owned()));
+        assert_eq!(named("git+https://host/path#alice"), Ok("git+https://host/path#alice".to_owned()));
+        assert_eq!(named("wayside-card:ABC"), Ok("wayside-card:ABC".to_owned()));
+        assert_eq!(named("hello"), Ok("hello".to_owned()));
+        assert_eq!(named(&file), Ok("# a remark\nwayside-card:ABC\n".to_owned()));
+        assert!(named("/dev/zero").is_err_and(|why| why.contains("no file")));
+        assert!(named("./not-there").is_err());
+        std::fs::write(&path, "x".repeat(9000))?;
+        assert!(named(&file).is_err_and(|why| why.contains("too large")));
+        std::fs::write(&path, [0xff, 0xfe])?;
+        assert!(named(&file).is_err_and(|why| why.contains("no text")));
+        Ok(())
+    }
+}
