@@ -11,7 +11,7 @@ use futures::future::BoxFuture;
 use futures::{StreamExt, TryStreamExt};
 use wayside_bridge::{
     Batch, Bridge, BridgeContext, BridgeError, BridgeInfo, Capability, Class, ClassCapability, Collision,
-    Delivery, Fetch, Key, Keys, Locator, Lookup, Probe, Receipt, Record, RecordStream, RingTarget,
+    Delivery, Fetch, Key, Keys, Locator, Lookup, Monotonic, Probe, Receipt, Record, RecordStream, RingTarget,
     Visibility, Wake, Watch, Writers, file,
 };
 
@@ -27,6 +27,8 @@ use crate::repo::{self, Repo, Spot};
 
 /// Files stay until they expire; nobody is held to more than this.
 const RETENTION: Duration = Duration::from_secs(366 * 24 * 60 * 60);
+/// For how long after a look its further pages are handed out without another.
+const SAME_WALK: Duration = Duration::from_secs(10);
 /// How many records are read at once.
 const READS_AT_ONCE: usize = 4;
 
@@ -38,6 +40,8 @@ pub struct GitHubBridge {
     capability: Capability,
     locators: Vec<Locator>,
     index: Mutex<Index>,
+    /// When the place was last looked at.
+    looked: Mutex<Option<Monotonic>>,
     queue: Queue,
 }
 
@@ -71,12 +75,25 @@ impl GitHubBridge {
             capability,
             locators,
             index,
+            looked: Mutex::default(),
             queue: Queue::default(),
         })
     }
 
     async fn run(&self, task: Task) -> Result<Option<Receipt>, GitHubError> {
         self.queue.run(task, Arc::clone(&self.place), self.context.spawner.as_ref()).await
+    }
+
+    /// The next page of what was just listed needs no other look.
+    async fn look_unless_enough(&self, request: &Fetch) -> Result<u64, GitHubError> {
+        let now = self.context.clock.monotonic();
+        let recent = self.looked().is_some_and(|looked| now.since(looked) < SAME_WALK);
+        if recent && request.cursor.is_some() && self.index().plan(request).more {
+            return Ok(0);
+        }
+        let others = self.look(&request.keys).await?;
+        *self.looked() = Some(now);
+        Ok(others)
     }
 
     /// Looks whether anything has changed; tells how much is there that is none of ours.
@@ -101,7 +118,7 @@ impl GitHubBridge {
         {
             return Err(GitHubError::ManyNames(MOST_NAMES));
         }
-        let others = self.look(&request.keys).await?;
+        let others = self.look_unless_enough(request).await?;
         let mut page = self.index().plan(request);
         let unread: Vec<Item> = page.items.iter().filter(|item| item.record.is_none()).cloned().collect();
         let read: Vec<Option<(String, Record)>> = futures::stream::iter(unread)
@@ -124,6 +141,10 @@ impl GitHubBridge {
             item.record = item.record.take().filter(|record| !file::over(record.not_after, now));
         }
         Ok(self.index().batch(&page, &request.keys, others))
+    }
+
+    fn looked(&self) -> MutexGuard<'_, Option<Monotonic>> {
+        self.looked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn index(&self) -> MutexGuard<'_, Index> {

@@ -67,7 +67,8 @@ pub(crate) struct Page {
     pub(crate) items: Vec<Item>,
     position: u64,
     keys: [u8; 8],
-    more: bool,
+    /// Whether there is a further one.
+    pub(crate) more: bool,
 }
 
 /// One record of a page.

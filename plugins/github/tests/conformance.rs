@@ -24,6 +24,9 @@ mod in_an_issue {
     wayside_conformance::conformance_tests!(super::GitHub { issue: true });
 }
 
+/// The most that is planted in a branch: each token has 5,000 requests.
+const MOST_PLANTED: usize = 4000;
+
 struct GitHub {
     issue: bool,
 }
@@ -90,6 +93,11 @@ impl Namespace for Shared {
     }
 
     async fn plant(&self, _: usize, entries: &[Planted]) -> Supply {
+        if self.issue.is_none() && entries.len() > MOST_PLANTED {
+            return Missing::not_applicable(
+                "a record takes a request, and of those there are 5,000 an hour, here as at GitHub; tests/answers.rs tries it",
+            );
+        }
         let mut files = Vec::new();
         for entry in entries {
             let number = self.planted.fetch_add(1, Ordering::SeqCst);

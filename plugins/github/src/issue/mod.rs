@@ -26,8 +26,8 @@ const DAY: u64 = 24 * 60 * 60;
 const MARGIN_DAYS: u64 = 2;
 /// As many as GitHub gives.
 const PAGE: usize = 100;
-/// The most pages: ten thousand comments.
-const MOST_PAGES: usize = 100;
+/// The most pages: twelve thousand comments.
+const MOST_PAGES: usize = 120;
 /// The most of a page: a hundred comments of the largest, as JSON writes what is not ASCII.
 const MOST_OF_A_PAGE: usize = 48 * 1024 * 1024;
 /// The most of an answer with one comment.

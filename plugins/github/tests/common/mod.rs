@@ -10,8 +10,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use wayside_bridge::{
-    BridgeContext, BridgeError, BridgeOptions, Class, Entropy, Key, Record, Registry, SharedBridge,
-    Slot, Timestamp,
+    BridgeContext, BridgeError, BridgeOptions, Class, Entropy, Key, Record, Registry, SharedBridge, Slot,
+    Timestamp,
 };
 use wayside_bridge_github::{GitHubKind, Pace};
 pub use wayside_conformance::support::TestClock;

@@ -1,5 +1,7 @@
 //! The real server: `emulate`, behind GitHub's own description of its API. `tests/run github` starts both and says where.
 
+use std::collections::BTreeMap;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use data_encoding::BASE64;
@@ -42,6 +44,7 @@ pub struct Repo {
     number: usize,
     tokens: [(tempfile::TempDir, String); 2],
     admin: Octocrab,
+    admins: Mutex<BTreeMap<usize, Octocrab>>,
 }
 
 impl Repo {
@@ -54,7 +57,7 @@ impl Repo {
         // A token that nobody was given is the first user's, and has its own count.
         let admin = Octocrab::builder().base_uri(server.direct.as_str()).unwrap();
         let admin = admin.personal_token(format!("admin-of-{name}")).build().unwrap();
-        let repo = Self { server: server.clone(), name, number, tokens, admin };
+        let repo = Self { server: server.clone(), name, number, tokens, admin, admins: Mutex::default() };
         repo.post("/user/repos", &json!({ "name": repo.name, "auto_init": true })).await.unwrap();
         let path = format!("/repos/ada/{}/collaborators/ben", repo.name);
         let answer = repo.admin._put(path, Some(&json!({ "permission": "push" }))).await.unwrap();
@@ -92,6 +95,11 @@ impl Repo {
         self.json(answer).await
     }
 
+    pub async fn delete(&self, path: &str) -> Result<Value, BridgeError> {
+        let answer = self.admin._delete(path, None::<&()>).await.map_err(failed)?;
+        self.json(answer).await
+    }
+
     async fn json(&self, answer: http::Response<Body>) -> Result<Value, BridgeError> {
         let status = answer.status();
         let text = self.admin.body_to_string(answer).await.map_err(failed)?;
@@ -122,7 +130,9 @@ impl Repo {
                 None => Value::Null,
                 Some(contents) => {
                     let blob = json!({ "content": BASE64.encode(contents), "encoding": "base64" });
-                    self.admin_of(entries.len()).post_blob(self, &blob).await?
+                    let admin = self.admin_of(entries.len());
+                    let answer = admin._post(self.path("/git/blobs"), Some(&blob)).await.map_err(failed)?;
+                    self.json(answer).await?["sha"].clone()
                 }
             };
             entries.push(json!({ "path": path, "mode": "100644", "type": "blob", "sha": sha }));
@@ -146,17 +156,20 @@ impl Repo {
     }
 
     /// The administrator with another token after so many requests.
-    fn admin_of(&self, done: usize) -> Admin {
-        let token = format!("admin-of-{}-{}", self.name, done / 1000);
-        let builder = Octocrab::builder().base_uri(self.server.direct.as_str()).unwrap();
-        Admin(builder.personal_token(token).build().unwrap())
+    fn admin_of(&self, done: usize) -> Octocrab {
+        let mut admins = self.admins.lock().unwrap();
+        let admin = admins.entry(done / 1000).or_insert_with_key(|number| {
+            let builder = Octocrab::builder().base_uri(self.server.direct.as_str()).unwrap();
+            builder.personal_token(format!("admin-of-{}-{number}", self.name)).build().unwrap()
+        });
+        admin.clone()
     }
 
     /// Comments on an issue as Ada, behind everybody's back.
     pub async fn comment(&self, issue: u64, number: usize, body: &str) -> Result<(), BridgeError> {
         let path = self.path(&format!("/issues/{issue}/comments"));
         let answer =
-            self.admin_of(number).0._post(path, Some(&json!({ "body": body }))).await.map_err(failed)?;
+            self.admin_of(number)._post(path, Some(&json!({ "body": body }))).await.map_err(failed)?;
         self.json(answer).await.map(drop)
     }
 
@@ -168,15 +181,6 @@ impl Repo {
 
 /// What octocrab answers with.
 type Body = http_body_util::combinators::BoxBody<bytes::Bytes, octocrab::Error>;
-
-struct Admin(Octocrab);
-
-impl Admin {
-    async fn post_blob(&self, repo: &Repo, blob: &Value) -> Result<Value, BridgeError> {
-        let answer = self.0._post(repo.path("/git/blobs"), Some(blob)).await.map_err(failed)?;
-        Ok(repo.json(answer).await?["sha"].clone())
-    }
-}
 
 pub fn text(value: &Value) -> String {
     value.as_str().unwrap_or_default().to_owned()
