@@ -175,7 +175,7 @@ async fn a_root_of_a_git_bridge_is_gone_on_from() {
     let root = repo.post(&repo.path("/git/commits"), &root).await.unwrap();
     let moved = serde_json::json!({ "sha": root["sha"], "force": true });
     repo.patch(&repo.path("/git/refs/heads/wayside"), &moved).await.unwrap();
-    assert_eq!(bridge.fetch(all()).await.unwrap().records, [theirs.clone()]);
+    assert_eq!(bridge.fetch(all()).await.unwrap().records, std::slice::from_ref(&theirs));
     bridge.publish_one(&numbered(3, 10)).await.unwrap();
     assert_eq!(history(&repo).await, 2);
     let keys: Keys = [theirs.key.clone(), Key::Slot(Slot([3; 16]))].into_iter().collect();
