@@ -117,10 +117,14 @@ impl From<GitHubError> for BridgeError {
     }
 }
 
-/// What the service said, fit to be shown: one line, no control characters, not long.
+/// What the service said, fit to be shown: one line, nothing that is not seen where it stands, not long.
 pub(crate) fn said(text: &str) -> String {
     const LONGEST: usize = 200;
-    let shown: String = text.chars().filter(|c| !c.is_control()).take(LONGEST).collect();
+    let shown: String = text
+        .chars()
+        .filter(|c| c.is_ascii_graphic() || *c == ' ' || c.is_alphanumeric())
+        .take(LONGEST)
+        .collect();
     match shown.trim() {
         "" => "no reason given".to_owned(),
         shown => shown.to_owned(),

@@ -7,96 +7,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use common::fake::{Answer, Fake, Request};
+use common::fake::{Answer, Fake};
+use common::place::*;
 use common::*;
 use data_encoding::BASE64;
-use serde_json::{Value, json};
-use wayside_bridge::{BridgeError, ErrorKind, Fetch, Keys, Place, Record, Retry, SharedBridge, file};
+use serde_json::json;
+use wayside_bridge::{BridgeError, ErrorKind, Retry};
 use wayside_bridge_github::Pace;
-
-const REPO: &str = "/repos/ada/box";
-const REF: &str = "/repos/ada/box/git/ref/heads/wayside";
-
-fn sha(of: char) -> String {
-    of.to_string().repeat(40)
-}
-
-fn object(of: char) -> Value {
-    json!({ "sha": sha(of), "type": "commit" })
-}
-
-/// A repository whose branch `wayside` holds these, each with the size that is told of it.
-fn holds(
-    records: Vec<(String, Vec<u8>)>,
-    readme: bool,
-) -> impl Fn(&Request) -> Answer + Send + Sync + 'static {
-    move |request| {
-        let path = request.path.as_str();
-        if path == REF {
-            return Answer::ok(&json!({ "ref": "refs/heads/wayside", "object": object('c') }))
-                .tagged(request, "\"one\"");
-        }
-        if let Some(number) = path.strip_prefix("/repos/ada/box/git/blobs/") {
-            let number = usize::from_str_radix(number, 16).unwrap_or(usize::MAX);
-            let Some((_, contents)) = records.get(number) else { return Answer::not_found() };
-            return Answer::ok(&json!({ "content": BASE64.encode(contents), "encoding": "base64" }));
-        }
-        match path {
-            "/repos/ada/box" => {
-                Answer::ok(&json!({ "default_branch": "main", "permissions": { "push": true } }))
-            }
-            _ if path.ends_with(&format!("/git/commits/{}", sha('c'))) => {
-                Answer::ok(&json!({ "sha": sha('c'), "tree": object('d'), "message": "x", "parents": [] }))
-            }
-            _ if path.ends_with(&format!("/git/trees/{}", sha('d'))) => {
-                let mut tree: Vec<Value> = records
-                    .iter()
-                    .enumerate()
-                    .map(|(number, (name, contents))| {
-                        json!({ "path": name, "mode": "100644", "type": "blob", "sha": format!("{number:040x}"), "size": contents.len() })
-                    })
-                    .collect();
-                if readme {
-                    tree.push(json!({ "path": "README.md", "mode": "100644", "type": "blob", "sha": sha('e'), "size": 9 }));
-                }
-                Answer::ok(&json!({ "sha": sha('d'), "tree": tree, "truncated": false }))
-            }
-            _ => Answer::not_found(),
-        }
-    }
-}
-
-fn in_file(record: &Record) -> (String, Vec<u8>) {
-    let (contents, check) = file::encode(record).unwrap();
-    (file::Name::of(record, check).unwrap().file_name(), contents)
-}
-
-/// A bridge to the fake, with a token where one is given.
-async fn bridge(fake: &Fake, token: Option<&str>, more: &[(&str, &str)]) -> SharedBridge {
-    bridge_at(fake, token, more, FAST, &TestClock::new()).await
-}
-
-async fn bridge_at(
-    fake: &Fake,
-    token: Option<&str>,
-    more: &[(&str, &str)],
-    pace: Pace,
-    clock: &TestClock,
-) -> SharedBridge {
-    let mut options = vec![("repo", "Ada/Box".to_owned()), ("api", fake.api.clone())];
-    options.extend(more.iter().map(|(name, value)| (*name, (*value).to_owned())));
-    let file = token.map(token_file);
-    options.extend(file.iter().map(|(_, path)| ("token-file", path.clone())));
-    open(&options, pace, clock).await.unwrap()
-}
-
-fn all() -> Fetch {
-    Fetch::new(Place::Own, Keys::All)
-}
-
-fn paths(fake: &Fake) -> Vec<String> {
-    fake.seen().into_iter().map(|request| format!("{} {}", request.method, request.path)).collect()
-}
 
 #[tokio::test]
 async fn an_idle_poll_is_one_304() {
@@ -171,6 +88,9 @@ async fn a_tag_is_kept_only_with_what_it_was_given_for() {
     assert_eq!(bridge.probe().await.unwrap_err().kind(), ErrorKind::Garbled);
 }
 
+/// An answer, to a bridge with these options; what it is taken for, and words of what a person is told.
+type Refusal<'a> = (Answer, &'a [(&'a str, &'a str)], ErrorKind, &'a str);
+
 async fn failure(answer: Answer, more: &[(&str, &str)]) -> [BridgeError; 3] {
     let fake = Fake::start(move |_| answer.clone()).await;
     let bridge = bridge(&fake, Some("ghp_secret"), more).await;
@@ -183,7 +103,7 @@ async fn failure(answer: Answer, more: &[(&str, &str)]) -> [BridgeError; 3] {
 #[tokio::test]
 async fn refusals_are_told_apart() {
     let issue: &[(&str, &str)] = &[("issue", "7")];
-    let cases: [(Answer, &[(&str, &str)], ErrorKind, &str); 12] = [
+    let cases: [Refusal; 12] = [
         (Answer::says(401, "Bad credentials"), &[], ErrorKind::Denied, "expired"),
         (Answer::not_found(), &[], ErrorKind::Denied, "we may not see it"),
         (Answer::not_found(), issue, ErrorKind::Denied, "Issues: read and write"),
@@ -375,160 +295,6 @@ async fn the_default_branch_is_the_projects() {
     let error = bridge.publish(&meeting(1, b"x")).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Configuration, "{error}");
     assert!(paths(&fake).iter().all(|request| request.starts_with("GET")));
-}
-
-#[tokio::test]
-async fn cards_of_the_project_are_found_by_name() {
-    let good = holds(vec![in_file(&pointer("ann", b"from the branch"))], true);
-    let fake = Fake::start(move |request| {
-        let Some(name) = request.path.strip_prefix("/repos/ada/box/contents/peers/") else { return good(request) };
-        let file = |contents: &[u8], size: usize| {
-            json!({ "type": "file", "size": size, "sha": sha('a'), "content": BASE64.encode(contents), "encoding": "base64" })
-        };
-        match name {
-            "ann.card" => Answer::ok(&file(b"wayside-card:one", 16)).tagged(request, "\"card\""),
-            "big.card" => Answer::ok(&file(&[b'x'; 8193], 8193)),
-            "lies.card" => Answer::ok(&file(&[b'x'; 9000], 10)),
-            "huge.card" => Answer::ok(&file(&[b'x'; 200_000], 200_000)),
-            "dir.card" => Answer::ok(&json!([{ "type": "file", "name": "x" }])),
-            "link.card" => Answer::ok(&json!({ "type": "symlink", "size": 4, "sha": sha('a'), "target": "/etc/passwd" })),
-            _ => Answer::not_found(),
-        }
-    })
-    .await;
-    let clock = TestClock::new();
-    let bridge = bridge_at(&fake, None, &[], FAST, &clock).await;
-    let named = |names: &[&str]| {
-        Fetch::new(Place::Own, names.iter().map(|name| wayside_bridge::Key::name(name).unwrap()).collect())
-    };
-    let mut found = bridge.fetch(named(&["ann"])).await.unwrap().records;
-    found.sort_by_key(|record| record.bytes.len());
-    assert_eq!(
-        found.iter().map(|record| &record.bytes[..]).collect::<Vec<_>>(),
-        [&b"from the branch"[..], b"wayside-card:one"]
-    );
-    fake.seen();
-    // Days later it is there still, and asking costs two answers of "not modified".
-    clock.advance(DAY * 5);
-    assert_eq!(bridge.fetch(named(&["ann"])).await.unwrap().records.len(), 2);
-    assert!(fake.seen().iter().all(|request| request.header("if-none-match").is_some()));
-    let hostile = named(&["big", "lies", "huge", "dir", "link", "none"]);
-    assert_eq!(bridge.fetch(hostile).await.unwrap().records, []);
-    let many: Vec<String> = (0..65).map(|number| format!("n{number}")).collect();
-    let many: Vec<&str> = many.iter().map(String::as_str).collect();
-    assert_eq!(bridge.fetch(named(&many)).await.unwrap_err().kind(), ErrorKind::Refused);
-}
-
-/// What is named as records are and holds none is read once; what is too large is not read at all.
-#[tokio::test]
-async fn junk_costs_little() {
-    let mut records: Vec<(String, Vec<u8>)> = (0..10_000_u32)
-        .map(|number| {
-            (
-                format!("meeting-{}-4000000000-{number:032x}.rec", "01".repeat(16)),
-                vec![0; if number < 100 { 64 } else { 200_000 }],
-            )
-        })
-        .collect();
-    records.push(in_file(&meeting(1, b"true")));
-    let fake = Fake::start(holds(records, true)).await;
-    let bridge = bridge(&fake, None, &[]).await;
-    let started = std::time::Instant::now();
-    let batch = bridge.fetch(Fetch::new(Place::Own, [slot(1)].into_iter().collect())).await.unwrap();
-    assert_eq!((batch.records, batch.skipped, batch.more), (vec![meeting(1, b"true")], 10_000, false));
-    assert_eq!(fake.seen().len(), 3 + 101);
-    bridge.fetch(all()).await.unwrap();
-    assert_eq!(fake.seen().len(), 1);
-    assert!(started.elapsed() < Duration::from_secs(20), "{:?}", started.elapsed());
-}
-
-#[tokio::test]
-async fn an_answer_without_end_is_cut_off() {
-    let huge = json!({ "tree": "x".repeat(17 * 1024 * 1024) });
-    let good = holds(Vec::new(), true);
-    let fake = Fake::start(
-        move |request| if request.path.contains("trees") { Answer::ok(&huge) } else { good(request) },
-    )
-    .await;
-    let bridge = bridge(&fake, None, &[]).await;
-    let error = bridge.fetch(all()).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Full, "{error}");
-}
-
-#[tokio::test]
-async fn a_tree_cut_short_is_read_as_far_as_it_goes() {
-    let good = holds(vec![in_file(&meeting(1, b"x"))], true);
-    let fake = Fake::start(move |request| {
-        let mut answer = good(request);
-        if request.path.contains("trees") {
-            answer.body = String::from_utf8_lossy(&answer.body)
-                .replace("\"truncated\":false", "\"truncated\":true")
-                .into();
-        }
-        answer
-    })
-    .await;
-    let bridge = bridge(&fake, None, &[]).await;
-    let batch = bridge.fetch(all()).await.unwrap();
-    assert_eq!((batch.records.len(), batch.skipped), (1, 1));
-}
-
-#[tokio::test]
-async fn ten_thousand_comments_cost_a_bounded_number_of_requests() {
-    let (_, contents) = in_file(&meeting(1, b"true"));
-    let ours = format!("```wayside\n{}\n```", BASE64.encode(&contents));
-    let fake = Fake::start(move |request| {
-        let page: u64 = request
-            .path
-            .split("&page=")
-            .nth(1)
-            .and_then(|rest| rest.split('&').next()?.parse().ok())
-            .unwrap();
-        let comments: Vec<Value> = (0..100)
-            .map(|number| {
-                let body = if (page, number) == (3, 5) {
-                    ours.clone()
-                } else {
-                    format!("```wayside\n{}\n```", BASE64.encode(&[7; 500]))
-                };
-                json!({ "id": page * 100 + number, "body": body, "user": { "id": number } })
-            })
-            .collect();
-        Answer::ok(&json!(comments)).tagged(request, "\"page\"")
-    })
-    .await;
-    let bridge = bridge(&fake, None, &[("issue", "7")]).await;
-    for _ in 0..2 {
-        let batch = bridge.fetch(all()).await.unwrap();
-        assert_eq!((batch.records, batch.skipped), (vec![meeting(1, b"true")], 11_999));
-        assert_eq!(fake.seen().len(), 120, "there is no end to the pages, and so many are read");
-    }
-}
-
-/// Nobody else's comment is ever removed, whatever a receipt says.
-#[tokio::test]
-async fn only_our_own_comments_are_removed() {
-    let fake = Fake::start(|request| {
-        let comment = |user: u64, issue: u64| {
-            Answer::ok(&json!({ "id": 1, "body": "x", "user": { "id": user }, "issue_url": format!("https://x/repos/Ada/Box/issues/{issue}") }))
-        };
-        match (request.method.as_str(), request.path.as_str()) {
-            ("DELETE", _) => Answer { status: 204, body: "".into(), ..Answer::ok(&json!({})) },
-            (_, "/user") => Answer::ok(&json!({ "id": 3, "login": "ada" })),
-            (_, "/repos/ada/box/issues/comments/1") => comment(3, 7),
-            (_, "/repos/ada/box/issues/comments/2") => comment(4, 7),
-            (_, "/repos/ada/box/issues/comments/3") => comment(3, 8),
-            _ => Answer::not_found(),
-        }
-    })
-    .await;
-    let bridge = bridge(&fake, Some("ghp_secret"), &[("issue", "7")]).await;
-    let receipts =
-        [1, 2, 3, 4].map(|id| wayside_bridge::Receipt::new(format!("{id} {}", "00".repeat(16))).unwrap());
-    bridge.retract(&receipts).await.unwrap();
-    let removed: Vec<String> =
-        paths(&fake).into_iter().filter(|request| request.starts_with("DELETE")).collect();
-    assert_eq!(removed, ["DELETE /repos/ada/box/issues/comments/1"]);
 }
 
 #[tokio::test]

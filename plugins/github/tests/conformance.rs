@@ -95,7 +95,7 @@ impl Namespace for Shared {
     async fn plant(&self, _: usize, entries: &[Planted]) -> Supply {
         if self.issue.is_none() && entries.len() > MOST_PLANTED {
             return Missing::not_applicable(
-                "a record takes a request, and of those there are 5,000 an hour, here as at GitHub; tests/answers.rs tries it",
+                "a record takes a request, and of those there are 5,000 an hour, here as at GitHub; tests/hostile.rs tries it",
             );
         }
         let mut files = Vec::new();

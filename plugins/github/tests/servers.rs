@@ -96,6 +96,53 @@ async fn history_does_not_grow() {
     );
 }
 
+/// Several write while the branch begins anew, again and again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_lost_when_the_branch_begins_anew() {
+    let Some(server) = Server::started() else { return skip(NONE) };
+    let repo = Repo::new(&server).await;
+    let clock = TestClock::new();
+    let writers = try_join_all((0..4).map(|who| repo.open(who % 2, FAST, &clock))).await.unwrap();
+    let work = writers.iter().zip(0..).map(|(writer, who)| async move {
+        for number in 0..14 {
+            writer.publish(&numbered(who * 50 + number, 100)).await?;
+        }
+        Ok::<_, wayside_bridge::BridgeError>(())
+    });
+    try_join_all(work).await.unwrap();
+    let found = writers[0].fetch(all()).await.unwrap().records;
+    let missing: Vec<u8> = (0..4).flat_map(|who| (0..14).map(move |number| who * 50 + number)).collect();
+    let missing: Vec<u8> =
+        missing.into_iter().filter(|number| !found.contains(&numbered(*number, 100))).collect();
+    assert!(missing.is_empty(), "{missing:?} of 56");
+    assert!(history(&repo).await <= 16);
+}
+
+/// Whoever was about to replace its commit died: others wait a minute, and go on.
+#[tokio::test]
+async fn a_closing_commit_that_nobody_replaces_is_gone_on_from() {
+    let Some(server) = Server::started() else { return skip(NONE) };
+    let repo = Repo::new(&server).await;
+    let clock = TestClock::new();
+    let bridge = repo.open(0, FAST, &clock).await.unwrap();
+    bridge.publish_one(&numbered(1, 10)).await.unwrap();
+    let (_, commit) = repo.files().await.unwrap();
+    let tip = repo.get(&repo.path(&format!("/git/commits/{}", commit.clone().unwrap()))).await.unwrap();
+    let message = "x\n\nwayside-depth: 16\nwayside-closing: yes\n";
+    let closing = serde_json::json!({ "message": message, "tree": tip["tree"]["sha"], "parents": [commit] });
+    let closing = repo.post(&repo.path("/git/commits"), &closing).await.unwrap();
+    let moved = serde_json::json!({ "sha": closing["sha"] });
+    repo.patch(&repo.path("/git/refs/heads/wayside"), &moved).await.unwrap();
+
+    let publishing = tokio::spawn(async move { bridge.publish(&numbered(2, 10)).await.map(|_| bridge) });
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert!(!publishing.is_finished(), "it waits");
+    clock.advance(Duration::from_secs(61));
+    let bridge = publishing.await.unwrap().unwrap();
+    assert_eq!(bridge.fetch(all()).await.unwrap().records.len(), 2);
+    assert_eq!(history(&repo).await, 1, "and it has begun anew itself");
+}
+
 /// Somebody's files are neither read as records nor touched, and a history that is not ours is not cut.
 #[tokio::test]
 async fn what_is_somebody_elses_stays() {

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::print_stderr)]
 
 pub mod fake;
+pub mod place;
 pub mod server;
 
 use std::path::PathBuf;
