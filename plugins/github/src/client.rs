@@ -70,7 +70,7 @@ impl Client {
             builder = builder.personal_token(token.secret.clone());
         }
         let crab = builder.build().map_err(wrong)?;
-        let gate = Gate::new(Arc::clone(&clock), pace.writes);
+        let gate = Gate::new(Arc::clone(&clock), pace);
         Ok(Self { crab, api, repo, spot, token, clock, patience: pace.patience, gate })
     }
 

@@ -12,18 +12,17 @@ use tokio::sync::OwnedMutexGuard;
 use wayside_bridge::{Clock, Monotonic, Timestamp};
 
 use crate::error::GitHubError;
+use crate::pace::Pace;
 
 /// What a secondary limit costs that does not say how long.
 const SECONDARY: Duration = Duration::from_secs(60);
 /// Nobody is kept waiting longer than this by what a header says: limits are by the hour.
 const LONGEST: Duration = Duration::from_secs(3700);
-/// The longest interval between looks that a header may ask for.
-const LONGEST_POLL: Duration = Duration::from_secs(600);
 
 /// Keeps to what the service allows.
 pub(crate) struct Gate {
     clock: Arc<dyn Clock>,
-    writes: Duration,
+    pace: Pace,
     state: Mutex<State>,
     last_write: Arc<tokio::sync::Mutex<Option<Monotonic>>>,
 }
@@ -51,8 +50,8 @@ impl Drop for Turn {
 }
 
 impl Gate {
-    pub(crate) fn new(clock: Arc<dyn Clock>, writes: Duration) -> Self {
-        Self { clock, writes, state: Mutex::default(), last_write: Arc::default() }
+    pub(crate) fn new(clock: Arc<dyn Clock>, pace: Pace) -> Self {
+        Self { clock, pace, state: Mutex::default(), last_write: Arc::default() }
     }
 
     /// Whether anything may be sent now.
@@ -84,7 +83,7 @@ impl Gate {
         let last = Arc::clone(&self.last_write).lock_owned().await;
         if let Some(last) = *last {
             let passed = self.clock.monotonic().since(last);
-            if let Some(rest) = self.writes.checked_sub(passed).filter(|rest| !rest.is_zero()) {
+            if let Some(rest) = self.pace.writes.checked_sub(passed).filter(|rest| !rest.is_zero()) {
                 self.clock.sleep(rest).await;
             }
         }
@@ -97,9 +96,12 @@ impl Gate {
         self.state().poll_from.is_some_and(|from| from > now)
     }
 
-    /// Takes in how often the service wants to be looked at.
+    /// Takes in how often the service wants to be looked at, up to the interval that the bridge declares.
+    ///
+    /// GitHub asks for five minutes in each answer about a branch, though it documents the header for events and notifications alone. Who waits for
+    /// somebody cannot wait that long, and a look that finds nothing new is not counted.
     pub(crate) fn polled(&self, headers: &HeaderMap) {
-        let interval = seconds(headers, "x-poll-interval").map(|interval| interval.min(LONGEST_POLL));
+        let interval = seconds(headers, "x-poll-interval").map(|interval| interval.min(self.pace.poll));
         let now = self.clock.monotonic();
         self.state().poll_from = interval.map(|interval| Monotonic(now.0.saturating_add(interval)));
     }

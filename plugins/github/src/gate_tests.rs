@@ -10,7 +10,8 @@ fn headers(of: &[(&'static str, &str)]) -> HeaderMap {
 
 fn gate() -> (Gate, TestClock) {
     let clock = TestClock::new();
-    (Gate::new(Arc::new(clock.clone()), Duration::from_millis(50)), clock)
+    let pace = Pace { writes: Duration::from_millis(50), ..Pace::default() };
+    (Gate::new(Arc::new(clock.clone()), pace), clock)
 }
 
 fn wait(answer: Result<(), GitHubError>) -> Option<u64> {
@@ -88,8 +89,12 @@ async fn writes_keep_their_distance() {
 #[tokio::test]
 async fn the_poll_interval_is_kept_to() {
     let (gate, clock) = gate();
-    gate.polled(&headers(&[("x-poll-interval", "90")]));
+    gate.polled(&headers(&[("x-poll-interval", "20")]));
     assert!(gate.rests());
-    clock.advance(Duration::from_secs(91));
+    clock.advance(Duration::from_secs(21));
     assert!(!gate.rests());
+    gate.polled(&headers(&[("x-poll-interval", "300")]));
+    assert!(gate.rests());
+    clock.advance(Duration::from_secs(31));
+    assert!(!gate.rests(), "what the bridge declares is kept");
 }

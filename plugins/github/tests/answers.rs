@@ -225,14 +225,14 @@ async fn what_is_used_up_is_not_asked_for() {
 #[tokio::test]
 async fn the_service_says_how_often_it_is_looked_at() {
     let good = holds(vec![in_file(&meeting(1, b"x"))], true);
-    let fake = Fake::start(move |request| good(request).with("x-poll-interval", "90")).await;
+    let fake = Fake::start(move |request| good(request).with("x-poll-interval", "300")).await;
     let clock = TestClock::new();
-    let bridge = bridge_at(&fake, None, &[], FAST, &clock).await;
+    let bridge = bridge_at(&fake, None, &[], Pace { poll: Duration::from_secs(30), ..FAST }, &clock).await;
     bridge.fetch(all()).await.unwrap();
     fake.seen();
     assert_eq!(bridge.fetch(all()).await.unwrap().records, [meeting(1, b"x")]);
     assert_eq!(fake.seen().len(), 0);
-    clock.advance(Duration::from_secs(91));
+    clock.advance(Duration::from_secs(31));
     bridge.fetch(all()).await.unwrap();
     assert_eq!(fake.seen().len(), 1);
 }

@@ -147,8 +147,8 @@ impl Branch {
         Ok(Tip::of(found, listing))
     }
 
-    /// Remembers where the branch is after a write of our own.
-    async fn moved(&self, tip: Arc<Tip>) {
-        *self.look.lock().await = Look { etag: None, tip: Some(tip), seen: None };
+    /// Remembers where the branch is after a write of our own; `None` where it has to be looked at again.
+    async fn moved(&self, tip: Option<Arc<Tip>>) {
+        *self.look.lock().await = Look { etag: None, tip, seen: None };
     }
 }

@@ -51,6 +51,9 @@ pub(crate) fn message(depth: Option<u32>, closing: bool) -> String {
     text
 }
 
+/// Changes of files: there with these contents, or gone.
+pub(crate) type Changes = BTreeMap<String, Option<Sha>>;
+
 /// The files of a tree.
 #[derive(Debug, Default)]
 pub(crate) struct Listing {
@@ -97,6 +100,14 @@ impl Listing {
     /// The file of this name.
     pub(crate) fn file(&self, name: &str) -> Option<&Entry> {
         self.files.get(name)
+    }
+
+    /// Whether this is what was there before, with these changes: the answer to a new tree may tell less than all of it.
+    pub(crate) fn follows(&self, before: Option<&Self>, changes: &Changes) -> bool {
+        let holds = |name: &str, blob: Option<&Sha>| self.file(name).map(|entry| &entry.blob) == blob;
+        let kept = before.into_iter().flat_map(Self::files).filter(|(name, _)| !changes.contains_key(*name));
+        kept.into_iter().all(|(name, entry)| holds(name, Some(&entry.blob)))
+            && changes.iter().all(|(name, blob)| holds(name, blob.as_ref()))
     }
 
     /// All files, by name.

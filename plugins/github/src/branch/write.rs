@@ -16,7 +16,7 @@ use data_encoding::BASE64;
 use http::Method;
 use wayside_bridge::{Receipt, Timestamp, file};
 
-use super::tip::{Listing, README, Tip, message};
+use super::tip::{Changes, Listing, README, Tip, message};
 use super::{Branch, MOST_OF_A_SMALL};
 use crate::error::GitHubError;
 use crate::queue::{Outgoing, Task, Waiting};
@@ -55,9 +55,6 @@ pub(super) struct Writing {
     /// Until when the pointers in these blobs are good; `None` where it holds none.
     pointers: BTreeMap<Sha, Option<Timestamp>>,
 }
-
-/// Changes of files: there with these contents, or gone.
-type Changes = BTreeMap<String, Option<Sha>>;
 
 impl Branch {
     /// Carries out all of these in one commit, and answers each.
@@ -214,9 +211,11 @@ impl Branch {
             }
         }
         let closed = made.commit.clone();
-        self.moved(Arc::new(made)).await;
+        let whole = listing.follows(tip.as_ref().map(|tip| tip.listing.as_ref()), changes);
+        self.moved(whole.then(|| Arc::new(made))).await;
         if let Some(root) = root {
-            self.begin_anew(&closed, Tip::of(root, listing)).await;
+            let root = Tip::of(root, listing);
+            self.begin_anew(&closed, root, whole).await;
         }
         Ok(())
     }
@@ -242,7 +241,7 @@ impl Branch {
     }
 
     /// Replaces the closing commit that we made. When it does not work, history is a little longer until somebody else does it.
-    async fn begin_anew(&self, closed: &Sha, root: Tip) {
+    async fn begin_anew(&self, closed: &Sha, root: Tip, whole: bool) {
         let began = self.context.clock.monotonic();
         let replaced = async {
             let path = self.client.of_repo(&format!("/git/ref/heads/{}", self.name));
@@ -256,7 +255,7 @@ impl Branch {
             self.move_to(&root.commit, true).await.map(|()| true)
         };
         match replaced.await {
-            Ok(true) => self.moved(Arc::new(root)).await,
+            Ok(true) => self.moved(whole.then(|| Arc::new(root))).await,
             Ok(false) => tracing::debug!("somebody went on from a closing commit"),
             Err(error) => tracing::debug!(%error, "a closing commit stays"),
         }
