@@ -29,6 +29,8 @@ use crate::repo::{self, Repo, Spot};
 const RETENTION: Duration = Duration::from_secs(366 * 24 * 60 * 60);
 /// For how long after a look its further pages are handed out without another.
 const SAME_WALK: Duration = Duration::from_secs(10);
+/// The least time between looks without a token: github.com gives an address 60 requests an hour then, and counts "not modified" too.
+const POLL_WITHOUT_TOKEN: Duration = Duration::from_secs(180);
 /// How many records are read at once.
 const READS_AT_ONCE: usize = 4;
 
@@ -59,6 +61,10 @@ impl GitHubBridge {
         pace: Pace,
         context: BridgeContext,
     ) -> Result<Self, GitHubError> {
+        let mut pace = pace;
+        if token_file.is_none() && api.is_github() {
+            pace.poll = pace.poll.max(POLL_WITHOUT_TOKEN);
+        }
         let locators = repo::locators(&api, &repo, &spot);
         let capability = capability(&spot, pace.poll);
         let client = Client::new((api, repo, spot.clone()), token_file, Arc::clone(&context.clock), pace)?;

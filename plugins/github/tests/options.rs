@@ -36,6 +36,20 @@ async fn what_makes_no_sense_is_named() {
     assert!(error(&[ok, ("token-file", dir.path().to_str().unwrap())]).await.contains("no file"));
 }
 
+/// Without a token github.com gives so few requests that it is looked at less often; nothing is contacted to know it.
+#[tokio::test]
+async fn who_has_no_token_looks_less_often() {
+    let interval = async |options: &[(&str, String)]| {
+        let bridge = open(options, wayside_bridge_github::Pace::default(), &TestClock::new()).await.unwrap();
+        bridge.capability().delivery.latency().as_secs()
+    };
+    let (_dir, path) = token_file("ghp_secret");
+    let repo = ("repo", "ada/box".to_owned());
+    assert_eq!(interval(&[repo.clone(), ("token-file", path)]).await, 30);
+    assert_eq!(interval(std::slice::from_ref(&repo)).await, 180);
+    assert_eq!(interval(&[repo, ("api", "https://github.example.org/api/v3".to_owned())]).await, 30);
+}
+
 #[test]
 fn a_source_is_a_repository_and_nothing_else() {
     let kind = GitHubKind::default();
