@@ -79,6 +79,6 @@ pub fn registry() -> Registry {
     #[cfg(feature = "bridge-git")]
     let registry = registry.with(wayside_bridge_git::GitKind);
     #[cfg(feature = "bridge-github")]
-    let registry = registry.with(wayside_bridge_github::GitHubKind);
+    let registry = registry.with(wayside_bridge_github::GitHubKind::default());
     registry
 }
