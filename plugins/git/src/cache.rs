@@ -37,7 +37,8 @@ impl Cache {
             None => Some(tempfile::Builder::new().prefix("wayside-git-").tempdir()?),
         };
         let folder = folder.or_else(|| temporary.as_ref().map(TempDir::path)).unwrap_or(Path::new("."));
-        let path = folder.join(name);
+        // git is run elsewhere.
+        let path = std::path::absolute(folder.join(name))?;
         Ok(Self { path, sha256: false, made: 0, puts: 0, young: None, _temporary: temporary })
     }
 

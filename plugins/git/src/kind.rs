@@ -78,8 +78,7 @@ impl BridgeKind for GitKind {
 
     fn source(&self, source: &str) -> Option<Result<BridgeOptions, BridgeError>> {
         source.starts_with(LINK).then(|| {
-            let remote = Remote::parse(source).map_err(|why| wrong(format!("this link {why}")))?;
-            debug_assert!(remote.is_link());
+            Remote::parse(source).map_err(|why| wrong(format!("this link {why}")))?;
             Ok(BridgeOptions::from_iter([(REMOTE, source)]))
         })
     }

@@ -49,7 +49,7 @@ const STDERR: usize = 16 * 1024;
 /// keeps credentials) may hold on to the pipes for ever.
 const AFTERWARDS: Duration = Duration::from_millis(300);
 
-/// From the signal that lets a program put its lock files away to the one that does not.
+/// From the signal that lets a program put its lock files away to the one that lets nothing.
 const GRACE: Duration = Duration::from_secs(2);
 
 /// Runs a program.
@@ -123,15 +123,18 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         let Some(mut group) = self.group.take().filter(Group::is_there) else { return };
-        // What it locked in a repository on this machine would stay locked if it were killed outright.
+        // The leader alone: for a repository on this machine, what holds a lock there is among what it started, ends by itself
+        // when nobody talks to it any more, and would leave the lock if it were killed.
         group.signal(false);
         if tokio::runtime::Handle::try_current().is_err() {
             return;
         }
         let grace = self.clock.sleep(GRACE);
         let last_rites = async move {
-            drop(select(Box::pin(group.0.wait()), grace).await);
-            drop(group);
+            // Not reaped before the rest of its group is ended: until then the group's number is nobody else's.
+            grace.await;
+            group.signal(true);
+            let _ = group.0.wait().await;
         };
         self.spawner.spawn(last_rites.boxed());
     }
@@ -146,13 +149,16 @@ impl Group {
         self.0.id().is_some()
     }
 
+    /// Asks the child to end, or ends it and all that it started.
     #[cfg(unix)]
     fn signal(&mut self, for_good: bool) {
-        use rustix::process::{Pid, Signal, kill_process_group};
+        use rustix::process::{Pid, Signal, kill_process, kill_process_group};
         let pid = self.0.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
-        if let Some(pid) = pid {
-            let _ = kill_process_group(pid, if for_good { Signal::KILL } else { Signal::TERM });
-        }
+        // What is gone by itself needs no signal.
+        let _ = pid.map(|pid| match for_good {
+            true => kill_process_group(pid, Signal::KILL),
+            false => kill_process(pid, Signal::TERM),
+        });
     }
 
     #[cfg(not(unix))]

@@ -1,21 +1,14 @@
 #!/usr/bin/env bash
 # Three real git servers over the repositories in DIR/repositories: git daemon (git://, anonymous, pushes too), nginx with
-# git-http-backend (http and https, user `ann`), sshd (keys alone). Needs root: the servers run as somebody else.
+# git-http-backend (http and https, user `ann`), sshd (keys alone). They run as whoever runs this, and sshd takes root.
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 svc_install() { apti git nginx fcgiwrap openssl openssh-server; }
 
 svc_start() {
-  local daemon_port http_port https_port ssh_port folder
+  local daemon_port http_port https_port ssh_port
   daemon_port=$(port_for daemon) http_port=$(port_for http) https_port=$(port_for https) ssh_port=$(port_for ssh)
-  # The servers drop root: they must be able to get here.
-  folder=$D
-  while [ "$folder" != / ]; do
-    [ $((0$(stat -c %a "$folder") & 1)) = 1 ] || chmod a+x "$folder"
-    folder=$(dirname "$folder")
-  done
   mkdir -p "$D"/{repositories,http/tmp,fcgi,ssh}
-  chmod 1777 "$D/repositories"
   make_tls "$D/tls"
   # Repositories are made by whoever runs the tests, and served by others.
   printf '[safe]\n\tdirectory = *\n[uploadpack]\n\tallowFilter = true\n' >"$D/gitconfig"
@@ -31,7 +24,6 @@ WAYSIDE_GIT_HTTPS=https://ann@localhost:$https_port
 WAYSIDE_GIT_HTTPS_WRONG=https://eve@localhost:$https_port
 WAYSIDE_GIT_SSH=ssh://$(id -un)@127.0.0.1:$ssh_port$D/repositories
 WAYSIDE_GIT_SSH_WRONG=ssh://nobody@127.0.0.1:$ssh_port$D/repositories
-WAYSIDE_GIT_PIDS=$D
 GIT_CONFIG_GLOBAL=$D/client.gitconfig
 GIT_SSL_CAINFO=$D/tls/ca.pem
 END
