@@ -11,7 +11,7 @@ use super::output::{self, one_line};
 use super::pointer::{fetch, may_knock};
 use super::session::Session;
 use super::source::{agreed, read};
-use super::words::{list, millis, moment, parse_duration};
+use super::words::{list, millis, moment, parse_duration, shell_word};
 
 /// Accept an invite and become friends, or knock by somebody's card
 ///
@@ -132,7 +132,7 @@ fn friends_by_invite(accepted: &Accepted) -> String {
 }
 
 fn friends_by_card(accepted: &Accepted) -> String {
-    let name = accepted.friend.as_deref().map(one_line).unwrap_or_default();
+    let name = accepted.friend.as_deref().map(shell_word).unwrap_or_default();
     match accepted.state {
         AcceptState::Done => format!(
             "{}\n  verified no: a card that lay somewhere says who it is; compare with `wayside friend verify {name}`",

@@ -10,6 +10,7 @@ use super::friends::{link, or_dash};
 use super::output::one_line;
 use super::session::{friend_path, parse_name};
 use super::verify::Verify;
+use super::words::shell_word;
 
 /// Show or change one friend
 ///
@@ -157,7 +158,8 @@ fn in_words(friend: &FriendView) -> String {
     let verified = match (friend.verified, friend.by_card) {
         (true, _) => "\n  verified yes: you both read the same".to_owned(),
         (false, true) => format!(
-            "\n  verified no: a card that lay somewhere says who it is; compare with `wayside friend verify {name}`"
+            "\n  verified no: a card that lay somewhere says who it is; compare with `wayside friend verify {}`",
+            shell_word(&friend.name)
         ),
         (false, false) => String::new(),
     };

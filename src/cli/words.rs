@@ -66,6 +66,11 @@ pub(crate) fn list(items: &[String]) -> String {
     }
 }
 
+/// A word of a command that a person may copy into a shell: others have chosen it.
+pub(crate) fn shell_word(text: &str) -> String {
+    shlex::try_quote(&one_line(text)).map(std::borrow::Cow::into_owned).unwrap_or_default()
+}
+
 /// `1 message`, `2 messages`.
 pub(crate) fn count(number: u64, thing: &str) -> String {
     if number == 1 { format!("1 {thing}") } else { format!("{number} {thing}s") }
@@ -91,7 +96,7 @@ pub(crate) fn table(head: &[&str], rows: &[Vec<String>]) -> String {
 mod tests {
     use std::time::Duration;
 
-    use super::{list, parse_duration, table};
+    use super::{list, parse_duration, shell_word, table};
 
     #[test]
     fn durations_are_read_with_their_unit() {
@@ -111,6 +116,13 @@ mod tests {
         assert_eq!(list(&[]), "nothing");
         assert_eq!(list(&["a"]), "a");
         assert_eq!(list(&["a", "b", "c"]), "a, b and c");
+    }
+
+    #[test]
+    fn names_are_one_word_to_a_shell() {
+        assert_eq!(shell_word("Ada"), "Ada");
+        assert_eq!(shell_word("Ben from the list"), "'Ben from the list'");
+        assert_eq!(shell_word("$(reboot)\n"), "'$(reboot)'");
     }
 
     #[test]

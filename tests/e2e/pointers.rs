@@ -83,6 +83,7 @@ fn a_stranger_knocks_and_is_let_in() {
 fn compare(ada: &Person, ben: &Person) {
     let shown = ada.run_plain(&["friend", "show", "Ben from the list"]);
     assert!(shown.ok().stdout.contains("verified no"), "{shown:?}");
+    assert!(shown.stdout.contains("`wayside friend verify 'Ben from the list'`"), "{shown:?}");
     let adas = ada.run(&["friend", "verify", "Ben from the list"]).object();
     let bens = ben.run(&["friend", "verify", "Ada"]).object();
     assert_eq!(keys(&adas), ["account", "comparison", "friend", "verified"]);

@@ -1,5 +1,6 @@
 //! Has pointers lie where they are to lie: published, made anew before they end, taken back.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use tokio::sync::broadcast::Receiver;
@@ -100,17 +101,20 @@ impl Pointers {
     }
 
     /// Withdraws a pointer, and takes back what lies somewhere. Returns the bridges where something still does, which is tried again later.
-    pub(crate) async fn withdraw(&self, name: &PointerName) -> Result<Vec<String>, ApiError> {
+    pub(crate) async fn withdraw(&self, name: &PointerName) -> Result<BTreeSet<String>, ApiError> {
         let _one_at_a_time = self.0.doing.lock().await;
-        let (engines, mut stored) = (name.clone(), self.named(name));
-        let there = self.0.driver.change(move |engine, now| engine.withdraw_pointer(now, &engines)).await?;
-        if there.is_err() && stored == StoredPointer::default() {
+        let mut stored = self.named(name);
+        if self.current(name).await?.is_none() && stored == StoredPointer::default() {
             let message = format!("there is no pointer `{name}`: `wayside pointer list` lists them");
             return Err(ApiError::new(ErrorCode::NotFound, message));
         }
+        // First of all it is to lie nowhere: else a crash in between would have it made anew.
         leave_over(&mut stored, None);
         stored.file_until = None;
         self.set(name, stored).await?;
+        let withdrawn = name.clone();
+        // One that has ended lets nobody in as it is.
+        let _ = self.0.driver.change(move |engine, now| engine.withdraw_pointer(now, &withdrawn)).await?;
         self.take_back_leftovers(name).await?;
         Ok(self.named(name).leftovers.into_iter().map(|leftover| leftover.bridge).collect())
     }
@@ -223,9 +227,8 @@ impl Pointers {
         let now = self.now().await?;
         let mut stored = self.named(name);
         stored.leftovers.retain(|leftover| leftover.until > now);
-        let mut bridges: Vec<String> =
+        let bridges: BTreeSet<String> =
             stored.leftovers.iter().map(|leftover| leftover.bridge.clone()).collect();
-        bridges.dedup();
         for bridge in bridges {
             let of_it = stored.leftovers.iter().filter(|leftover| leftover.bridge == bridge);
             let receipts = of_it.map(|leftover| leftover.receipt.clone()).collect();

@@ -29,8 +29,10 @@ impl Requests {
             self.pointers.met_by_card(account).await?;
         }
         let name = self.driver.name_of(&account).await;
+        // Strangers choose their names, and people copy commands.
+        let word = shlex::try_quote(&name).unwrap_or_default();
         let hint = format!(
-            "{name} is your friend now: where it matters who that is, compare with `wayside friend verify {name}`"
+            "{name} is your friend now: where it matters who that is, compare with `wayside friend verify {word}`"
         );
         Ok(view(&knock, RequestState::Meeting, Some(hint)))
     }

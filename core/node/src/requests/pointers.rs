@@ -88,7 +88,7 @@ impl Requests {
     pub(crate) async fn withdraw_pointer(&self, name: &str) -> Result<WithdrawnPointer, ApiError> {
         let name = pointer_name(name)?;
         self.bridges_tried(READY).await;
-        let left_at = self.pointers.withdraw(&name).await?;
+        let left_at = self.pointers.withdraw(&name).await?.into_iter().collect();
         Ok(WithdrawnPointer { withdrawn: name.to_string(), left_at })
     }
 
