@@ -103,18 +103,18 @@ impl Pointers {
     /// Withdraws a pointer, and takes back what lies somewhere. Returns the bridges where something still does, which is tried again later.
     pub(crate) async fn withdraw(&self, name: &PointerName) -> Result<BTreeSet<String>, ApiError> {
         let _one_at_a_time = self.0.doing.lock().await;
-        let mut stored = self.named(name);
-        if self.current(name).await?.is_none() && stored == StoredPointer::default() {
-            let message = format!("there is no pointer `{name}`: `wayside pointer list` lists them");
-            return Err(ApiError::new(ErrorCode::NotFound, message));
-        }
+        let known = self.named(name);
+        let mut stored = known.clone();
         // First of all it is to lie nowhere: else a crash in between would have it made anew.
         leave_over(&mut stored, None);
         stored.file_until = None;
         self.set(name, stored).await?;
         let withdrawn = name.clone();
-        // One that has ended lets nobody in as it is.
-        let _ = self.0.driver.change(move |engine, now| engine.withdraw_pointer(now, &withdrawn)).await?;
+        let done = self.0.driver.change(move |engine, now| engine.withdraw_pointer(now, &withdrawn)).await?;
+        if done.is_err() && known == StoredPointer::default() {
+            let message = format!("there is no pointer `{name}`: `wayside pointer list` lists them");
+            return Err(ApiError::new(ErrorCode::NotFound, message));
+        }
         self.take_back_leftovers(name).await?;
         Ok(self.named(name).leftovers.into_iter().map(|leftover| leftover.bridge).collect())
     }
