@@ -48,8 +48,18 @@ impl Notice for Access {
     }
 }
 
-/// A friend's device, its status's time, and what the status says of mail.
-type Told = (DeviceId, Option<(UnixMillis, u32, Vec<Key>)>);
+/// A friend's device, and what its status says of mail.
+type Told = (DeviceId, Option<Prekeys>);
+
+/// Prekeys as a status names them.
+#[derive(Clone, Debug)]
+struct Prekeys {
+    /// The status's number.
+    seq: u64,
+    issued: UnixMillis,
+    first: u32,
+    keys: Vec<Key>,
+}
 
 /// Puts together what a friend's card says and what it gives us, and seals what has waited for that.
 pub(crate) async fn learn(
@@ -69,7 +79,7 @@ pub(crate) async fn learn(
             let mailbox = status.and_then(|status| {
                 let mailbox = status.mailbox.as_ref()?;
                 let keys = mailbox.prekeys.iter().take(PUBLISHED).copied().collect();
-                Some((status.issued, mailbox.first, keys))
+                Some(Prekeys { seq: status.seq, issued: status.issued, first: mailbox.first, keys })
             });
             (device, mailbox)
         });
@@ -139,17 +149,50 @@ fn put_together(
             }
             (None, Some(given)) => {
                 let (access, keys) = (given.clone(), Vec::new());
-                Target { access, first: 0, keys, read: now, issued: UnixMillis(0) }
+                Target { access, first: 0, keys, read: now, issued: UnixMillis(0), seq: 0 }
             }
             (None, None) => continue,
         };
-        if let Some((issued, first, keys)) = mailbox
-            && (issued > target.issued || target.keys.is_empty())
-            && (first, &keys) != (target.first, &target.keys)
+        // By its number: what was looked at before another may come after it, and a friend's clock may go back.
+        if let Some(Prekeys { seq, issued, first, keys }) = mailbox
+            && (seq > target.seq || target.keys.is_empty())
         {
-            target = Target { first, keys, read: now, issued, ..target };
+            if (first, &keys) != (target.first, &target.keys) {
+                target = Target { first, keys, read: now, issued, ..target };
+            }
+            target.seq = seq;
         }
         after.insert(device, target);
     }
     after
+}
+
+#[cfg(test)]
+mod tests {
+    use wayside_proto::crypto::Secret;
+
+    use super::*;
+
+    #[test]
+    fn later_prekeys_hold_though_the_friends_clock_went_back() {
+        let device = DeviceId([1; 16]);
+        let access = Access { device, root: Secret::new([2; 32]), weeks: Vec::new() };
+        let told = |seq, issued, first: u8| {
+            let prekeys = Prekeys {
+                seq,
+                issued: UnixMillis(issued),
+                first: first.into(),
+                keys: vec![Key([first; 32])],
+            };
+            vec![(device, Some(prekeys))]
+        };
+        let known = put_together(&BTreeMap::new(), told(5, 9_000, 10), Some(access), Age(0));
+        let after = |before, told| put_together(before, told, None, Age(7))[&device].clone();
+        let later = after(&known, told(6, 1_000, 20));
+        assert_eq!((later.first, later.seq, later.read), (20, 6, Age(7)));
+        let earlier = after(&known, told(4, 10_000, 30));
+        assert_eq!((earlier.first, earlier.seq, earlier.read), (10, 5, Age(0)));
+        let same = after(&known, told(6, 10_000, 10));
+        assert_eq!((same.seq, same.read, same.issued), (6, Age(0), UnixMillis(9_000)));
+    }
 }

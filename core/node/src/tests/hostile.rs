@@ -9,7 +9,7 @@ use wayside_noise::Stream;
 use wayside_proto::UnixMillis;
 use wayside_proto::mailbox::item::{Content, Kind, Ordered};
 
-use super::{Person, befriend, friends, link, service};
+use super::{Person, befriend, friends, link, service, until};
 use crate::api::types::MessageState;
 use crate::links::{Peer, Protocol, read_frame, write_frame};
 use crate::mail::link::{Ack, Frame, NAME, Outcome};
@@ -19,8 +19,11 @@ async fn item(from: &Person, to: &Peer, seq: u64, text: &str) -> Frame {
     let content = Content::Message([9; 16], text.to_owned(), Vec::new());
     let item = Ordered { seq, previous: 0, floor: 0, sent: UnixMillis(0), content };
     let driver = from.node().driver();
-    let blob = driver.mail().sealed(driver.store(), &to.account, Kind::Ordered(item)).await;
-    Frame { seq, blob: blob.expect("it is known what to seal to") }
+    // Which comes over the link, soon after it is up.
+    let sealed =
+        async || driver.mail().sealed(driver.store(), &to.account, Kind::Ordered(item.clone())).await;
+    until("it is known what to seal to", async || sealed().await.is_some()).await;
+    Frame { seq, blob: sealed().await.unwrap() }
 }
 
 async fn said(stream: &mut Stream, frame: &Frame) -> Ack {

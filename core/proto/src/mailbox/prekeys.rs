@@ -188,6 +188,10 @@ pub struct Target {
     /// When they were signed, by the friend's clock.
     #[n(4)]
     pub issued: UnixMillis,
+    /// The number of the status that named them: later ones have greater ones, whatever the friend's clock did.
+    #[n(5)]
+    #[cbor(default)]
+    pub seq: u64,
 }
 
 impl Target {

@@ -140,7 +140,7 @@ fn target(prekeys: &Prekeys, now: Age, read: Age, issued: UnixMillis) -> Target 
     let weeks = prekeys.psks(now, &FRIEND);
     let device = crate::crypto::keys::DeviceId([1; 16]);
     let access = Access { device, root: Secret::new([0; 32]), weeks };
-    Target { access, first, keys: keys.into_iter().map(Key).collect(), read, issued }
+    Target { access, first, keys: keys.into_iter().map(Key).collect(), read, issued, seq: 1 }
 }
 
 #[test]

@@ -411,6 +411,7 @@ impl Node {
             keys: card.card.prekeys,
             read,
             issued: card.issued,
+            seq: u64::from(card.card.first),
         };
         let hosts = card.card.hosts;
         let queue = |host: &HostEntry| {
