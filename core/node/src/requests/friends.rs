@@ -1,6 +1,6 @@
 //! Friends: listed, changed, pinged, explained.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use wayside_proto::Now;
 use wayside_proto::crypto::keys::AccountId;
@@ -16,15 +16,14 @@ use crate::driver::Driver;
 use crate::links::LiveLink;
 use crate::links::card::{GRANTS, grant};
 use crate::mail;
-use crate::store::Acquaintance;
 use crate::times;
 
 impl Requests {
     /// All friends, by name.
     pub(crate) async fn friends(&self) -> Result<Vec<FriendView>, ApiError> {
-        let (driver, known) = (self.driver.clone(), self.pointers.acquaintances());
+        let (driver, by_card) = (self.driver.clone(), self.pointers.by_card());
         let views = self.driver.look(move |engine, _| {
-            engine.friends().map(|friend| view(&driver, engine, friend, &known)).collect::<Vec<_>>()
+            engine.friends().map(|friend| view(&driver, engine, friend, &by_card)).collect::<Vec<_>>()
         });
         let mut views = views.await?;
         views.sort_by_cached_key(|view| (view.name.to_lowercase(), view.account.clone()));
@@ -47,15 +46,12 @@ impl Requests {
         let grants =
             |words: &[String]| words.iter().map(|word| known_grant(word)).collect::<Result<Vec<_>, _>>();
         let (allow, deny) = (grants(&request.allow)?, grants(&request.deny)?);
-        let (unblocked, verified) = (request.blocked == Some(false), request.verified);
+        let unblocked = request.blocked == Some(false);
         let changed = self
             .driver
             .change(move |engine, now| apply(engine, now, &account, request, &allow, &deny))
             .await?;
         changed.map_err(|error| words::command(&error, &self.registry))?;
-        if let Some(same) = verified {
-            self.pointers.verified(account, same).await?;
-        }
         if unblocked {
             // Who was wanted meanwhile is wanted still.
             self.driver.friend_is_back(account).await;
@@ -112,11 +108,11 @@ impl Requests {
     }
 
     async fn view_of(&self, account: AccountId) -> Result<FriendView, ApiError> {
-        let (driver, known) = (self.driver.clone(), self.pointers.acquaintances());
+        let (driver, by_card) = (self.driver.clone(), self.pointers.by_card());
         let view = self
             .driver
             .look(move |engine, _| {
-                engine.friend(&account).map(|friend| view(&driver, engine, friend, &known))
+                engine.friend(&account).map(|friend| view(&driver, engine, friend, &by_card))
             })
             .await?;
         view.ok_or_else(|| ApiError::new(ErrorCode::NotFound, "this friend was removed just now"))
@@ -145,6 +141,9 @@ fn apply(
     for grant in deny {
         engine.allow(now, account, *grant, false)?;
     }
+    if let Some(same) = change.verified {
+        engine.set_verified(now, account, same)?;
+    }
     Ok(())
 }
 
@@ -157,13 +156,7 @@ fn known_grant(word: &str) -> Result<Grant, ApiError> {
     })
 }
 
-fn view(
-    driver: &Driver,
-    engine: &Engine,
-    friend: &Friend,
-    known: &BTreeMap<AccountId, Acquaintance>,
-) -> FriendView {
-    let known = known.get(&friend.account()).copied().unwrap_or_default();
+fn view(driver: &Driver, engine: &Engine, friend: &Friend, by_card: &BTreeSet<AccountId>) -> FriendView {
     let live = driver.links().of(&friend.account());
     let relay = live.as_ref().and_then(|live| live.relay(driver.relays()));
     let name = |account: AccountId| {
@@ -186,8 +179,8 @@ fn view(
         granted: words(&|grant| friend.granted(grant)),
         mailboxes: mail::mailboxes_of(friend),
         blocked: friend.blocked(),
-        verified: known.verified,
-        by_card: known.by_card,
+        verified: friend.verified(),
+        by_card: by_card.contains(&friend.account()),
     }
 }
 

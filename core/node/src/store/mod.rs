@@ -29,7 +29,7 @@ pub(crate) use custody::CustodyStore;
 pub(crate) use inbox::{InboxEntry, InboxFile};
 pub(crate) use introductions::{Kept, StoredRequest};
 pub(crate) use mail::{MailChange, Parts};
-pub(crate) use pointers::{Acquaintance, Leftover, Placed, StoredPointer};
+pub(crate) use pointers::{Leftover, Placed, StoredPointer};
 pub(crate) use relays::{SecretBytes, Standing, Standings};
 pub(crate) use tables::{Change, Look};
 

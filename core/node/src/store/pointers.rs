@@ -1,6 +1,6 @@
-//! Where pointers of ours lie, and what is known of who friends are.
+//! Where pointers of ours lie, and who became a friend by one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use minicbor::{Decode, Encode};
 use redb::{ReadableTable, TableDefinition, WriteTransaction};
@@ -11,11 +11,11 @@ use wayside_proto::pointer::PointerName;
 use super::{Store, StoreError};
 
 const POINTERS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("pointers");
-const ACQUAINTANCES: TableDefinition<'_, [u8; 32], &[u8]> = TableDefinition::new("acquaintances");
+const BY_CARD: TableDefinition<'_, [u8; 32], ()> = TableDefinition::new("met-by-card");
 
 pub(super) fn make(transaction: &WriteTransaction) -> Result<(), StoreError> {
     transaction.open_table(POINTERS)?;
-    transaction.open_table(ACQUAINTANCES)?;
+    transaction.open_table(BY_CARD)?;
     Ok(())
 }
 
@@ -70,17 +70,6 @@ pub(crate) struct Leftover {
     pub(crate) until: UnixMillis,
 }
 
-/// What is known of who somebody is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
-pub(crate) struct Acquaintance {
-    /// The friendship was made by a card that lay somewhere.
-    #[n(0)]
-    pub(crate) by_card: bool,
-    /// It was said that both read the same.
-    #[n(1)]
-    pub(crate) verified: bool,
-}
-
 impl Store {
     /// What is known of our names.
     pub(crate) fn pointers(&self) -> Result<BTreeMap<PointerName, StoredPointer>, StoreError> {
@@ -116,33 +105,21 @@ impl Store {
         })
     }
 
-    /// What is known of who people are.
-    pub(crate) fn acquaintances(&self) -> Result<BTreeMap<AccountId, Acquaintance>, StoreError> {
+    /// Those who became friends by a card that lay somewhere.
+    pub(crate) fn met_by_card(&self) -> Result<BTreeSet<AccountId>, StoreError> {
         self.read(|transaction| {
-            let table = transaction.open_table(ACQUAINTANCES)?;
-            let mut all = BTreeMap::new();
-            for entry in table.iter()? {
-                let (account, bytes) = entry?;
-                all.insert(AccountId(account.value()), minicbor::decode(bytes.value()).map_err(damaged)?);
-            }
-            Ok(all)
+            let table = transaction.open_table(BY_CARD)?;
+            table.iter()?.map(|entry| Ok(AccountId(entry?.0.value()))).collect()
         })
     }
 
-    /// Keeps what is known of somebody, or forgets it.
-    pub(crate) fn keep_acquaintance(
-        &self,
-        account: &AccountId,
-        known: Option<Acquaintance>,
-    ) -> Result<(), StoreError> {
+    /// Keeps that somebody did, or forgets it.
+    pub(crate) fn keep_met_by_card(&self, account: &AccountId, met: bool) -> Result<(), StoreError> {
         self.write(|transaction| {
-            let mut table = transaction.open_table(ACQUAINTANCES)?;
-            match known {
-                Some(known) => {
-                    let bytes = minicbor::to_vec(known).map_err(damaged)?;
-                    table.insert(account.0, bytes.as_slice())?
-                }
-                None => table.remove(account.0)?,
+            let mut table = transaction.open_table(BY_CARD)?;
+            match met {
+                true => table.insert(account.0, ())?,
+                false => table.remove(account.0)?,
             };
             Ok(())
         })

@@ -206,7 +206,7 @@ async fn restarts_of_both_lose_nothing() {
         assert!(friends(person).await[0].by_card, "{}", person.name);
     }
     let removed: () = bob.api().delete("/v1/friends/ann").await.unwrap();
-    assert_eq!((removed, bob.node().kept_pointers().acquaintances().len()), ((), 0));
+    assert_eq!((removed, bob.node().kept_pointers().by_card().len()), ((), 0));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -194,7 +194,8 @@ impl Opening {
     pub(super) fn ended(&self, time: UnixMillis) -> bool {
         match &self.kind {
             Kind::Invite(own) => own.withdrawn || time > own.invite.expires,
-            Kind::Pointer(own) => time >= own.ends(),
+            // Withdrawn it has, whatever the time is estimated to be a moment later.
+            Kind::Pointer(own) => own.withdrawn.is_some() || time >= own.ends(),
         }
     }
 
