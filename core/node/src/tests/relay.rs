@@ -376,7 +376,8 @@ async fn a_relay_that_has_moved_is_met_by_bridges_as_anybody_is() {
     // At other ports, which nobody was told.
     rita.start_with(|node| node.listen(BOTH.map(str::to_owned).to_vec())).await;
     rita.node().ready().await;
-    let sent = ann.send("bob", "met again", Some(60_000)).await.unwrap();
+    // An offer that came before she was found is made again after a minute, a fifth more or less.
+    let sent = ann.send("bob", "met again", Some(120_000)).await.unwrap();
     assert_eq!(sent.state, MessageState::Delivered);
     assert_eq!(bob.ping("ann").await.unwrap().relay.as_deref(), Some("rita"));
 }
