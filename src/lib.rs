@@ -80,5 +80,13 @@ pub fn registry() -> Registry {
     let registry = registry.with(wayside_bridge_git::GitKind);
     #[cfg(feature = "bridge-github")]
     let registry = registry.with(wayside_bridge_github::GitHubKind::default());
+    #[cfg(feature = "bridge-matrix")]
+    let registry = registry.with(wayside_bridge_matrix::MatrixKind);
+    #[cfg(feature = "bridge-email")]
+    let registry = registry.with(wayside_bridge_email::EmailKind);
+    #[cfg(feature = "bridge-dns")]
+    let registry = registry.with(wayside_bridge_dns::DnsKind);
+    #[cfg(feature = "bridge-web")]
+    let registry = registry.with(wayside_bridge_web::WebKind);
     registry
 }

@@ -59,8 +59,8 @@ pub use capability::{Capability, ClassCapability, Collision, Delivery, Lookup, V
 pub use context::{BridgeContext, Clock, Entropy, Monotonic, SharedBridge, Spawner};
 pub use error::{BridgeError, ErrorKind, Fault, Retry};
 pub use manual::{ManualClock, SeededEntropy};
-pub use memory::{MemoryBridge, MemoryService, MemoryServiceBuilder};
+pub use memory::{MemoryBridge, MemoryRoom, MemoryService, MemoryServiceBuilder};
 pub use record::{Class, Key, Receipt, Record, Slot, Timestamp};
-pub use registry::{BridgeKind, BridgeOptions, OptionSpec, Registry};
+pub use registry::{BridgeKind, BridgeOptions, Opened, OptionSpec, Registry};
 pub use request::{Batch, Cursor, Fetch, Keys, Place, RecordStream, Watch};
-pub use room::{Incoming, MessageStream, Outgoing, Room, RoomInfo, Sender};
+pub use room::{Incoming, Outgoing, Room, RoomEvent, RoomEvents, RoomInfo, Sender, SharedRoom, Standing};

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use crate::{BridgeContext, BridgeError, ErrorKind, SharedBridge};
+use crate::{Bridge, BridgeContext, BridgeError, ErrorKind, SharedBridge, SharedRoom};
 
 /// A kind of bridge: how one is configured and opened.
 #[async_trait]
@@ -31,14 +31,30 @@ pub trait BridgeKind: Send + Sync + fmt::Debug {
     /// for what the address does not tell. Attack input, to be shown and never run.
     fn usage(&self, address: &str) -> String;
 
+    /// Of these options those that somebody else gives for the same place: without accounts, keys, files and folders of whoever has them. Empty where
+    /// there is nothing to hand on.
+    fn shared(&self, options: &BridgeOptions) -> BridgeOptions;
+
     /// Opens a bridge with these options.
     ///
     /// Contacts nothing but what the options name. An error names the option that is wrong.
-    async fn open(
-        &self,
-        options: &BridgeOptions,
-        context: BridgeContext,
-    ) -> Result<SharedBridge, BridgeError>;
+    async fn open(&self, options: &BridgeOptions, context: BridgeContext) -> Result<Opened, BridgeError>;
+}
+
+/// What a kind opened.
+#[derive(Clone, Debug)]
+pub struct Opened {
+    /// The place for records.
+    pub bridge: SharedBridge,
+    /// The same place where people talk, where they do.
+    pub room: Option<SharedRoom>,
+}
+
+impl Opened {
+    /// A place for records, where nobody talks.
+    pub fn bridge(bridge: impl Bridge + 'static) -> Self {
+        Self { bridge: Arc::new(bridge), room: None }
+    }
 }
 
 /// One option of a kind.
@@ -70,6 +86,12 @@ impl BridgeOptions {
     pub fn required(&self, name: &str) -> Result<&str, BridgeError> {
         self.value(name)
             .ok_or_else(|| BridgeError::new(ErrorKind::Configuration, format!("--{name} is missing")))
+    }
+
+    /// Only those of these names.
+    #[must_use]
+    pub fn only(&self, names: &[&str]) -> Self {
+        self.iter().filter(|(name, _)| names.contains(name)).collect()
     }
 
     /// All of them, by name.
@@ -117,7 +139,7 @@ impl Registry {
         kind: &str,
         options: &BridgeOptions,
         context: BridgeContext,
-    ) -> Result<SharedBridge, BridgeError> {
+    ) -> Result<Opened, BridgeError> {
         let wrong = |message: String| BridgeError::new(ErrorKind::Configuration, message);
         let kind = self.kind(kind).ok_or_else(|| {
             let known: Vec<_> = self.0.keys().copied().collect();

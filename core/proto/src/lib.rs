@@ -4,6 +4,7 @@ mod codec;
 pub mod crypto;
 pub mod engine;
 pub mod identity;
+pub mod introducer;
 pub mod introduction;
 pub mod invite;
 pub mod mailbox;

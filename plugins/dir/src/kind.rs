@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use wayside_bridge::{
-    BridgeContext, BridgeError, BridgeKind, BridgeOptions, ErrorKind, OptionSpec, Retry, SharedBridge,
+    BridgeContext, BridgeError, BridgeKind, BridgeOptions, ErrorKind, Opened, OptionSpec, Retry,
 };
 
 use crate::bell::Bell;
@@ -61,15 +61,15 @@ impl BridgeKind for DirKind {
         "--path FOLDER".to_owned()
     }
 
-    async fn open(
-        &self,
-        options: &BridgeOptions,
-        context: BridgeContext,
-    ) -> Result<SharedBridge, BridgeError> {
+    fn shared(&self, _: &BridgeOptions) -> BridgeOptions {
+        BridgeOptions::default()
+    }
+
+    async fn open(&self, options: &BridgeOptions, context: BridgeContext) -> Result<Opened, BridgeError> {
         let (path, bell) = (path(options)?, bell(options)?);
         let hook = bell.and_then(|(name, hook)| Some((name, hook?)));
         match DirBridge::open(path, hook, context).await {
-            Ok(bridge) => Ok(Arc::new(bridge)),
+            Ok(bridge) => Ok(Opened::bridge(bridge)),
             Err(error @ DirError::Missing(_)) => {
                 Err(BridgeError::new(ErrorKind::Configuration, format!("--path: {error}"))
                     .with_retry(Retry::BackOff))

@@ -37,7 +37,7 @@
 //! # async fn example(context: BridgeContext) -> Result<(), wayside_bridge::BridgeError> {
 //! let registry = Registry::new().with(DirKind);
 //! let options = BridgeOptions::from_iter([("path", "/mnt/share")]);
-//! let bridge = registry.open("dir", &options, context).await?;
+//! let bridge = registry.open("dir", &options, context).await?.bridge;
 //! println!("{:?}", bridge.info().locators);
 //! # Ok(())
 //! # }

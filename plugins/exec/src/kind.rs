@@ -3,10 +3,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use std::sync::Arc;
-use wayside_bridge::{
-    BridgeContext, BridgeError, BridgeKind, BridgeOptions, ErrorKind, OptionSpec, SharedBridge,
-};
+use wayside_bridge::{BridgeContext, BridgeError, BridgeKind, BridgeOptions, ErrorKind, Opened, OptionSpec};
 
 use crate::{ExecBridge, Program};
 
@@ -59,17 +56,17 @@ impl BridgeKind for ExecKind {
         "--command 'PROGRAM …'".to_owned()
     }
 
-    async fn open(
-        &self,
-        options: &BridgeOptions,
-        context: BridgeContext,
-    ) -> Result<SharedBridge, BridgeError> {
+    fn shared(&self, _: &BridgeOptions) -> BridgeOptions {
+        BridgeOptions::default()
+    }
+
+    async fn open(&self, options: &BridgeOptions, context: BridgeContext) -> Result<Opened, BridgeError> {
         let program = Program::parse(options.required("command")?)?;
         let timeout = match options.value("timeout") {
             None => ExecBridge::TIMEOUT,
             Some(text) => parse_timeout(text)?,
         };
-        Ok(Arc::new(ExecBridge::open(program, timeout, context).await?))
+        Ok(Opened::bridge(ExecBridge::open(program, timeout, context).await?))
     }
 }
 

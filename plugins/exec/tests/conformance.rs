@@ -109,7 +109,7 @@ impl Namespace for Folder {
         let command = support::python_example(&path).expect("Python was there just now");
         let options = [("command", command.as_str()), ("timeout", "30")].into_iter().collect();
         let kind: &dyn wayside_bridge::BridgeKind = &wayside_bridge_exec::ExecKind;
-        kind.open(&options, context(&self.clock, 1, None)).await
+        Ok(kind.open(&options, context(&self.clock, 1, None)).await?.bridge)
     }
 
     fn now(&self) -> Timestamp {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use wayside_bridge::{BridgeContext, BridgeError, BridgeKind, BridgeOptions, OptionSpec, SharedBridge};
+use wayside_bridge::{BridgeContext, BridgeError, BridgeKind, BridgeOptions, Opened, OptionSpec};
 
 use crate::bridge::FriendBridge;
 use crate::carrier::Carriers;
@@ -54,14 +54,14 @@ impl BridgeKind for FriendKind {
         "--friend FRIEND".to_owned()
     }
 
-    async fn open(
-        &self,
-        options: &BridgeOptions,
-        context: BridgeContext,
-    ) -> Result<SharedBridge, BridgeError> {
+    fn shared(&self, _: &BridgeOptions) -> BridgeOptions {
+        BridgeOptions::default()
+    }
+
+    async fn open(&self, options: &BridgeOptions, context: BridgeContext) -> Result<Opened, BridgeError> {
         let friend = options.required("friend")?;
         let carriers = self.0.as_ref().ok_or(FriendError::Unplugged)?;
         let carrier = carriers.carrier(friend).await?;
-        Ok(Arc::new(FriendBridge::open(carrier, context).await?))
+        Ok(Opened::bridge(FriendBridge::open(carrier, context).await?))
     }
 }

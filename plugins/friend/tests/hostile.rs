@@ -253,7 +253,7 @@ async fn many_who_ask_in_vain_wait_once() {
 
     let options = BridgeOptions::from_iter([("friend", "rita")]);
     let context = context(&TestClock::new(), 1, None);
-    let bridge = FriendKind::over(Arc::new(Away)).open(&options, context).await.unwrap();
+    let bridge = FriendKind::over(Arc::new(Away)).open(&options, context).await.unwrap().bridge;
     let began = tokio::time::Instant::now();
     for error in futures::future::join_all((0..20).map(|_| bridge.probe())).await {
         assert_eq!(error.unwrap_err().message(), "no link with rita");
@@ -303,7 +303,11 @@ impl Carrier for Lying {
 
 async fn lied_to_by(says: fn(Ask) -> Vec<Answer>) -> Arc<dyn Bridge> {
     let options = BridgeOptions::from_iter([("friend", "rita")]);
-    FriendKind::over(Arc::new(Lying(says))).open(&options, context(&TestClock::new(), 1, None)).await.unwrap()
+    FriendKind::over(Arc::new(Lying(says)))
+        .open(&options, context(&TestClock::new(), 1, None))
+        .await
+        .unwrap()
+        .bridge
 }
 
 fn batch(number: u64, slot: u8, records: usize, len: usize) -> Answer {

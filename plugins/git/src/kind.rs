@@ -1,12 +1,9 @@
 //! How a repository is configured.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use wayside_bridge::{
-    BridgeContext, BridgeError, BridgeKind, BridgeOptions, ErrorKind, OptionSpec, SharedBridge,
-};
+use wayside_bridge::{BridgeContext, BridgeError, BridgeKind, BridgeOptions, ErrorKind, Opened, OptionSpec};
 
 use crate::bridge::GitBridge;
 use crate::git::Git;
@@ -95,11 +92,11 @@ impl BridgeKind for GitKind {
         }
     }
 
-    async fn open(
-        &self,
-        options: &BridgeOptions,
-        context: BridgeContext,
-    ) -> Result<SharedBridge, BridgeError> {
+    fn shared(&self, options: &BridgeOptions) -> BridgeOptions {
+        options.only(&[REMOTE, BRANCH, AS])
+    }
+
+    async fn open(&self, options: &BridgeOptions, context: BridgeContext) -> Result<Opened, BridgeError> {
         let remote = Remote::parse(options.required(REMOTE)?)
             .map_err(|why| wrong(format!("--{REMOTE}: the address {why}")))?;
         let branch = options.value(BRANCH).unwrap_or(USUAL_BRANCH);
@@ -117,7 +114,7 @@ impl BridgeKind for GitKind {
         let poll = seconds(options, POLL, 3600)?.unwrap_or(usual);
         let patience = seconds(options, TIMEOUT, 600)?.unwrap_or(PATIENCE);
         let git = Git::find(remote, patience, &context).await?;
-        Ok(Arc::new(GitBridge::new(git, branch, locator, poll, &context)?))
+        Ok(Opened::bridge(GitBridge::new(git, branch, locator, poll, &context)?))
     }
 }
 

@@ -36,7 +36,7 @@
 //! # async fn example(context: BridgeContext) -> Result<(), wayside_bridge::BridgeError> {
 //! let registry = Registry::new().with(GitKind);
 //! let options = BridgeOptions::from_iter([("remote", "git@github.com:us/project.git")]);
-//! let bridge = registry.open("git", &options, context).await?;
+//! let bridge = registry.open("git", &options, context).await?.bridge;
 //! println!("{:?}", bridge.info().locators);
 //! # Ok(())
 //! # }

@@ -1,12 +1,9 @@
 //! How a repository at GitHub is configured.
 
 use std::path::Path;
-use std::sync::Arc;
 
 use async_trait::async_trait;
-use wayside_bridge::{
-    BridgeContext, BridgeError, BridgeKind, BridgeOptions, ErrorKind, OptionSpec, SharedBridge,
-};
+use wayside_bridge::{BridgeContext, BridgeError, BridgeKind, BridgeOptions, ErrorKind, Opened, OptionSpec};
 
 use crate::api::ApiUrl;
 use crate::bridge::GitHubBridge;
@@ -77,11 +74,11 @@ impl BridgeKind for GitHubKind {
         repo::usage(address)
     }
 
-    async fn open(
-        &self,
-        options: &BridgeOptions,
-        context: BridgeContext,
-    ) -> Result<SharedBridge, BridgeError> {
+    fn shared(&self, options: &BridgeOptions) -> BridgeOptions {
+        options.only(&["repo", "api", "branch", "issue"])
+    }
+
+    async fn open(&self, options: &BridgeOptions, context: BridgeContext) -> Result<Opened, BridgeError> {
         let repo = Repo::parse(options.required("repo")?)
             .ok_or_else(|| wrong("--repo is to be OWNER/NAME, as in github.com/OWNER/NAME"))?;
         let api = match options.value("api") {
@@ -98,7 +95,7 @@ impl BridgeKind for GitHubKind {
             })?,
         };
         let token_file = options.value("token-file").map(Path::new);
-        Ok(Arc::new(GitHubBridge::open((api, repo, spot), token_file, self.pace, context)?))
+        Ok(Opened::bridge(GitHubBridge::open((api, repo, spot), token_file, self.pace, context)?))
     }
 }
 

@@ -28,7 +28,7 @@
 //! # async fn example(context: BridgeContext) -> Result<(), wayside_bridge::BridgeError> {
 //! let registry = Registry::new().with(GitHubKind::default());
 //! let options = BridgeOptions::from_iter([("repo", "ada/box"), ("token-file", "/home/ada/.config/github-token")]);
-//! let bridge = registry.open("github", &options, context).await?;
+//! let bridge = registry.open("github", &options, context).await?.bridge;
 //! println!("{:?}", bridge.info().locators);
 //! # Ok(())
 //! # }

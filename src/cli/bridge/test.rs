@@ -65,7 +65,7 @@ impl Subject {
     async fn open(&self) -> Result<wayside::bridge::SharedBridge, BridgeError> {
         let options: BridgeOptions = self.options.clone().into_iter().collect();
         let context = wayside::bridge_context(self.state_dir.clone());
-        wayside::registry().open(&self.kind, &options, context).await
+        Ok(wayside::registry().open(&self.kind, &options, context).await?.bridge)
     }
 }
 

@@ -1,11 +1,9 @@
 //! The service as a kind, for nodes that are tested in one process.
 
-use std::sync::Arc;
-
 use async_trait::async_trait;
 
 use super::MemoryService;
-use crate::{BridgeContext, BridgeError, BridgeKind, BridgeOptions, OptionSpec, SharedBridge};
+use crate::{BridgeContext, BridgeError, BridgeKind, BridgeOptions, Opened, OptionSpec};
 
 /// `memory`, whose bridges all reach this one service: what an application registers to test several nodes in one process.
 #[async_trait]
@@ -30,7 +28,11 @@ impl BridgeKind for MemoryService {
         String::new()
     }
 
-    async fn open(&self, options: &BridgeOptions, _: BridgeContext) -> Result<SharedBridge, BridgeError> {
-        Ok(Arc::new(self.bridge(options.required("member")?)))
+    fn shared(&self, _: &BridgeOptions) -> BridgeOptions {
+        BridgeOptions::default()
+    }
+
+    async fn open(&self, options: &BridgeOptions, _: BridgeContext) -> Result<Opened, BridgeError> {
+        Ok(Opened::bridge(self.bridge(options.required("member")?)))
     }
 }

@@ -7,6 +7,7 @@
 mod bridge;
 mod builder;
 mod kind;
+mod room;
 mod store;
 mod watch;
 
@@ -17,6 +18,7 @@ use bytes::Bytes;
 
 pub use bridge::MemoryBridge;
 pub use builder::MemoryServiceBuilder;
+pub use room::MemoryRoom;
 use store::{Content, Store};
 
 use crate::{Capability, Clock, ErrorKind, Locator, Record, RingTarget, Writers};

@@ -124,7 +124,7 @@ pub(crate) fn add_command(place: &Locator, registry: &Registry) -> Option<String
 mod tests {
     use async_trait::async_trait;
     use wayside_bridge::{
-        BridgeContext, BridgeError, BridgeKind, BridgeOptions, ErrorKind, OptionSpec, SharedBridge,
+        BridgeContext, BridgeError, BridgeKind, BridgeOptions, ErrorKind, Opened, OptionSpec,
     };
 
     use super::*;
@@ -155,7 +155,11 @@ mod tests {
             if self.1 { format!("--at '{address}' --as NAME") } else { format!("--at {address}") }
         }
 
-        async fn open(&self, _: &BridgeOptions, _: BridgeContext) -> Result<SharedBridge, BridgeError> {
+        fn shared(&self, _: &BridgeOptions) -> BridgeOptions {
+            BridgeOptions::default()
+        }
+
+        async fn open(&self, _: &BridgeOptions, _: BridgeContext) -> Result<Opened, BridgeError> {
             Err(BridgeError::new(ErrorKind::Configuration, "it opens nothing"))
         }
     }

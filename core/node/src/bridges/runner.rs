@@ -243,7 +243,7 @@ pub(crate) async fn open(
     let options: BridgeOptions =
         config.options.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
     let (clock, entropy) = (Arc::clone(&context.clock), Arc::clone(&context.entropy));
-    let bridge = registry.open(&config.kind, &options, context).await?;
+    let bridge = registry.open(&config.kind, &options, context).await?.bridge;
     let limits = RateLimits { publishes: Some(PUBLISHES), fetches: None, queue: JOBS };
     let bridge = RateLimit::new(bridge, Arc::clone(&clock), limits);
     let bridge = layers::Retry::new(Arc::new(bridge), clock, entropy, RETRIES);

@@ -93,7 +93,7 @@ pub(crate) async fn fetch_from(
 ) -> Result<Vec<Bytes>, BridgeError> {
     let context = clock::context(clock, TaskTracker::new(), None);
     let fetched = async {
-        let bridge = registry.open(kind, options, context).await?;
+        let bridge = registry.open(kind, options, context).await?.bridge;
         let bridge: SharedBridge = std::sync::Arc::new(Check::new(bridge));
         records_of(&bridge, name).await
     };

@@ -4,9 +4,7 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use wayside_bridge::{
-    BridgeContext, BridgeError, BridgeKind, BridgeOptions, OptionSpec, Registry, SharedBridge,
-};
+use wayside_bridge::{BridgeContext, BridgeError, BridgeKind, BridgeOptions, Opened, OptionSpec, Registry};
 
 use super::{Person, friends, service, until};
 use crate::api::types::{ApiError, BridgeView, ChangeFriend, ErrorCode, FriendView, InboxView, StatusView};
@@ -100,7 +98,11 @@ impl BridgeKind for Slow {
         String::new()
     }
 
-    async fn open(&self, _: &BridgeOptions, _: BridgeContext) -> Result<SharedBridge, BridgeError> {
+    fn shared(&self, _: &BridgeOptions) -> BridgeOptions {
+        BridgeOptions::default()
+    }
+
+    async fn open(&self, _: &BridgeOptions, _: BridgeContext) -> Result<Opened, BridgeError> {
         std::future::pending().await
     }
 }

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use wayside_bridge::{
     BridgeContext, BridgeError, BridgeExt, BridgeKind, BridgeOptions, Class, ErrorKind, Key, MemoryService,
-    OptionSpec, Record, SharedBridge, Timestamp,
+    Opened, OptionSpec, Record, Timestamp,
 };
 use wayside_proto::pointer::Pointer;
 
@@ -384,18 +384,18 @@ impl BridgeKind for Library {
         format!("--at {address}")
     }
 
-    async fn open(
-        &self,
-        options: &BridgeOptions,
-        context: BridgeContext,
-    ) -> Result<SharedBridge, BridgeError> {
+    fn shared(&self, _: &BridgeOptions) -> BridgeOptions {
+        BridgeOptions::default()
+    }
+
+    async fn open(&self, options: &BridgeOptions, context: BridgeContext) -> Result<Opened, BridgeError> {
         self.opened.fetch_add(1, Ordering::Relaxed);
         assert_eq!(context.state_dir, None);
         match options.required("at")? {
             "hangs" => std::future::pending().await,
             "panics" => panic!("a plugin's bug"),
             "refuses" => Err(BridgeError::new(ErrorKind::Denied, "nobody is let in")),
-            _ => Ok(Arc::new(self.service.bridge("reads"))),
+            _ => Ok(Opened::bridge(self.service.bridge("reads"))),
         }
     }
 }

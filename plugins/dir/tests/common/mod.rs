@@ -38,7 +38,7 @@ pub async fn open_as<const N: usize>(
 ) -> Result<SharedBridge, BridgeError> {
     let path = ("path", path.to_str().unwrap().to_owned());
     let options = BridgeOptions::from_iter([path].into_iter().chain(more));
-    Registry::new().with(DirKind).open("dir", &options, context).await
+    Ok(Registry::new().with(DirKind).open("dir", &options, context).await?.bridge)
 }
 
 pub async fn open(path: &Path) -> SharedBridge {

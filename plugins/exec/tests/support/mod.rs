@@ -20,7 +20,7 @@ pub(crate) fn context(state_dir: Option<&Path>) -> BridgeContext {
 /// Opens the bridge that this command line is, which has a second for each answer.
 pub(crate) async fn open(command: &str, state_dir: Option<&Path>) -> Result<SharedBridge, BridgeError> {
     let options = BridgeOptions::from_iter([("command", command), ("timeout", "1")]);
-    ExecKind.open(&options, context(state_dir)).await
+    Ok(ExecKind.open(&options, context(state_dir)).await?.bridge)
 }
 
 /// A bridge served at the other end of a pipe, and served anew whenever that ends.

@@ -50,7 +50,7 @@ impl Rita {
     ) -> Result<SharedBridge, BridgeError> {
         let way = Way { rita: self.clone(), owner: Owner([who; 32]), allowed };
         let options = BridgeOptions::from_iter([("friend", "rita")]);
-        FriendKind::over(Arc::new(way)).open(&options, self.context()).await
+        Ok(FriendKind::over(Arc::new(way)).open(&options, self.context()).await?.bridge)
     }
 
     /// The bridge of a friend who may use it.

@@ -35,7 +35,7 @@ pub async fn open_with<const N: usize>(
     context: BridgeContext,
 ) -> Result<SharedBridge, BridgeError> {
     let options = BridgeOptions::from_iter([("remote", remote), ("poll", "1")].into_iter().chain(more));
-    Registry::new().with(GitKind).open("git", &options, context).await
+    Ok(Registry::new().with(GitKind).open("git", &options, context).await?.bridge)
 }
 
 /// A bridge with a folder of its own that goes with it.

@@ -41,7 +41,7 @@ pub async fn open(
     clock: &TestClock,
 ) -> Result<SharedBridge, BridgeError> {
     let options = BridgeOptions::from_iter(options.iter().map(|(name, value)| (*name, value.clone())));
-    Registry::new().with(GitHubKind::at_pace(pace)).open("github", &options, context(clock)).await
+    Ok(Registry::new().with(GitHubKind::at_pace(pace)).open("github", &options, context(clock)).await?.bridge)
 }
 
 /// A file with a token, which only its owner may read.
