@@ -113,7 +113,7 @@ const SWEEP_STEP: Duration = Duration::from_millis(250);
 /// Where the service cannot say what somebody is.
 pub(super) const ASK_AGAIN: Duration = Duration::from_secs(60);
 /// For so long it is believed that somebody is in the room, when their card is told or they are told a card.
-pub(super) const FRESH: Duration = Duration::from_secs(60);
+pub(super) const FRESH: Duration = Duration::from_secs(5);
 
 impl RoomIntroducer {
     /// The least that a room must take in one message, in bytes: two forms of the longest card, and words.
@@ -249,7 +249,8 @@ impl RoomIntroducer {
     /// Whether it is worth to ask the room about somebody.
     fn may_ask(&mut self, now: Now, from: &Person) -> bool {
         let usage = self.state.usage.get(&state::mark(&["who", from.as_str()]));
-        if usage.is_some_and(|it| it.told && !it.requests.has_room(now.wall, self.settings.requests_a_day, DAY))
+        if usage
+            .is_some_and(|it| it.told && !it.requests.has_room(now.wall, self.settings.requests_a_day, DAY))
         {
             return false;
         }

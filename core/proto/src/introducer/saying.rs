@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::room::{For, FRESH, RoomIntroducer, Spoken};
+use super::room::{FRESH, For, RoomIntroducer, Spoken};
 use super::state::State;
 use super::telling::{self, Entry, HELP, Telling, Text};
 use super::{Output, Person};
@@ -29,7 +29,8 @@ impl RoomIntroducer {
     /// Has something said to somebody. Where too much waits already it is dropped.
     pub(super) fn tell(&mut self, now: Now, to: &Person, telling: Telling, answers: Option<String>) {
         let of = self.state.unsaid.iter().filter(|entry| entry.to == *to);
-        let (count, again) = of.fold((0, false), |(n, again), entry| (n + 1, again || entry.telling == telling));
+        let (count, again) =
+            of.fold((0, false), |(n, again), entry| (n + 1, again || entry.telling == telling));
         let card = matches!(telling, Telling::Meet(..));
         let full = self.state.unsaid.len() >= State::MOST_UNSAID || (count >= MOST_UNSAID_TO_ONE && !card);
         if full || again {
@@ -138,7 +139,8 @@ impl RoomIntroducer {
             (None, count) => format!("{count} can be asked, with `meet WHO`:"),
             (Some(_), _) => "And:".to_owned(),
         };
-        let rest: Vec<&&Person> = shown.iter().filter(|who| after.is_none_or(|after| **who > after)).collect();
+        let rest: Vec<&&Person> =
+            shown.iter().filter(|who| after.is_none_or(|after| **who > after)).collect();
         let beyond = all.len() - shown.len();
         let last = if beyond > 0 { format!("\n… and {beyond} more") } else { String::new() };
         let mut told = None;
@@ -182,9 +184,10 @@ impl RoomIntroducer {
 
     /// Nobody can say whether this one is in the room: cards that concern them wait.
     pub(super) fn postpone_cards(&mut self, until: Duration, who: &Person) {
-        self.put_behind(until, |entry| {
-            matches!(&entry.telling, Telling::Meet(about, _) if about == who || entry.to == *who)
-        });
+        self.put_behind(
+            until,
+            |entry| matches!(&entry.telling, Telling::Meet(about, _) if about == who || entry.to == *who),
+        );
     }
 
     fn put_behind(&mut self, until: Duration, which: impl Fn(&Entry) -> bool) {

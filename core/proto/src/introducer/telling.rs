@@ -100,7 +100,8 @@ impl Telling {
     }
 
     pub(super) fn card_ended() -> Self {
-        let words = "Your card has ended, so you are off the list: say `join` with a new one to be on it again.";
+        let words =
+            "Your card has ended, so you are off the list: say `join` with a new one to be on it again.";
         Self::with(words.to_owned(), &Notice::Left)
     }
 
@@ -123,11 +124,19 @@ impl Telling {
 
     pub(super) fn unmet(who: &Person, why: Unmet) -> Self {
         let words = match why {
-            Unmet::Absent => format!("I cannot ask {who}: they are not on the list, or do not want to be asked."),
-            Unmet::Unlisted => "You are not on the list yourself: say `join` with your card first.".to_owned(),
-            Unmet::Limited => format!("You have asked for much, or for {who}, lately: try again in some days."),
+            Unmet::Absent => {
+                format!("I cannot ask {who}: they are not on the list, or do not want to be asked.")
+            }
+            Unmet::Unlisted => {
+                "You are not on the list yourself: say `join` with your card first.".to_owned()
+            }
+            Unmet::Limited => {
+                format!("You have asked for much, or for {who}, lately: try again in some days.")
+            }
             Unmet::Paused => "A moderator has paused introductions: try again later.".to_owned(),
-            Unmet::Over => format!("Nothing has come of meeting {who}: nobody answered in time, or it was taken back."),
+            Unmet::Over => {
+                format!("Nothing has come of meeting {who}: nobody answered in time, or it was taken back.")
+            }
         };
         Self::with(words, &Notice::Unmet(who.clone(), why))
     }
@@ -167,7 +176,9 @@ To me alone the ! may be left out. Moderators also have !forget WHO, !allow WHO,
 /// Somebody's card, for one of the two who both said yes.
 pub(super) fn meet(who: &Person, card: &Pointer, asked: bool) -> String {
     let words = if asked {
-        format!("You and {who} both said yes. Their card, as you use it with wayside:\n\nwayside accept {card}")
+        format!(
+            "You and {who} both said yes. Their card, as you use it with wayside:\n\nwayside accept {card}"
+        )
     } else {
         format!(
             "You and {who} both said yes, and they have your card. When they knock, `wayside requests` shows it, and you let them in. Should they not, their card is below."
