@@ -5,6 +5,7 @@
 
 mod accept;
 mod bell;
+mod bot;
 mod bridge;
 mod demo;
 mod doctor;
@@ -145,6 +146,7 @@ enum Command {
     Inbox(inbox::Inbox),
     Outbox(outbox::Outbox),
     Bell(bell::Bell),
+    Bot(bot::Bot),
     Status(status::Status),
     Explain(explain::Explain),
     Relay(relay::Relay),
@@ -173,6 +175,7 @@ async fn run(cli: Cli) -> Outcome {
         Command::Inbox(command) => command.run(&context).await,
         Command::Outbox(command) => command.run(&context).await,
         Command::Bell(command) => command.run(&context).await,
+        Command::Bot(command) => command.run(&context).await,
         Command::Status(command) => command.run(&context).await,
         Command::Explain(command) => command.run(&context).await,
         Command::Relay(command) => command.run(&context).await,

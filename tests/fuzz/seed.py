@@ -120,6 +120,8 @@ for i, v in enumerate(check.vectors("pointers")):
     if v["kind"] == "pointer":
         seed("pointer", f"vector-{i}", bytes.fromhex(v["bytes"]))
         seed("pointer", f"text-{i}", f"# somebody\n{v['text'].lower()}\n".encode())
+        seed("room_words", f"join-{i}", f"!join {v['text']}\n\n--\na footer".encode())
+        seed("room_words", f"meet-{i}", f"words\n\nwayside-bot: meet @ben:x you-asked {v['text']}".encode())
         says, _ = check.whole(bytes.fromhex(v["bytes"]))
         seed("pointer_signed", f"vector-{i}", cbor(check.whole(says)[2]))
     elif v["kind"] == "none":
@@ -140,6 +142,11 @@ seed("introduction", "consent", cbor([1, [bytes(16), places]]))
 seed("introduction", "agreed", cbor([2, [bytes(16), bytes(16), places, True]]))
 seed("introduction", "invite", cbor([3, [bytes(16), bytes(16), bytes(300)]]))
 seed("introduction", "many-places", cbor([1, [bytes(16), places * 5]]))
+
+for word in ["help", "list", "meet @ben:example.org", "yes ann@example.org, please", "quiet off", "forget @eve:x", "dance", "meet"]:
+    seed("room_words", word.split()[0], f"!{word}".encode())
+for line in ["joined", "asked @ann:x", "unmet ben@x limited", "over @ben:x", "tomorrow"]:
+    seed("room_words", f"notice-{line.split()[0]}", f"words\n\nwayside-bot: {line}\n--\nfooter".encode())
 
 seed("pair_secret", "plain", cbor([20_717, bytes(32)]))
 seed("pair_secret", "last", cbor([(1 << 32) - 1, bytes(32)]))

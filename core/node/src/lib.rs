@@ -78,6 +78,7 @@
 
 pub mod api;
 mod boards;
+pub mod bot;
 mod bridges;
 mod clock;
 mod doctor;

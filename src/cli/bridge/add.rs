@@ -91,7 +91,8 @@ fn subcommand(kind: &dyn BridgeKind) -> Command {
     Command::new(kind.kind()).about(kind.summary()).args(options).args([name, mail])
 }
 
-fn argument(option: &OptionSpec) -> Arg {
+/// An option of a kind, as an argument.
+pub(in crate::cli) fn argument(option: &OptionSpec) -> Arg {
     let argument = Arg::new(option.name).long(option.name).value_name(option.value).help(option.help);
     argument.required(option.required)
 }

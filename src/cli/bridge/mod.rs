@@ -1,6 +1,6 @@
 //! `wayside bridge …`: the services over which friends are met.
 
-mod add;
+pub(super) mod add;
 mod list;
 mod remove;
 mod test;

@@ -9,6 +9,7 @@ use wayside_proto::crypto::keys::{AccountId, AccountKey, DeviceKeys, NoiseKey};
 use wayside_proto::crypto::noise::{Handshake, Pattern};
 use wayside_proto::crypto::{Secret, aead, envelope, sha256};
 use wayside_proto::identity::{Card, DeviceEntry, Roster, Signed, Status};
+use wayside_proto::introducer::{Notice, Request, Spelling};
 use wayside_proto::introduction::Message;
 use wayside_proto::invite::Invite;
 use wayside_proto::mailbox::item::{Content, FileRef, Item, Kind, MAX_TEXT, MOST_FILES, Ordered, Receipt};
@@ -57,6 +58,7 @@ pub const ALL: &[(&str, Target)] = &[
     ("pointer_signed", pointer_signed),
     ("reflectors", reflectors),
     ("relay_tags", relay_tags),
+    ("room_words", room_words),
     ("roster_entries", roster_entries),
     ("roster_signed", roster_signed),
     ("status_signed", status_signed),
@@ -86,6 +88,30 @@ fn introduction(data: &[u8]) -> bool {
         return true;
     }
     false
+}
+
+/// What is said in a room, as its bot reads it, and what a bot says, as a member's node does.
+fn room_words(data: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(data);
+    let mut good = false;
+    for spelling in [Spelling::Marked, Spelling::Bare] {
+        match Request::parse(&text, spelling) {
+            Some(Ok(request)) => {
+                assert_eq!(Request::parse(&request.to_string(), Spelling::Marked), Some(Ok(request)));
+                good = true;
+            }
+            // It is said to people.
+            Some(Err(error)) => assert!(error.to_string().len() < 200),
+            None => {}
+        }
+    }
+    for notice in Notice::all(&text) {
+        let line = notice.to_string();
+        assert!(!line.contains('\n'));
+        assert_eq!(Notice::find(&line), Some(notice));
+        good = true;
+    }
+    good
 }
 
 fn invite_text(data: &[u8]) -> bool {

@@ -19,8 +19,9 @@ pub struct MemoryRoom(Arc<Mutex<State>>);
 #[derive(Default, Debug)]
 struct State {
     standings: BTreeMap<Sender, Standing>,
-    listeners: Vec<(Sender, UnboundedSender<RoomEvent>)>,
+    listeners: Vec<(Sender, UnboundedSender<Result<RoomEvent, BridgeError>>)>,
     said: Vec<(Sender, Outgoing)>,
+    fault: Option<ErrorKind>,
 }
 
 impl MemoryRoom {
@@ -51,17 +52,35 @@ impl MemoryRoom {
         self.state().said.clone()
     }
 
+    /// Makes everything fail so until it is called with `None`, and ends the streams of events; what is said to somebody who does not listen is not told again.
+    pub fn fail_with(&self, kind: Option<ErrorKind>) {
+        let mut state = self.state();
+        state.fault = kind;
+        for (_, listener) in state.listeners.drain(..) {
+            // Who has gone does not listen.
+            let _ = listener.unbounded_send(Err(fault(kind.unwrap_or(ErrorKind::Unreachable))));
+        }
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
+fn fault(kind: ErrorKind) -> BridgeError {
+    BridgeError::new(kind, "the service was made to fail")
+}
+
 impl State {
+    fn up(&self) -> Result<(), BridgeError> {
+        self.fault.map_or(Ok(()), |kind| Err(fault(kind)))
+    }
+
     /// Tells all but the one it is from, or one alone.
     fn tell(&mut self, from: &Sender, to: Option<&Sender>, event: &RoomEvent) {
         self.listeners.retain(|(who, listener)| {
             let meant = who != from && to.is_none_or(|to| to == who);
-            !meant || listener.unbounded_send(event.clone()).is_ok()
+            !meant || listener.unbounded_send(Ok(event.clone())).is_ok()
         });
     }
 }
@@ -85,12 +104,15 @@ impl Room for Member {
 
     async fn events(&self) -> Result<RoomEvents, BridgeError> {
         let (sender, receiver) = mpsc::unbounded();
-        self.room.state().listeners.push((self.own.clone(), sender));
-        Ok(receiver.map(Ok).boxed())
+        let mut state = self.room.state();
+        state.up()?;
+        state.listeners.push((self.own.clone(), sender));
+        Ok(receiver.boxed())
     }
 
     async fn say(&self, message: &Outgoing) -> Result<(), BridgeError> {
         let mut state = self.room.state();
+        state.up()?;
         if !state.standings.get(&self.own).is_some_and(|standing| standing.is_member()) {
             return Err(BridgeError::new(ErrorKind::Denied, "you are not in the room any more"));
         }
@@ -103,6 +125,8 @@ impl Room for Member {
     }
 
     async fn standing(&self, sender: &Sender) -> Result<Standing, BridgeError> {
-        Ok(self.room.state().standings.get(sender).copied().unwrap_or(Standing::Stranger))
+        let state = self.room.state();
+        state.up()?;
+        Ok(state.standings.get(sender).copied().unwrap_or(Standing::Stranger))
     }
 }

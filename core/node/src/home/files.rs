@@ -34,7 +34,7 @@ pub(crate) fn private_file(path: &Path) -> io::Result<File> {
 }
 
 /// Replaces a file's contents: whoever looks, now or after a crash, sees the old or the new, and it is on disk when this returns.
-pub(super) fn replace(path: &Path, contents: &[u8]) -> io::Result<()> {
+pub(crate) fn replace(path: &Path, contents: &[u8]) -> io::Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
     let mut file = tempfile::Builder::new().prefix(".new-").tempfile_in(folder)?; // 0600 on Unix
     file.write_all(contents)?;

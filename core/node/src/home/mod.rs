@@ -28,7 +28,7 @@ use std::path::{Path, PathBuf};
 pub use config::{BridgeConfig, Config, Limits};
 pub(crate) use config::{add_bridge, check_bridge_name, remove_bridge};
 pub(crate) use examine::{Examined, examine};
-pub(crate) use files::{exposed, private_dir, private_file, sync_dir};
+pub(crate) use files::{exposed, private_dir, private_file, replace, sync_dir};
 pub use mailbox::Mailbox;
 pub(crate) use network::Listen;
 pub use network::{Network, Portmap, Stun, StunServer};

@@ -56,9 +56,14 @@ impl Notice {
     /// What every one begins with.
     pub const MARK: &'static str = "wayside-bot:";
 
-    /// The first one in a message. A line that begins as one and is none is passed over: a later version's.
+    /// The first one in a message.
     pub fn find(text: &str) -> Option<Self> {
-        text.lines().find_map(|line| Self::of_line(line.trim()))
+        Self::all(text).next()
+    }
+
+    /// Those in a message, which has several where a room's bot gathers what it says. A line that begins as one and is none is passed over: a later version's.
+    pub fn all(text: &str) -> impl Iterator<Item = Self> {
+        text.lines().filter_map(|line| Self::of_line(line.trim()))
     }
 
     fn of_line(line: &str) -> Option<Self> {

@@ -14,10 +14,12 @@ impl Person {
     /// The longest, in bytes: what Matrix allows (appendix 4.2.1 of its specification), and RFC 5321 for mail.
     pub const MAX: usize = 255;
 
-    /// The person of this notation; `None` where it is empty, longer than [`Person::MAX`], or holds white space or a character that is not seen.
+    /// The person of this notation; `None` where it is empty, longer than [`Person::MAX`], holds white space or a character that is not seen, or is `@room`, which
+    /// calls everybody in a Matrix room.
     pub fn new(text: &str) -> Option<Self> {
         let sound = (1..=Self::MAX).contains(&text.len())
-            && !text.contains(|c: char| c.is_whitespace() || is_deceptive(c));
+            && !text.contains(|c: char| c.is_whitespace() || is_deceptive(c))
+            && !text.eq_ignore_ascii_case("@room");
         sound.then(|| Self(text.to_owned()))
     }
 

@@ -1,0 +1,68 @@
+//! `examples/matrix-room-bot`: its README's commands as they stand, on the homeserver of `MATRIX_URL`.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use crate::peer_invites::{blocks, shell};
+use crate::support::{PATIENCE, Ran, Running, World, listen_on_loopback, until};
+
+const README: &str = include_str!("../../examples/matrix-room-bot/README.md");
+/// How long one block of commands may take.
+const BLOCK: Duration = Duration::from_secs(330);
+
+/// Says past the test runner's capture why it was not tested: that is a failure in the stage that has a homeserver, and nowhere else.
+fn skip(reason: &str) {
+    assert!(std::env::var_os("WAYSIDE_NO_SKIPS").is_none(), "skipped: {reason}");
+    // Without stderr there is nobody to tell.
+    let _ = writeln!(std::io::stderr(), "skipped: {reason}");
+}
+
+#[test]
+fn the_readme_leads_from_a_homeserver_to_two_friends_who_talk() {
+    let Ok(url) = std::env::var("MATRIX_URL") else {
+        return skip(
+            "there is no homeserver: tests/lab/services/synapse.sh starts one, and its env names it",
+        );
+    };
+    if !cfg!(feature = "bridge-matrix") {
+        return skip("it is built without the feature bridge-matrix");
+    }
+    let world = World::new();
+    let shared = world.path().join("shared");
+    std::fs::create_dir_all(&shared).expect("a folder");
+    let run = |home: &Path, commands: &str| -> Command {
+        let mut command = shell(home, commands);
+        command.env("MATRIX_URL", &url).env("SHARED", &shared);
+        command
+    };
+    let homes: BTreeMap<&str, _> = ["owner", "alice", "bob"].map(|who| (who, world.path().join(who))).into();
+    for home in homes.values() {
+        std::fs::create_dir_all(home).expect("a folder");
+    }
+    let (mut running, mut said) = (Vec::new(), String::new());
+    for block in blocks(README) {
+        let home = &homes[block.who.as_str()];
+        if block.stays {
+            let up = Running::start(run(home, &format!("exec {} --json", block.commands)));
+            up.event("ready");
+            running.push(up);
+            continue;
+        }
+        if block.commands.contains("request accept") {
+            until("the bot asks", BLOCK, || {
+                let ran = Ran::of(run(home, "wayside requests --json"), "", PATIENCE);
+                (!ran.ok().stdout.is_empty()).then_some(())
+            });
+        }
+        let ran = Ran::of(run(home, &block.commands), "", BLOCK);
+        said.push_str(&ran.ok().stdout);
+        // Tests stay there.
+        if block.commands.contains("wayside init") {
+            listen_on_loopback(&home.join(".local/share/wayside"));
+        }
+    }
+    assert!(said.contains("Hello from the room"), "{said}");
+}
