@@ -70,7 +70,8 @@ async fn answers_are_as_the_document_says() {
     checked.get(&ann, "/v1/id", "/v1/id").await;
     checked.get(&ann, "/v1/bridges", "/v1/bridges").await;
     let options = [("member".to_owned(), "again".to_owned())].into();
-    let bridge = AddBridge { kind: "memory".into(), name: Some("second".into()), options, mail: false };
+    let bridge =
+        AddBridge { kind: "memory".into(), name: Some("second".into()), options, ..AddBridge::default() };
     checked.post(&ann, "/v1/bridges", &bridge).await;
     let removed: Value = ann.api().delete("/v1/bridges/second").await.unwrap();
     checked.answer("delete", "/v1/bridges/{name}", &removed);

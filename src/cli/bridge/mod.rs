@@ -1,6 +1,7 @@
 //! `wayside bridge …`: the services over which friends are met.
 
 mod add;
+mod from;
 mod list;
 mod remove;
 mod test;
