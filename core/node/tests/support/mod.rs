@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, dead_code, missing_docs, unreachable_pub)]
 
+pub mod rooms;
+
 use std::time::Duration;
 
 use tempfile::TempDir;
