@@ -62,8 +62,9 @@ pub mod testing;
 pub use wayside_bridge as bridge;
 use wayside_bridge::Registry;
 pub use wayside_node::{
-    AccountId, BridgeConfig, Config, ConnectError, DeviceId, Events, Home, HomeError, Node, NodeBuilder,
-    NodeClock, Peer, Protocol, Relay, Served, UnixMillis, Wanted, api, bot, bridge_context, pointer,
+    AccountId, BotConfig, BridgeConfig, Config, ConnectError, DeviceId, Events, Home, HomeError, Node,
+    NodeBuilder, NodeClock, Peer, Protocol, Relay, Served, UnixMillis, Wanted, api, bot, bridge_context,
+    community, pointer,
 };
 /// The link to a friend's machine: streams, datagrams, paths.
 pub use wayside_noise as link;

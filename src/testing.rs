@@ -130,8 +130,7 @@ impl PairBuilder {
                 .listen(vec![format!("udp://10.0.0.{number}:4040")]);
             let node = with(builder).start().await?;
             let options = [("member".to_owned(), name.to_owned())].into();
-            node.add_bridge(AddBridge { kind: "memory".to_owned(), name: None, options, mail: false })
-                .await?;
+            node.add_bridge(AddBridge { kind: "memory".to_owned(), options, ..AddBridge::default() }).await?;
             nodes.push(node);
         }
         let (Some(bob), Some(ann)) = (nodes.pop(), nodes.pop()) else {

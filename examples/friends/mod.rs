@@ -19,7 +19,7 @@ pub(crate) async fn two(
         let builder = Node::builder(home, Registry::new().with(service.clone()));
         let node = with(builder.listen(vec!["udp://127.0.0.1:0".to_owned()])).start().await?;
         let options = [("member".to_owned(), name.to_owned())].into();
-        node.add_bridge(AddBridge { kind: "memory".to_owned(), name: None, options, mail: false }).await?;
+        node.add_bridge(AddBridge { kind: "memory".to_owned(), options, ..AddBridge::default() }).await?;
         Ok::<_, Box<dyn Error>>(node)
     };
     let (ada, ben) = (start("Ada").await?, start("Ben").await?);

@@ -7,6 +7,7 @@ mod accept;
 mod bell;
 mod bot;
 mod bridge;
+mod community;
 mod demo;
 mod doctor;
 mod exit;
@@ -138,6 +139,8 @@ enum Command {
     #[command(subcommand)]
     Friend(friend::Friend),
     Introduce(introduce::Introduce),
+    #[command(subcommand)]
+    Community(community::Community),
     Requests(requests::Requests),
     #[command(subcommand)]
     Request(request::Request),
@@ -168,6 +171,7 @@ async fn run(cli: Cli) -> Outcome {
         Command::Friends(command) => command.run(&context).await,
         Command::Friend(command) => command.run(&context).await,
         Command::Introduce(command) => command.run(&context).await,
+        Command::Community(command) => command.run(&context).await,
         Command::Requests(command) => command.run(&context).await,
         Command::Request(command) => command.run(&context).await,
         Command::Ping(command) => command.run(&context).await,

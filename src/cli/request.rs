@@ -1,7 +1,7 @@
 //! `wayside request …`: what others ask, answered.
 
 use clap::{Args, Subcommand};
-use wayside::api::types::{AcceptRequest, RequestView};
+use wayside::api::types::{AcceptRequest, RequestKind, RequestView};
 
 use super::exit::{Exit, Outcome};
 use super::output::one_line;
@@ -16,7 +16,7 @@ use super::{Context, output};
 pub(super) enum Request {
     /// Accept: what follows goes on by itself while a node is up
     ///
-    /// Of an introduction: that it is who is named is your friend's word. Of a knock: nobody's but theirs. Compare the account by another way where that
+    /// Of an introduction: that it is who is named is your friend's word. Of a community's bot: its word. Of a knock: nobody's but theirs. Compare the account by another way where that
     /// matters (`wayside friend verify`).
     Accept {
         #[command(flatten)]
@@ -25,7 +25,7 @@ pub(super) enum Request {
         #[arg(long, value_name = "ALIAS", value_parser = parse_name)]
         name: Option<String>,
     },
-    /// Refuse: nobody is told, and the same is not asked again before it expires; who knocked is not heard again by this card
+    /// Refuse: nobody is told but a community's bot, and the same is not asked again before it expires; who knocked is not heard again by this card
     Refuse(Which),
 }
 
@@ -52,7 +52,13 @@ impl Request {
         let answered = answered?;
         context.output.say(&answered, || match &self {
             Self::Accept { .. } => in_words(&answered),
-            Self::Refuse(_) => format!("Refused: {}. Nobody is told.", one_line(&answered.text)),
+            Self::Refuse(_) => {
+                let told = match &answered.what {
+                    RequestKind::Community { .. } => "The bot is told",
+                    _ => "Nobody is told",
+                };
+                format!("Refused: {}. {told}.", one_line(&answered.text))
+            }
         })?;
         if brief && matches!(self, Self::Accept { .. }) {
             output::remark("No node is up to go on with it: run `wayside up`.");

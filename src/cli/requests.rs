@@ -13,7 +13,7 @@ const DIGITS: usize = 8;
 
 /// Show what others ask of you
 ///
-/// To become the friend of somebody whom a friend introduces to you, or who came by a card of yours. `wayside request
+/// To become the friend of somebody whom a friend or a community's bot introduces to you, or who came by a card of yours. `wayside request
 /// accept` and `wayside request refuse` answer.
 #[derive(Debug, Args)]
 pub(super) struct Requests {}
@@ -55,6 +55,15 @@ pub(super) fn in_words(request: &RequestView) -> String {
             lines.push(format!("          account  {account}, over `{}`", one_line(over)));
             lines.push("          the name is their own word: nobody else says who it is".to_owned());
         }
+        RequestKind::Community { person, bot, account, .. } => {
+            if let Some(account) = account {
+                lines.push(format!("          account  {account}"));
+            }
+            let (person, bot) = (one_line(person), one_line(bot));
+            lines.push(format!(
+                "          that it is {person} is the word of {bot} and of the room's service"
+            ));
+        }
         // Of a version that knows more of them; it says what is asked by itself.
         _ => {}
     }
@@ -65,7 +74,10 @@ pub(super) fn in_words(request: &RequestView) -> String {
         }
         RequestState::Accepted => format!("          accepted; the other side has until {until}"),
         RequestState::Meeting => "          accepted by both: a link is being made".to_owned(),
-        RequestState::Refused => "          refused; nobody is told".to_owned(),
+        RequestState::Refused => match &request.what {
+            RequestKind::Community { .. } => "          refused; the bot is told".to_owned(),
+            _ => "          refused; nobody is told".to_owned(),
+        },
     });
     if let Some(hint) = &request.hint {
         lines.push(format!("          {}", one_line(hint)));

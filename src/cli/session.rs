@@ -167,6 +167,13 @@ pub(super) fn bridge_path(bridge: &str) -> String {
     path
 }
 
+/// The path of a community in the API.
+pub(super) fn community_path(bridge: &str) -> String {
+    let mut path = String::from("/v1/communities/");
+    push_encoded(&mut path, bridge);
+    path
+}
+
 /// The path of a card of ours in the API.
 pub(super) fn pointer_path(name: &str) -> String {
     let mut path = String::from("/v1/pointers/");

@@ -157,7 +157,7 @@ fn in_words(event: &NodeEvent) -> String {
         NodeEvent::Introduction { friends, state, .. } => {
             format!("your introduction of {}: {}", list(friends), state_word(*state))
         }
-        NodeEvent::Warning { what } => one_line(what),
+        NodeEvent::Encounter { text, .. } | NodeEvent::Warning { what: text } => one_line(text),
         NodeEvent::Missed { count } => format!("{count} events came and went too fast to be shown"),
         NodeEvent::Stopping => "Ended.".to_owned(),
         // Of a version that knows more of them; it says them itself.

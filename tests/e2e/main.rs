@@ -11,6 +11,7 @@
 )]
 
 mod clocks;
+mod community;
 mod contract;
 mod crashes;
 mod doctor;

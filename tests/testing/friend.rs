@@ -86,7 +86,7 @@ impl Circle {
 
 async fn add(node: &Node, kind: &str, option: &str, value: &str) -> BridgeView {
     let options = [(option.to_owned(), value.to_owned())].into();
-    let bridge = AddBridge { kind: kind.to_owned(), name: None, options, mail: false };
+    let bridge = AddBridge { kind: kind.to_owned(), options, ..AddBridge::default() };
     timeout(PATIENCE, node.add_bridge(bridge)).await.unwrap().unwrap()
 }
 

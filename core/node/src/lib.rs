@@ -44,7 +44,7 @@
 //!         .start()
 //!         .await?;
 //!     let options = [("member".into(), name.into())].into();
-//!     node.add_bridge(AddBridge { kind: "memory".into(), name: None, options, mail: false }).await?;
+//!     node.add_bridge(AddBridge { kind: "memory".into(), options, ..AddBridge::default() }).await?;
 //!     nodes.push(node);
 //! }
 //! let (ann, bob) = (&nodes[0], &nodes[1]);
@@ -81,6 +81,7 @@ mod boards;
 pub mod bot;
 mod bridges;
 mod clock;
+pub mod community;
 mod doctor;
 mod doors;
 mod driver;
@@ -103,7 +104,8 @@ mod times;
 pub use boards::own_kinds;
 pub use clock::{NodeClock, bridge_context};
 pub use home::{
-    BridgeConfig, Config, Home, HomeError, Limits, Mailbox, Network, Portmap, Relay, Stun, StunServer,
+    BotConfig, BridgeConfig, Config, Home, HomeError, Limits, Mailbox, Network, Portmap, Relay, Stun,
+    StunServer,
 };
 pub use links::{Peer, Protocol, Served};
 pub use node::{ConnectError, Events, Node, NodeBuilder, Wanted};

@@ -70,7 +70,8 @@ async fn answers_are_as_the_document_says() {
     checked.get(&ann, "/v1/id", "/v1/id").await;
     checked.get(&ann, "/v1/bridges", "/v1/bridges").await;
     let options = [("member".to_owned(), "again".to_owned())].into();
-    let bridge = AddBridge { kind: "memory".into(), name: Some("second".into()), options, mail: false };
+    let bridge =
+        AddBridge { kind: "memory".into(), name: Some("second".into()), options, ..AddBridge::default() };
     checked.post(&ann, "/v1/bridges", &bridge).await;
     let removed: Value = ann.api().delete("/v1/bridges/second").await.unwrap();
     checked.answer("delete", "/v1/bridges/{name}", &removed);
@@ -121,6 +122,7 @@ async fn answers_are_as_the_document_says() {
     checked.get(&bob, "/v1/status", "/v1/status").await;
     introductions(&mut checked, &service, &ann, &bob).await;
     pointers(&mut checked, &service, &ann).await;
+    communities(&mut checked, &service).await;
     let change = ChangeFriend { blocked: Some(true), allow: vec!["relay".into()], ..ChangeFriend::default() };
     checked.request("patch", "/v1/friends/{friend}", &change);
     let blocked: Value = bob.api().patch("/v1/friends/Anna", &change).await.unwrap();
@@ -210,6 +212,54 @@ async fn pointers(checked: &mut Checked, service: &wayside_bridge::MemoryService
     checked.get(ann, "/v1/friends/{friend}/comparison", "/v1/friends/dora/comparison").await;
     let withdrawn: Value = ann.api().delete("/v1/pointers/ann").await.unwrap();
     checked.answer("delete", "/v1/pointers/{name}", &withdrawn);
+}
+
+/// Emma is in a room with a bot, which is asked for Finn, and asks for Gus.
+async fn communities(checked: &mut Checked, service: &wayside_bridge::MemoryService) {
+    let room = wayside_bridge::MemoryRoom::new();
+    let bot = room.member("@bot");
+    let kind = support::rooms::Rooms { service: service.clone(), room: room.clone() };
+    let folder = tempfile::tempdir().unwrap();
+    let home = Home::init(&folder.path().join("home"), "emma").unwrap();
+    let node = wayside_node::Node::builder(home, wayside_bridge::Registry::new().with(kind))
+        .listen(vec!["udp://127.0.0.1:0".into()])
+        .serve_api();
+    let node = node.start().await.unwrap();
+    let (emma, mut events) = (node.client(), node.client().get_lines("/v1/events").await.unwrap());
+    let community = Some(RoomBot { bot: "@bot".into(), listed: false });
+    let options = [("member".to_owned(), "@emma".to_owned())].into();
+    let bridge = AddBridge { kind: "rooms".into(), options, community, ..AddBridge::default() };
+    checked.request("post", "/v1/bridges", &bridge);
+    let _: BridgeView = emma.post("/v1/bridges", &bridge).await.unwrap();
+    let change = ChangeCommunity { bot: Some("@bot".into()), listed: Some(true) };
+    checked.request("patch", "/v1/communities/{name}", &change);
+    let changed: Value = emma.patch("/v1/communities/rooms", &change).await.unwrap();
+    checked.answer("patch", "/v1/communities/{name}", &changed);
+    let ask = AskToMeet { person: "@finn".into(), bridge: Some("rooms".into()), name: Some("Finn".into()) };
+    checked.request("post", "/v1/encounters", &ask);
+    let asked: Value = emma.post("/v1/encounters", &ask).await.unwrap();
+    checked.answer("post", "/v1/encounters", &asked);
+    until("the bot has a card", || async { !room.said().is_empty() }).await;
+    let says = async |text: &str| {
+        let to = Some(wayside_bridge::Sender("@emma".into()));
+        let text = text.to_owned();
+        bot.say(&wayside_bridge::Outgoing { to, text, automatic: true, answers: None }).await.unwrap();
+    };
+    says("wayside-bot: joined").await;
+    until("the bot is asked", || async { room.said().iter().any(|(_, said)| said.text == "!meet @finn") })
+        .await;
+    until("somebody asks", || async {
+        says("wayside-bot: asked @gus").await;
+        says("wayside-bot: asking @finn").await;
+        !emma.get::<Vec<Value>>("/v1/requests").await.unwrap().is_empty()
+    })
+    .await;
+    while checked.line("get", "/v1/events", &mut events).await["event"] != "encounter" {}
+    for path in ["/v1/communities", "/v1/encounters", "/v1/requests"] {
+        let answer: Value = emma.get(path).await.unwrap();
+        checked.answer("get", path, &answer);
+    }
+    node.shutdown().await;
 }
 
 /// Looks at requests and answers, and remembers of which operations.

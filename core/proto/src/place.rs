@@ -76,7 +76,7 @@ impl<'b, C> Decode<'b, C> for Locator {
 
 /// Whether a character is not seen where it stands, or makes others seem to stand elsewhere: controls, bidirectional and zero-width formatting,
 /// line and paragraph separators (Unicode Technical Report 36, sections 2.5 and 2.10).
-pub(crate) fn is_deceptive(c: char) -> bool {
+pub fn is_deceptive(c: char) -> bool {
     c.is_control()
         || matches!(c,
             '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, Subcommand};
-use wayside::api::types::{AddBridge, BridgeView};
+use wayside::api::types::{AddBridge, BridgeView, RoomBot};
 use wayside::bridge::{BridgeKind, OptionSpec};
 
+use super::from::{From, UNLISTED, show};
 use crate::cli::Context;
 use crate::cli::exit::{Exit, Failure, Outcome};
 use crate::cli::output::one_line;
@@ -18,10 +19,14 @@ use crate::cli::session::parse_name;
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   wayside bridge add dir --path /mnt/share
-  wayside bridge add exec --command 'python3 /opt/bridge.py' --name mine")]
+  wayside bridge add exec --command 'python3 /opt/bridge.py' --name mine
+  wayside bridge add --from bees.toml --user @ada:example.org --password-file ~/.bees")]
+#[command(subcommand_negates_reqs = true, args_conflicts_with_subcommands = true)]
 pub(in crate::cli) struct Add {
     #[command(subcommand)]
-    kind: Kind,
+    kind: Option<Kind>,
+    #[command(flatten)]
+    from: Option<From>,
 }
 
 /// A kind and its options, as given.
@@ -30,13 +35,23 @@ struct Kind(AddBridge);
 
 impl Add {
     pub(super) async fn run(self, context: &Context) -> Outcome {
-        let Kind(mut request) = self.kind;
+        let mut request = match (self.kind, self.from) {
+            (Some(Kind(request)), _) => request,
+            (None, Some(from)) => {
+                let (file, request) = from.request()?;
+                if !context.output.is_json() {
+                    show(&file, request.community.as_ref().is_some_and(|bot| bot.listed));
+                }
+                request
+            }
+            (None, None) => return Err(Failure::usage("which kind of bridge? or --from which file?")),
+        };
         make_paths_absolute(&mut request)?;
         let mut session = context.session().await?;
         let added = session.post::<_, BridgeView>("/v1/bridges", &request).await;
         session.close().await;
         let added = added?;
-        context.output.say(&added, || in_words(&added))?;
+        context.output.say(&added, || in_words(&added, request.community.as_ref()))?;
         Ok(Exit::Done)
     }
 }
@@ -44,7 +59,7 @@ impl Add {
 impl Subcommand for Kind {
     fn augment_subcommands(command: Command) -> Command {
         let registry = wayside::registry();
-        let command = command.subcommand_required(true).arg_required_else_help(true);
+        let command = command.arg_required_else_help(true);
         command.subcommand_value_name("KIND").subcommands(registry.kinds().map(subcommand))
     }
 
@@ -69,7 +84,9 @@ impl FromArgMatches for Kind {
         }
         let name = matches.get_one::<String>(NAME).cloned();
         let mail = matches.get_flag(MAIL);
-        Ok(Self(AddBridge { kind: kind.to_owned(), name, options, mail }))
+        let bot = matches.get_one::<String>(BOT).cloned();
+        let community = bot.map(|bot| RoomBot { bot, listed: !matches.get_flag(UNLISTED) });
+        Ok(Self(AddBridge { kind: kind.to_owned(), name, options, mail, community }))
     }
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
@@ -79,16 +96,21 @@ impl FromArgMatches for Kind {
 }
 
 /// The arguments that every kind has.
-const NAME: &str = "name";
-const MAIL: &str = "mail";
+pub(super) const NAME: &str = "name";
+pub(super) const MAIL: &str = "mail";
+const BOT: &str = "bot";
 
 fn subcommand(kind: &dyn BridgeKind) -> Command {
     let name = Arg::new(NAME).long(NAME).value_name("NAME").value_parser(parse_name);
     let name = name.help(format!("What to call it [default: {}, numbered where that is taken]", kind.kind()));
     let mail = Arg::new(MAIL).long(MAIL).action(ArgAction::SetTrue);
     let mail = mail.help("Let small messages for friends lie there, sealed, for up to a week");
+    let bot = Arg::new(BOT).long(BOT).value_name("WHO").value_parser(parse_name);
+    let bot = bot.help("The bot of its room, which introduces members to one another, as the room names it");
+    let unlisted = Arg::new(UNLISTED).long(UNLISTED).action(ArgAction::SetTrue).requires(BOT);
+    let unlisted = unlisted.help("Stay off the bot's list: members cannot ask for you");
     let options = kind.options().iter().map(argument);
-    Command::new(kind.kind()).about(kind.summary()).args(options).args([name, mail])
+    Command::new(kind.kind()).about(kind.summary()).args(options).args([name, mail, bot, unlisted])
 }
 
 /// An option of a kind, as an argument.
@@ -113,7 +135,7 @@ fn make_paths_absolute(request: &mut AddBridge) -> Result<(), Failure> {
     Ok(())
 }
 
-fn in_words(bridge: &BridgeView) -> String {
+fn in_words(bridge: &BridgeView, bot: Option<&RoomBot>) -> String {
     let mut lines = vec![format!("{} works: {}", one_line(&bridge.name), one_line(&bridge.title))];
     lines.extend(bridge.note.as_ref().map(|note| format!("  {}", one_line(note))));
     phrases(&mut lines, "Whoever runs the service sees", &bridge.service_sees);
@@ -121,6 +143,16 @@ fn in_words(bridge: &BridgeView) -> String {
     if bridge.mail {
         lines.push("Mail may lie there, for a week at most; both of them also see:".to_owned());
         lines.extend(MAIL_SHOWS.map(|phrase| format!("  - {phrase}")));
+    }
+    match bot {
+        Some(RoomBot { bot, listed: true }) => lines.push(format!(
+            "You will be on the list of {}, so that members may ask for you: `wayside community leave` takes that back.",
+            one_line(bot)
+        )),
+        Some(RoomBot { bot, listed: false }) => {
+            lines.push(format!("You are not on the list of {}: `wayside community join` puts you there.", one_line(bot)));
+        }
+        None => {}
     }
     lines.push("What friends write to one another there is sealed.".to_owned());
     lines.join("\n")

@@ -1,6 +1,7 @@
 //! `wayside bridge …`: the services over which friends are met.
 
 pub(super) mod add;
+mod from;
 mod list;
 mod remove;
 mod test;

@@ -77,7 +77,7 @@ fn records(folder: &Path) -> Result<usize, Failure> {
 /// A bridge over a folder.
 fn over_folder(folder: &Path) -> AddBridge {
     let options = [("path".to_owned(), folder.display().to_string())].into();
-    AddBridge { kind: "dir".to_owned(), name: None, options, mail: false }
+    AddBridge { kind: "dir".to_owned(), options, ..AddBridge::default() }
 }
 
 #[expect(clippy::print_stdout, reason = "a measurement says what it measured")]

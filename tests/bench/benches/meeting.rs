@@ -48,7 +48,7 @@ fn memory_service() -> MemoryService {
 /// A bridge to [`memory_service`].
 fn over_memory(member: &str) -> AddBridge {
     let options = [("member".to_owned(), member.to_owned())].into();
-    AddBridge { kind: "memory".to_owned(), name: None, options, mail: false }
+    AddBridge { kind: "memory".to_owned(), options, ..AddBridge::default() }
 }
 
 /// The least, the median, the ninth decile and the most, in milliseconds.

@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use wayside_bridge::{Class, Registry, SharedBridge};
+use wayside_bridge::{Class, Opened, Registry, SharedBridge, SharedRoom};
 use wayside_proto::UnixMillis;
 use wayside_proto::engine::{BridgeName, Input, PublicationId, Space};
 use wayside_proto::mailbox::wire::Bell;
@@ -93,8 +93,8 @@ impl Reporter {
     }
 }
 
-/// A bridge, once it is open.
-type Opened = Arc<Mutex<Option<SharedBridge>>>;
+/// A bridge and its room, once they are open.
+type Shown = Arc<Mutex<Option<Opened>>>;
 
 /// A configured bridge as others see it.
 #[derive(Debug)]
@@ -105,7 +105,7 @@ pub(crate) struct BridgeHandle {
     status: Arc<Mutex<BridgeView>>,
     /// Has it tried again now, where it does not work.
     again: Arc<Notify>,
-    opened: Opened,
+    shown: Shown,
     /// What our bell there is called, where its user hung one.
     ring_name: Option<String>,
     cancel: CancellationToken,
@@ -120,20 +120,20 @@ impl BridgeHandle {
         let status = Arc::new(Mutex::new(profile::not_yet_tried(&config)));
         let cancel = CancellationToken::new();
         let ring_name = config.options.get(bell::RING_NAME).cloned();
-        let (again, opened) = (Arc::new(Notify::new()), Opened::default());
+        let (again, shown) = (Arc::new(Notify::new()), Shown::default());
         let runner = runner::Runner::new(
             run,
             config,
             environment.clone(),
             Arc::clone(&status),
             Arc::clone(&again),
-            Arc::clone(&opened),
+            Arc::clone(&shown),
         );
         let stop = cancel.clone();
         environment.tasks.spawn(async move {
             stop.run_until_cancelled(runner.run(job_queue, wanted)).await;
         });
-        Self { run, jobs, slots, status, again, opened, ring_name, cancel }
+        Self { run, jobs, slots, status, again, shown, ring_name, cancel }
     }
 
     /// Which run of the bridge this is.
@@ -171,7 +171,16 @@ impl BridgeHandle {
 
     /// The bridge itself, where it could be opened, for whoever wants to try it.
     pub(crate) fn opened(&self) -> Option<SharedBridge> {
-        self.opened.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        Some(self.shown()?.bridge)
+    }
+
+    /// Its room, where it has one and works.
+    pub(crate) fn room(&self) -> Option<SharedRoom> {
+        self.shown()?.room.filter(|_| self.view().healthy)
+    }
+
+    fn shown(&self) -> Option<Opened> {
+        self.shown.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 

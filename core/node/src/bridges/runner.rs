@@ -10,14 +10,15 @@ use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::Instant;
 use wayside_bridge::layers::{self, Check, Rate, RateLimit, RateLimits, RetryPolicy};
 use wayside_bridge::{
-    BridgeContext, BridgeError, BridgeOptions, Entropy, ErrorKind, Probe, Registry, Retry, SharedBridge,
+    BridgeContext, BridgeError, BridgeOptions, Entropy, ErrorKind, Opened, Probe, Registry, Retry,
+    SharedBridge,
 };
 use wayside_proto::UnixMillis;
 use wayside_proto::engine::{BridgeName, Input};
 
 use super::jobs::{self, Job};
 use super::watcher::Watcher;
-use super::{BridgeEnvironment, Opened, Reporter, Slots, What, profile};
+use super::{BridgeEnvironment, Reporter, Shown, Slots, What, profile};
 use crate::api::types::{BridgeView, Time};
 use crate::clock::{self, SystemEntropy};
 use crate::home::{self, BridgeConfig};
@@ -39,7 +40,7 @@ pub(super) struct Runner {
     environment: BridgeEnvironment,
     status: Arc<Mutex<BridgeView>>,
     again: Arc<Notify>,
-    opened: Opened,
+    shown: Shown,
 }
 
 impl Runner {
@@ -49,11 +50,11 @@ impl Runner {
         environment: BridgeEnvironment,
         status: Arc<Mutex<BridgeView>>,
         again: Arc<Notify>,
-        opened: Opened,
+        shown: Shown,
     ) -> Self {
         let bridge = BridgeName(config.name.clone());
         let reporter = Reporter { bridge, run, reports: environment.found.clone() };
-        Self { reporter, config, environment, status, again, opened }
+        Self { reporter, config, environment, status, again, shown }
     }
 
     /// Runs until it is cancelled.
@@ -94,27 +95,25 @@ impl Runner {
         }
     }
 
-    async fn open_and_try(
-        &self,
-        opened: &mut Option<SharedBridge>,
-    ) -> Result<(SharedBridge, Probe), BridgeError> {
+    async fn open_and_try(&self, opened: &mut Option<Opened>) -> Result<(SharedBridge, Probe), BridgeError> {
         let slow = |_| {
             BridgeError::new(
                 ErrorKind::Unreachable,
                 format!("no answer within {} seconds", PATIENCE.as_secs()),
             )
         };
-        let bridge = match opened {
-            Some(bridge) => SharedBridge::clone(bridge),
+        let open = match opened {
+            Some(open) => open.clone(),
             None => tokio::time::timeout(PATIENCE, self.open()).await.map_err(slow)??,
         };
-        self.show(Some(&bridge));
-        let probe = tokio::time::timeout(PATIENCE, bridge.probe()).await.map_err(slow)??;
-        *opened = Some(SharedBridge::clone(&bridge));
+        self.show(Some(&open));
+        let probe = tokio::time::timeout(PATIENCE, open.bridge.probe()).await.map_err(slow)??;
+        let bridge = SharedBridge::clone(&open.bridge);
+        *opened = Some(open);
         Ok((bridge, probe))
     }
 
-    async fn open(&self) -> Result<SharedBridge, BridgeError> {
+    async fn open(&self) -> Result<Opened, BridgeError> {
         let BridgeEnvironment { registry, home, clock, tasks, .. } = &self.environment;
         let state_dir = home::make_bridge_dir(home, &self.config.name).map_err(|error| {
             BridgeError::new(ErrorKind::Internal, format!("the bridge's own folder cannot be made: {error}"))
@@ -198,8 +197,8 @@ impl Runner {
     }
 
     /// Has others try it, or nobody.
-    fn show(&self, bridge: Option<&SharedBridge>) {
-        *self.opened.lock().unwrap_or_else(PoisonError::into_inner) = bridge.cloned();
+    fn show(&self, bridge: Option<&Opened>) {
+        *self.shown.lock().unwrap_or_else(PoisonError::into_inner) = bridge.cloned();
     }
 
     fn change(&self, change: impl FnOnce(&mut BridgeView)) {
@@ -234,20 +233,20 @@ pub(crate) async fn caught<T>(work: impl Future<Output = Result<T, BridgeError>>
 }
 
 /// Opens a configured bridge behind the layers that every bridge gets: what is not declared is refused, what fails for a moment is tried again, and a
-/// mistake of ours cannot flood somebody's room.
+/// mistake of ours cannot flood somebody's room. Its room, where people talk, is as its kind gives it.
 pub(crate) async fn open(
     registry: &Registry,
     config: &BridgeConfig,
     context: BridgeContext,
-) -> Result<SharedBridge, BridgeError> {
+) -> Result<Opened, BridgeError> {
     let options: BridgeOptions =
         config.options.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
     let (clock, entropy) = (Arc::clone(&context.clock), Arc::clone(&context.entropy));
-    let bridge = registry.open(&config.kind, &options, context).await?.bridge;
+    let Opened { bridge, room } = registry.open(&config.kind, &options, context).await?;
     let limits = RateLimits { publishes: Some(PUBLISHES), fetches: None, queue: JOBS };
     let bridge = RateLimit::new(bridge, Arc::clone(&clock), limits);
     let bridge = layers::Retry::new(Arc::new(bridge), clock, entropy, RETRIES);
-    Ok(Arc::new(Check::new(Arc::new(bridge))))
+    Ok(Opened { bridge: Arc::new(Check::new(Arc::new(bridge))), room })
 }
 
 /// Far more than meeting friends takes, far less than a room would mind.

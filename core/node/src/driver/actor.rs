@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use wayside_bridge::SharedBridge;
+use wayside_bridge::{SharedBridge, SharedRoom};
 use wayside_noise::{Endpoint, Link};
 use wayside_proto::Now;
 use wayside_proto::crypto::keys::AccountId;
@@ -208,6 +208,11 @@ impl Actor {
     /// Each bridge as it is, and the bridge itself where it could be opened.
     pub(super) fn bridges_to_try(&self) -> Vec<(BridgeView, Option<SharedBridge>)> {
         self.bridges.values().map(|bridge| (bridge.view(), bridge.opened())).collect()
+    }
+
+    /// The room of a bridge that works.
+    pub(super) fn room(&self, bridge: &str) -> Option<SharedRoom> {
+        self.bridges.get(&BridgeName(bridge.to_owned()))?.room()
     }
 
     fn reported(&mut self, report: Report) {

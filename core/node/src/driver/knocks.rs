@@ -24,8 +24,12 @@ pub(super) struct Told {
 impl Actor {
     pub(super) fn knocked(&mut self, id: KnockId) {
         let Some(knock) = self.parts.engine.waiting_knocks().find(|knock| knock.id == id) else { return };
-        let text = says_knock(&knock);
         let driver = &self.parts.driver;
+        if driver.admitted().knocks(&knock.pointer, &knock.account) {
+            // Our person has said yes already: it is let in, and nobody is asked.
+            return;
+        }
+        let text = says_knock(&knock);
         match self.knocks_told.next() {
             Tell::It => {
                 tracing::info!(account = %knock.account, pointer = %knock.pointer, "somebody knocks");

@@ -19,7 +19,7 @@ use std::time::Duration;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use wayside_bridge::SharedBridge;
+use wayside_bridge::{SharedBridge, SharedRoom};
 use wayside_noise::Budget;
 use wayside_proto::Now;
 use wayside_proto::crypto::keys::AccountId;
@@ -30,6 +30,7 @@ pub(crate) use wants::Want;
 
 use crate::api::types::{ApiError, BridgeView, ErrorCode, MessageState, NodeEvent};
 use crate::clock::NodeClock;
+use crate::community::Admitted;
 use crate::doors::Doors;
 use crate::home::{BridgeConfig, Limits};
 use crate::links::{Links, LiveLink};
@@ -58,6 +59,8 @@ struct Shared {
     links: Links,
     /// Whose ports were guessed at lately.
     guessed: Mutex<Budget<AccountId>>,
+    /// Whose knocks are accepted without asking again.
+    admitted: Admitted,
     tasks: TaskTracker,
     ending: CancellationToken,
     /// What came over bridges and is not taken in yet.
@@ -120,6 +123,7 @@ impl Driver {
             mail,
             links: Links::default(),
             guessed: Mutex::default(),
+            admitted: Admitted::default(),
             tasks,
             ending,
             mail_coming: mail::Coming::default(),
@@ -174,6 +178,12 @@ impl Driver {
     /// The bridges as they are, each with itself where it could be opened.
     pub(crate) async fn bridges_to_try(&self) -> Result<Vec<(BridgeView, Option<SharedBridge>)>, ApiError> {
         self.look_at(Actor::bridges_to_try).await
+    }
+
+    /// The room of a bridge, where it has one and works.
+    pub(crate) async fn room(&self, bridge: &str) -> Option<SharedRoom> {
+        let bridge = bridge.to_owned();
+        self.look_at(move |actor| actor.room(&bridge)).await.ok().flatten()
     }
 
     async fn call<R: Send + 'static>(
@@ -354,6 +364,11 @@ impl Driver {
     /// The doors of friends' guests, here and elsewhere.
     pub(crate) fn doors(&self) -> &Doors {
         &self.0.doors
+    }
+
+    /// Whose knocks are accepted without asking again.
+    pub(crate) fn admitted(&self) -> &Admitted {
+        &self.0.admitted
     }
 
     /// Our own mail.

@@ -7,7 +7,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use serde::Deserialize;
-use toml_edit::{DocumentMut, Item, Table, value};
+use toml_edit::{DocumentMut, Item, Table, TableLike, value};
+use wayside_proto::introducer::Person;
 
 use super::{HomeError, files, mailbox::Mailbox, network::Network, relay::Relay};
 
@@ -37,6 +38,17 @@ pub struct BridgeConfig {
     pub options: BTreeMap<String, String>,
     /// Whether mail for friends may lie there. The node's option, of which the bridge knows nothing.
     pub mail: bool,
+    /// The bot of its room. The node's option, too.
+    pub bot: Option<BotConfig>,
+}
+
+/// A bot that introduces members of a bridge's room to one another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BotConfig {
+    /// Who it is, as the room names it.
+    pub who: Person,
+    /// Whether we are to be on its list.
+    pub listed: bool,
 }
 
 impl fmt::Debug for BridgeConfig {
@@ -94,6 +106,8 @@ struct BridgeTable {
     kind: String,
     #[serde(default)]
     mail: bool,
+    bot: Option<String>,
+    listed: Option<bool>,
     #[serde(flatten)]
     options: BTreeMap<String, String>,
 }
@@ -105,7 +119,9 @@ impl Config {
         let file: File = toml_edit::de::from_str(&text).map_err(|error| nonsense(path, error.message()))?;
         let bridges = file.bridges.into_iter().map(|(name, table)| {
             check_bridge_name(&name).map_err(|why| nonsense(path, why))?;
-            Ok(BridgeConfig { name, kind: table.kind, options: table.options, mail: table.mail })
+            let bot = bot(table.bot, table.listed)
+                .map_err(|why| nonsense(path, format!("the bridge `{name}`: {why}")))?;
+            Ok(BridgeConfig { name, kind: table.kind, options: table.options, mail: table.mail, bot })
         });
         Ok(Self {
             network: file.network,
@@ -135,6 +151,7 @@ pub(crate) fn add_bridge(path: &Path, bridge: &BridgeConfig) -> Result<(), HomeE
         if bridge.mail {
             table.insert("mail", value(true));
         }
+        set_bot(&mut table, bridge.bot.as_ref());
         for (name, text) in &bridge.options {
             table.insert(name, value(text));
         }
@@ -142,6 +159,36 @@ pub(crate) fn add_bridge(path: &Path, bridge: &BridgeConfig) -> Result<(), HomeE
             bridges.insert(&bridge.name, Item::Table(table));
         }
     })
+}
+
+/// Writes who a bridge's bot is.
+pub(crate) fn change_bot(path: &Path, bridge: &str, bot: &BotConfig) -> Result<(), HomeError> {
+    edit(path, |document| {
+        let bridges = document.get_mut("bridges").and_then(Item::as_table_like_mut);
+        let table = bridges.and_then(|bridges| bridges.get_mut(bridge)).and_then(Item::as_table_like_mut);
+        if let Some(table) = table {
+            set_bot(table, Some(bot));
+        }
+    })
+}
+
+fn set_bot(table: &mut dyn TableLike, bot: Option<&BotConfig>) {
+    if let Some(bot) = bot {
+        table.insert("bot", value(bot.who.as_str()));
+        table.insert("listed", value(bot.listed));
+    }
+}
+
+/// The bot of a bridge's table.
+fn bot(who: Option<String>, listed: Option<bool>) -> Result<Option<BotConfig>, String> {
+    let Some(who) = who else {
+        return match listed {
+            Some(_) => Err("`listed` says nothing without `bot`".to_owned()),
+            None => Ok(None),
+        };
+    };
+    let who = Person::new(&who).ok_or("`bot` is nobody: write who it is, as its room names it")?;
+    Ok(Some(BotConfig { who, listed: listed.unwrap_or(true) }))
 }
 
 /// Takes a bridge out of the file.

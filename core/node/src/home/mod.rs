@@ -25,8 +25,8 @@ use std::fs::{File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 
-pub use config::{BridgeConfig, Config, Limits};
-pub(crate) use config::{add_bridge, check_bridge_name, remove_bridge};
+pub use config::{BotConfig, BridgeConfig, Config, Limits};
+pub(crate) use config::{add_bridge, change_bot, check_bridge_name, remove_bridge};
 pub(crate) use examine::{Examined, examine};
 pub(crate) use files::{exposed, private_dir, private_file, replace, sync_dir};
 pub use mailbox::Mailbox;

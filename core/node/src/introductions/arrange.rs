@@ -121,7 +121,7 @@ impl Introductions {
                 continue;
             }
             let options = [(boards::FRIEND.to_owned(), by.to_string())].into();
-            let bridge = AddBridge { kind: boards::KIND.to_owned(), name: None, options, mail: false };
+            let bridge = AddBridge { kind: boards::KIND.to_owned(), options, ..AddBridge::default() };
             match requests.add_bridge(bridge).await {
                 Ok(bridge) => {
                     let (name, host) = (&stranger.card().roster().name, driver.name_of(&by).await);

@@ -16,6 +16,7 @@ use crate::api::{ApiClient, Server};
 use crate::boards;
 use crate::bridges::BridgeEnvironment;
 use crate::clock::{NodeClock, SystemEntropy};
+use crate::community::Communities;
 use crate::doors::{self, DoorProtocols, Doors};
 use crate::driver::{Actor, Driver, Parts};
 use crate::home::{Home, HomeError, Listen};
@@ -276,6 +277,7 @@ impl NodeBuilder {
         let may_come = engine.contacts().any(|(_, state)| state == ContactState::Pending);
         let friends = (!may_come).then(|| engine.friends().map(|friend| friend.account()).collect());
         let pointers = Pointers::restore(driver.clone(), friends).await?;
+        let communities = Communities::restore(driver.clone(), pointers.clone(), &config.bridges).await?;
         let own: [(&str, Arc<dyn Protocol>); 12] = [
             notices::receiver::<Offer>(&driver),
             (ping::NAME, Arc::new(ping::Echo)),
@@ -346,10 +348,12 @@ impl NodeBuilder {
             driver,
             introductions,
             pointers,
+            communities,
             changing_config: Arc::default(),
         };
         spawn_until(&tasks, &ends, requests.introductions.clone().keep(requests.clone()));
         spawn_until(&tasks, &ends, requests.pointers.clone().keep());
+        spawn_until(&tasks, &ends, requests.communities.clone().keep());
         #[cfg(feature = "api")]
         let client = ApiClient::new(requests.home.socket());
         #[cfg(feature = "api")]

@@ -1,6 +1,7 @@
 //! A node: everything of one home, running.
 
 mod builder;
+mod communities;
 mod connect;
 mod events;
 mod pointers;

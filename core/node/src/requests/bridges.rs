@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use wayside_bridge::{BridgeError, SharedBridge};
+use wayside_bridge::{BridgeError, Opened};
 
+use super::communities::{bot_of, no_room};
 use super::{GLANCE, Requests};
 use crate::api::types::{AddBridge, ApiError, BridgeView, ErrorCode};
 use crate::boards;
@@ -32,7 +33,9 @@ impl Requests {
             let _ = std::fs::remove_dir_all(self.home.bridge_state_dir(&config.name));
         })?;
         home::add_bridge(&self.home.config_path(), &config)?;
+        let (name, bot) = (config.name.clone(), config.bot.clone());
         self.driver.add_bridge(config).await?;
+        self.communities.set(&name, bot);
         // What comes next may lean on it.
         self.bridges_tried(PATIENCE).await;
         Ok(view)
@@ -57,6 +60,7 @@ impl Requests {
                 format!("there is no bridge `{name}`: `wayside bridge list` lists them"),
             ));
         }
+        self.communities.leave(&name, TAKE_BACK).await?;
         // What cannot be taken back in time stays until the service forgets it.
         let _ = tokio::time::timeout(TAKE_BACK, self.pointers.leave_bridge(&name)).await;
         let _ = tokio::time::timeout(TAKE_BACK, self.driver.leave_bridge(name.clone())).await;
@@ -75,7 +79,8 @@ impl Requests {
 /// The configuration that is meant, under a name that is free.
 fn named(requests: &Requests, request: AddBridge) -> Result<BridgeConfig, ApiError> {
     let taken: Vec<String> = requests.home.bridges()?.into_iter().map(|bridge| bridge.name).collect();
-    let AddBridge { kind, name, options, mail } = request;
+    let AddBridge { kind, name, options, mail, community } = request;
+    let bot = community.map(|bot| bot_of(&bot)).transpose()?;
     let name = match name {
         Some(name) if taken.contains(&name) => {
             return Err(ApiError::new(
@@ -90,7 +95,7 @@ fn named(requests: &Requests, request: AddBridge) -> Result<BridgeConfig, ApiErr
             .unwrap_or_default(),
     };
     home::check_bridge_name(&name).map_err(|why| ApiError::new(ErrorCode::Usage, why))?;
-    Ok(BridgeConfig { name, kind, options, mail })
+    Ok(BridgeConfig { name, kind, options, mail, bot })
 }
 
 async fn try_out(requests: &Requests, config: &BridgeConfig) -> Result<BridgeView, ApiError> {
@@ -99,17 +104,20 @@ async fn try_out(requests: &Requests, config: &BridgeConfig) -> Result<BridgeVie
     let context =
         clock::context(*requests.driver.clock(), tokio_util::task::TaskTracker::new(), Some(folder));
     let tried = async {
-        let bridge: SharedBridge = open(&requests.registry, config, context).await?;
-        let probe = bridge.probe().await?;
-        Ok((bridge, probe))
+        let open = open(&requests.registry, config, context).await?;
+        let probe = open.bridge.probe().await?;
+        Ok((open, probe))
     };
-    let (bridge, probe) =
+    let (Opened { bridge, room }, probe) =
         tokio::time::timeout(PATIENCE, tried).await.map_err(|_| slow())?.map_err(of_bridge)?;
     if config.mail && custody(bridge.capability()).is_none() {
         return Err(ApiError::new(
             ErrorCode::Usage,
             "no mail can lie there, since the service does not keep and list records for days: add it without mail",
         ));
+    }
+    if config.bot.is_some() && room.is_none() {
+        return Err(no_room(&config.kind));
     }
     let untried = crate::bridges::not_yet_tried(config);
     let mut view = BridgeView { healthy: true, error: None, note: probe.note, ..untried };

@@ -2,6 +2,7 @@
 
 mod asked;
 mod bridges;
+mod communities;
 mod contacts;
 mod friends;
 mod introductions;
@@ -24,6 +25,7 @@ use wayside_proto::crypto::keys::AccountId;
 
 use crate::api::types::{ApiError, NodeKind};
 use crate::api::words;
+use crate::community::Communities;
 use crate::driver::Driver;
 use crate::home::{Home, Network};
 use crate::introductions::Introductions;
@@ -41,6 +43,7 @@ pub(crate) struct Requests {
     pub(crate) driver: Driver,
     pub(crate) introductions: Introductions,
     pub(crate) pointers: Pointers,
+    pub(crate) communities: Communities,
     /// Held while the configuration changes.
     pub(crate) changing_config: Arc<tokio::sync::Mutex<()>>,
 }

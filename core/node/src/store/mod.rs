@@ -3,6 +3,7 @@
 mod age;
 mod base;
 mod bells;
+mod communities;
 mod custody;
 mod doors;
 mod engine;
@@ -107,6 +108,7 @@ fn make_tables(transaction: &WriteTransaction) -> Result<(), StoreError> {
     bells::make(transaction)?;
     doors::make(transaction)?;
     pointers::make(transaction)?;
+    communities::make(transaction)?;
     age::make(transaction)?;
     delete_old(transaction)
 }

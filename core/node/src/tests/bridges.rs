@@ -42,7 +42,7 @@ async fn a_bridge_that_was_removed_stays_away_and_may_come_back_under_its_name()
         let _: () = ann.api().delete("/v1/bridges/memory").await.unwrap();
         assert!(ann.api().get::<Vec<BridgeView>>("/v1/bridges").await.unwrap().is_empty());
         let options = [("member".to_owned(), "ann".to_owned())].into();
-        let bridge = AddBridge { kind: "memory".into(), name: None, options, mail: false };
+        let bridge = AddBridge { kind: "memory".into(), options, ..AddBridge::default() };
         let _: BridgeView = ann.api().post("/v1/bridges", &bridge).await.unwrap();
     }
     let views: Vec<BridgeView> = ann.api().get("/v1/bridges").await.unwrap();

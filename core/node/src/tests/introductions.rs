@@ -261,7 +261,7 @@ async fn without_a_bridge_in_common_they_wait_for_one() {
     .await;
     assert!(!knows(&ann, "bob").await);
     let options = [("member".to_owned(), "bob".to_owned())].into();
-    let bridge = AddBridge { kind: "memory".into(), name: None, options, mail: false };
+    let bridge = AddBridge { kind: "memory".into(), options, ..AddBridge::default() };
     bob.api().post::<_, BridgeView>("/v1/bridges", &bridge).await.unwrap();
     until("ann has a friend more", async || knows(&ann, "bob").await).await;
     until("bob has a friend more", async || knows(&bob, "ann").await).await;

@@ -6,6 +6,7 @@ mod support;
 mod api;
 mod bridges;
 mod cards;
+mod community;
 mod disk;
 mod doctor;
 mod doors;

@@ -80,9 +80,10 @@ fn what_is_secret_or_private_is_not_in_debug_output() {
     let time = crate::api::types::Time(jiff::Timestamp::UNIX_EPOCH);
     let invite = InviteView { invite: "wayside:SECRET".into(), expires: time };
     let options = [("password".to_owned(), "SECRET".to_owned())].into();
-    let add = AddBridge { kind: "mail".into(), name: None, options, mail: false };
+    let add = AddBridge { kind: "mail".into(), options, ..AddBridge::default() };
     let options = add.options.clone();
-    let config = crate::BridgeConfig { name: "mail".into(), kind: "mail".into(), options, mail: false };
+    let config =
+        crate::BridgeConfig { name: "mail".into(), kind: "mail".into(), options, mail: false, bot: None };
     let text = "SECRET".to_owned();
     let message =
         InboxView { id: "1".into(), from: "ann".into(), text, sent: time, received: time, files: Vec::new() };

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, dead_code, missing_docs, unreachable_pub)]
 
+pub mod rooms;
+
 use std::time::Duration;
 
 use tempfile::TempDir;
@@ -38,7 +40,7 @@ impl Person {
         let mut person = Self { name, folder, service: service.clone(), node: None };
         person.start_with(with).await;
         let options = [("member".to_owned(), name.to_owned())].into();
-        let bridge = AddBridge { kind: "memory".into(), name: None, options, mail: false };
+        let bridge = AddBridge { kind: "memory".into(), options, ..AddBridge::default() };
         let added: BridgeView = person.api().post("/v1/bridges", &bridge).await.unwrap();
         assert!(added.healthy);
         person

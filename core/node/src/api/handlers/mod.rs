@@ -1,5 +1,6 @@
 //! The paths of the local API: each reads its request, asks, and says the answer.
 
+mod communities;
 mod doctor;
 mod friends;
 mod introductions;
@@ -11,7 +12,7 @@ mod relay;
 mod status;
 
 use axum::extract::{DefaultBodyLimit, Path, State};
-use axum::routing::{delete, get, post};
+use axum::routing::{delete, get, patch, post};
 use axum::{Json, Router};
 
 use super::server::Context;
@@ -39,6 +40,9 @@ pub(crate) fn routes() -> Router<Context> {
         .route("/v1/friends/{friend}/explain", get(friends::explain))
         .route("/v1/friends/{friend}/comparison", get(friends::comparison))
         .route("/v1/introductions", get(introductions::list).post(introductions::introduce))
+        .route("/v1/communities", get(communities::list))
+        .route("/v1/communities/{name}", patch(communities::change))
+        .route("/v1/encounters", get(communities::encounters).post(communities::ask))
         .route("/v1/requests", get(introductions::requests))
         .route("/v1/requests/{id}/accept", post(introductions::accept))
         .route("/v1/requests/{id}/refuse", post(introductions::refuse))

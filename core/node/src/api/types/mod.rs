@@ -2,13 +2,17 @@
 //!
 //! Times are RFC 3339 in UTC with milliseconds; durations carry their unit in the field's name.
 
+mod bridges;
+mod community;
+mod errors;
+mod events;
+mod introductions;
 mod mailbox;
 mod messages;
 mod pointers;
 mod reach;
 mod relay;
 
-use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -18,6 +22,16 @@ pub use crate::doctor::{
     Known, PeerNetwork, Reachable, Report, Topic, Verdict, Way,
 };
 
+pub use bridges::{AddBridge, BridgeView, CaseView};
+pub use community::{
+    AskToMeet, ChangeCommunity, CommunityView, EncounterState, EncounterView, ListState, RoomBot,
+};
+pub use errors::{ApiError, ErrorCode};
+pub use events::NodeEvent;
+pub use introductions::{
+    AcceptRequest, Introduce, IntroducedAnswer, IntroducedView, IntroductionState, IntroductionView,
+    RequestKind, RequestState, RequestView,
+};
 pub use mailbox::{ChangeMailbox, KeptView, MailboxHostView, MailboxLimits, MailboxView};
 pub use messages::{InboxFileView, InboxView, MarkRead, MessageState, OutgoingView, Send, SendFile, Sent};
 pub use pointers::{
@@ -47,71 +61,6 @@ pub struct Id {
     pub device: String,
     /// What the account calls itself.
     pub name: String,
-}
-
-/// `POST /v1/bridges`
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AddBridge {
-    /// The kind (`dir`, `exec`).
-    pub kind: String,
-    /// What to call it; the kind, numbered where that is taken, if not given.
-    pub name: Option<String>,
-    /// The kind's options by name.
-    pub options: BTreeMap<String, String>,
-    /// Whether mail for friends may lie there.
-    #[serde(default)]
-    pub mail: bool,
-}
-
-impl fmt::Debug for AddBridge {
-    /// Options may hold credentials.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AddBridge")
-            .field("kind", &self.kind)
-            .field("name", &self.name)
-            .finish_non_exhaustive()
-    }
-}
-
-/// A configured bridge: an element of `GET /v1/bridges`, the answer of `POST /v1/bridges`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct BridgeView {
-    /// What the user calls it.
-    pub name: String,
-    /// Its kind.
-    pub kind: String,
-    /// What the place is called.
-    pub title: String,
-    /// The places that it reaches.
-    pub locators: Vec<String>,
-    /// Whether it works right now.
-    pub healthy: bool,
-    /// The last error, one sentence, where it does not work.
-    pub error: Option<String>,
-    /// When it is tried again.
-    pub retry_at: Option<Time>,
-    /// What its probe had to say.
-    pub note: Option<String>,
-    /// What the service's operator sees.
-    pub service_sees: Vec<String>,
-    /// What others who can read the place see.
-    pub readers_see: Vec<String>,
-    /// Records of ours that lie there now.
-    pub published: u64,
-    /// Whether mail for friends may lie there.
-    #[serde(default)]
-    pub mail: bool,
-}
-
-/// A line of `bridge test`, which needs no node.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CaseView {
-    /// The case's name.
-    pub case: String,
-    /// `passed`, `failed`, `skipped` or `deviates`.
-    pub outcome: String,
-    /// Why it failed, was skipped or may deviate.
-    pub reason: Option<String>,
 }
 
 /// `POST /v1/invites`
@@ -308,146 +257,6 @@ pub struct Pong {
     pub relay: Option<String>,
 }
 
-/// `POST /v1/introductions`: a friend is introduced to another.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Introduce {
-    /// The one.
-    pub friend: String,
-    /// The other.
-    pub to: String,
-    /// A few words for both: 1 to [`Introduce::MAX_NOTE`] bytes, line ends but no other characters that are not seen.
-    pub note: Option<String>,
-}
-
-impl Introduce {
-    /// The longest note, in bytes.
-    pub const MAX_NOTE: usize = wayside_proto::introduction::Note::MAX;
-}
-
-/// An introduction that we made: an element of `GET /v1/introductions`, the answer to [`Introduce`].
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct IntroductionView {
-    /// Its name: 32 hexadecimal digits.
-    pub id: String,
-    /// The two, in the order in which they were named.
-    pub friends: Vec<IntroducedView>,
-    /// What was said of it.
-    pub note: Option<String>,
-    /// How far it has got.
-    pub state: IntroductionState,
-    /// When it was made.
-    pub made: Time,
-    /// When it ends, whatever has come of it.
-    pub expires: Time,
-}
-
-/// One of the two.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct IntroducedView {
-    /// What the friend is called here.
-    pub name: String,
-    /// The account.
-    pub account: String,
-    /// What it has said.
-    pub answer: IntroducedAnswer,
-}
-
-/// What somebody who is introduced has said.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum IntroducedAnswer {
-    /// It was not reached yet.
-    Unasked,
-    /// It has the request and has not consented. Nobody is told of a refusal.
-    Asked,
-    /// It consents.
-    Consented,
-}
-
-/// How far an introduction has got.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum IntroductionState {
-    /// Not both have consented.
-    Open,
-    /// Both have, and an invite from one to the other is awaited.
-    Agreed,
-    /// The invite was passed on: what follows is between the two.
-    Passed,
-}
-
-/// Something that is asked of us: an element of `GET /v1/requests`, the answer of `POST /v1/requests/{id}/accept`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RequestView {
-    /// Its name: hexadecimal digits, 32 of an introduction's, 16 of a knock's.
-    pub id: String,
-    /// What is asked, in a sentence, and on whose word.
-    pub text: String,
-    /// How far it has got.
-    pub state: RequestState,
-    /// What is to be done about it, or why it does not go on, where there is something to say.
-    pub hint: Option<String>,
-    /// When it came.
-    pub received: Time,
-    /// When it ends by itself.
-    pub expires: Time,
-    /// What it is.
-    #[serde(flatten)]
-    pub what: RequestKind,
-}
-
-/// What is asked. Later versions may know of more.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[non_exhaustive]
-#[serde(tag = "kind", rename_all = "kebab-case")]
-pub enum RequestKind {
-    /// A friend introduces somebody.
-    Introduction {
-        /// Who introduces: what the friend is called here.
-        by: String,
-        /// Its account.
-        by_account: String,
-        /// What the card of the one who is introduced says.
-        name: String,
-        /// Its account.
-        account: String,
-        /// What the friend says of it.
-        note: Option<String>,
-    },
-    /// Somebody came by a pointer of ours and would like to become a friend.
-    Knock {
-        /// What they call themselves: nobody says that it is so.
-        name: String,
-        /// Their account: proven.
-        account: String,
-        /// The pointer's name.
-        pointer: String,
-        /// The bridge over which it came.
-        over: String,
-    },
-}
-
-/// How far a request has got.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum RequestState {
-    /// It waits for an answer.
-    Asked,
-    /// It was accepted here, and the other side has not said anything.
-    Accepted,
-    /// Both sides have accepted: they are meeting.
-    Meeting,
-    /// It was refused here: it is not listed any more.
-    Refused,
-}
-
-/// `POST /v1/requests/{id}/accept`
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AcceptRequest {
-    /// What to call the new friend.
-    pub name: Option<String>,
-}
-
 /// `GET /v1/status`
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StatusView {
@@ -544,201 +353,4 @@ pub struct StepView {
     pub kind: String,
     /// What, in plain words.
     pub what: String,
-}
-
-/// What happens at a node: [`Node::events`](crate::Node::events), a line of `GET /v1/events`. `up` prints these. Friends are called what they are called
-/// here, which may change, and where more is done with one its account stands beside.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[non_exhaustive]
-#[serde(tag = "event", rename_all = "kebab-case")]
-pub enum NodeEvent {
-    /// It listens and every bridge was tried.
-    Ready {
-        /// The account.
-        account: String,
-        /// Where it listens.
-        listen: Vec<String>,
-        /// The bridges, as they are.
-        bridges: Vec<BridgeView>,
-    },
-    /// A bridge works again.
-    BridgeUp {
-        /// Which.
-        bridge: String,
-    },
-    /// A bridge does not work.
-    BridgeDown {
-        /// Which.
-        bridge: String,
-        /// Why, one sentence.
-        error: String,
-        /// When it is tried again.
-        retry_at: Option<Time>,
-    },
-    /// A friendship was made.
-    FriendAdded {
-        /// What the friend is called here.
-        friend: String,
-        /// The account.
-        account: String,
-    },
-    /// An invite that we accepted does not work.
-    InviteRefused {
-        /// One sentence.
-        why: String,
-    },
-    /// Somebody who is too late came with one of our invites.
-    JoinRefused {
-        /// One sentence.
-        why: String,
-    },
-    /// A link is up.
-    LinkUp {
-        /// With whom.
-        friend: String,
-        /// The friend's account.
-        account: String,
-        /// By which path.
-        path: PathKind,
-        /// In what, where the path is direct.
-        transport: Option<Transport>,
-        /// The other end's address, where the path is direct.
-        remote: Option<String>,
-        /// Through which friend, where it is relayed.
-        relay: Option<String>,
-    },
-    /// A link that is up travels otherwise than before.
-    LinkMoved {
-        /// With whom.
-        friend: String,
-        /// The friend's account.
-        account: String,
-        /// By which path from now on.
-        path: PathKind,
-        /// In what, where the path is direct.
-        transport: Option<Transport>,
-        /// The other end's address, where the path is direct.
-        remote: Option<String>,
-        /// Through which friend, where it is relayed.
-        relay: Option<String>,
-    },
-    /// A link is gone.
-    LinkDown {
-        /// With whom.
-        friend: String,
-        /// The friend's account.
-        account: String,
-    },
-    /// A meeting came to nothing for now.
-    MeetingFailed {
-        /// With whom.
-        friend: String,
-        /// One sentence.
-        why: String,
-    },
-    /// Both sides of a meeting have told each other where they are, and no way leads from one to the other so far. It is tried on.
-    NoWay {
-        /// With whom.
-        friend: String,
-        /// Why, and what would help, in one or two sentences.
-        why: String,
-    },
-    /// A message came.
-    MessageReceived {
-        /// Its id.
-        id: String,
-        /// From whom.
-        from: String,
-        /// The sender's account.
-        account: String,
-    },
-    /// A message of ours arrived.
-    MessageDelivered {
-        /// Its id.
-        id: String,
-        /// To whom.
-        to: String,
-    },
-    /// A message of ours was given up: nobody fetched it for too long, or its recipient cannot read it.
-    MessageExpired {
-        /// Its id.
-        id: String,
-        /// To whom.
-        to: String,
-    },
-    /// Somebody asks something: it is listed by `GET /v1/requests`.
-    Request {
-        /// Its name.
-        id: String,
-        /// What it is: `introduction` or `knock`.
-        kind: String,
-        /// What is asked, in a sentence.
-        text: String,
-    },
-    /// An introduction of ours has got further.
-    Introduction {
-        /// Its name.
-        id: String,
-        /// The two.
-        friends: Vec<String>,
-        /// How far.
-        state: IntroductionState,
-    },
-    /// The clock is wrong, or something else that a person should know.
-    Warning {
-        /// One sentence.
-        what: String,
-    },
-    /// So many events came and went before whoever listens got to them.
-    Missed {
-        /// How many.
-        count: u64,
-    },
-    /// It ends.
-    Stopping,
-}
-
-/// The body of every answer that is not 2xx.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
-#[error("{message}")]
-pub struct ApiError {
-    /// What kind it is; exit codes follow from it.
-    pub code: ErrorCode,
-    /// One sentence, with what to do about it.
-    pub message: String,
-}
-
-impl ApiError {
-    /// An error of its parts.
-    pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
-        Self { code, message: message.into() }
-    }
-}
-
-/// What kind of error it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum ErrorCode {
-    /// The request makes no sense.
-    Usage,
-    /// It took longer than one wanted to wait; it goes on.
-    Pending,
-    /// No such friend, bridge, message.
-    NotFound,
-    /// It is there already.
-    Exists,
-    /// The invite does not work: expired, used, damaged.
-    Invite,
-    /// No bridge of ours reaches the place.
-    NoBridge,
-    /// A bridge does not work.
-    Bridge,
-    /// The home is damaged, full, not writable, or another's.
-    Home,
-    /// Another node of the same home is just starting, running or ending.
-    Busy,
-    /// The node went away before it answered.
-    Away,
-    /// Something in the node itself.
-    Internal,
 }
