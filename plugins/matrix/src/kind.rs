@@ -1,9 +1,13 @@
-//! How it is configured.
+//! How a room is configured.
 
 use async_trait::async_trait;
-use wayside_bridge::{BridgeContext, BridgeError, BridgeKind, BridgeOptions, ErrorKind, Opened, OptionSpec};
+use wayside_bridge::{BridgeContext, BridgeError, BridgeKind, BridgeOptions, Opened, OptionSpec};
 
-/// The `matrix` kind.
+use crate::bridge::MatrixBridge;
+use crate::options::Settings;
+use crate::place::Place;
+
+/// The `matrix` kind: `bridge add matrix --homeserver URL --user @ME:SERVER --password-file FILE --room '#ALIAS:SERVER'`.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct MatrixKind;
 
@@ -18,22 +22,51 @@ impl BridgeKind for MatrixKind {
     }
 
     fn options(&self) -> &'static [OptionSpec] {
-        &[]
+        const fn option(
+            name: &'static str,
+            value: &'static str,
+            help: &'static str,
+            required: bool,
+            path: bool,
+        ) -> OptionSpec {
+            OptionSpec { name, value, help, required, path }
+        }
+        const OPTIONS: &[OptionSpec] = &[
+            option("homeserver", "URL", "your homeserver, like https://matrix.example.org", true, false),
+            option("user", "@ME:SERVER", "your account there", true, false),
+            option("password-file", "FILE", "a file with its password and nothing else; used once", false, true),
+            option(
+                "token-file",
+                "FILE",
+                "instead of it, a file with an access token that no other program uses",
+                false,
+                true,
+            ),
+            option("room", "ROOM", "the room: #alias:server, or !id:server", true, false),
+            option("ca", "FILE", "certificates of authorities to trust beside the usual ones (PEM)", false, true),
+        ];
+        OPTIONS
     }
 
     fn source(&self, _source: &str) -> Option<Result<BridgeOptions, BridgeError>> {
         None
     }
 
-    fn usage(&self, _address: &str) -> String {
-        String::new()
+    fn usage(&self, address: &str) -> String {
+        format!("--homeserver https://YOUR-SERVER --user @YOU:YOUR-SERVER --password-file FILE --room '{address}'")
     }
 
-    fn shared(&self, _options: &BridgeOptions) -> BridgeOptions {
-        BridgeOptions::default()
+    /// The room, and the homeserver as a suggestion: who has an account elsewhere gives their own.
+    fn shared(&self, options: &BridgeOptions) -> BridgeOptions {
+        options.only(&["homeserver", "room"])
     }
 
-    async fn open(&self, _options: &BridgeOptions, _context: BridgeContext) -> Result<Opened, BridgeError> {
-        Err(BridgeError::new(ErrorKind::Unsupported, "there is no such bridge yet"))
+    async fn open(&self, options: &BridgeOptions, context: BridgeContext) -> Result<Opened, BridgeError> {
+        let settings = Settings::parse(options)?;
+        let place = Place::open(settings, context).await?;
+        Ok(Opened {
+            bridge: std::sync::Arc::new(MatrixBridge::new(std::sync::Arc::clone(&place))),
+            room: Some(std::sync::Arc::new(crate::room::MatrixRoom::new(place))),
+        })
     }
 }
