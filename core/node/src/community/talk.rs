@@ -115,20 +115,25 @@ impl Communities {
         if !message.private || message.from.0 != bot.who.as_str() {
             return;
         }
-        let Some(notice) = Notice::find(&message.text) else { return };
+        for notice in Notice::all(&message.text) {
+            self.note(bridge, notice).await;
+            tokio::time::sleep(TURN).await;
+        }
+    }
+
+    /// What the disk does not take is heard once it does: the bot does not wait.
+    async fn note(&self, bridge: &str, notice: Notice) {
         let mut id = [0; 16];
         SystemEntropy.fill(&mut id);
-        // What the disk does not take is heard once it does: the bot does not wait.
         loop {
             match self.take_in(bridge, notice.clone(), id).await {
-                Ok(()) => break,
+                Ok(()) => return,
                 Err(error) => {
                     tracing::debug!(%error, bridge, "what a bot said waits");
                     tokio::time::sleep(again(1).min(LOOK)).await;
                 }
             }
         }
-        tokio::time::sleep(TURN).await;
     }
 
     async fn take_in(&self, bridge: &str, notice: Notice, id: [u8; 16]) -> Result<(), ApiError> {
