@@ -16,7 +16,7 @@ use crate::chat::Chat;
 use crate::error::{MatrixError, said};
 use crate::event::RING;
 use crate::place::Place;
-use crate::write;
+use crate::{power, write};
 
 /// What makes somebody's phone buzz.
 const RING_TEXT: &str = "Somebody who knows you wants to reach you with wayside. Let it run for a while, and you meet.";
@@ -143,10 +143,8 @@ impl Place {
     pub(crate) async fn standing(&self, user: &UserId) -> Result<Standing, MatrixError> {
         match membership(self, &self.room_id(), user).await?.as_deref() {
             Some("ban") => Ok(Standing::Banned),
-            Some("join") => {
-                let may_remove = self.room()?.power_levels().await.is_ok_and(|levels| levels.user_can_kick(user));
-                Ok(if may_remove { Standing::Moderator } else { Standing::Member })
-            }
+            Some("join") if power::may_remove(self, user).await? => Ok(Standing::Moderator),
+            Some("join") => Ok(Standing::Member),
             _ => Ok(Standing::Stranger),
         }
     }

@@ -13,6 +13,7 @@ mod log;
 mod options;
 mod pending;
 mod place;
+mod power;
 mod receipt;
 mod room;
 mod secret;

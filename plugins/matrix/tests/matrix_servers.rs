@@ -103,7 +103,7 @@ async fn wrong_passwords_tokens_and_rooms_are_told_apart() {
     // By a token, whose device the server knows.
     options.retain(|(name, _)| *name != "password-file");
     options.push(("token-file", common::secret_file(ann.folder.path(), "token", &ann.token)));
-    let by_token = common::open(&options, Some(ann.state()), &clock).await.unwrap().bridge;
+    let by_token = common::open(&options, Some(ann.folder.path().join("other")), &clock).await.unwrap().bridge;
     by_token.publish(&meeting(1, b"by token")).await.unwrap();
     server.must(&ann.token, "POST", "v3/logout", &json!({})).await;
     let revoked = by_token.probe().await.unwrap_err();
@@ -126,13 +126,14 @@ async fn who_is_removed_hears_of_it_and_goes_on_when_invited_again() {
     assert_eq!(bridge.publish(&meeting(1, b"x")).await.unwrap_err().kind(), ErrorKind::Denied);
 
     owner.act(&room.id, "invite", &json!({ "user_id": ben.user })).await;
-    timeout(SOON, async {
-        while bridge.publish(&meeting(1, b"again")).await.is_err() {
+    let mut last = None;
+    let again = timeout(SOON, async {
+        while let Err(error) = bridge.publish(&meeting(1, b"again")).await {
+            last = Some(error);
             sleep(Duration::from_millis(100)).await;
         }
-    })
-    .await
-    .unwrap();
+    });
+    assert!(again.await.is_ok(), "{last:?}");
     owner.act(&room.id, "ban", &json!({ "user_id": ben.user })).await;
     let banned = timeout(SOON, async {
         loop {
@@ -230,14 +231,19 @@ async fn a_crowded_room_costs_little() {
     let bridge = ann.open(&room.id, &clock).await.unwrap().bridge;
     bridge.publish(&meeting(1, b"the first")).await.unwrap();
     drop(bridge);
+    let mut taken = 0;
     for number in 0..old {
-        owner.send(&room.id, &hostile(number)).await;
+        // Some of it no careful server takes; one that takes it is what this is for.
+        let path = format!("v3/rooms/{}/send/m.room.message/h{number}", escaped(&room.id));
+        let (status, _) = server.ask(&owner.token, "PUT", &path, &hostile(number)).await;
+        taken += u32::from(status == 200);
     }
     let began = Instant::now();
     let bridge = ann.open(&room.id, &clock).await.unwrap().bridge;
     assert_eq!(found(&*bridge, &meeting(1, b"").key).await, [meeting(1, b"the first")]);
     let took = began.elapsed();
-    eprintln!("opening, and finding a record behind {old} others, took {took:?}");
+    eprintln!("opening, and finding a record behind {taken} others, took {took:?}");
+    assert!(taken * 2 >= old, "only {taken} of {old} are there");
     assert!(took < Duration::from_secs(5) + Duration::from_millis(5) * old, "it took {took:?}");
     let all = bridge.fetch(Fetch::new(Place::Own, Keys::All)).await.unwrap();
     assert_eq!(all.records, [meeting(1, b"the first")]);
@@ -249,7 +255,7 @@ fn hostile(number: u32) -> Value {
     match number % 8 {
         0 => json!({ "msgtype": "m.text", "body": "hello, is this thing on?" }),
         1 => dressed(&[7; 3000]),
-        2 => json!({ "msgtype": "m.notice", "body": 7, FIELD: { "a": [1, 2, 3] } }),
+        2 => json!({ "msgtype": "m.notice", "body": "x", FIELD: { "a": [1, 2, 3] } }),
         3 => json!({ "msgtype": "m.notice", "body": "x", FIELD: "?".repeat(40_000) }),
         4 => json!({ "msgtype": ["m.text"], "body": {}, "m.relates_to": "nonsense" }),
         5 => json!({ "msgtype": "m.text", "body": "* edited", "m.relates_to": { "rel_type": "m.replace", "event_id": "$x" },
