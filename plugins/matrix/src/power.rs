@@ -26,7 +26,10 @@ fn is_enough(user: &str, created: &Value, levels: Option<&Value>) -> bool {
     let named = |value: Option<&Value>| value.and_then(Value::as_str) == Some(user);
     let is_creator = named(created.get("sender"));
     let version = created.pointer("/content/room_version").and_then(Value::as_str);
-    if version.and_then(|version| version.parse::<u32>().ok()).is_some_and(|version| version >= CREATORS_ABOVE) {
+    if version
+        .and_then(|version| version.parse::<u32>().ok())
+        .is_some_and(|version| version >= CREATORS_ABOVE)
+    {
         let others = created.pointer("/content/additional_creators").and_then(Value::as_array);
         if is_creator || others.is_some_and(|others| others.iter().any(|other| named(Some(other)))) {
             return true;
@@ -56,29 +59,5 @@ async fn event(place: &Place, kind: StateEventType) -> Result<Option<Value>, Mat
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::is_enough;
-
-    #[test]
-    fn levels_decide_and_creators_stand_above_them() {
-        let old = json!({ "sender": "@a:x", "content": { "room_version": "10" } });
-        let new = json!({ "sender": "@a:x", "content": { "room_version": "12", "additional_creators": ["@b:x"] } });
-        let levels = json!({ "content": { "users": { "@m:x": 50, "@t:x": "60" }, "users_default": 0 } });
-        for (user, created, expected) in [
-            ("@a:x", &old, false),
-            ("@m:x", &old, true),
-            ("@t:x", &old, true),
-            ("@n:x", &old, false),
-            ("@a:x", &new, true),
-            ("@b:x", &new, true),
-            ("@n:x", &new, false),
-        ] {
-            assert_eq!(is_enough(user, created, Some(&levels)), expected, "{user}");
-        }
-        assert!(is_enough("@a:x", &old, None));
-        let nonsense = json!({ "content": { "users": 7, "kick": {}, "users_default": "x" } });
-        assert!(!is_enough("@a:x", &old, Some(&nonsense)));
-    }
-}
+#[path = "power_tests.rs"]
+mod tests;

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use matrix_sdk::Client;
 use matrix_sdk::config::SyncSettings;
-use matrix_sdk::ruma::api::client::filter::{Filter, FilterDefinition, LazyLoadOptions, RoomEventFilter, RoomFilter};
+use matrix_sdk::ruma::api::client::filter::{
+    Filter, FilterDefinition, LazyLoadOptions, RoomEventFilter, RoomFilter,
+};
 use matrix_sdk::ruma::api::client::sync::sync_events;
 use matrix_sdk::ruma::presence::PresenceState;
 use matrix_sdk::ruma::{OwnedRoomId, UInt};
@@ -87,7 +89,9 @@ pub(crate) async fn listen(
         failures = failures.saturating_add(1);
         let rest = match &error {
             MatrixError::Slow { wait } => *wait,
-            error if error.passes() => LONGEST_PAUSE.min(Duration::from_secs(1 << failures.min(6).saturating_sub(1))),
+            error if error.passes() => {
+                LONGEST_PAUSE.min(Duration::from_secs(1 << failures.min(6).saturating_sub(1)))
+            }
             _ => LOOK_AGAIN,
         };
         tracing::debug!(%error, ?rest, "the room is not heard");
@@ -159,7 +163,10 @@ impl Place {
         // Before the first look there is nothing to be without a gap to.
         let looked = *self.looked.lock().await;
         let arrived = walk::arrived(self, id, timeline.events);
-        if timeline.limited && looked && let Some(from) = timeline.prev_batch {
+        if timeline.limited
+            && looked
+            && let Some(from) = timeline.prev_batch
+        {
             match self.back(id, Some(from), MOST_EVENTS).await {
                 Ok(gap) => events.extend(gap),
                 Err(error) => {
