@@ -124,9 +124,11 @@ impl Bridge for MatrixBridge {
         // Who was removed may still ask what they were then.
         let content: serde_json::Value =
             serde_json::from_str(answer.into_content().json().get()).unwrap_or_default();
-        if content.get("membership").and_then(serde_json::Value::as_str) != Some("join") {
-            let error = MatrixError::Removed { room: place.called(), said: "we are not in it".to_owned() };
-            return Err(place.explained(error).into());
+        let (room, said) = (place.called(), "we are not in it".to_owned());
+        match content.get("membership").and_then(serde_json::Value::as_str) {
+            Some("join") => {}
+            Some("ban") => return Err(place.explained(MatrixError::Banned { room, said }).into()),
+            _ => return Err(place.explained(MatrixError::Removed { room, said }).into()),
         }
         let room = place.room()?;
         if let Ok(levels) = room.power_levels().await

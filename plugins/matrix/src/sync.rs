@@ -3,7 +3,6 @@
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use matrix_sdk::Client;
 use matrix_sdk::config::SyncSettings;
 use matrix_sdk::ruma::api::client::filter::{
     Filter, FilterDefinition, LazyLoadOptions, RoomEventFilter, RoomFilter,
@@ -12,6 +11,7 @@ use matrix_sdk::ruma::api::client::sync::sync_events;
 use matrix_sdk::ruma::presence::PresenceState;
 use matrix_sdk::ruma::{OwnedRoomId, UInt};
 use matrix_sdk::sync::{LeftRoomUpdate, SyncResponse, Timeline};
+use matrix_sdk::{Client, RoomState};
 use tokio::sync::{OwnedMutexGuard, watch};
 
 use crate::error::{MatrixError, of_sdk, said};
@@ -150,7 +150,7 @@ impl Place {
                 self.chat.came(self, &room, update.timeline).await;
             }
         }
-        let is_in = self.room().is_ok_and(|room| room.state() == matrix_sdk::RoomState::Joined);
+        let is_in = self.room().is_ok_and(|room| room.state() == RoomState::Joined);
         if is_in || health.is_some() {
             self.health(health);
         }
@@ -256,6 +256,9 @@ impl Place {
         match last {
             Some((by, true)) => MatrixError::Banned { room, said: said(&format!("by {by}")) },
             Some((by, false)) => MatrixError::Removed { room, said: said(&format!("by {by}")) },
+            None if self.room().is_ok_and(|room| room.state() == RoomState::Banned) => {
+                MatrixError::Banned { room, said: said("") }
+            }
             None => MatrixError::Removed { room, said: said("") },
         }
     }
