@@ -106,8 +106,9 @@ impl fmt::Debug for Account {
 
 /// Requests go to the named homeserver alone: no redirects.
 fn http(settings: &Settings) -> Result<reqwest::Client, MatrixError> {
-    let wrong =
-        |error: reqwest::Error| MatrixError::Configuration(format!("TLS cannot be set up: {}", said(&error.to_string())));
+    let wrong = |error: reqwest::Error| {
+        MatrixError::Configuration(format!("TLS cannot be set up: {}", said(&error.to_string())))
+    };
     let mut builder = reqwest::Client::builder()
         .user_agent("wayside")
         .redirect(reqwest::redirect::Policy::none())
@@ -183,8 +184,9 @@ async fn log_in(
         .await
         .map_err(|error| MatrixError::Configuration(format!("--homeserver: {}", said(&error.to_string()))))?;
     let identifier = UserIdentifier::Matrix(MatrixUserIdentifier::new(settings.user.to_string()));
-    let mut request =
-        login::v3::Request::new(login::v3::LoginInfo::Password(login::v3::Password::new(identifier, password.0)));
+    let mut request = login::v3::Request::new(login::v3::LoginInfo::Password(login::v3::Password::new(
+        identifier, password.0,
+    )));
     request.initial_device_display_name = Some(DEVICE_NAME.to_owned());
     let answer = client.send(request).await.map_err(|error| match of_http(&error, &host, &host) {
         MatrixError::Forbidden { said, .. } => MatrixError::Login { host: host.clone(), said },
@@ -229,7 +231,9 @@ async fn whose(
     let whoami: Whoami =
         serde_json::from_slice(&body).map_err(|_| garbled("it does not say whose the token is"))?;
     let device = whoami.device_id.ok_or_else(|| {
-        MatrixError::Configuration("--token-file: the token belongs to no device; make one by logging in".to_owned())
+        MatrixError::Configuration(
+            "--token-file: the token belongs to no device; make one by logging in".to_owned(),
+        )
     })?;
     Ok((whoami.user_id, device))
 }

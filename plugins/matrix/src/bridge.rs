@@ -8,8 +8,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures::StreamExt;
 use futures::channel::oneshot;
-use matrix_sdk::ruma::events::StateEventType;
 use matrix_sdk::ruma::api::client::state::get_state_event_for_key;
+use matrix_sdk::ruma::events::StateEventType;
 use wayside_bridge::{
     Batch, Bridge, BridgeError, BridgeInfo, Capability, Class, ClassCapability, Collision, Delivery, Fetch,
     Lookup, Probe, Receipt, Record, RecordStream, RingTarget, Visibility, Wake, Watch, Writers,
@@ -59,7 +59,8 @@ impl Bridge for MatrixBridge {
         let (told, answer) = oneshot::channel();
         // On its own, so that who stops waiting for it does not leave an event that nobody knows of.
         self.place.context.spawner.spawn(Box::pin(async move {
-            let _ = told.send(write::publish(&place, &record).await);
+            let left = write::publish(&place, &record).await;
+            let _ = told.send(left.map_err(|error| place.explained(error)));
         }));
         let left = answer.await.map_err(|_| MatrixError::Lost)??;
         Ok(left.receipt().ok_or(MatrixError::Lost)?)
@@ -73,7 +74,7 @@ impl Bridge for MatrixBridge {
             position > 0 && log.has_more(position, &request.keys)
         };
         if !goes_on {
-            self.place.look().await?;
+            self.place.look().await.map_err(|error| self.place.explained(error))?;
         }
         let log = self.place.log();
         let (batch, _) = log.page(log.position(request.cursor.as_ref()), &request);
@@ -85,7 +86,7 @@ impl Bridge for MatrixBridge {
         let place = Arc::clone(&self.place);
         let position = place.log().position(request.cursor.as_ref());
         let mut news = place.news.subscribe();
-        place.look().await?;
+        place.look().await.map_err(|error| place.explained(error))?;
         news.mark_changed();
         let fetch = Fetch::new(request.place, request.keys);
         let watching = Watching { place, news, fetch, position };
@@ -112,14 +113,22 @@ impl Bridge for MatrixBridge {
         let place = &self.place;
         let began = place.context.clock.monotonic();
         let own = &place.account.own;
-        let request =
-            get_state_event_for_key::v3::Request::new(place.room_id(), StateEventType::RoomMember, own.to_string());
-        place.account.read(place.account.client.send(request).await, &place.called())?;
+        let request = get_state_event_for_key::v3::Request::new(
+            place.room_id(),
+            StateEventType::RoomMember,
+            own.to_string(),
+        );
+        let answer = place.account.read(place.account.client.send(request).await, &place.called());
+        let answer = answer.map_err(|error| place.explained(error))?;
         let latency = place.context.clock.monotonic().since(began);
-        if let Some(MatrixError::Banned { .. } | MatrixError::Removed { .. } | MatrixError::Upgraded { .. }) =
-            &*place.news.borrow()
-        {
-            return Err(place.news.borrow().clone().ok_or(MatrixError::Lost)?.into());
+        // Who was removed may still ask what they were then.
+        let content: serde_json::Value =
+            serde_json::from_str(answer.into_content().json().get()).unwrap_or_default();
+        let (room, said) = (place.called(), "we are not in it".to_owned());
+        match content.get("membership").and_then(serde_json::Value::as_str) {
+            Some("join") => {}
+            Some("ban") => return Err(place.explained(MatrixError::Banned { room, said }).into()),
+            _ => return Err(place.explained(MatrixError::Removed { room, said }).into()),
         }
         let room = place.room()?;
         if let Ok(levels) = room.power_levels().await
@@ -130,7 +139,10 @@ impl Bridge for MatrixBridge {
         }
         let note = place.settings.login.exposed().then(|| {
             let (option, path) = place.settings.login.file();
-            format!("others on this machine can read the --{option}; `chmod 600 {}` changes that", path.display())
+            format!(
+                "others on this machine can read the --{option}; `chmod 600 {}` changes that",
+                path.display()
+            )
         });
         Ok(Probe { latency, service_time: None, note, public_address: None })
     }

@@ -144,7 +144,12 @@ impl Chat {
     }
 
     /// What was missed since this room was last heard.
-    pub(crate) async fn missed(&self, place: &Place, room: &OwnedRoomId, private: bool) -> Result<Vec<Heard>, MatrixError> {
+    pub(crate) async fn missed(
+        &self,
+        place: &Place,
+        room: &OwnedRoomId,
+        private: bool,
+    ) -> Result<Vec<Heard>, MatrixError> {
         let last = self.state().kept.heard.get(room.as_str()).cloned();
         let oldest = place.context.clock.now().as_secs().saturating_sub(STALE).saturating_mul(1000);
         let known = |event: &str| last.as_deref() == Some(event);
@@ -180,7 +185,9 @@ impl Chat {
         }
         let arrived = walk::arrived(place, room, timeline.events);
         let mut events = Vec::new();
-        if timeline.limited && let Some(from) = timeline.prev_batch {
+        if timeline.limited
+            && let Some(from) = timeline.prev_batch
+        {
             let last = self.state().kept.heard.get(room.as_str()).cloned();
             let known = |event: &str| last.as_deref() == Some(event);
             let oldest = place.context.clock.now().as_secs().saturating_sub(STALE).saturating_mul(1000);

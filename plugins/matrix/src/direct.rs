@@ -2,10 +2,10 @@
 
 use matrix_sdk::ruma::api::client::room::create_room;
 use matrix_sdk::ruma::api::client::state::get_state_event_for_key;
+use matrix_sdk::ruma::events::InitialStateEvent;
 use matrix_sdk::ruma::events::StateEventType;
 use matrix_sdk::ruma::events::direct::DirectEventContent;
 use matrix_sdk::ruma::events::room::encryption::RoomEncryptionEventContent;
-use matrix_sdk::ruma::events::InitialStateEvent;
 use matrix_sdk::ruma::{OwnedRoomId, OwnedUserId, RoomId, UserId};
 use matrix_sdk::sync::InvitedRoomUpdate;
 use matrix_sdk::{Room, RoomState};
@@ -16,10 +16,11 @@ use crate::chat::Chat;
 use crate::error::{MatrixError, said};
 use crate::event::RING;
 use crate::place::Place;
-use crate::write;
+use crate::{power, write};
 
 /// What makes somebody's phone buzz.
-const RING_TEXT: &str = "Somebody who knows you wants to reach you with wayside. Let it run for a while, and you meet.";
+const RING_TEXT: &str =
+    "Somebody who knows you wants to reach you with wayside. Let it run for a while, and you meet.";
 /// The most direct rooms of the account that are looked at for one with a member.
 const MOST_LOOKED_AT: usize = 64;
 
@@ -39,7 +40,9 @@ impl Chat {
             return Err(MatrixError::Nobody { user: user.to_string(), said: "that is ourselves".to_owned() });
         }
         let mut candidates = self.with(user.as_str());
-        candidates.extend(marked(place).await?.into_iter().filter(|(other, _)| other == user).map(|(_, room)| room));
+        candidates.extend(
+            marked(place).await?.into_iter().filter(|(other, _)| other == user).map(|(_, room)| room),
+        );
         candidates.truncate(MOST_LOOKED_AT);
         for id in candidates {
             match membership(place, &id, user).await? {
@@ -60,7 +63,9 @@ impl Chat {
         }
         place.account.gate.check()?;
         let encrypted = match place.room() {
-            Ok(room) => place.account.done(room.latest_encryption_state().await, &place.called())?.is_encrypted(),
+            Ok(room) => {
+                place.account.done(room.latest_encryption_state().await, &place.called())?.is_encrypted()
+            }
             Err(_) => true,
         };
         let mut request = create_room::v3::Request::new();
@@ -143,10 +148,8 @@ impl Place {
     pub(crate) async fn standing(&self, user: &UserId) -> Result<Standing, MatrixError> {
         match membership(self, &self.room_id(), user).await?.as_deref() {
             Some("ban") => Ok(Standing::Banned),
-            Some("join") => {
-                let may_remove = self.room()?.power_levels().await.is_ok_and(|levels| levels.user_can_kick(user));
-                Ok(if may_remove { Standing::Moderator } else { Standing::Member })
-            }
+            Some("join") if power::may_remove(self, user).await? => Ok(Standing::Moderator),
+            Some("join") => Ok(Standing::Member),
             _ => Ok(Standing::Stranger),
         }
     }
@@ -154,8 +157,10 @@ impl Place {
 
 /// An account's name, where it can be one.
 pub(crate) fn parse(user: &str) -> Result<OwnedUserId, MatrixError> {
-    UserId::parse(user)
-        .map_err(|_| MatrixError::Nobody { user: said(user), said: "accounts are like @ann:example.org".to_owned() })
+    UserId::parse(user).map_err(|_| MatrixError::Nobody {
+        user: said(user),
+        said: "accounts are like @ann:example.org".to_owned(),
+    })
 }
 
 /// The membership of somebody in a room of ours.
@@ -180,9 +185,10 @@ async fn marked(place: &Place) -> Result<Vec<(OwnedUserId, OwnedRoomId)>, Matrix
     let content = account.fetch_account_data_static::<DirectEventContent>().await;
     let content = place.account.done(content, &place.called())?;
     let direct = content.and_then(|content| content.deserialize().ok());
-    let pairs = direct.into_iter().flat_map(|direct| direct.0).filter_map(|(user, rooms)| {
-        Some((UserId::parse(user.as_str()).ok()?, rooms))
-    });
+    let pairs = direct
+        .into_iter()
+        .flat_map(|direct| direct.0)
+        .filter_map(|(user, rooms)| Some((UserId::parse(user.as_str()).ok()?, rooms)));
     Ok(pairs.flat_map(|(user, rooms)| rooms.into_iter().map(move |room| (user.clone(), room))).collect())
 }
 

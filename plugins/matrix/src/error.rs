@@ -21,13 +21,19 @@ pub(crate) enum MatrixError {
     Silent(String),
     #[error("{host} failed (status {status}); its trouble usually passes, and it is tried again")]
     Failing { host: String, status: u16 },
-    #[error("{host} does not take this user and password ({said}); look for a typing error in --user and in the password file")]
+    #[error(
+        "{host} does not take this user and password ({said}); look for a typing error in --user and in the password file"
+    )]
     Login { host: String, said: String },
-    #[error("{host} does not know our session (any more): it was logged out there, or the token is wrong; remove the bridge and add it again")]
+    #[error(
+        "{host} does not know our session (any more): it was logged out there, or the token is wrong; remove the bridge and add it again"
+    )]
     Session { host: String },
     #[error("{host} has locked or closed the account ({said}); ask whoever runs it")]
     Account { host: String, said: String },
-    #[error("there is no room {room} that we may see; look for a typing error, or ask one of its members for an invitation")]
+    #[error(
+        "there is no room {room} that we may see; look for a typing error, or ask one of its members for an invitation"
+    )]
     NoRoom { room: String },
     #[error("we may not join {room} ({said}); ask one of its members for an invitation")]
     NotInvited { room: String, said: String },
@@ -37,7 +43,9 @@ pub(crate) enum MatrixError {
     Banned { room: String, said: String },
     #[error("we may not do this in {room} ({said}); its moderators decide who may write there")]
     Forbidden { room: String, said: String },
-    #[error("{room} was upgraded to a room that we may not join ({said}); ask one of its members for an invitation")]
+    #[error(
+        "{room} was upgraded to a room that we may not join ({said}); ask one of its members for an invitation"
+    )]
     Upgraded { room: String, said: String },
     #[error("the homeserver asks us to slow down; nothing is sent for {} s", .wait.as_secs())]
     Slow { wait: Duration },
@@ -45,11 +53,15 @@ pub(crate) enum MatrixError {
     Invalid { said: String },
     #[error("{user} is nobody who could be written to ({said})")]
     Nobody { user: String, said: String },
-    #[error("the homeserver's answer makes no sense ({0}); is --homeserver the address of a Matrix homeserver?")]
+    #[error(
+        "the homeserver's answer makes no sense ({0}); is --homeserver the address of a Matrix homeserver?"
+    )]
     Garbled(String),
     #[error("the room has more than {0} direct rooms with us already; leave some of them")]
     Crowded(usize),
-    #[error("what is kept of this bridge in {folder} cannot be used ({reason}); remove the bridge and add it again")]
+    #[error(
+        "what is kept of this bridge in {folder} cannot be used ({reason}); remove the bridge and add it again"
+    )]
     State { folder: String, reason: String },
     #[error("another program uses this bridge's folder, as the node does while it runs; stop it first")]
     InUse,
@@ -94,7 +106,11 @@ impl MatrixError {
     pub(crate) const fn passes(&self) -> bool {
         matches!(
             self,
-            Self::Unreachable { .. } | Self::Silent(_) | Self::Failing { .. } | Self::Slow { .. } | Self::Garbled(_)
+            Self::Unreachable { .. }
+                | Self::Silent(_)
+                | Self::Failing { .. }
+                | Self::Slow { .. }
+                | Self::Garbled(_)
         )
     }
 }
@@ -207,8 +223,11 @@ fn innermost(error: &dyn std::error::Error) -> String {
 /// What somebody else said, fit to be shown: one line, nothing that is not seen where it stands, not long.
 pub(crate) fn said(text: &str) -> String {
     const LONGEST: usize = 200;
-    let shown: String =
-        text.chars().filter(|c| c.is_ascii_graphic() || *c == ' ' || c.is_alphanumeric()).take(LONGEST).collect();
+    let shown: String = text
+        .chars()
+        .filter(|c| c.is_ascii_graphic() || *c == ' ' || c.is_alphanumeric())
+        .take(LONGEST)
+        .collect();
     match shown.trim() {
         "" => "no reason given".to_owned(),
         shown => shown.to_owned(),

@@ -76,7 +76,8 @@ impl Event {
         let id = id(event.get("event_id"))?;
         let sender = id_of(&event, "sender")?;
         let at = event.get("origin_server_ts").and_then(Value::as_u64).unwrap_or_default();
-        let what = if event.pointer("/unsigned/redacted_because").is_some() { What::Other } else { what(&event) };
+        let what =
+            if event.pointer("/unsigned/redacted_because").is_some() { What::Other } else { what(&event) };
         Some(Self { id, sender, at, what })
     }
 }
@@ -123,7 +124,11 @@ fn message(content: &Value) -> What {
         return What::Other;
     }
     let automatic = kind == "m.notice";
-    if automatic || kind == "m.text" { What::Said { text: cut(body).to_owned(), automatic } } else { What::Other }
+    if automatic || kind == "m.text" {
+        What::Said { text: cut(body).to_owned(), automatic }
+    } else {
+        What::Other
+    }
 }
 
 fn record(text: &str) -> Option<(Record, Check)> {
@@ -162,3 +167,7 @@ pub(crate) fn content_of(record: &Record) -> Option<(Value, Check)> {
     });
     Some((content, check))
 }
+
+#[cfg(test)]
+#[path = "event_tests.rs"]
+mod tests;

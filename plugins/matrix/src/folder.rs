@@ -67,8 +67,11 @@ impl Folder {
 
     /// Forgets store and key, where a session begins anew.
     pub(crate) fn clear(&self) -> Result<(), MatrixError> {
-        for path in [self.store(), self.path.join(KEY), self.path.join(SESSION), self.path.join(crate::chat::HEARD)] {
-            let gone = if path.is_dir() { std::fs::remove_dir_all(&path) } else { std::fs::remove_file(&path) };
+        for path in
+            [self.store(), self.path.join(KEY), self.path.join(SESSION), self.path.join(crate::chat::HEARD)]
+        {
+            let gone =
+                if path.is_dir() { std::fs::remove_dir_all(&path) } else { std::fs::remove_file(&path) };
             match gone {
                 Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                     return Err(failed(&self.path, &error.to_string()));

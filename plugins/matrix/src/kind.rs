@@ -1,6 +1,7 @@
 //! How a room is configured.
 
 use async_trait::async_trait;
+use matrix_sdk::ruma::RoomOrAliasId;
 use wayside_bridge::{BridgeContext, BridgeError, BridgeKind, BridgeOptions, Opened, OptionSpec};
 
 use crate::bridge::MatrixBridge;
@@ -34,7 +35,13 @@ impl BridgeKind for MatrixKind {
         const OPTIONS: &[OptionSpec] = &[
             option("homeserver", "URL", "your homeserver, like https://matrix.example.org", true, false),
             option("user", "@ME:SERVER", "your account there", true, false),
-            option("password-file", "FILE", "a file with its password and nothing else; used once", false, true),
+            option(
+                "password-file",
+                "FILE",
+                "a file with its password and nothing else; used once",
+                false,
+                true,
+            ),
             option(
                 "token-file",
                 "FILE",
@@ -43,7 +50,13 @@ impl BridgeKind for MatrixKind {
                 true,
             ),
             option("room", "ROOM", "the room: #alias:server, or !id:server", true, false),
-            option("ca", "FILE", "certificates of authorities to trust beside the usual ones (PEM)", false, true),
+            option(
+                "ca",
+                "FILE",
+                "certificates of authorities to trust beside the usual ones (PEM)",
+                false,
+                true,
+            ),
         ];
         OPTIONS
     }
@@ -53,7 +66,12 @@ impl BridgeKind for MatrixKind {
     }
 
     fn usage(&self, address: &str) -> String {
-        format!("--homeserver https://YOUR-SERVER --user @YOU:YOUR-SERVER --password-file FILE --room '{address}'")
+        // Quoted, since `#` and `!` mean something to a shell; what could end the quotes is no room's usual name.
+        let room = RoomOrAliasId::parse(address).ok().filter(|room| !room.as_str().contains('\''));
+        let room = room.as_ref().map_or("ROOM", |room| room.as_str());
+        format!(
+            "--homeserver https://YOUR-SERVER --user @YOU:YOUR-SERVER --password-file FILE --room '{room}'"
+        )
     }
 
     /// The room, and the homeserver as a suggestion: who has an account elsewhere gives their own.

@@ -60,7 +60,9 @@ impl Ring {
     fn insert(&mut self, name: &str) {
         if self.names.insert(name.to_owned()) {
             self.order.push_back(name.to_owned());
-            if self.order.len() > MOST_SEEN && let Some(oldest) = self.order.pop_front() {
+            if self.order.len() > MOST_SEEN
+                && let Some(oldest) = self.order.pop_front()
+            {
                 self.names.remove(&oldest);
             }
         }
@@ -129,7 +131,12 @@ impl Log {
         share.bytes = share.bytes.saturating_add(bytes);
         share.entries.push_back(number);
         self.by_event.insert(event.id.clone(), number);
-        let entry = Entry { event: event.id.clone(), sender: event.sender.clone(), check: *check, record: record.clone() };
+        let entry = Entry {
+            event: event.id.clone(),
+            sender: event.sender.clone(),
+            check: *check,
+            record: record.clone(),
+        };
         self.entries.insert(number, entry);
         while self.entries.len() > MOST_RECORDS || self.bytes > MOST_BYTES {
             if !self.drop_one() {
@@ -192,7 +199,10 @@ impl Log {
 
     /// Who sent the record in this event, where it is here.
     pub(crate) fn sender_of(&self, event: &str) -> Option<&str> {
-        self.by_event.get(event).and_then(|number| self.entries.get(number)).map(|entry| entry.sender.as_str())
+        self.by_event
+            .get(event)
+            .and_then(|number| self.entries.get(number))
+            .map(|entry| entry.sender.as_str())
     }
 
     /// Where a cursor stands; the beginning where it is none of this log's.
@@ -253,3 +263,7 @@ impl Log {
 fn weight(record: &Record) -> usize {
     record.bytes.len().saturating_add(512)
 }
+
+#[cfg(test)]
+#[path = "log_tests.rs"]
+mod tests;

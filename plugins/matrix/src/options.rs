@@ -53,7 +53,9 @@ impl Settings {
             }
         };
         let room = RoomOrAliasId::parse(needed("room")?).map_err(|_| {
-            wrong("--room is to be like #friends:example.org, or a room's id, like !abc:example.org".to_owned())
+            wrong(
+                "--room is to be like #friends:example.org, or a room's id, like !abc:example.org".to_owned(),
+            )
         })?;
         let ca = options.value("ca").map(PathBuf::from);
         Ok(Self { homeserver, user, login, room, ca })
@@ -73,8 +75,11 @@ impl Settings {
         let Some(path) = &self.ca else { return Ok(Vec::new()) };
         let problem = |what: &str| wrong(format!("--ca {}: {what}", path.display()));
         let bytes = read_at_most(path, LARGEST_CA).map_err(|reason| problem(&reason))?;
-        let found = matrix_sdk::reqwest::Certificate::from_pem_bundle(&bytes)
-            .map_err(|_| problem("there are to be certificates in it, each between -----BEGIN and -----END CERTIFICATE-----"))?;
+        let found = matrix_sdk::reqwest::Certificate::from_pem_bundle(&bytes).map_err(|_| {
+            problem(
+                "there are to be certificates in it, each between -----BEGIN and -----END CERTIFICATE-----",
+            )
+        })?;
         if found.is_empty() {
             return Err(problem("there is no certificate in it"));
         }
@@ -121,3 +126,7 @@ fn is_loopback(host: &str) -> bool {
 fn wrong(message: String) -> MatrixError {
     MatrixError::Configuration(message)
 }
+
+#[cfg(test)]
+#[path = "options_tests.rs"]
+mod tests;

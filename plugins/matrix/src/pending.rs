@@ -30,7 +30,9 @@ impl Pending {
             return;
         }
         waiting.push_back((room.clone(), event));
-        let size = |waiting: &VecDeque<Waiting>| waiting.iter().map(|(_, event)| event.json().get().len()).sum::<usize>();
+        let size = |waiting: &VecDeque<Waiting>| {
+            waiting.iter().map(|(_, event)| event.json().get().len()).sum::<usize>()
+        };
         while waiting.len() > MOST || size(&waiting) > MOST_BYTES {
             waiting.pop_front();
         }
@@ -42,7 +44,12 @@ impl Pending {
         let mut opened = Vec::new();
         for (id, raw) in waiting {
             let Some(room) = client.get_room(&id) else { continue };
-            match room.decrypt_event(raw.cast_ref_unchecked(), None).await.ok().and_then(|event| Event::of(&event)) {
+            match room
+                .decrypt_event(raw.cast_ref_unchecked(), None)
+                .await
+                .ok()
+                .and_then(|event| Event::of(&event))
+            {
                 Some(Event { what: What::Sealed, .. }) | None => self.add(&id, raw),
                 Some(event) => opened.push((id, event)),
             }

@@ -151,6 +151,18 @@ impl Place {
         });
     }
 
+    /// What a refusal comes from, where we heard that we are not in the room any more.
+    pub(crate) fn explained(&self, error: MatrixError) -> MatrixError {
+        let is_refusal = matches!(error, MatrixError::Forbidden { .. } | MatrixError::Removed { .. });
+        let known = self.news.borrow().clone().filter(|known| {
+            matches!(
+                known,
+                MatrixError::Removed { .. } | MatrixError::Banned { .. } | MatrixError::Upgraded { .. }
+            )
+        });
+        known.filter(|_| is_refusal).unwrap_or(error)
+    }
+
     /// The room goes on under another id.
     pub(crate) async fn follow(&self, successor: &str) -> Result<(), MatrixError> {
         let room = move_on(&self.settings, &self.account, successor).await?;
@@ -165,12 +177,16 @@ impl Place {
 
 impl fmt::Debug for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Place").field("account", &self.account).field("room", &self.room_id()).finish_non_exhaustive()
+        f.debug_struct("Place")
+            .field("account", &self.account)
+            .field("room", &self.room_id())
+            .finish_non_exhaustive()
     }
 }
 
 fn is_held(slot: &Slot) -> bool {
-    slot.used.try_lock().is_err() || slot.current.try_lock().map_or(true, |current| current.strong_count() > 0)
+    slot.used.try_lock().is_err()
+        || slot.current.try_lock().map_or(true, |current| current.strong_count() > 0)
 }
 
 /// Finds the room, and joins it where we never were in it.
@@ -216,9 +232,14 @@ async fn enter(settings: &Settings, account: &Account) -> Result<OwnedRoomId, Ma
 }
 
 /// Joins the room in which this one goes on.
-async fn move_on(settings: &Settings, account: &Account, successor: &str) -> Result<OwnedRoomId, MatrixError> {
+async fn move_on(
+    settings: &Settings,
+    account: &Account,
+    successor: &str,
+) -> Result<OwnedRoomId, MatrixError> {
     let called = settings.room.to_string();
-    let id = RoomId::parse(successor).map_err(|_| MatrixError::Garbled("a room's successor is none".to_owned()))?;
+    let id = RoomId::parse(successor)
+        .map_err(|_| MatrixError::Garbled("a room's successor is none".to_owned()))?;
     let via: Vec<_> = id.server_name().map(ToOwned::to_owned).into_iter().collect();
     let joined = account.client.join_room_by_id_or_alias((&*id).into(), &via).await;
     let joined = account.done(joined, &called).map_err(|error| match error {

@@ -3,13 +3,15 @@
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use matrix_sdk::Client;
 use matrix_sdk::config::SyncSettings;
-use matrix_sdk::ruma::api::client::filter::{Filter, FilterDefinition, LazyLoadOptions, RoomEventFilter, RoomFilter};
+use matrix_sdk::ruma::api::client::filter::{
+    Filter, FilterDefinition, LazyLoadOptions, RoomEventFilter, RoomFilter,
+};
 use matrix_sdk::ruma::api::client::sync::sync_events;
 use matrix_sdk::ruma::presence::PresenceState;
 use matrix_sdk::ruma::{OwnedRoomId, UInt};
 use matrix_sdk::sync::{LeftRoomUpdate, SyncResponse, Timeline};
+use matrix_sdk::{Client, RoomState};
 use tokio::sync::{OwnedMutexGuard, watch};
 
 use crate::error::{MatrixError, of_sdk, said};
@@ -87,7 +89,9 @@ pub(crate) async fn listen(
         failures = failures.saturating_add(1);
         let rest = match &error {
             MatrixError::Slow { wait } => *wait,
-            error if error.passes() => LONGEST_PAUSE.min(Duration::from_secs(1 << failures.min(6).saturating_sub(1))),
+            error if error.passes() => {
+                LONGEST_PAUSE.min(Duration::from_secs(1 << failures.min(6).saturating_sub(1)))
+            }
             _ => LOOK_AGAIN,
         };
         tracing::debug!(%error, ?rest, "the room is not heard");
@@ -146,7 +150,7 @@ impl Place {
                 self.chat.came(self, &room, update.timeline).await;
             }
         }
-        let is_in = self.room().is_ok_and(|room| room.state() == matrix_sdk::RoomState::Joined);
+        let is_in = self.room().is_ok_and(|room| room.state() == RoomState::Joined);
         if is_in || health.is_some() {
             self.health(health);
         }
@@ -159,7 +163,10 @@ impl Place {
         // Before the first look there is nothing to be without a gap to.
         let looked = *self.looked.lock().await;
         let arrived = walk::arrived(self, id, timeline.events);
-        if timeline.limited && looked && let Some(from) = timeline.prev_batch {
+        if timeline.limited
+            && looked
+            && let Some(from) = timeline.prev_batch
+        {
             match self.back(id, Some(from), MOST_EVENTS).await {
                 Ok(gap) => events.extend(gap),
                 Err(error) => {
@@ -249,6 +256,9 @@ impl Place {
         match last {
             Some((by, true)) => MatrixError::Banned { room, said: said(&format!("by {by}")) },
             Some((by, false)) => MatrixError::Removed { room, said: said(&format!("by {by}")) },
+            None if self.room().is_ok_and(|room| room.state() == RoomState::Banned) => {
+                MatrixError::Banned { room, said: said("") }
+            }
             None => MatrixError::Removed { room, said: said("") },
         }
     }

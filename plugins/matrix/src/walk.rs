@@ -101,12 +101,7 @@ pub(crate) fn arrived(place: &Place, room: &OwnedRoomId, events: Vec<TimelineEve
     parsed
 }
 
-async fn opened(
-    place: &Place,
-    id: &OwnedRoomId,
-    raw: Raw<AnySyncTimelineEvent>,
-    sealed: Event,
-) -> Event {
+async fn opened(place: &Place, id: &OwnedRoomId, raw: Raw<AnySyncTimelineEvent>, sealed: Event) -> Event {
     let Some(room) = place.account.client.get_room(id) else { return sealed };
     let opened = room.decrypt_event(raw.cast_ref_unchecked(), None).await.ok();
     match opened.and_then(|event| Event::of(&event)) {

@@ -23,8 +23,8 @@ const MESSAGE: &str = "m.room.message";
 
 /// Leaves a record; where ours lies there already, that one counts.
 pub(crate) async fn publish(place: &Place, record: &Record) -> Result<Left, MatrixError> {
-    let (content, check) =
-        event::content_of(record).ok_or_else(|| MatrixError::Invalid { said: "the record is too large".to_owned() })?;
+    let (content, check) = event::content_of(record)
+        .ok_or_else(|| MatrixError::Invalid { said: "the record is too large".to_owned() })?;
     let id = place.room_id();
     let lies_there = place.log().events_of(place.account.own.as_str(), &check);
     if let Some(event) = lies_there.into_iter().next() {
@@ -55,7 +55,8 @@ pub(crate) async fn send(place: &Place, room: &Room, content: Value) -> Result<S
         refresh_devices(place, room).await?;
     }
     let transaction = transaction(place);
-    let sent = room.send_raw(MESSAGE, content).with_transaction_id(&transaction).with_request_config(quick()).await;
+    let sent =
+        room.send_raw(MESSAGE, content).with_transaction_id(&transaction).with_request_config(quick()).await;
     Ok(account.done(sent, &called)?.response.event_id.to_string())
 }
 

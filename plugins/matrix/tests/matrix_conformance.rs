@@ -92,7 +92,9 @@ impl Namespace for Shared {
     }
 
     async fn throttle(&self, _: bool) -> Supply {
-        Missing::not_applicable("this server has no limits; tests/matrix_servers.rs tries them on one that has")
+        Missing::not_applicable(
+            "this server has no limits; tests/matrix_servers.rs tries them on one that has",
+        )
     }
 
     async fn plant(&self, _: usize, entries: &[Planted]) -> Supply {

@@ -9,6 +9,7 @@ VERSION=1.163.2
 
 svc_install() {
   [ -e "$VENV/installed-$VERSION" ] && return 0
+  python3 -c 'import ensurepip' 2>/dev/null || { apt-get update -q && apti python3-venv; } >/dev/null || return
   [ -x "$VENV/bin/pip" ] || python3 -m venv "$VENV" || return
   "$VENV/bin/pip" install -q "matrix-synapse==$VERSION" && touch "$VENV/installed-$VERSION"
 }

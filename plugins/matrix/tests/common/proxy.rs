@@ -36,7 +36,8 @@ impl Counts {
         if !methods.iter().any(|method| bytes.starts_with(method)) {
             return;
         }
-        let line = String::from_utf8_lossy(bytes.split(|byte| *byte == b'\r').next().unwrap_or_default()).into_owned();
+        let line = String::from_utf8_lossy(bytes.split(|byte| *byte == b'\r').next().unwrap_or_default())
+            .into_owned();
         self.requests.fetch_add(1, Ordering::SeqCst);
         if line.starts_with("POST ") && line.contains("/login") {
             self.logins.fetch_add(1, Ordering::SeqCst);

@@ -80,7 +80,8 @@ impl Server {
         let mut body = json!({ "preset": "public_chat", "room_alias_name": name });
         if encrypted {
             let content = json!({ "algorithm": "m.megolm.v1.aes-sha2" });
-            body["initial_state"] = json!([{ "type": "m.room.encryption", "state_key": "", "content": content }]);
+            body["initial_state"] =
+                json!([{ "type": "m.room.encryption", "state_key": "", "content": content }]);
         }
         let made = self.must(&owner.token, "POST", "v3/createRoom", &body).await;
         Place { id: text(&made["room_id"]), alias: format!("#{name}:localhost") }
@@ -156,7 +157,10 @@ impl Account {
         let path = format!("v3/rooms/{}/messages?dir=b&limit=1000&filter={filter}", escaped(room));
         let found = self.server.must(&self.token, "GET", &path, &Value::Null).await;
         let events = found["chunk"].as_array().cloned().unwrap_or_default();
-        events.into_iter().filter(|event| event["content"].as_object().is_some_and(|it| !it.is_empty())).collect()
+        events
+            .into_iter()
+            .filter(|event| event["content"].as_object().is_some_and(|it| !it.is_empty()))
+            .collect()
     }
 
     /// Which rooms this account is invited to.
