@@ -1,6 +1,6 @@
 //! The bridge: what is published goes out as a mail, and what is found came as one.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
@@ -98,12 +98,11 @@ impl Inner {
 
     async fn retract(&self, receipts: &[Receipt]) -> Result<(), EmailError> {
         let now = self.context.clock.now();
-        let stubs: Vec<Stub> = receipts.iter().filter_map(Stub::read).collect();
-        if stubs.iter().any(|stub| !self.capability.class(stub.class).is_some_and(|class| class.retract)) {
-            return Err(EmailError::Sent);
-        }
-        let due = stubs.into_iter().filter(|stub| !file::over(stub.not_after, now) && self.ledger.knows(stub.token));
-        let due: std::collections::BTreeMap<Token, Timestamp> =
+        let stubs = receipts.iter().filter_map(Stub::read);
+        // Where a class does not promise it, the mail goes by itself once it is over: no other mail is sent about it.
+        let promised = stubs.filter(|stub| self.capability.class(stub.class).is_some_and(|class| class.retract));
+        let due = promised.filter(|stub| !file::over(stub.not_after, now) && self.ledger.knows(stub.token));
+        let due: BTreeMap<Token, Timestamp> =
             due.map(|stub| (stub.token, stub.not_after)).collect();
         let due: Vec<(Token, Timestamp)> = due.into_iter().collect();
         for part in due.chunks(MOST_TOKENS) {

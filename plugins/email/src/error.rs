@@ -57,8 +57,6 @@ pub(crate) enum EmailError {
     Garbled { host: String, what: String },
     #[error("a {class} record by mail has at most {max} bytes, and this one has {len}")]
     RecordTooLarge { class: Class, len: usize, max: usize },
-    #[error("what was sent to others by mail cannot be unsent; it is deleted by itself when it is over")]
-    Sent,
     #[error("a message by mail has at most {0} bytes")]
     TextTooLong(usize),
     #[error("{0} is no address of mail")]
@@ -100,7 +98,6 @@ impl EmailError {
             }
             Self::Garbled { .. } => ErrorKind::Garbled,
             Self::RecordTooLarge { .. } | Self::TextTooLong(_) | Self::NotRung(_) => ErrorKind::Refused,
-            Self::Sent => ErrorKind::Unsupported,
             Self::State(_) | Self::Lost => ErrorKind::Internal,
         }
     }

@@ -34,8 +34,13 @@ struct Email {
 impl Harness for Email {
     async fn open(&self) -> Supply<Box<dyn Namespace>> {
         let Some(server) = Server::started() else { return Missing::not_applicable(NONE) };
-        let people = [server.person("one.test"), server.person("two.test")];
-        let list = self.list.then(|| server.list(&[&people[0], &people[1]]));
+        let (list, people) = match self.list {
+            true => {
+                let (list, people) = server.list();
+                (Some(list), people)
+            }
+            false => (None, [server.person("one.test"), server.person("two.test")]),
+        };
         let folder = tempfile::tempdir().unwrap();
         let clock = TestClock::new();
         Ok(Box::new(Shared { server, people, list, clock, folder, planted: AtomicUsize::new(0) }))

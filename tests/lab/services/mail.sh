@@ -4,7 +4,8 @@
 #   mail.sh user DIR ADDRESS PASSWORD [QUOTA]      a mailbox, within a second or two (QUOTA in bytes)
 #   mail.sh list DIR LIST OWNER MEMBER…            a list, at once
 #
-# There are alice@one.test, bob@two.test, and for tests p1…p600 at both, with the passwords pw-1…pw-600; of these p551 and up have room for 4 KB alone.
+# There are alice@one.test, bob@two.test, and for tests p1…p600 at both, with the passwords pw-1…pw-600. Of these p551 and up have room for
+# 4 KB alone, and p1 to p80 are subscribed to l1…l80@lists.test.
 # Domains: one.test two.test lists.test (and lists3.test for mailman3.sh). A third submission port (SMTP_GREY_PORT) greylists for three seconds.
 # A second pair of ports (IMAPS_EXPIRED_PORT, SMTPS_EXPIRED_PORT) shows a certificate that has expired.
 . "$(dirname "$0")/lib.sh"
@@ -18,16 +19,21 @@ mail_user_add() { # address password [quota]   (D set)
   echo "$1:{PLAIN}$2::::::${3:+userdb_quota_rule=*:storage=${3}b}" >> "$D/users"
   echo "$1 ok" >> "$D/postfix/mailboxes"; pm mailboxes
 }
-mail_list_add() { # list@domain owner@domain member...
-  local l=$1 o=$2 n d; shift 2; n=${l%@*}; d="$D/lists/$n"
+mail_list_dir() { # name owner@domain
+  local l=$1@lists.test o=$2 d="$D/lists/$1"
   mkdir -p "$d"/{incoming,queue,queue/discarded,archive,text,subconf,unsubconf,bounce,control,moderation,subscribers.d,digesters.d,requeue,nomailsubs.d}
   cp -r "/usr/share/mlmmj/text.skel/en/." "$d/text/"
   echo "$l" > "$d/control/listaddress"; echo "$o" > "$d/control/owner"; touch "$d/index"
   echo 127.0.0.1 > "$d/control/relayhost"; cat "$D/ports/mx" > "$d/control/smtpport"
   touch "$d/control/nosubconfirm"             # list+subscribe@ answers without a confirmation round trip
+  echo "$l mlmmj:$1" >> "$D/postfix/transport"; echo "$l ok" >> "$D/postfix/lists"
+}
+mail_list_add() { # list@lists.test owner@domain member...
+  local l=$1 n d; n=${l%@*}; d="$D/lists/$n"
+  mail_list_dir "$n" "$2"; shift 2
   chown -R "$MAILUSER:$MAILGROUP" "$d"
   local m; for m in "$@"; do /usr/bin/mlmmj-sub -L "$d" -a "$m" -f -s -q || return 1; done   # full path is required; it switches to the list dir owner itself; -f no moderation, -q no owner notice
-  echo "$l mlmmj:$n" >> "$D/postfix/transport"; echo "$l ok" >> "$D/postfix/lists"; pm transport; pm lists
+  pm transport; pm lists
 }
 
 svc_start() {
@@ -231,6 +237,12 @@ Y
       quota=; [ "$i" -gt 550 ] && quota='userdb_quota_rule=*:storage=4096b'
       echo "p$i@$domain:{PLAIN}pw-$i::::::$quota" >> "$D/users"; echo "p$i@$domain ok" >> "$D/postfix/mailboxes"
     done; done
+    # Lists l1…l80@lists.test, each of two of them; members are lines in a file that is named after their first letter.
+    for i in $(seq 80); do
+      mail_list_dir "l$i" alice@one.test
+      printf 'p%s@one.test\np%s@two.test\n' "$i" "$i" > "$D/lists/l$i/subscribers.d/p"
+    done
+    chown -R "$MAILUSER:$MAILGROUP" "$D/lists"
     mail_people=1
   fi
   : > "$D/postfix.out"; for m in mailboxes transport lists; do pm $m; done

@@ -18,6 +18,8 @@ pub const NONE: &str = "no server: `tests/run email` starts them";
 static PEOPLE: AtomicUsize = AtomicUsize::new(0);
 /// As many as the recipe makes that have room.
 const ROOMY: usize = 550;
+/// Of these the first are subscribed to lists.
+const LISTS: usize = 80;
 /// One at a time writes the servers' tables.
 static RECIPE: Mutex<()> = Mutex::new(());
 
@@ -60,7 +62,11 @@ impl Server {
     /// A mailbox that nobody has used, at this domain.
     pub fn person(&self, domain: &str) -> Person {
         let offset = std::process::id() as usize * 57;
-        let number = (offset + PEOPLE.fetch_add(1, Ordering::SeqCst)) % ROOMY + 1;
+        let number = (offset + PEOPLE.fetch_add(1, Ordering::SeqCst)) % (ROOMY - LISTS) + LISTS + 1;
+        self.fresh(number, domain)
+    }
+
+    fn fresh(&self, number: usize, domain: &str) -> Person {
         let person = self.numbered(number, domain);
         // The last test that had it may have left something there.
         if let Err(error) = std::fs::remove_dir_all(self.folder.join("mail").join(&person.address)) {
@@ -81,13 +87,12 @@ impl Server {
         Person { address, password }
     }
 
-    /// A list of these.
-    pub fn list(&self, members: &[&Person]) -> String {
-        let list = format!("l{}@lists.test", unique());
-        let mut arguments = vec!["list", &list, &members[0].address];
-        arguments.extend(members.iter().map(|member| member.address.as_str()));
-        self.recipe(&arguments);
-        list
+    /// A list, and the two who are subscribed to it.
+    pub fn list(&self) -> (String, [Person; 2]) {
+        let offset = std::process::id() as usize * 17;
+        let number = (offset + PEOPLE.fetch_add(1, Ordering::SeqCst)) % LISTS + 1;
+        let people = ["one.test", "two.test"].map(|domain| self.fresh(number, domain));
+        (format!("l{number}@lists.test"), people)
     }
 
     pub fn maildir(&self, person: &Person) -> Maildir {
