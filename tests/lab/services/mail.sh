@@ -7,7 +7,8 @@
 # There are alice@one.test, bob@two.test, and for tests p1…p600 at both, with the passwords pw-1…pw-600. Of these p551 and up have room for
 # 4 KB alone, and p1 to p80 are subscribed to l1…l80@lists.test.
 # Domains: one.test two.test lists.test (and lists3.test for mailman3.sh). A third submission port (SMTP_GREY_PORT) greylists for three seconds.
-# A second pair of ports (IMAPS_EXPIRED_PORT, SMTPS_EXPIRED_PORT) shows a certificate that has expired.
+# A pair of ports has no TLS at all (ports clear_imap, at 127.0.0.3, and clear_sub), and a pair (IMAPS_EXPIRED_PORT, SMTPS_EXPIRED_PORT) shows a certificate that
+# has expired; IMAP's is at 127.0.0.2.
 . "$(dirname "$0")/lib.sh"
 MAILUSER=${MAILUSER:-nobody}; MAILGROUP=${MAILGROUP:-nogroup}
 
@@ -38,7 +39,8 @@ mail_list_add() { # list@lists.test owner@domain member...
 
 svc_start() {
   local mx sub subs imap imaps
-  local grey greyd expired_imaps expired_subs
+  local grey greyd expired_imaps expired_subs clear_imap clear_sub
+  clear_imap=$(port_for clear_imap); clear_sub=$(port_for clear_sub)
   grey=$(port_for grey); greyd=$(port_for greyd); expired_imaps=$(port_for expired_imaps); expired_subs=$(port_for expired_subs)
   mx=$(port_for mx); sub=$(port_for submission); subs=$(port_for submissions); imap=$(port_for imap); imaps=$(port_for imaps)
   local d=$D; while [ "$d" != / ]; do [ $(( 0$(stat -c %a "$d") & 1 )) = 1 ] || chmod a+x "$d"; d=$(dirname "$d"); done   # daemons drop root: every parent must be searchable
@@ -122,6 +124,10 @@ service imap-login {
     port = $imaps
     ssl = yes
   }
+  inet_listener clear {
+    address = 127.0.0.3
+    port = $clear_imap
+  }
   inet_listener expired {
     address = 127.0.0.2
     port = $expired_imaps
@@ -130,6 +136,10 @@ service imap-login {
 }
 local 127.0.0.2 {
   ssl_cert = <$D/tls/expired.pem
+}
+local 127.0.0.3 {
+  ssl = no
+  disable_plaintext_auth = no
 }
 service imap-login {
   process_min_avail = 1
@@ -202,6 +212,11 @@ Y
   -o smtpd_tls_wrappermode=yes
   -o smtpd_tls_cert_file=$D/tls/expired.pem
   -o smtpd_sasl_auth_enable=yes
+127.0.0.1:$clear_sub inet n - n - - smtpd
+  -o syslog_name=postfix/clear
+  -o smtpd_tls_security_level=none
+  -o smtpd_sasl_auth_enable=yes
+  -o smtpd_recipient_restrictions=permit_sasl_authenticated,reject
 127.0.0.1:$grey inet n - n - - smtpd
   -o syslog_name=postfix/grey
   -o smtpd_tls_security_level=encrypt
