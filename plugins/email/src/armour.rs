@@ -96,7 +96,14 @@ mod tests {
         let (_, text) = sample(376);
         let quoted: String = text.lines().map(|line| format!("> {line}\n")).collect();
         let cut = text.split_at(text.len() / 2).0.to_owned();
-        for none in [quoted, cut.clone(), format!("{cut}{END}"), String::new(), BEGIN.to_owned(), format!("{BEGIN}{END}")] {
+        for none in [
+            quoted,
+            cut.clone(),
+            format!("{cut}{END}"),
+            String::new(),
+            BEGIN.to_owned(),
+            format!("{BEGIN}{END}"),
+        ] {
             assert_eq!(find(&none), None, "{none}");
         }
     }

@@ -100,16 +100,17 @@ impl Inner {
         let now = self.context.clock.now();
         let stubs = receipts.iter().filter_map(Stub::read);
         // Where a class does not promise it, the mail goes by itself once it is over: no other mail is sent about it.
-        let promised = stubs.filter(|stub| self.capability.class(stub.class).is_some_and(|class| class.retract));
+        let promised =
+            stubs.filter(|stub| self.capability.class(stub.class).is_some_and(|class| class.retract));
         let due = promised.filter(|stub| !file::over(stub.not_after, now) && self.ledger.knows(stub.token));
-        let due: BTreeMap<Token, Timestamp> =
-            due.map(|stub| (stub.token, stub.not_after)).collect();
+        let due: BTreeMap<Token, Timestamp> = due.map(|stub| (stub.token, stub.not_after)).collect();
         let due: Vec<(Token, Timestamp)> = due.into_iter().collect();
         for part in due.chunks(MOST_TOKENS) {
             let tokens: Vec<Token> = part.iter().map(|(token, _)| *token).collect();
             let ids: BTreeSet<_> = tokens.iter().map(Token::id).collect();
             let not_after = part.iter().map(|(_, until)| *until).max().unwrap_or_default();
-            let note = Note::TakenBack { not_after, tokens: tokens.clone() }.encode().ok_or(EmailError::Lost)?;
+            let note =
+                Note::TakenBack { not_after, tokens: tokens.clone() }.encode().ok_or(EmailError::Lost)?;
             let subject = format!("A sealed note is not needed any more ({SUBJECT_TOKEN})");
             self.send(&subject, &compose::about_taking_back(&self.own), Some(note)).await?;
             self.ledger.taken_back(&tokens)?;
@@ -190,7 +191,10 @@ impl Inner {
         self.mailer.probe().await?;
         let (left, daily) = self.ledger.left(clock.now());
         let slow = (!idles).then(|| {
-            format!("the server tells no news by itself (IDLE), so it is asked every {} s", self.account.pace.poll.as_secs())
+            format!(
+                "the server tells no news by itself (IDLE), so it is asked every {} s",
+                self.account.pace.poll.as_secs()
+            )
         });
         let spent = (left == 0).then(|| format!("all {daily} mails of today's budget were sent"));
         let notes: Vec<String> = self.account.login.note().into_iter().chain(slow).chain(spent).collect();
@@ -290,6 +294,9 @@ impl Watching {
 
 impl fmt::Debug for EmailBridge {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("EmailBridge").field("own", &self.0.own).field("others", &self.0.others).finish_non_exhaustive()
+        f.debug_struct("EmailBridge")
+            .field("own", &self.0.own)
+            .field("others", &self.0.others)
+            .finish_non_exhaustive()
     }
 }

@@ -9,7 +9,7 @@ use wayside_bridge::{
 use crate::address::Others;
 
 /// A mailbox keeps mail until somebody deletes it, which its owner's rules may do; nobody is held to more than this.
-const RETENTION: Duration = Duration::from_secs(30 * 86_400);
+pub(crate) const RETENTION: Duration = Duration::from_secs(30 * 86_400);
 /// How long mail takes to arrive, at worst as it is common. Greylisting takes minutes, once.
 const LATENCY: Duration = Duration::from_secs(30);
 /// The largest record, so that its mail, which holds it twice, stays below the 40 KB that Mailman takes at most where nobody said otherwise.

@@ -71,8 +71,7 @@ impl Frame<'_> {
             .header(lettre::message::header::ContentTransferEncoding::Base64)
             .body(note);
         let boundary = format!("{OWN_ID}{}", HEXLOWER.encode(&self.unique));
-        let both =
-            MultiPart::mixed().boundary(boundary).singlepart(SinglePart::plain(text)).singlepart(part);
+        let both = MultiPart::mixed().boundary(boundary).singlepart(SinglePart::plain(text)).singlepart(part);
         self.finish(|builder| builder.multipart(both))
     }
 

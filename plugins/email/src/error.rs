@@ -27,7 +27,9 @@ pub(crate) enum EmailError {
         "{host} offers no encryption here, and a password is not sent in the clear; use {scheme}:// with its port for TLS"
     )]
     Clear { host: String, scheme: &'static str },
-    #[error("{host} does not take the password of {user} ({said}); look at --user and at what gives the password")]
+    #[error(
+        "{host} does not take the password of {user} ({said}); look at --user and at what gives the password"
+    )]
     Password { host: String, user: String, said: String },
     #[error("the password could not be had: {0}")]
     NoPassword(String),
@@ -41,7 +43,9 @@ pub(crate) enum EmailError {
     Rejected { to: String, said: String },
     #[error("the mailbox of {to} is full ({said}); its owner makes room")]
     Full { to: String, said: String },
-    #[error("the mail server asks us to come again later ({said}), as many do with senders they do not know yet")]
+    #[error(
+        "the mail server asks us to come again later ({said}), as many do with senders they do not know yet"
+    )]
     Later { said: String },
     #[error(
         "{sent} mails were sent since midnight (UTC), which is the day's budget; more follow tomorrow, or give a larger --daily"
@@ -107,9 +111,24 @@ impl EmailError {
         matches!(self, Self::HungUp { .. })
     }
 
+    /// Whether it is about one mail or one recipient, and others may fare better.
+    pub(crate) const fn is_of_one_mail(&self) -> bool {
+        matches!(
+            self,
+            Self::NoSuchPerson { .. }
+                | Self::Rejected { .. }
+                | Self::Full { .. }
+                | Self::Later { .. }
+                | Self::Budget { .. }
+        )
+    }
+
     /// Whether trying again soon is of use.
     pub(crate) const fn passes(&self) -> bool {
-        matches!(self, Self::HungUp { .. } | Self::Silent(_) | Self::Unreachable { .. } | Self::Garbled { .. })
+        matches!(
+            self,
+            Self::HungUp { .. } | Self::Silent(_) | Self::Unreachable { .. } | Self::Garbled { .. }
+        )
     }
 }
 

@@ -193,7 +193,8 @@ impl Index {
 
     /// The next records that a request asks for.
     pub(crate) fn plan(&self, request: &Fetch) -> Page {
-        let after = request.cursor.as_ref().and_then(|cursor| self.position(cursor)).unwrap_or(At { uid: 0, own: 0 });
+        let after =
+            request.cursor.as_ref().and_then(|cursor| self.position(cursor)).unwrap_or(At { uid: 0, own: 0 });
         let mut page =
             Page { records: Vec::new(), unread: BTreeSet::new(), more: false, cursor: after, skipped: 0 };
         let own = self.own.records.range(after.own.saturating_add(1)..);

@@ -5,7 +5,9 @@ use std::sync::{Arc, Mutex, Weak};
 
 use async_trait::async_trait;
 use sha2::{Digest, Sha256};
-use wayside_bridge::{BridgeContext, BridgeError, BridgeKind, BridgeOptions, ErrorKind, Opened, OptionSpec};
+use wayside_bridge::{
+    BridgeContext, BridgeError, BridgeKind, BridgeOptions, ErrorKind, Opened, OptionSpec, SharedRoom,
+};
 
 use crate::address::{self, Address, Others};
 use crate::bridge::{EmailBridge, Inner};
@@ -14,6 +16,7 @@ use crate::imap::{Account, Hands, Mailbox};
 use crate::index::Index;
 use crate::ledger::Ledger;
 use crate::pace::Pace;
+use crate::room::{Hearing, MailRoom, Members, Post};
 use crate::secret::Login;
 use crate::server::{Server, Speaks};
 use crate::smtp::{Mailer, Submission};
@@ -69,6 +72,11 @@ impl BridgeKind for EmailKind {
             path("ca", "FILE", "trust these certificates (PEM) and no others"),
             option("mailbox", "NAME", "where the mails arrive (INBOX)"),
             option("folder", "NAME", "move notes that are over there, where they would be deleted"),
+            path("members-file", "FILE", "for a list's bot: who is subscribed, one address a line"),
+            option("members-command", "CMD", "the same from a command"),
+            option("owner", "ADDRESSES", "for a list's bot: who moderates, with commas between"),
+            option("trust-auth", "HOST", "believe this server's Authentication-Results about who wrote"),
+            option("hears", "all", "for a bot with a mailbox of its own: hear also what is not of the list"),
             option("daily", "NUMBER", "how many mails go out on a day (100, on a list 20)"),
         ];
         OPTIONS
@@ -105,7 +113,9 @@ impl BridgeKind for EmailKind {
         let login = Login::of(options, own.as_str())?;
         let trust = Trust::of(options.value("ca").map(Path::new))?;
         let name = |option: &str| match options.value(option) {
-            Some(name) if name.is_empty() || name.len() > 255 || !name.bytes().all(|b| (32..127).contains(&b)) => {
+            Some(name)
+                if name.is_empty() || name.len() > 255 || !name.bytes().all(|b| (32..127).contains(&b)) =>
+            {
                 Err(wrong(&format!("--{option} is to be a mailbox's name, as the server has it, in ASCII")))
             }
             name => Ok(name.map(str::to_owned)),
@@ -115,6 +125,7 @@ impl BridgeKind for EmailKind {
         if folder.as_ref() == Some(&mailbox) {
             return Err(wrong("--folder is to be another mailbox than the one that is looked at"));
         }
+        let hearing = hearing(options)?;
         let imap = Server::parse(Speaks::Imap, options.required("imap")?)?;
         let server = Server::parse(Speaks::Smtp, options.required("smtp")?)?;
 
@@ -144,8 +155,40 @@ impl BridgeKind for EmailKind {
             idler: Mutex::new(Weak::new()),
             rung: Mutex::default(),
         };
-        Ok(Opened::bridge(EmailBridge::new(inner)))
+        let room: Option<SharedRoom> = match &inner.others {
+            Others::One(_) => None,
+            Others::List(list) => {
+                let post = Post {
+                    own: inner.own.clone(),
+                    list: list.clone(),
+                    account: Arc::clone(&inner.account),
+                    mailer: Arc::clone(&inner.mailer),
+                    ledger: Arc::clone(&inner.ledger),
+                    context: inner.context.clone(),
+                };
+                Some(Arc::new(MailRoom::new(post, hearing)))
+            }
+        };
+        Ok(Opened { bridge: Arc::new(EmailBridge::new(inner)), room })
     }
+}
+
+fn hearing(options: &BridgeOptions) -> Result<Hearing, BridgeError> {
+    let trusted = options.value("trust-auth").map(str::to_owned);
+    if trusted
+        .as_ref()
+        .is_some_and(|host| host.is_empty() || !host.bytes().all(|b| b.is_ascii_graphic() && b != b';'))
+    {
+        return Err(wrong(
+            "--trust-auth is to be the name with which your server begins Authentication-Results",
+        ));
+    }
+    let all = match options.value("hears") {
+        None => false,
+        Some("all") => true,
+        Some(_) => return Err(wrong("--hears is to be `all`, or left out")),
+    };
+    Ok(Hearing { members: Members::of(options)?, trusted, all })
 }
 
 /// Of a place and who looks at it, for cursors.

@@ -15,6 +15,7 @@ mod pace;
 mod parse;
 mod receipt;
 mod refusal;
+mod room;
 mod secret;
 mod server;
 mod smtp;

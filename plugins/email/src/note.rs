@@ -114,7 +114,8 @@ mod tests {
         let token = Token([7; 16]);
         let slot = Key::Slot(Slot([9; 16]));
         let record = Record::new(slot, Class::Meeting, Timestamp::from_secs(1_800_000_000), vec![1; 376]);
-        let taken_back = Note::TakenBack { not_after: Timestamp::from_secs(5), tokens: vec![token, Token([8; 16])] };
+        let taken_back =
+            Note::TakenBack { not_after: Timestamp::from_secs(5), tokens: vec![token, Token([8; 16])] };
         for note in [Note::Record { id: token.id(), record }, taken_back] {
             let bytes = note.encode().unwrap();
             assert_eq!(Note::decode(&bytes), Some(note));

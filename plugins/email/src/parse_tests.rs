@@ -58,8 +58,12 @@ fn a_mail_is_understood_by_people_and_programs() {
     let (note, mail) = sample(376);
     let shown = text(&mail);
     for header in [
-        "From: ann@one.test", "To: bob@two.test", "Auto-Submitted: auto-generated", "Message-ID: <wayside.0101",
-        "In-Reply-To: <wayside.thread.", "Date: Mon, 21 Sep 2026",
+        "From: ann@one.test",
+        "To: bob@two.test",
+        "Auto-Submitted: auto-generated",
+        "Message-ID: <wayside.0101",
+        "In-Reply-To: <wayside.thread.",
+        "Date: Mon, 21 Sep 2026",
     ] {
         assert!(shown.contains(header), "{header}: {shown}");
     }
@@ -79,22 +83,36 @@ fn note_of(mail: &[u8]) -> Option<(Note, bool)> {
 fn what_lists_do_to_it_does_not_matter() {
     let (note, mail) = sample(960);
     let body = seen(&mail);
-    let footer = "\r\n_______________________________________________\r\nteam mailing list -- team@lists.test\r\n";
+    let footer =
+        "\r\n_______________________________________________\r\nteam mailing list -- team@lists.test\r\n";
     let base64 = data_encoding::BASE64.encode(format!("{body}{footer}").as_bytes());
     let quoted: String = format!("{body}{footer}").replace('=', "=3D");
     let html = format!("<html><body><p>{}</p></body></html>", body.replace("\r\n", "<br>\r\n"));
     let stripped = with_body(&mail, "Content-Type: text/plain", &format!("{body}{footer}"));
     for (what, changed) in [
         ("a footer, and the attachment stripped", stripped.clone()),
-        ("base64", with_body(&mail, "Content-Type: text/plain\r\nContent-Transfer-Encoding: base64", &base64)),
+        (
+            "base64",
+            with_body(&mail, "Content-Type: text/plain\r\nContent-Transfer-Encoding: base64", &base64),
+        ),
         (
             "quoted-printable",
-            with_body(&mail, "Content-Type: text/plain\r\nContent-Transfer-Encoding: quoted-printable", &quoted),
+            with_body(
+                &mail,
+                "Content-Type: text/plain\r\nContent-Transfer-Encoding: quoted-printable",
+                &quoted,
+            ),
         ),
         ("HTML alone", with_body(&mail, "Content-Type: text/html; charset=utf-8", &html)),
-        ("a charset that there is not", with_body(&mail, "Content-Type: text/plain; charset=x-nonsense", &body)),
+        (
+            "a charset that there is not",
+            with_body(&mail, "Content-Type: text/plain; charset=x-nonsense", &body),
+        ),
         ("joined lines", with_body(&mail, "Content-Type: text/plain", &body.replace("\r\n", " "))),
-        ("a rewritten sender", text(&mail).replace("From: ann@one.test", "From: Ann via team <team@lists.test>").into_bytes()),
+        (
+            "a rewritten sender",
+            text(&mail).replace("From: ann@one.test", "From: Ann via team <team@lists.test>").into_bytes(),
+        ),
         ("a prefix", text(&mail).replace("Subject: ", "Subject: [team] ").into_bytes()),
     ] {
         assert_eq!(note_of(&changed), Some((note.clone(), true)), "{what}: {}", text(&changed));
@@ -116,7 +134,9 @@ fn answers_of_people_are_theirs() {
     let (note, mail) = sample(376);
     let quoted: String = seen(&mail).lines().map(|line| format!("> {line}\r\n")).collect();
     let answer = |body: &str| {
-        format!("From: bob@two.test\r\nSubject: Re: x\r\nMessage-ID: <theirs@two.test>\r\n\r\nWhat is this?\r\n{body}")
+        format!(
+            "From: bob@two.test\r\nSubject: Re: x\r\nMessage-ID: <theirs@two.test>\r\n\r\nWhat is this?\r\n{body}"
+        )
     };
     assert_eq!(note_of(answer(&quoted).as_bytes()), None);
     assert_eq!(note_of(answer(&seen(&mail)).as_bytes()), Some((note, false)), "never deleted");
@@ -137,7 +157,8 @@ fn hostile_mails_are_nothing_and_cost_little() {
         let mut inner = String::from("Subject: x\r\n\r\nx");
         for _ in 0..levels {
             let packed = data_encoding::BASE64.encode(inner.as_bytes());
-            inner = format!("Content-Type: message/rfc822\r\nContent-Transfer-Encoding: base64\r\n\r\n{packed}");
+            inner =
+                format!("Content-Type: message/rfc822\r\nContent-Transfer-Encoding: base64\r\n\r\n{packed}");
         }
         inner
     };

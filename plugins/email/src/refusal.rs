@@ -37,9 +37,13 @@ pub(crate) fn of(server: &Server, login: &Login, step: Step<'_>, error: &Error) 
         return answered(server, login, step, code, &told);
     }
     match step {
-        Step::Connect if !error.is_response() && !error.is_client() => EmailError::Unreachable { host, reason },
+        Step::Connect if !error.is_response() && !error.is_client() => {
+            EmailError::Unreachable { host, reason }
+        }
         // A connection that ends within an answer.
-        _ if told.contains("incomplete") => EmailError::HungUp { host, reason: "the connection was closed".to_owned() },
+        _ if told.contains("incomplete") => {
+            EmailError::HungUp { host, reason: "the connection was closed".to_owned() }
+        }
         _ if error.is_response() || error.is_client() => EmailError::Garbled { host, what: reason },
         _ => EmailError::HungUp { host, reason },
     }
@@ -64,7 +68,9 @@ fn answered(server: &Server, login: &Login, step: Step<'_>, code: u16, told: &st
         // RFC 3463: x.2.2 is a full mailbox, x.1.x a bad address.
         (Some((2, 2)), _) => EmailError::Full { to, said },
         _ if passing => EmailError::Later { said },
-        (Some((1, 1..=3 | 6 | 10)), _) if !matches!(step, Step::From) => EmailError::NoSuchPerson { to, said },
+        (Some((1, 1..=3 | 6 | 10)), _) if !matches!(step, Step::From) => {
+            EmailError::NoSuchPerson { to, said }
+        }
         (None, 550 | 551 | 553) if matches!(step, Step::To(_)) => EmailError::NoSuchPerson { to, said },
         (None, 552) => EmailError::Full { to, said },
         _ => EmailError::Rejected { to, said },
@@ -93,7 +99,8 @@ mod tests {
     #[test]
     fn refusals_are_told_apart() {
         let server = Server::parse(Speaks::Smtp, "smtps://mail.test").unwrap();
-        let login = Login::of(&BridgeOptions::from_iter([("password-command", "x")]), "ann@one.test").unwrap();
+        let login =
+            Login::of(&BridgeOptions::from_iter([("password-command", "x")]), "ann@one.test").unwrap();
         let (to, data) = (Step::To("bob@two.test"), Step::Data("bob@two.test"));
         for (step, code, told, kind) in [
             (Step::Enter, 535, "5.7.8 Error: authentication failed", ErrorKind::Denied),

@@ -58,7 +58,8 @@ impl Login {
     pub(crate) fn secret(&self) -> Result<SecretString, EmailError> {
         let text = match &self.source {
             Source::File(path) => read_file(path)?,
-            Source::Command(command) => run(command)?,
+            Source::Command(command) => printed(command, LONGEST)
+                .map_err(|reason| EmailError::NoPassword(format!("the command for it {reason}")))?,
         };
         let line = text.lines().next().unwrap_or_default().trim_end_matches('\r');
         if line.is_empty() || line.contains(char::is_control) {
@@ -79,28 +80,28 @@ impl Login {
 }
 
 fn read_file(path: &Path) -> Result<String, EmailError> {
-    let wrong = |reason: String| EmailError::NoPassword(format!("--password-file {}: {reason}", path.display()));
+    let wrong =
+        |reason: String| EmailError::NoPassword(format!("--password-file {}: {reason}", path.display()));
     let file = std::fs::File::open(path).map_err(|error| wrong(error.to_string()))?;
     let mut text = String::new();
     file.take(LONGEST).read_to_string(&mut text).map_err(|error| wrong(error.to_string()))?;
     Ok(text)
 }
 
-/// The command is the user's own, and goes through a shell as in `git` and `mutt`. What it prints is read by nobody else.
-fn run(command: &str) -> Result<String, EmailError> {
-    let failed = |reason: String| EmailError::NoPassword(format!("the command for it {reason}"));
+/// What a command of the user's own prints, which goes through a shell as in `git` and `mutt`; or what is wrong with it. Blocks.
+pub(crate) fn printed(command: &str, longest: u64) -> Result<String, String> {
     let mut child = Command::new("sh")
         .args(["-c", command])
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()
-        .map_err(|error| failed(format!("cannot be started: {error}")))?;
+        .map_err(|error| format!("cannot be started: {error}"))?;
     let printed = child.stdout.take();
     let (sender, receiver) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
         let mut text = String::new();
-        let read = printed.map(|printed| printed.take(LONGEST).read_to_string(&mut text));
+        let read = printed.map(|printed| printed.take(longest).read_to_string(&mut text));
         // Nobody listens any more once the patience is over.
         let _ = sender.send(read.map(|read| read.map(|_| text)));
     });
@@ -108,14 +109,14 @@ fn run(command: &str) -> Result<String, EmailError> {
     if answer.is_err() {
         let _ = child.kill();
     }
-    let status = child.wait().map_err(|error| failed(format!("is lost: {error}")))?;
+    let status = child.wait().map_err(|error| format!("is lost: {error}"))?;
     let text = match answer {
         Ok(Some(Ok(text))) => text,
-        Ok(Some(Err(_))) => return Err(failed("prints what is no text".to_owned())),
-        Ok(None) | Err(_) => return Err(failed(format!("took longer than {} s", PATIENCE.as_secs()))),
+        Ok(Some(Err(_))) => return Err("prints what is no text".to_owned()),
+        Ok(None) | Err(_) => return Err(format!("took longer than {} s", PATIENCE.as_secs())),
     };
     if !status.success() {
-        return Err(failed(format!("failed ({}); run it by hand to see why", said(&status.to_string()))));
+        return Err(format!("failed ({}); run it by hand to see why", said(&status.to_string())));
     }
     Ok(text)
 }

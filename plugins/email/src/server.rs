@@ -56,7 +56,9 @@ impl Server {
         };
         let port = match port {
             None => usual,
-            Some(port) => port.parse().ok().filter(|port| *port != 0).ok_or_else(|| wrong("this is no port"))?,
+            Some(port) => {
+                port.parse().ok().filter(|port| *port != 0).ok_or_else(|| wrong("this is no port"))?
+            }
         };
         let named = host.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'))
             && !host.starts_with(['-', '.']);
@@ -106,8 +108,20 @@ mod tests {
             assert_eq!((server.host.as_str(), server.port, server.implicit), (host, port, implicit));
         }
         for bad in [
-            "", "mail.example.org", "imap://x", "https://x", "smtp://", "smtp://a@b", "smtp://a:pw@b", "smtp://x:0",
-            "smtp://x:99999", "smtp://-x", "smtp://a b", "smtp://[::1", "smtp://[::1]x", "smtp://x/y",
+            "",
+            "mail.example.org",
+            "imap://x",
+            "https://x",
+            "smtp://",
+            "smtp://a@b",
+            "smtp://a:pw@b",
+            "smtp://x:0",
+            "smtp://x:99999",
+            "smtp://-x",
+            "smtp://a b",
+            "smtp://[::1",
+            "smtp://[::1]x",
+            "smtp://x/y",
         ] {
             assert!(Server::parse(Speaks::Smtp, bad).is_err(), "{bad:?}");
         }

@@ -168,7 +168,8 @@ impl Submission {
         }
         let login = self.login.clone();
         // The command for it may ask a person, and blocks.
-        let secret = tokio::task::spawn_blocking(move || login.secret()).await.map_err(|_| EmailError::Lost)??;
+        let secret =
+            tokio::task::spawn_blocking(move || login.secret()).await.map_err(|_| EmailError::Lost)??;
         let credentials = Credentials::new(self.login.user.clone(), secret.expose_secret().to_owned());
         connection
             .auth(mechanisms, &credentials)

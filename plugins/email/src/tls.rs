@@ -43,7 +43,9 @@ impl Trust {
             .with_safe_default_protocol_versions()
             .map_err(|error| self.unusable(&error))?;
         let config = match &self.pem {
-            None => builder.with_platform_verifier().map_err(|error| self.unusable(&error))?.with_no_client_auth(),
+            None => {
+                builder.with_platform_verifier().map_err(|error| self.unusable(&error))?.with_no_client_auth()
+            }
             Some(pem) => {
                 let mut roots = RootCertStore::empty();
                 for certificate in certificates(pem).unwrap_or_default() {
@@ -61,7 +63,8 @@ impl Trust {
         if let Some(pem) = &self.pem {
             builder = builder.certificate_store(CertificateStore::None);
             for certificate in certificates(pem).unwrap_or_default() {
-                let root = Certificate::from_der(certificate.to_vec()).map_err(|error| self.unusable(&error))?;
+                let root =
+                    Certificate::from_der(certificate.to_vec()).map_err(|error| self.unusable(&error))?;
                 builder = builder.add_root_certificate(root);
             }
         }

@@ -109,7 +109,9 @@ impl Namespace for Shared {
     }
 
     async fn throttle(&self, _: bool) -> Supply {
-        Missing::not_applicable("one cannot ask these servers to slow down; tests/email_servers.rs tries greylisting")
+        Missing::not_applicable(
+            "one cannot ask these servers to slow down; tests/email_servers.rs tries greylisting",
+        )
     }
 
     async fn plant(&self, _: usize, entries: &[Planted]) -> Supply {

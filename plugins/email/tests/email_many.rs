@@ -101,8 +101,10 @@ async fn watch(bridge: &SharedBridge) -> RecordStream {
 async fn meet(server: &Server, rounds: u8) -> Vec<Duration> {
     let (ann, bob) = (server.person("one.test"), server.person("two.test"));
     let clear = in_the_clear(server);
-    let (one, other) =
-        (server.open_with(&ann, &bob, FAST, &clear).await.unwrap(), server.open_with(&bob, &ann, FAST, &clear).await.unwrap());
+    let (one, other) = (
+        server.open_with(&ann, &bob, FAST, &clear).await.unwrap(),
+        server.open_with(&bob, &ann, FAST, &clear).await.unwrap(),
+    );
     let (mut at_ann, mut at_bob) = (watch(&one).await, watch(&other).await);
     let mut times = Vec::new();
     for round in 0..rounds {
@@ -147,6 +149,9 @@ async fn fifty_thousand_mails_in_a_mailbox() {
     among(&server, 50_000).await;
 }
 
+/// In seconds.
+const FIVE_YEARS: u64 = 5 * 365 * 86_400;
+
 async fn among(server: &Server, count: usize) {
     let (ann, bob) = (server.person("one.test"), server.person("two.test"));
     let maildir = server.maildir(&bob);
@@ -154,9 +159,14 @@ async fn among(server: &Server, count: usize) {
     for number in 0..count {
         let mail = format!(
             "From: x{}@one.test\r\nTo: {}\r\nSubject: About {number}\r\nMessage-ID: <{number}@one.test>\r\nDate: Mon, 21 Sep 2026 10:00:00 +0000\r\n\r\n{text}",
-            number % 97, bob.address
+            number % 97,
+            bob.address
         );
-        maildir.put(mail.as_bytes());
+        // Of the last five years, as in life.
+        maildir.put_at(
+            mail.as_bytes(),
+            Duration::from_secs((count - number) as u64 * FIVE_YEARS / count as u64),
+        );
     }
     let writer = server.open(&ann, &bob).await.unwrap();
     writer.publish(&meeting(1, &[1; 376])).await.unwrap();

@@ -35,7 +35,9 @@ async fn a_wrong_password_is_told() {
     std::fs::write(&wrong, "wrong-password-7\n").unwrap();
     let wrong = [("password-file", wrong.to_str().unwrap().to_owned())];
     let bridge = server.open_with(&ann, &bob, FAST, &wrong).await.unwrap();
-    for error in [error_of(&bridge).await, bridge.fetch(all()).await.unwrap_err(), bridge.probe().await.unwrap_err()] {
+    for error in
+        [error_of(&bridge).await, bridge.fetch(all()).await.unwrap_err(), bridge.probe().await.unwrap_err()]
+    {
         assert_eq!(error.kind(), ErrorKind::Denied, "{error}");
         assert!(error.message().contains("does not take the password of p"), "{error}");
         assert!(!format!("{error:?}").contains("wrong-password-7"));
@@ -101,7 +103,11 @@ async fn greylisting_says_when_to_come_again() {
     let bridge = server.open_with(&ann, &bob, FAST, &grey).await.unwrap();
     let record = meeting(1, b"x");
     let error = bridge.publish(&record).await.unwrap_err();
-    assert_eq!((error.kind(), error.retry()), (ErrorKind::RateLimited, Retry::After(Duration::from_secs(300))), "{error}");
+    assert_eq!(
+        (error.kind(), error.retry()),
+        (ErrorKind::RateLimited, Retry::After(Duration::from_secs(300))),
+        "{error}"
+    );
     let deadline = Instant::now() + Duration::from_secs(20);
     while bridge.publish(&record).await.is_err() {
         assert!(Instant::now() < deadline);
@@ -120,7 +126,10 @@ async fn a_recipient_that_is_not_there_and_one_elsewhere_are_told() {
     // What was refused costs nothing of the budget.
     let once = [("daily", "1".to_owned())];
     let bridge = server.open_with(&ann, &nobody, FAST, &once).await.unwrap();
-    assert_eq!((error_of(&bridge).await.kind(), error_of(&bridge).await.kind()), (ErrorKind::Gone, ErrorKind::Gone));
+    assert_eq!(
+        (error_of(&bridge).await.kind(), error_of(&bridge).await.kind()),
+        (ErrorKind::Gone, ErrorKind::Gone)
+    );
 }
 
 #[tokio::test]
@@ -170,7 +179,10 @@ async fn other_mail_is_left_as_it_is() {
     options.push(("to", ann.address.clone()));
     let reader = common::open(&options, FAST, &clock, None).await.unwrap().bridge;
     let writer = server.open(&ann, &bob).await.unwrap();
-    let soon = Record { not_after: wayside_bridge::Clock::now(&clock).saturating_add(Duration::from_secs(9)), ..meeting(1, b"x") };
+    let soon = Record {
+        not_after: wayside_bridge::Clock::now(&clock).saturating_add(Duration::from_secs(9)),
+        ..meeting(1, b"x")
+    };
     writer.publish(&soon).await.unwrap();
     until_found(&reader, &soon).await;
     assert_eq!(maildir.len(), 3);
@@ -199,7 +211,13 @@ async fn what_is_over_can_be_moved_away() {
     reader.fetch(all()).await.unwrap();
     assert_eq!(server.maildir(&bob).len(), 0);
     let folder = server.maildir(&bob).path().join(".wayside.over");
-    assert_eq!(["cur", "new"].iter().map(|part| std::fs::read_dir(folder.join(part)).unwrap().count()).sum::<usize>(), 1);
+    assert_eq!(
+        ["cur", "new"]
+            .iter()
+            .map(|part| std::fs::read_dir(folder.join(part)).unwrap().count())
+            .sum::<usize>(),
+        1
+    );
 }
 
 #[tokio::test]
@@ -229,7 +247,11 @@ async fn others_delete_under_us_and_numbers_begin_anew() {
     writer.publish(&meeting(4, b"x")).await.unwrap();
     let reader = server.open(&bob, &ann).await.unwrap();
     until_found(&reader, &meeting(4, b"x")).await;
-    assert_eq!(reader.fetch(all().after(cursor)).await.unwrap().records.len(), 3, "a stale cursor is the beginning");
+    assert_eq!(
+        reader.fetch(all().after(cursor)).await.unwrap().records.len(),
+        3,
+        "a stale cursor is the beginning"
+    );
 }
 
 /// A server that is there and says nothing: whoever watches is told in time, and goes on once it speaks again.
@@ -301,7 +323,8 @@ fn signal(signal: &str, processes: &[String]) {
 #[tokio::test]
 async fn a_connection_that_ends_at_any_command() {
     let Some((server, ann, bob)) = people() else { return };
-    let (smtp, imap) = (Cutter::start(server.port("clear_sub")), Cutter::start_at("127.0.0.3", server.port("clear_imap")));
+    let (smtp, imap) =
+        (Cutter::start(server.port("clear_sub")), Cutter::start_at("127.0.0.3", server.port("clear_imap")));
     let through = [
         ("smtp", format!("smtp://127.0.0.1:{}", smtp.port)),
         ("imap", format!("imap://127.0.0.1:{}", imap.port)),
@@ -346,7 +369,9 @@ async fn a_server_that_is_not_there_is_told() {
     let at = [("smtp", format!("smtp://127.0.0.1:{port}")), ("imap", format!("imap://127.0.0.1:{port}"))];
     // It accepts and never answers.
     let bridge = server.open_with(&ann, &bob, IMPATIENT, &at).await.unwrap();
-    for error in [error_of(&bridge).await, bridge.fetch(all()).await.unwrap_err(), bridge.probe().await.unwrap_err()] {
+    for error in
+        [error_of(&bridge).await, bridge.fetch(all()).await.unwrap_err(), bridge.probe().await.unwrap_err()]
+    {
         assert_eq!(error.kind(), ErrorKind::Unreachable, "{error}");
     }
     drop(listener);

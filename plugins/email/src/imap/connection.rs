@@ -62,7 +62,9 @@ pub(crate) struct Connection {
     limits: Arc<Limits>,
     server: Server,
     pub(crate) validity: u32,
-    pub(crate) mark: Mark,
+    mark: Mark,
+    /// Whether nothing was asked yet since it was made.
+    fresh: bool,
     pub(crate) news: News,
     pub(crate) idles: bool,
     uid_plus: bool,
@@ -101,7 +103,23 @@ impl Connection {
         })?;
         let (validity, mark) = (selected.uid_validity.unwrap_or_default(), mark(&selected));
         let news = News { more: true, less: true };
-        Ok(Self { session, limits, server: server.clone(), validity, mark, news, idles, uid_plus, moves })
+        Ok(Self {
+            session,
+            limits,
+            server: server.clone(),
+            validity,
+            mark,
+            fresh: true,
+            news,
+            idles,
+            uid_plus,
+            moves,
+        })
+    }
+
+    /// Once, for whoever asks first: how the mailbox was when the connection was made.
+    pub(crate) fn first_mark(&mut self) -> Option<Mark> {
+        std::mem::take(&mut self.fresh).then_some(self.mark)
     }
 
     /// Asks for news.
@@ -118,7 +136,7 @@ impl Connection {
             handle.timeout(longest).keepalive(false);
             handle.wait_while(|told| {
                 news = news.and(&told);
-                !(news.more || news.less)
+                !news.any()
             })
         };
         waited.map_err(|error| failed(&self.server, error))?;
@@ -136,9 +154,9 @@ impl Connection {
         }
     }
 
-    /// The numbers from this one on of mails whose subject has this in it.
-    pub(crate) fn search(&mut self, from: u32, subject: &str) -> Result<BTreeSet<u32>, EmailError> {
-        let query = format!("UID {from}:* SUBJECT \"{subject}\"");
+    /// The numbers from this one on of mails that these keys of IMAP's describe.
+    pub(crate) fn search(&mut self, from: u32, keys: &str) -> Result<BTreeSet<u32>, EmailError> {
+        let query = format!("UID {from}:* {keys}");
         let found = self.ask(|session| session.uid_search(&query))?;
         // `n:*` is at least the last mail, be it before `n` (RFC 3501, section 6.4.8).
         Ok(found.into_iter().filter(|uid| *uid >= from).collect())
@@ -236,10 +254,17 @@ impl Connection {
 }
 
 impl News {
+    /// Whether there are any.
+    pub(crate) const fn any(self) -> bool {
+        self.more || self.less
+    }
+
     fn and(self, told: &UnsolicitedResponse) -> Self {
         match told {
             UnsolicitedResponse::Exists(_) => Self { more: true, ..self },
-            UnsolicitedResponse::Expunge(_) | UnsolicitedResponse::Vanished { .. } => Self { less: true, ..self },
+            UnsolicitedResponse::Expunge(_) | UnsolicitedResponse::Vanished { .. } => {
+                Self { less: true, ..self }
+            }
             _ => self,
         }
     }
@@ -337,7 +362,11 @@ fn set(uids: &BTreeSet<u32>) -> String {
     for (number, (first, last)) in runs.iter().enumerate() {
         let comma = if number == 0 { "" } else { "," };
         // Writing to a string does not fail.
-        let _ = if first == last { write!(text, "{comma}{first}") } else { write!(text, "{comma}{first}:{last}") };
+        let _ = if first == last {
+            write!(text, "{comma}{first}")
+        } else {
+            write!(text, "{comma}{first}:{last}")
+        };
     }
     text
 }

@@ -70,7 +70,10 @@ impl Drop for Hands {
 }
 
 impl Reach {
-    fn run<T>(&mut self, mut job: impl FnMut(&mut Connection) -> Result<T, EmailError>) -> Result<T, EmailError> {
+    fn run<T>(
+        &mut self,
+        mut job: impl FnMut(&mut Connection) -> Result<T, EmailError>,
+    ) -> Result<T, EmailError> {
         if let Some(mut connection) = self.connection.take() {
             match job(&mut connection) {
                 // Servers close connections that were idle; another one may do.

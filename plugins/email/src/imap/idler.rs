@@ -104,6 +104,10 @@ impl Work {
         loop {
             let now = self.account.clock.now();
             self.mailbox.sync(&mut connection, now, || self.news.send_modify(|signal| signal.looks += 1))?;
+            // What the server has told meanwhile it does not tell again.
+            if connection.news.any() {
+                continue;
+            }
             if connection.idles {
                 connection.idle(self.account.pace.idle)?;
             } else {

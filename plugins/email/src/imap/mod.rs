@@ -6,7 +6,8 @@ mod idler;
 mod stream;
 mod sync;
 
-pub(crate) use connection::{Account, Mark};
+pub(crate) use connection::{Account, Connection, Mark, News};
 pub(crate) use hands::Hands;
 pub(crate) use idler::{Idler, Signal};
+pub(crate) use stream::Cutter;
 pub(crate) use sync::{Mailbox, records};

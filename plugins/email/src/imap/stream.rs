@@ -159,7 +159,11 @@ fn dial(server: &Server, patience: Duration) -> Result<TcpStream, EmailError> {
     Err(unreachable(last))
 }
 
-fn handshake(server: &Server, config: &Arc<ClientConfig>, mut socket: TcpStream) -> Result<Inner, EmailError> {
+fn handshake(
+    server: &Server,
+    config: &Arc<ClientConfig>,
+    mut socket: TcpStream,
+) -> Result<Inner, EmailError> {
     let name = ServerName::try_from(server.host.clone())
         .map_err(|_| EmailError::Configuration(format!("{} is no name of a host", server.host)))?;
     let failed = |error: &(dyn std::error::Error + 'static)| {
@@ -184,7 +188,10 @@ fn ask_for_tls(server: &Server, mut socket: TcpStream) -> Result<(TcpStream, boo
     let failed = |error: io::Error| lost(server, &error);
     let greeting = line(&mut socket).map_err(failed)?;
     if !greeting.starts_with("* OK") {
-        return Err(EmailError::Garbled { host: server.to_string(), what: "this is no IMAP server".to_owned() });
+        return Err(EmailError::Garbled {
+            host: server.to_string(),
+            what: "this is no IMAP server".to_owned(),
+        });
     }
     socket.write_all(b"t1 STARTTLS\r\n").map_err(failed)?;
     for _ in 0..16 {
@@ -216,10 +223,7 @@ pub(super) fn lost(server: &Server, error: &io::Error) -> EmailError {
         io::ErrorKind::InvalidData => tls::refused(&server.to_string(), error).unwrap_or_else(|| {
             EmailError::Garbled { host: server.to_string(), what: crate::error::said(&error.to_string()) }
         }),
-        _ => EmailError::HungUp {
-            host: server.to_string(),
-            reason: crate::error::said(&error.to_string()),
-        },
+        _ => EmailError::HungUp { host: server.to_string(), reason: crate::error::said(&error.to_string()) },
     }
 }
 

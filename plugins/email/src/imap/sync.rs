@@ -5,7 +5,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use wayside_bridge::{Record, Timestamp};
 
-use super::connection::Connection;
+use super::connection::{Connection, News};
+use crate::capability::RETENTION;
 use crate::compose::SUBJECT_TOKEN;
 use crate::error::EmailError;
 use crate::index::Index;
@@ -44,25 +45,26 @@ impl Mailbox {
         now: Timestamp,
         tell: impl FnOnce(),
     ) -> Result<(), EmailError> {
-        let as_it_was = {
+        let mark = connection.first_mark();
+        {
             let mut index = self.index();
             index.numbered(connection.validity);
-            connection.mark.same(index.mark)
-        };
-        if as_it_was {
-            connection.news = Default::default();
+            if mark.is_some_and(|mark| mark.same(index.mark)) {
+                connection.news = News::default();
+            }
         }
         let news = std::mem::take(&mut connection.news);
-        let taken = self.take_in(connection, news);
+        let taken = self.take_in(connection, news, now);
         if taken.is_err() {
             connection.news = news;
         }
         let ours = taken?;
-        let away = self.index().tidy(now);
+        let away = {
+            let mut index = self.index();
+            index.mark = mark.or(index.mark);
+            index.tidy(now)
+        };
         tell();
-        if !news.more && !news.less {
-            self.index().mark = Some(connection.mark);
-        }
         let unmarked: BTreeSet<u32> = ours.difference(&away).copied().collect();
         if !unmarked.is_empty() {
             connection.mark_read(&unmarked)?;
@@ -77,7 +79,8 @@ impl Mailbox {
     fn take_in(
         &self,
         connection: &mut Connection,
-        news: super::connection::News,
+        news: News,
+        now: Timestamp,
     ) -> Result<BTreeSet<u32>, EmailError> {
         if news.less {
             let known = self.index().known();
@@ -93,7 +96,9 @@ impl Mailbox {
         if highest.is_some_and(|highest| highest < from) {
             return Ok(BTreeSet::new());
         }
-        let found = connection.search(from, SUBJECT_TOKEN)?;
+        // The first time: mails that were there for longer hold nothing that is kept for anybody.
+        let since = (from == 1).then(|| recently(now)).flatten().unwrap_or_default();
+        let found = connection.search(from, &format!("SUBJECT \"{SUBJECT_TOKEN}\"{since}"))?;
         let ours = self.read(connection, &found)?;
         let seen = found.last().copied().max(highest);
         let mut index = self.index();
@@ -119,6 +124,13 @@ impl Mailbox {
         }
         Ok(ours)
     }
+}
+
+/// The key of IMAP's for mails of the time for which records are kept. In days, and one more for time zones.
+fn recently(now: Timestamp) -> Option<String> {
+    let from = now.as_secs().saturating_sub(RETENTION.as_secs()).saturating_sub(2 * 86_400);
+    let day = jiff::Timestamp::from_second(i64::try_from(from).ok()?).ok()?;
+    Some(format!(" SINCE {}", day.strftime("%-d-%b-%Y")))
 }
 
 /// Mails to read by one command each.

@@ -23,12 +23,19 @@ impl Maildir {
 
     /// Puts a mail there.
     pub fn put(&self, mail: &[u8]) {
+        self.put_at(mail, std::time::Duration::ZERO);
+    }
+
+    /// Puts a mail there that came so long ago.
+    pub fn put_at(&self, mail: &[u8], ago: std::time::Duration) {
         let number = NUMBER.fetch_add(1, Ordering::SeqCst);
         let secs = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
         let name = format!("{secs}.M{number}P{}.test", std::process::id());
         let path = self.0.join("tmp").join(&name);
         std::fs::write(&path, mail).unwrap();
         own(&path);
+        let file = std::fs::File::options().write(true).open(&path).unwrap();
+        file.set_modified(std::time::SystemTime::now() - ago).unwrap();
         std::fs::rename(path, self.0.join("new").join(name)).unwrap();
     }
 

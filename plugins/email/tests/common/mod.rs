@@ -11,8 +11,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use wayside_bridge::{
-    BridgeContext, BridgeError, BridgeOptions, Class, Entropy, Fetch, Key, Keys, Opened, Place, Record, Registry,
-    SharedBridge, Slot, Timestamp,
+    BridgeContext, BridgeError, BridgeOptions, Class, Entropy, Fetch, Key, Keys, Opened, Place, Record,
+    Registry, SharedBridge, Slot, Timestamp,
 };
 use wayside_bridge_email::{EmailKind, Pace};
 pub use wayside_conformance::support::TestClock;
@@ -35,8 +35,7 @@ pub const FAST: Pace = Pace {
 };
 
 /// For tests that wait until patience is over.
-pub const IMPATIENT: Pace =
-    Pace { patience: Duration::from_secs(2), idle: Duration::from_secs(2), ..FAST };
+pub const IMPATIENT: Pace = Pace { patience: Duration::from_secs(2), idle: Duration::from_secs(2), ..FAST };
 
 pub fn context(clock: &TestClock, folder: Option<PathBuf>) -> BridgeContext {
     BridgeContext { entropy: Arc::new(Random), ..wayside_conformance::support::context(clock, 0, folder) }

@@ -55,7 +55,8 @@ impl Server {
         let recipe = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/lab/services/mail.sh");
         let _guard = RECIPE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let (command, rest) = arguments.split_first().unwrap();
-        let done = Command::new("bash").arg(recipe).arg(command).arg(&self.folder).args(rest).output().unwrap();
+        let done =
+            Command::new("bash").arg(recipe).arg(command).arg(&self.folder).args(rest).output().unwrap();
         assert!(done.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&done.stderr));
     }
 
