@@ -20,6 +20,8 @@ static PEOPLE: AtomicUsize = AtomicUsize::new(0);
 const ROOMY: usize = 550;
 /// Of these the first are subscribed to lists.
 const LISTS: usize = 80;
+/// As many lists as Mailman has.
+const MAILMAN: usize = 20;
 /// One at a time writes the servers' tables.
 static RECIPE: Mutex<()> = Mutex::new(());
 
@@ -138,4 +140,13 @@ pub fn unique() -> String {
     let mut random = [0; 5];
     getrandom::fill(&mut random).unwrap();
     data_encoding::HEXLOWER.encode(&random)
+}
+
+/// A list of Mailman's, where one was started, and the two who are subscribed to it.
+pub fn mailman() -> Option<(String, [Person; 2])> {
+    std::env::var_os("WAYSIDE_MAILMAN_DIR")?;
+    let server = Server::started()?;
+    let number = PEOPLE.fetch_add(1, Ordering::SeqCst) % MAILMAN + 1;
+    let people = ["one.test", "two.test"].map(|domain| server.fresh(number, domain));
+    Some((format!("l{number}@lists3.test"), people))
 }
