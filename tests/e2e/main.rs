@@ -20,6 +20,7 @@ mod invites;
 mod mail;
 mod mail_crashes;
 mod mailbox;
+mod mailing_list;
 mod peer_invites;
 mod places;
 mod pointers;

@@ -14,15 +14,16 @@ const HOST: &str = "https://git.example.org/";
 const BLOCK: Duration = Duration::from_secs(300);
 
 /// A block of commands: whose, whether they run until they are told to end, and which.
-struct Block {
-    who: String,
-    stays: bool,
-    commands: String,
+pub(crate) struct Block {
+    pub(crate) who: String,
+    pub(crate) stays: bool,
+    pub(crate) commands: String,
 }
 
-fn blocks() -> Vec<Block> {
+/// The blocks of a README.
+pub(crate) fn blocks(readme: &str) -> Vec<Block> {
     let mut blocks = Vec::new();
-    let mut lines = README.lines();
+    let mut lines = readme.lines();
     while let Some(line) = lines.next() {
         let Some(info) = line.strip_prefix("```sh ") else { continue };
         let (who, stays) = info.strip_suffix(" up").map_or((info, false), |who| (who, true));
@@ -33,7 +34,7 @@ fn blocks() -> Vec<Block> {
 }
 
 /// Somebody with a folder of their own, a `git` that finds the host in another, and the sources of wayside.
-fn at_home(world: &World, who: &str) -> PathBuf {
+pub(crate) fn at_home(world: &World, who: &str) -> PathBuf {
     let home = world.path().join(who);
     std::fs::create_dir_all(&home).expect("a folder");
     std::os::unix::fs::symlink(env!("CARGO_MANIFEST_DIR"), home.join("wayside")).expect("a link");
@@ -46,7 +47,7 @@ fn at_home(world: &World, who: &str) -> PathBuf {
     home
 }
 
-fn shell(home: &Path, commands: &str) -> Command {
+pub(crate) fn shell(home: &Path, commands: &str) -> Command {
     let wayside = Path::new(program().get_program()).parent().expect("a folder").to_owned();
     let path = std::env::var_os("PATH").unwrap_or_default();
     let path =
@@ -66,7 +67,7 @@ fn the_readme_leads_from_nothing_to_two_contributors_who_talk() {
     let homes = ["alice", "bob"].map(|who| (who, at_home(&world, who)));
     let mut nodes = Vec::new();
     let mut said = String::new();
-    for block in blocks() {
+    for block in blocks(README) {
         let home = &homes.iter().find(|(who, _)| *who == block.who).expect("alice or bob").1;
         if block.stays {
             let up = Running::start(shell(home, &format!("exec {} --json", block.commands)));

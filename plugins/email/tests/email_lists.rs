@@ -24,7 +24,8 @@ async fn mailman_hands_notes_on() {
     }
     let mut stream = bridges[1].watch(Watch::new(all().place, all().keys)).await.unwrap();
     bridges[0].publish(&meeting(1, &[1; 376])).await.unwrap();
-    let batch = tokio::time::timeout(std::time::Duration::from_secs(30), stream.next()).await.unwrap().unwrap();
+    let batch =
+        tokio::time::timeout(std::time::Duration::from_secs(30), stream.next()).await.unwrap().unwrap();
     assert_eq!(batch.unwrap().records, vec![meeting(1, &[1; 376])]);
     // The largest that is declared passes too.
     let largest = Record::new(slot(2), Class::Meeting, LATER, vec![7; 8 * 1024]);

@@ -56,7 +56,7 @@ impl Scene {
         self.server.maildir(&self.bot).put(mail.as_bytes());
     }
 
-    fn from_bob(&self) -> String {
+    fn by_bob(&self) -> String {
         format!("From: Bob <{}>\r\nTo: {}\r\n", self.bob.address, self.bot.address)
     }
 }
@@ -124,7 +124,7 @@ async fn a_person_confirms() {
     let Some(scene) = scene() else { return };
     let bot = scene.room(&scene.bot, &scene.for_a_bot()).await;
     let mut events = bot.events().await.unwrap();
-    scene.write(&format!("{}Subject: x\r\n", scene.from_bob()), "!yes olga@one.test\r\n\r\n-- \r\nBob");
+    scene.write(&format!("{}Subject: x\r\n", scene.by_bob()), "!yes olga@one.test\r\n\r\n-- \r\nBob");
     // In the name of strangers, and by programs to all, nothing is asked.
     scene.write(&format!("From: eve@evil.test\r\nTo: {}\r\n", scene.bot.address), "!join x");
     assert!(is_quiet(&mut events).await, "nobody is heard without a proof");
@@ -133,12 +133,12 @@ async fn a_person_confirms() {
     let token = asked[0].split("wayside-room").nth(1).unwrap().split(')').next().unwrap().trim().to_owned();
     assert_eq!(token.len(), 32);
     let wrong = "0".repeat(32);
-    scene.write(&format!("{}Subject: Re: (wayside-room {wrong})\r\n", scene.from_bob()), "Yes");
+    scene.write(&format!("{}Subject: Re: (wayside-room {wrong})\r\n", scene.by_bob()), "Yes");
     assert!(is_quiet(&mut events).await);
     // Over a restart.
     drop((events, bot));
     let bot = scene.room(&scene.bot, &scene.for_a_bot()).await;
-    scene.write(&format!("{}Subject: AW: Please confirm (wayside-room {token})\r\n", scene.from_bob()), "ok");
+    scene.write(&format!("{}Subject: AW: Please confirm (wayside-room {token})\r\n", scene.by_bob()), "ok");
     let heard = next_said(&mut bot.events().await.unwrap()).await;
     assert_eq!(
         (heard.from.0.as_str(), heard.text.as_str()),
@@ -154,10 +154,10 @@ async fn our_own_server_vouches() {
     let bot = scene.room(&scene.bot, &options).await;
     let mut events = bot.events().await.unwrap();
     let results = "Authentication-Results: mx.one.test; dkim=pass header.d=two.test\r\n";
-    scene.write(&format!("{results}{}", scene.from_bob()), "!help");
+    scene.write(&format!("{results}{}", scene.by_bob()), "!help");
     assert_eq!(next_said(&mut events).await.text, "!help");
     assert!(scene.server.maildir(&scene.bob).with("Please confirm").is_empty());
-    scene.write(&format!("Return-Path: <>\r\n{results}{}", scene.from_bob()), "away");
+    scene.write(&format!("Return-Path: <>\r\n{results}{}", scene.by_bob()), "away");
     scene.write("From: MAILER-DAEMON@two.test\r\n", "Undelivered");
     assert!(is_quiet(&mut events).await, "bounces are not heard");
 }
