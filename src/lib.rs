@@ -84,7 +84,7 @@ pub fn registry() -> Registry {
     #[cfg(feature = "bridge-matrix")]
     let registry = registry.with(wayside_bridge_matrix::MatrixKind);
     #[cfg(feature = "bridge-email")]
-    let registry = registry.with(wayside_bridge_email::EmailKind);
+    let registry = registry.with(wayside_bridge_email::EmailKind::default());
     #[cfg(feature = "bridge-dns")]
     let registry = registry.with(wayside_bridge_dns::DnsKind);
     #[cfg(feature = "bridge-web")]

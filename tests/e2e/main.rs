@@ -22,6 +22,7 @@ mod mail;
 mod mail_crashes;
 mod mailbox;
 mod matrix_room;
+mod mailing_list;
 mod peer_invites;
 mod places;
 mod pointers;

@@ -20,6 +20,7 @@ pub(crate) struct Block {
     pub(crate) commands: String,
 }
 
+/// The blocks of a README.
 pub(crate) fn blocks(readme: &str) -> Vec<Block> {
     let mut blocks = Vec::new();
     let mut lines = readme.lines();
@@ -33,7 +34,7 @@ pub(crate) fn blocks(readme: &str) -> Vec<Block> {
 }
 
 /// Somebody with a folder of their own, a `git` that finds the host in another, and the sources of wayside.
-fn at_home(world: &World, who: &str) -> PathBuf {
+pub(crate) fn at_home(world: &World, who: &str) -> PathBuf {
     let home = world.path().join(who);
     std::fs::create_dir_all(&home).expect("a folder");
     std::os::unix::fs::symlink(env!("CARGO_MANIFEST_DIR"), home.join("wayside")).expect("a link");
