@@ -1,0 +1,269 @@
+//! Questions to resolvers, or to a server of the zone.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures::StreamExt;
+use hickory_net::runtime::TokioRuntimeProvider;
+use hickory_net::xfer::DnsHandle;
+use hickory_net::{DnsError as Said, NetError};
+use hickory_proto::op::{DnsRequestOptions, DnsResponse, Query, ResponseCode};
+use hickory_proto::rr::{Name, RData, Record, RecordType};
+use hickory_resolver::config::{NameServerConfig, ResolverOpts, ServerOrderingStrategy};
+use hickory_resolver::{NameServerPool, PoolContext, TlsConfig, system_conf};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+
+use crate::error::DnsError;
+use crate::resolver::ResolverAddr;
+use crate::text;
+
+/// The most of the system's resolvers that are used, as in the C library.
+const MOST_RESOLVERS: usize = 3;
+/// The most names that one leads to by aliases.
+const MOST_ALIASES: usize = 8;
+/// The largest answer by UDP, which no network cuts into pieces (RFC 9715); what is larger comes by TCP.
+const UDP_PAYLOAD: u16 = 1232;
+
+type Pool = NameServerPool<TokioRuntimeProvider>;
+
+/// Whoever is asked.
+pub(crate) struct Reader {
+    who: Who,
+    patience: Duration,
+    pool: Mutex<Option<Pool>>,
+}
+
+enum Who {
+    /// The system's resolvers, as they are at that time.
+    System,
+    /// These.
+    Named {
+        servers: Vec<NameServerConfig>,
+        tls: Option<Arc<rustls::ClientConfig>>,
+        recursive: bool,
+        name: String,
+    },
+}
+
+/// What is said of a zone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Zoned {
+    /// How long it is remembered that a name does not exist.
+    pub(crate) negative: Duration,
+    /// Whether whoever was asked says that it checked the zone's signatures.
+    pub(crate) checked: bool,
+}
+
+impl Reader {
+    /// The system's resolvers.
+    pub(crate) const fn system(patience: Duration) -> Self {
+        Self { who: Who::System, patience, pool: Mutex::new(None) }
+    }
+
+    /// These resolvers, with a certificate authority of one's own where one is given.
+    pub(crate) fn resolvers(
+        resolvers: &[ResolverAddr],
+        ca: Option<&Path>,
+        patience: Duration,
+    ) -> Result<Self, DnsError> {
+        let tls = resolvers.iter().any(ResolverAddr::is_private).then(|| tls(ca)).transpose()?.map(Arc::new);
+        let names: Vec<_> = resolvers.iter().map(|resolver| format!("the resolver {resolver}")).collect();
+        let servers = resolvers.iter().map(ResolverAddr::config).collect();
+        let who = Who::Named { servers, tls, recursive: true, name: names.join(" or ") };
+        Ok(Self { who, patience, pool: Mutex::new(None) })
+    }
+
+    /// A server of the zone, which looks nowhere else.
+    pub(crate) fn server(server: &ResolverAddr, patience: Duration) -> Self {
+        let name = format!("the server {server}");
+        let who = Who::Named { servers: vec![server.config()], tls: None, recursive: false, name };
+        Self { who, patience, pool: Mutex::new(None) }
+    }
+
+    /// Who is asked, for a person.
+    pub(crate) fn name(&self) -> String {
+        match &self.who {
+            Who::System => "this machine's resolver".to_owned(),
+            Who::Named { name, .. } => name.clone(),
+        }
+    }
+
+    /// Whether there are caches between us and the zone.
+    pub(crate) const fn is_cached(&self) -> bool {
+        !matches!(self.who, Who::Named { recursive: false, .. })
+    }
+
+    /// The texts under a name. None is no error.
+    pub(crate) async fn texts(&self, name: &Name) -> Result<Vec<Vec<u8>>, DnsError> {
+        match self.ask(name, RecordType::TXT, false).await {
+            Ok(response) => Ok(texts_of(name, &response)),
+            Err(NetError::Dns(Said::NoRecordsFound(_))) => Ok(Vec::new()),
+            Err(error) => Err(self.trouble(&error)),
+        }
+    }
+
+    /// What is said of the zone in which this name is; `None` where there is none.
+    pub(crate) async fn zone(&self, name: &Name) -> Result<Option<Zoned>, DnsError> {
+        let mut at = name.clone();
+        // The name is the zone's own, or one in it: then the answer names the zone.
+        for _ in 0..2 {
+            let above = match self.ask(&at, RecordType::SOA, true).await {
+                Ok(response) => {
+                    let here = response.answers.iter().filter(|record| record.name == at).find_map(soa);
+                    if let Some((_, negative)) = here {
+                        return Ok(Some(Zoned { negative, checked: response.authentic_data }));
+                    }
+                    response.authorities.iter().find_map(soa).map(|(above, _)| above)
+                }
+                Err(NetError::Dns(Said::NoRecordsFound(none))) => none.soa.map(|soa| soa.name),
+                Err(error) => return Err(self.trouble(&error)),
+            };
+            match above {
+                // The root and what is right below it are nobody's zone: there, somebody says that the zone does not exist.
+                Some(above) if above.num_labels() > 1 && above.zone_of(&at) && above != at => at = above,
+                _ => return Ok(None),
+            }
+        }
+        Ok(None)
+    }
+
+    async fn ask(&self, name: &Name, kind: RecordType, signatures: bool) -> Result<DnsResponse, NetError> {
+        let pool = self.pool()?;
+        let mut options = DnsRequestOptions::default();
+        options.edns_payload_len = UDP_PAYLOAD;
+        options.edns_set_dnssec_ok = signatures;
+        options.recursion_desired = self.is_cached();
+        let answer = pool.lookup(Query::query(name.clone(), kind), options).next().await;
+        let answer = answer.unwrap_or(Err(NetError::NoConnections));
+        if matches!(answer, Err(NetError::Timeout | NetError::Io(_) | NetError::NoConnections)) {
+            // The machine may be in another network by now, with other resolvers.
+            *self.pool.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        }
+        answer
+    }
+
+    fn pool(&self) -> Result<Pool, NetError> {
+        let mut kept = self.pool.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(pool) = kept.as_ref() {
+            return Ok(pool.clone());
+        }
+        let (servers, tls) = match &self.who {
+            Who::System => {
+                let (config, _) = system_conf::read_system_conf()?;
+                (config.name_servers.into_iter().take(MOST_RESOLVERS).collect(), None)
+            }
+            Who::Named { servers, tls, .. } => (servers.clone(), tls.clone()),
+        };
+        let tls = match tls {
+            Some(config) => TlsConfig { config: config.as_ref().clone() },
+            None => TlsConfig::new()?,
+        };
+        let mut options = ResolverOpts::default();
+        options.timeout = self.patience;
+        options.case_randomization = true;
+        // One after the other: whoever is named first is to be asked, and the others when it does not answer.
+        options.num_concurrent_reqs = 1;
+        options.server_ordering_strategy = ServerOrderingStrategy::UserProvidedOrder;
+        let context = Arc::new(PoolContext::new(options, tls));
+        let pool = Pool::from_config(servers, context, TokioRuntimeProvider::default());
+        *kept = Some(pool.clone());
+        Ok(pool)
+    }
+
+    fn trouble(&self, error: &NetError) -> DnsError {
+        let whom = self.name();
+        match error {
+            NetError::Timeout => DnsError::Silent(whom),
+            NetError::Dns(Said::ResponseCode(ResponseCode::ServFail)) => DnsError::Failing { whom },
+            NetError::Dns(Said::ResponseCode(ResponseCode::Refused)) => DnsError::NotForUs { whom },
+            NetError::Dns(_) => DnsError::Garbled { whom, what: "an error that questions do not give" },
+            NetError::Proto(_) => DnsError::Garbled { whom, what: "no DNS message" },
+            NetError::QueryCaseMismatch => DnsError::Garbled { whom, what: "another spelling of the name" },
+            NetError::ForeignClassRecord { .. } => {
+                DnsError::Garbled { whom, what: "records of another class" }
+            }
+            NetError::Truncated => DnsError::Garbled { whom, what: "an answer that was cut" },
+            other => DnsError::Unreachable { whom, reason: shown(&other.to_string()) },
+        }
+    }
+}
+
+/// The zone that a SOA record is of, and how long it has caches remember that a name does not exist (RFC 2308, section 5).
+fn soa(record: &Record) -> Option<(Name, Duration)> {
+    match &record.data {
+        RData::SOA(soa) => {
+            Some((record.name.clone(), Duration::from_secs(record.ttl.min(soa.minimum).into())))
+        }
+        _ => None,
+    }
+}
+
+/// The texts of a name in an answer, also where it is an alias; what stands there of other names is left.
+fn texts_of(name: &Name, response: &DnsResponse) -> Vec<Vec<u8>> {
+    let mut at = name.clone();
+    for _ in 0..MOST_ALIASES {
+        let here = response.answers.iter().filter(|record| record.name == at);
+        let found: Vec<_> = here
+            .clone()
+            .filter_map(|record| match &record.data {
+                RData::TXT(txt) => Some(text::of_txt(txt)),
+                _ => None,
+            })
+            .collect();
+        let alias = here.clone().find_map(|record| match &record.data {
+            RData::CNAME(alias) => Some(alias.0.clone()),
+            _ => None,
+        });
+        match alias {
+            Some(alias) if found.is_empty() => at = alias,
+            _ => return found,
+        }
+    }
+    Vec::new()
+}
+
+/// TLS as this system trusts it, and a certificate authority of one's own.
+fn tls(ca: Option<&Path>) -> Result<rustls::ClientConfig, DnsError> {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let wrong = |error: rustls::Error| DnsError::Configuration(format!("TLS cannot be set up: {error}"));
+    let extra: Vec<CertificateDer<'static>> = match ca {
+        None => Vec::new(),
+        Some(path) => CertificateDer::pem_file_iter(path)
+            .and_then(Iterator::collect)
+            .map_err(|error| DnsError::Configuration(format!("--ca {}: {error}", path.display())))?,
+    };
+    let verifier = verifier(extra, Arc::clone(&provider)).map_err(wrong)?;
+    let builder = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(wrong)?;
+    Ok(builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier)).with_no_client_auth())
+}
+
+#[cfg(not(target_os = "android"))]
+fn verifier(
+    extra: Vec<CertificateDer<'static>>,
+    provider: Arc<rustls::crypto::CryptoProvider>,
+) -> Result<rustls_platform_verifier::Verifier, rustls::Error> {
+    rustls_platform_verifier::Verifier::new_with_extra_roots(extra, provider)
+}
+
+#[cfg(target_os = "android")]
+fn verifier(
+    extra: Vec<CertificateDer<'static>>,
+    provider: Arc<rustls::crypto::CryptoProvider>,
+) -> Result<rustls_platform_verifier::Verifier, rustls::Error> {
+    match extra.is_empty() {
+        true => rustls_platform_verifier::Verifier::new(provider),
+        false => Err(rustls::Error::General(
+            "on Android a certificate authority is added in the system's settings".to_owned(),
+        )),
+    }
+}
+
+/// What a library said, fit to be shown: one line, not long.
+pub(crate) fn shown(text: &str) -> String {
+    const LONGEST: usize = 200;
+    text.chars().filter(|c| c.is_ascii_graphic() || *c == ' ').take(LONGEST).collect()
+}
