@@ -13,6 +13,10 @@ pub(crate) enum DnsError {
         "{whom} cannot be reached ({reason}); is this machine online, and does the network let DNS through?"
     )]
     Unreachable { whom: String, reason: String },
+    #[error(
+        "{whom} cannot be reached: there is no connection, or its certificate is for another name or of nobody whom this machine trusts; look at the name behind #, and give --ca FILE where the resolver is your own"
+    )]
+    NotTrusted { whom: String },
     #[error("{0} does not answer; try again later, or look whether the network lets DNS through")]
     Silent(String),
     #[error(
@@ -76,9 +80,11 @@ impl DnsError {
     const fn kind(&self) -> ErrorKind {
         match self {
             Self::Configuration(_) => ErrorKind::Configuration,
-            Self::Unreachable { .. } | Self::Silent(_) | Self::Failing { .. } | Self::NotWritten { .. } => {
-                ErrorKind::Unreachable
-            }
+            Self::Unreachable { .. }
+            | Self::NotTrusted { .. }
+            | Self::Silent(_)
+            | Self::Failing { .. }
+            | Self::NotWritten { .. } => ErrorKind::Unreachable,
             Self::NotForUs { .. }
             | Self::ReadOnly
             | Self::BadKey { .. }
@@ -96,7 +102,7 @@ impl DnsError {
 
     /// Whether asking somebody else, or the same once more, may go better.
     pub(crate) const fn is_silence(&self) -> bool {
-        matches!(self, Self::Unreachable { .. } | Self::Silent(_))
+        matches!(self, Self::Unreachable { .. } | Self::NotTrusted { .. } | Self::Silent(_))
     }
 }
 

@@ -8,7 +8,7 @@ use wayside_bridge::{BridgeContext, BridgeError, BridgeKind, BridgeOptions, Erro
 use crate::bridge::{DnsBridge, Readers};
 use crate::key::Key;
 use crate::pace::Pace;
-use crate::reader::Reader;
+use crate::reader::{MOST_RESOLVERS, Reader};
 use crate::resolver::{ResolverAddr, address};
 use crate::server::Server;
 use crate::writer::Writer;
@@ -19,9 +19,6 @@ use crate::zone::Zone;
 pub struct DnsKind {
     pace: Pace,
 }
-
-/// The most resolvers.
-const MOST_RESOLVERS: usize = 4;
 
 impl DnsKind {
     /// Bridges that go at this pace, where the usual one does not suit the server.
@@ -148,7 +145,7 @@ impl DnsKind {
         let resolvers: Result<Vec<_>, _> = text.split(',').map(ResolverAddr::parse).collect();
         let resolvers = resolvers.map_err(|why| wrong(&format!("--resolver: each {why}")))?;
         if resolvers.len() > MOST_RESOLVERS {
-            return Err(wrong("--resolver: four are enough"));
+            return Err(wrong("--resolver: three are enough"));
         }
         Ok(Some(Reader::resolvers(&resolvers, ca, self.pace.patience)?))
     }

@@ -1,7 +1,8 @@
 //! Questions to resolvers, or to a server of the zone.
 
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures::StreamExt;
@@ -10,7 +11,7 @@ use hickory_net::xfer::DnsHandle;
 use hickory_net::{DnsError as Said, NetError};
 use hickory_proto::op::{DnsRequestOptions, DnsResponse, Query, ResponseCode};
 use hickory_proto::rr::{Name, RData, Record, RecordType};
-use hickory_resolver::config::{NameServerConfig, ResolverOpts, ServerOrderingStrategy};
+use hickory_resolver::config::{NameServerConfig, ResolverOpts};
 use hickory_resolver::{NameServerPool, PoolContext, TlsConfig, system_conf};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
@@ -19,8 +20,8 @@ use crate::error::DnsError;
 use crate::resolver::ResolverAddr;
 use crate::text;
 
-/// The most of the system's resolvers that are used, as in the C library.
-const MOST_RESOLVERS: usize = 3;
+/// The most resolvers that are used, as in the C library.
+pub(crate) const MOST_RESOLVERS: usize = 3;
 /// The most names that one leads to by aliases.
 const MOST_ALIASES: usize = 8;
 /// The largest answer by UDP, which no network cuts into pieces (RFC 9715); what is larger comes by TCP.
@@ -32,7 +33,10 @@ type Pool = NameServerPool<TokioRuntimeProvider>;
 pub(crate) struct Reader {
     who: Who,
     patience: Duration,
-    pool: Mutex<Option<Pool>>,
+    /// One for each who may be asked.
+    pools: Mutex<Option<Arc<[Pool]>>>,
+    /// Who answered last.
+    first: AtomicUsize,
 }
 
 enum Who {
@@ -59,7 +63,7 @@ pub(crate) struct Zoned {
 impl Reader {
     /// The system's resolvers.
     pub(crate) const fn system(patience: Duration) -> Self {
-        Self { who: Who::System, patience, pool: Mutex::new(None) }
+        Self { who: Who::System, patience, pools: Mutex::new(None), first: AtomicUsize::new(0) }
     }
 
     /// These resolvers, with a certificate authority of one's own where one is given.
@@ -72,14 +76,14 @@ impl Reader {
         let names: Vec<_> = resolvers.iter().map(|resolver| format!("the resolver {resolver}")).collect();
         let servers = resolvers.iter().map(ResolverAddr::config).collect();
         let who = Who::Named { servers, tls, recursive: true, name: names.join(" or ") };
-        Ok(Self { who, patience, pool: Mutex::new(None) })
+        Ok(Self { who, patience, pools: Mutex::new(None), first: AtomicUsize::new(0) })
     }
 
     /// A server of the zone, which looks nowhere else.
     pub(crate) fn server(server: &ResolverAddr, patience: Duration) -> Self {
         let name = format!("the server {server}");
         let who = Who::Named { servers: vec![server.config()], tls: None, recursive: false, name };
-        Self { who, patience, pool: Mutex::new(None) }
+        Self { who, patience, pools: Mutex::new(None), first: AtomicUsize::new(0) }
     }
 
     /// Who is asked, for a person.
@@ -93,6 +97,10 @@ impl Reader {
     /// Whether there are caches between us and the zone.
     pub(crate) const fn is_cached(&self) -> bool {
         !matches!(self.who, Who::Named { recursive: false, .. })
+    }
+
+    const fn is_private(&self) -> bool {
+        matches!(self.who, Who::Named { tls: Some(_), .. })
     }
 
     /// The texts under a name. None is no error.
@@ -129,31 +137,38 @@ impl Reader {
         Ok(None)
     }
 
+    /// Asks one after the other until one knows something, beginning with who did last.
     async fn ask(&self, name: &Name, kind: RecordType, signatures: bool) -> Result<DnsResponse, NetError> {
-        let pool = self.pool()?;
+        let pools = self.pools()?;
         let mut options = DnsRequestOptions::default();
         options.edns_payload_len = UDP_PAYLOAD;
         options.edns_set_dnssec_ok = signatures;
         options.recursion_desired = self.is_cached();
-        let answer = pool.lookup(Query::query(name.clone(), kind), options).next().await;
-        let answer = answer.unwrap_or(Err(NetError::NoConnections));
-        if matches!(answer, Err(NetError::Timeout | NetError::Io(_) | NetError::NoConnections)) {
-            // The machine may be in another network by now, with other resolvers.
-            *self.pool.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        let first = self.first.load(Ordering::Relaxed);
+        let mut trouble = NetError::NoConnections;
+        let turns = pools.iter().enumerate().cycle().skip(first).take(pools.len());
+        for (number, pool) in turns {
+            let answer = pool.lookup(Query::query(name.clone(), kind), options).next().await;
+            match answer.unwrap_or(Err(NetError::NoConnections)) {
+                Err(error) if is_helpless(&error) => trouble = error,
+                answer => {
+                    self.first.store(number, Ordering::Relaxed);
+                    return answer;
+                }
+            }
         }
-        answer
+        // The machine may be in another network by now, with other resolvers.
+        *lock(&self.pools) = None;
+        Err(trouble)
     }
 
-    fn pool(&self) -> Result<Pool, NetError> {
-        let mut kept = self.pool.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(pool) = kept.as_ref() {
-            return Ok(pool.clone());
+    fn pools(&self) -> Result<Arc<[Pool]>, NetError> {
+        let mut kept = lock(&self.pools);
+        if let Some(pools) = kept.as_ref() {
+            return Ok(Arc::clone(pools));
         }
         let (servers, tls) = match &self.who {
-            Who::System => {
-                let (config, _) = system_conf::read_system_conf()?;
-                (config.name_servers.into_iter().take(MOST_RESOLVERS).collect(), None)
-            }
+            Who::System => (system_conf::read_system_conf()?.0.name_servers, None),
             Who::Named { servers, tls, .. } => (servers.clone(), tls.clone()),
         };
         let tls = match tls {
@@ -163,13 +178,13 @@ impl Reader {
         let mut options = ResolverOpts::default();
         options.timeout = self.patience;
         options.case_randomization = true;
-        // One after the other: whoever is named first is to be asked, and the others when it does not answer.
-        options.num_concurrent_reqs = 1;
-        options.server_ordering_strategy = ServerOrderingStrategy::UserProvidedOrder;
         let context = Arc::new(PoolContext::new(options, tls));
-        let pool = Pool::from_config(servers, context, TokioRuntimeProvider::default());
-        *kept = Some(pool.clone());
-        Ok(pool)
+        // Each by itself: in one pool, who does not answer takes all the time that there is.
+        let pool =
+            |server| Pool::from_config([server], Arc::clone(&context), TokioRuntimeProvider::default());
+        let pools: Arc<[Pool]> = servers.into_iter().take(MOST_RESOLVERS).map(pool).collect();
+        *kept = Some(Arc::clone(&pools));
+        Ok(pools)
     }
 
     fn trouble(&self, error: &NetError) -> DnsError {
@@ -185,17 +200,32 @@ impl Reader {
                 DnsError::Garbled { whom, what: "records of another class" }
             }
             NetError::Truncated => DnsError::Garbled { whom, what: "an answer that was cut" },
+            // Why TLS came to nothing is not told.
+            NetError::NoConnections if self.is_private() => DnsError::NotTrusted { whom },
             other => DnsError::Unreachable { whom, reason: shown(&other.to_string()) },
         }
     }
 }
 
+/// Whether somebody else may know better.
+const fn is_helpless(error: &NetError) -> bool {
+    matches!(
+        error,
+        NetError::Timeout
+            | NetError::Io(_)
+            | NetError::NoConnections
+            | NetError::Dns(Said::ResponseCode(ResponseCode::ServFail | ResponseCode::Refused))
+    )
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// The zone that a SOA record is of, and how long it has caches remember that a name does not exist (RFC 2308, section 5).
 fn soa(record: &Record) -> Option<(Name, Duration)> {
     match &record.data {
-        RData::SOA(soa) => {
-            Some((record.name.clone(), Duration::from_secs(record.ttl.min(soa.minimum).into())))
-        }
+        RData::SOA(soa) => Some((record.name.clone(), Duration::from_secs(soa.minimum.into()))),
         _ => None,
     }
 }

@@ -2,6 +2,8 @@
 #![allow(dead_code, unreachable_pub, reason = "each test file uses a part of it")]
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::print_stderr)]
 
+pub mod fake;
+
 use std::fmt::Write as _;
 use std::process::Stdio;
 use std::sync::Arc;
