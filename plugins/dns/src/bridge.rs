@@ -5,12 +5,14 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::StreamExt;
+use hickory_proto::rr::Name;
 use wayside_bridge::{
     Batch, Bridge, BridgeContext, BridgeError, BridgeInfo, Capability, Class, ClassCapability, Collision,
     Delivery, Fetch, Key, Keys, Locator, Lookup, Place, Probe, Receipt, Record, RecordStream, RingTarget,
     Slot, Timestamp, Visibility, Wake, Watch, Writers, file,
 };
 
+use crate::direct::Direct;
 use crate::error::DnsError;
 use crate::pace::Pace;
 use crate::page::{Page, Position, Question};
@@ -39,6 +41,8 @@ pub struct DnsBridge {
     own: Reader,
     /// Who is asked for what is in others', where it is somebody else.
     others: Option<Reader>,
+    /// The zones' own servers, where they are to be asked.
+    direct: Option<Direct>,
     writer: Option<Writer>,
     capability: Capability,
     locators: Vec<Locator>,
@@ -49,6 +53,7 @@ pub struct DnsBridge {
 pub(crate) struct Readers {
     pub(crate) own: Reader,
     pub(crate) others: Option<Reader>,
+    pub(crate) direct: Option<Direct>,
 }
 
 impl DnsBridge {
@@ -62,8 +67,8 @@ impl DnsBridge {
     ) -> Self {
         let capability = capability(shared, pace.poll);
         let locators = zone.locator().into_iter().collect();
-        let Readers { own, others } = readers;
-        Self { zone, shared, own, others, writer, capability, locators, context }
+        let Readers { own, others, direct } = readers;
+        Self { zone, shared, own, others, direct, writer, capability, locators, context }
     }
 
     /// Whose zone is meant, and who is asked about it.
@@ -88,10 +93,15 @@ impl DnsBridge {
         let past = |key: &Key| after.as_ref().is_some_and(|after| after.is_past(key));
         let wanted: Vec<Key> = keys.iter().filter(|key| !past(key)).cloned().collect();
         let mut page = Page::new(question, after, request.limit);
+        let direct = match self.direct.as_ref().filter(|_| reader.is_cached()) {
+            Some(direct) => direct.reader(zone, *zone == self.zone, reader).await,
+            None => None,
+        };
+        let direct = direct.as_deref();
         let mut texts = futures::stream::iter(wanted)
             .map(|key| async move {
                 let found = match zone.name_of(&key) {
-                    Ok(name) => reader.texts(&name).await,
+                    Ok(name) => self.texts(zone, &name, direct, reader).await,
                     // What is no domain name is nowhere.
                     Err(_) => Ok(Vec::new()),
                 };
@@ -122,6 +132,23 @@ impl DnsBridge {
             Some(error) if page.is_empty() => Err(error),
             _ => Ok(page.batch()),
         }
+    }
+
+    /// The texts under a name, of the zone's own servers where they answer.
+    async fn texts(
+        &self,
+        zone: &Zone,
+        name: &Name,
+        direct: Option<&Reader>,
+        resolver: &Reader,
+    ) -> Result<Vec<Vec<u8>>, DnsError> {
+        if let (Some(servers), Some(direct)) = (direct, &self.direct) {
+            match servers.texts(name).await {
+                Ok(texts) => return Ok(texts),
+                Err(_) => direct.failed(zone),
+            }
+        }
+        resolver.texts(name).await
     }
 
     /// The records among the texts under a key.
@@ -157,11 +184,8 @@ impl DnsBridge {
         };
         let mut notes = Vec::new();
         match &self.writer {
-            None => notes.push("no --server: this bridge only reads".to_owned()),
-            Some(writer) if writer.server.key.exposed => {
-                notes.push("others on this machine may read the key's file: chmod 600 it".to_owned());
-            }
-            Some(_) => {}
+            None => notes.push("no --server, --provider or --hook: this bridge only reads".to_owned()),
+            Some(writer) => notes.extend(writer.note()),
         }
         notes.push(if zone.checked {
             format!("{} checked the zone's signatures (DNSSEC)", self.own.name())

@@ -34,7 +34,7 @@ pub(crate) enum DnsError {
     )]
     NoZone { whom: String, zone: String },
     #[error(
-        "this bridge has no --server with a --tsig-file, so it only reads; add it again with them to publish"
+        "this bridge has no --server, --provider or --hook, so it only reads; add it again with one to publish"
     )]
     ReadOnly,
     #[error(
@@ -63,6 +63,20 @@ pub(crate) enum DnsError {
     NotWritten { server: String },
     #[error("others keep changing {what} at the same moment; it is tried again")]
     Contended { what: String },
+    #[error(
+        "{host} does not take the token: it is wrong, or was deleted; make a new one there and put it into --token-file"
+    )]
+    Token { host: String },
+    #[error(
+        "{host} has no domain {zone} that the token may change; look for a typing error, and at what the token is allowed"
+    )]
+    NotTheirs { host: String, zone: String },
+    #[error("{host} asks us to slow down; nothing is sent for {} s", .wait.as_secs())]
+    Slow { host: String, wait: Duration },
+    #[error("{host} does not take this ({said})")]
+    Invalid { host: String, said: String },
+    #[error("the hook {program} did not do it ({said})")]
+    Hook { program: String, said: String },
     #[error("a {class} record in a zone ends before 2106, and this one does not")]
     TooLate { class: Class },
     #[error(
@@ -83,10 +97,13 @@ impl DnsError {
             Self::Unreachable { .. }
             | Self::NotTrusted { .. }
             | Self::Silent(_)
+            | Self::Hook { .. }
             | Self::Failing { .. }
             | Self::NotWritten { .. } => ErrorKind::Unreachable,
             Self::NotForUs { .. }
             | Self::ReadOnly
+            | Self::Token { .. }
+            | Self::NotTheirs { .. }
             | Self::BadKey { .. }
             | Self::BadSignature { .. }
             | Self::BadTime { .. }
@@ -95,8 +112,8 @@ impl DnsError {
             | Self::NoUpdates { .. } => ErrorKind::Denied,
             Self::NoZone { .. } => ErrorKind::Gone,
             Self::Garbled { .. } => ErrorKind::Garbled,
-            Self::Contended { .. } => ErrorKind::RateLimited,
-            Self::TooLate { .. } | Self::Name => ErrorKind::Refused,
+            Self::Contended { .. } | Self::Slow { .. } => ErrorKind::RateLimited,
+            Self::TooLate { .. } | Self::Name | Self::Invalid { .. } => ErrorKind::Refused,
         }
     }
 
@@ -111,7 +128,10 @@ impl From<DnsError> for BridgeError {
         let base = Self::new(error.kind(), error.to_string());
         match error {
             DnsError::Contended { .. } => base.with_retry(Retry::After(SOON)),
+            DnsError::Slow { wait, .. } => base.with_retry(Retry::After(wait)),
             DnsError::NotForUs { .. }
+            | DnsError::Token { .. }
+            | DnsError::NotTheirs { .. }
             | DnsError::BadKey { .. }
             | DnsError::BadSignature { .. }
             | DnsError::BadTime { .. }

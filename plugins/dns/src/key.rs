@@ -103,13 +103,13 @@ fn words(text: &str) -> Vec<Zeroizing<String>> {
 }
 
 #[cfg(unix)]
-fn is_exposed(metadata: &std::fs::Metadata) -> bool {
+pub(crate) fn is_exposed(metadata: &std::fs::Metadata) -> bool {
     use std::os::unix::fs::MetadataExt;
     metadata.mode() & 0o077 != 0
 }
 
 #[cfg(not(unix))]
-const fn is_exposed(_: &std::fs::Metadata) -> bool {
+pub(crate) const fn is_exposed(_: &std::fs::Metadata) -> bool {
     false
 }
 

@@ -46,16 +46,21 @@
 //! Sealing, padding and the choice of slots (`wayside-proto`); validating DNSSEC ourselves: what the resolver says of it is shown and relied on for nothing.
 
 mod bridge;
+mod desec;
+mod direct;
 mod error;
+mod hook;
 mod key;
 mod kind;
 mod pace;
 mod page;
+mod primary;
 mod reader;
 mod receipt;
 mod resolver;
 mod server;
 mod text;
+mod token;
 mod update;
 mod writer;
 mod zone;

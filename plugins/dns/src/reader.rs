@@ -1,5 +1,6 @@
 //! Questions to resolvers, or to a server of the zone.
 
+use std::net::IpAddr;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -52,8 +53,10 @@ enum Who {
 }
 
 /// What is said of a zone.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Zoned {
+    /// Where it begins.
+    pub(crate) apex: Name,
     /// How long it is remembered that a name does not exist.
     pub(crate) negative: Duration,
     /// Whether whoever was asked says that it checked the zone's signatures.
@@ -79,10 +82,12 @@ impl Reader {
         Ok(Self { who, patience, pools: Mutex::new(None), first: AtomicUsize::new(0) })
     }
 
-    /// A server of the zone, which looks nowhere else.
-    pub(crate) fn server(server: &ResolverAddr, patience: Duration) -> Self {
-        let name = format!("the server {server}");
-        let who = Who::Named { servers: vec![server.config()], tls: None, recursive: false, name };
+    /// Servers of the zone, which look nowhere else.
+    pub(crate) fn servers(servers: &[ResolverAddr], patience: Duration) -> Self {
+        let names: Vec<_> = servers.iter().map(ToString::to_string).collect();
+        let name = format!("the server {}", names.join(" or "));
+        let servers = servers.iter().map(ResolverAddr::config).collect();
+        let who = Who::Named { servers, tls: None, recursive: false, name };
         Self { who, patience, pools: Mutex::new(None), first: AtomicUsize::new(0) }
     }
 
@@ -120,8 +125,8 @@ impl Reader {
             let above = match self.ask(&at, RecordType::SOA, true).await {
                 Ok(response) => {
                     let here = response.answers.iter().filter(|record| record.name == at).find_map(soa);
-                    if let Some((_, negative)) = here {
-                        return Ok(Some(Zoned { negative, checked: response.authentic_data }));
+                    if let Some((apex, negative)) = here {
+                        return Ok(Some(Zoned { apex, negative, checked: response.authentic_data }));
                     }
                     response.authorities.iter().find_map(soa).map(|(above, _)| above)
                 }
@@ -135,6 +140,39 @@ impl Reader {
             }
         }
         Ok(None)
+    }
+
+    /// The addresses of the servers of the zone in which this name is, some of them.
+    pub(crate) async fn servers_of(&self, name: &Name) -> Result<Vec<IpAddr>, DnsError> {
+        let Some(zone) = self.zone(name).await? else { return Ok(Vec::new()) };
+        let servers = self.data(&zone.apex, RecordType::NS).await?;
+        let servers = servers.into_iter().filter_map(|data| match data {
+            RData::NS(server) => Some(server.0),
+            _ => None,
+        });
+        let mut addresses = Vec::new();
+        for server in servers.take(MOST_RESOLVERS) {
+            for kind in [RecordType::A, RecordType::AAAA] {
+                // One that cannot be found leaves the others.
+                let found = self.data(&server, kind).await.unwrap_or_default();
+                addresses.extend(found.into_iter().find_map(|data| data.ip_addr()));
+            }
+        }
+        Ok(addresses)
+    }
+
+    /// What stands under a name itself.
+    async fn data(&self, name: &Name, kind: RecordType) -> Result<Vec<RData>, DnsError> {
+        match self.ask(name, kind, false).await {
+            Ok(response) => Ok(response
+                .answers
+                .iter()
+                .filter(|record| record.name == *name)
+                .map(|record| record.data.clone())
+                .collect()),
+            Err(NetError::Dns(Said::NoRecordsFound(_))) => Ok(Vec::new()),
+            Err(error) => Err(self.trouble(&error)),
+        }
     }
 
     /// Asks one after the other until one knows something, beginning with who did last.

@@ -112,7 +112,7 @@ impl Namespace for Space {
 
     async fn throttle(&self, _: bool) -> Supply {
         Missing::not_applicable(
-            "a name server asks nobody to slow down: it does not answer, which tests/trouble.rs tries",
+            "a name server asks nobody to slow down: it does not answer, which tests/dns_trouble.rs tries",
         )
     }
 

@@ -14,6 +14,7 @@ use hickory_proto::rr::rdata::tsig::TsigAlgorithm;
 use hickory_proto::rr::{Name, RData, Record as DnsRecord, RecordType, TSigner};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use wayside_bridge::{BridgeExt, Clock, ErrorKind, Fetch, Locator, Place, Record, SharedBridge};
+use wayside_bridge_dns::DnsKind;
 
 const ZONE: &str = "wayside.test";
 const DAY: Duration = Duration::from_secs(86_400);
@@ -155,6 +156,37 @@ async fn names_exist_once_something_was_published() {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
+}
+
+/// The zone's own servers know at once what caches learn late. In others' zones they are asked at public addresses alone, and these are on loopback.
+#[tokio::test]
+async fn the_zones_own_servers_know_at_once() {
+    let Some(server) = Server::started() else { return skip(NONE) };
+    let (zone, clock) = (fresh("slow.test"), TestClock::new());
+    let port = server.at.rsplit(':').next().unwrap().parse().unwrap();
+    let kind = DnsKind::at_pace(FAST).servers_at(port);
+    let direct = |zone: &str| {
+        let mut options = server.options(zone, "ada");
+        options.extend([("resolver", server.cache.clone()), ("direct", "yes".to_owned())]);
+        options
+    };
+    let own = open_kind(kind, &direct(&zone), &clock).await.unwrap();
+    let other = open_kind(kind, &direct(&fresh("slow.test")), &clock).await.unwrap();
+    let there =
+        || Fetch::new(Place::Of(Locator::new("dns", &zone).unwrap()), [slot(1)].into_iter().collect());
+    assert!(other.fetch(there()).await.unwrap().records.is_empty());
+    assert!(own.fetch_keys([slot(1)]).await.unwrap().is_empty());
+    own.publish(&meeting(1, b"news")).await.unwrap();
+    assert_eq!(own.fetch_keys([slot(1)]).await.unwrap(), [meeting(1, b"news")]);
+    assert!(
+        other.fetch(there()).await.unwrap().records.is_empty(),
+        "the cache was asked, which is sure that it is not"
+    );
+
+    // Where nobody answers there, a resolver is asked.
+    let nobody = open_kind(DnsKind::at_pace(FAST).servers_at(1), &direct(&zone), &clock).await.unwrap();
+    own.publish(&meeting(2, b"more")).await.unwrap();
+    assert_eq!(nobody.fetch_keys([slot(2)]).await.unwrap(), [meeting(2, b"more")]);
 }
 
 /// BIND has its own limit: a hundred records under one name. What is there stays, and who comes too late is told.

@@ -45,8 +45,17 @@ pub async fn open(
     pace: Pace,
     clock: &TestClock,
 ) -> Result<SharedBridge, BridgeError> {
+    open_kind(DnsKind::at_pace(pace), options, clock).await
+}
+
+/// The same with a kind of one's own.
+pub async fn open_kind(
+    kind: DnsKind,
+    options: &[(&str, String)],
+    clock: &TestClock,
+) -> Result<SharedBridge, BridgeError> {
     let options = BridgeOptions::from_iter(options.iter().map(|(name, value)| (*name, value.clone())));
-    Ok(Registry::new().with(DnsKind::at_pace(pace)).open("dns", &options, context(clock)).await?.bridge)
+    Ok(Registry::new().with(kind).open("dns", &options, context(clock)).await?.bridge)
 }
 
 /// The servers of the recipe.
