@@ -24,6 +24,8 @@ use crate::zone::Zone;
 
 /// Records stay until they are taken away; nobody is held to more than this.
 const RETENTION: Duration = Duration::from_secs(366 * 24 * 60 * 60);
+/// How long a pasted card is good for, which says itself until when: it was looked at just now.
+const FOUND_FOR: Duration = Duration::from_secs(24 * 60 * 60);
 /// The most names that are asked for at once.
 const MOST_KEYS: usize = 64;
 /// How many questions are under way at the same time.
@@ -169,6 +171,11 @@ impl DnsBridge {
                     }
                 }
                 Held::Record(record) => records.push((Position::of(key, &text), record)),
+                Held::Card => {
+                    let position = Position::of(key, &text);
+                    let end = now.saturating_add(FOUND_FOR);
+                    records.push((position, Record::new(key.clone(), Class::Pointer, end, text)));
+                }
                 Held::Placeholder => {}
                 Held::Other => page.skip(1),
             }

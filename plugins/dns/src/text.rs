@@ -18,6 +18,8 @@ pub(crate) const PLACEHOLDER: &[u8] = b"wayside";
 pub(crate) enum Held {
     /// A record.
     Record(Record),
+    /// A card as people paste it.
+    Card,
     /// What the wildcard says.
     Placeholder,
     /// Somebody else's, or junk.
@@ -39,10 +41,17 @@ pub(crate) fn encode(record: &Record) -> Option<String> {
     ))
 }
 
+/// How a card begins that somebody pasted.
+const CARD: &[u8] = b"wayside-card:";
+
 /// What a text found under this key is.
 pub(crate) fn decode(key: &Key, text: &[u8]) -> Held {
     if text == PLACEHOLDER {
         return Held::Placeholder;
+    }
+    let begins = text.get(..CARD.len()).is_some_and(|begins| begins.eq_ignore_ascii_case(CARD));
+    if begins && matches!(key, Key::Name(_)) {
+        return Held::Card;
     }
     record(key, text).map_or(Held::Other, Held::Record)
 }

@@ -54,6 +54,8 @@ fn what_is_no_record_is_none() {
     ] {
         assert_eq!(decode(&SLOT, other.as_bytes()), Held::Other, "{other}");
     }
+    assert_eq!(decode(&name, b"Wayside-card:QUBFR"), Held::Card);
+    assert_eq!(decode(&SLOT, b"wayside-card:QUBFR"), Held::Other, "a card has a public name");
     let late = Record { not_after: Timestamp::from_secs(1 << 32), ..sample(1) };
     assert_eq!(encode(&late), None);
 }

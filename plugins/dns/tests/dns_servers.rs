@@ -230,6 +230,20 @@ async fn replacing_leaves_one_record_and_what_is_not_ours() {
     assert!(left.len() == 1 && left[0].contains("v=spf1"), "{left:?}");
 }
 
+/// A card as `wayside pointer publish --file` prints it, put there by hand.
+#[tokio::test]
+async fn a_pasted_card_is_found() {
+    let Some(server) = Server::started() else { return skip(NONE) };
+    let zone = fresh(ZONE);
+    let key = pointer("ada", b"").key;
+    let card = format!("wayside-card:{}", "QUBFR".repeat(200));
+    let name = name_of(&zone, &key);
+    server.nsupdate(ZONE, &format!("update add {name} 60 TXT {}\n", quoted(card.as_bytes()))).await;
+    let reader = ada(&server, &zone, &[]).await;
+    let found = reader.fetch_keys([key]).await.unwrap();
+    assert_eq!((found.len(), &found[0].bytes[..]), (1, card.as_bytes()));
+}
+
 #[tokio::test]
 async fn what_is_past_its_end_goes_on_the_way() {
     let Some(server) = Server::started() else { return skip(NONE) };
