@@ -9,7 +9,10 @@ use hickory_proto::rr::{Name, TSigner};
 use zeroize::Zeroizing;
 
 use crate::error::DnsError;
+use crate::secret;
 
+/// The option that names its file.
+const FILE: &str = "tsig-file";
 /// The longest file with a key, in bytes: room for the largest and some lines of remarks.
 const LONGEST: u64 = 4096;
 /// The difference between the clocks that a signature bears, in seconds (RFC 8945, section 10, recommends it).
@@ -26,14 +29,9 @@ pub(crate) struct Key {
 impl Key {
     /// Reads the file.
     pub(crate) fn read(path: &Path) -> Result<Self, DnsError> {
-        let wrong = |what: &str| DnsError::Configuration(format!("--tsig-file {}: {what}", path.display()));
-        let metadata = std::fs::metadata(path).map_err(|error| wrong(&error.to_string()))?;
-        if !metadata.is_file() || metadata.len() > LONGEST {
-            return Err(wrong("this is no file with a key and nothing else in it"));
-        }
-        let text = std::fs::read_to_string(path).map_err(|error| wrong(&error.to_string()))?;
-        let signer = parse(&Zeroizing::new(text)).map_err(wrong)?;
-        Ok(Self { signer, exposed: is_exposed(&metadata) })
+        let secret = secret::read(FILE, path, LONGEST)?;
+        let signer = parse(&secret.text).map_err(|what| secret::wrong(FILE, path, what))?;
+        Ok(Self { signer, exposed: secret.exposed })
     }
 }
 
@@ -100,17 +98,6 @@ fn words(text: &str) -> Vec<Zeroizing<String>> {
     }
     words.retain(|word| !word.is_empty());
     words
-}
-
-#[cfg(unix)]
-pub(crate) fn is_exposed(metadata: &std::fs::Metadata) -> bool {
-    use std::os::unix::fs::MetadataExt;
-    metadata.mode() & 0o077 != 0
-}
-
-#[cfg(not(unix))]
-pub(crate) const fn is_exposed(_: &std::fs::Metadata) -> bool {
-    false
 }
 
 #[cfg(test)]

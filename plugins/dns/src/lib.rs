@@ -58,6 +58,7 @@ mod primary;
 mod reader;
 mod receipt;
 mod resolver;
+mod secret;
 mod server;
 mod text;
 mod token;

@@ -5,10 +5,12 @@ use std::path::Path;
 use secrecy::SecretString;
 
 use crate::error::DnsError;
-use crate::key::is_exposed;
+use crate::secret;
 
+/// The option that names its file.
+const FILE: &str = "token-file";
 /// The longest token, in bytes.
-const LONGEST: usize = 1024;
+const LONGEST: u64 = 1024;
 
 /// A token as it was in its file. Its `Debug` does not show it.
 #[derive(Clone, Debug)]
@@ -21,16 +23,11 @@ pub(crate) struct Token {
 impl Token {
     /// Reads the file; white space around the token does not matter.
     pub(crate) fn read(path: &Path) -> Result<Self, DnsError> {
-        let wrong = |what: &str| DnsError::Configuration(format!("--token-file {}: {what}", path.display()));
-        let metadata = std::fs::metadata(path).map_err(|error| wrong(&error.to_string()))?;
-        if !metadata.is_file() || metadata.len() > LONGEST as u64 {
-            return Err(wrong("this is no file with a token and nothing else in it"));
-        }
-        let text = std::fs::read_to_string(path).map_err(|error| wrong(&error.to_string()))?;
-        let token = text.trim();
+        let read = secret::read(FILE, path, LONGEST)?;
+        let token = read.text.trim();
         if token.is_empty() || !token.bytes().all(|b| b.is_ascii_graphic()) {
-            return Err(wrong("there is to be a token in it and nothing else"));
+            return Err(secret::wrong(FILE, path, "there is to be a token in it and nothing else"));
         }
-        Ok(Self { secret: SecretString::from(token.to_owned()), exposed: is_exposed(&metadata) })
+        Ok(Self { secret: SecretString::from(token.to_owned()), exposed: read.exposed })
     }
 }
