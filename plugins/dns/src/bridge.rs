@@ -24,6 +24,8 @@ use crate::zone::Zone;
 
 /// Records stay until they are taken away; nobody is held to more than this.
 const RETENTION: Duration = Duration::from_secs(366 * 24 * 60 * 60);
+/// The least time between looks where the zone's server is asked and no cache stands before it: twelve small questions, of a server that we may write to.
+const AT_THE_SERVER: Duration = Duration::from_secs(3);
 /// How long a pasted card is good for, which says itself until when: it was looked at just now.
 const FOUND_FOR: Duration = Duration::from_secs(24 * 60 * 60);
 /// The most names that are asked for at once.
@@ -67,7 +69,9 @@ impl DnsBridge {
         pace: Pace,
         context: BridgeContext,
     ) -> Self {
-        let capability = capability(shared, pace.poll);
+        // Others' zones are read through caches; a shared one at its server is not.
+        let at_server = shared && !readers.own.is_cached();
+        let capability = capability(shared, if at_server { pace.poll.min(AT_THE_SERVER) } else { pace.poll });
         let locators = zone.locator().into_iter().collect();
         let Readers { own, others, direct } = readers;
         Self { zone, shared, own, others, direct, writer, capability, locators, context }

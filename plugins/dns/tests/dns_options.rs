@@ -75,6 +75,27 @@ async fn a_zone_is_ones_own_or_shared() {
     }
 }
 
+/// No cache stands before the server of a zone that is shared.
+#[tokio::test]
+async fn a_shared_zone_is_looked_at_more_often_at_its_server() {
+    let dir = tempfile::tempdir().unwrap();
+    let key = dir.path().join("key");
+    std::fs::write(&key, KEY).unwrap();
+    let interval = async |more: &[(&'static str, &str)]| {
+        let mut options = vec![
+            ("zone", "ada.example".to_owned()),
+            ("server", "192.0.2.53".to_owned()),
+            ("tsig-file", key.to_str().unwrap().to_owned()),
+        ];
+        options.extend(more.iter().map(|(name, value)| (*name, (*value).to_owned())));
+        let bridge = open(&options, Pace::default(), &TestClock::new()).await.unwrap();
+        bridge.capability().delivery.latency().as_secs()
+    };
+    assert_eq!(interval(&[]).await, 10);
+    assert_eq!(interval(&[("shared", "yes")]).await, 3);
+    assert_eq!(interval(&[("shared", "yes"), ("resolver", "192.0.2.1")]).await, 10);
+}
+
 #[test]
 fn a_source_is_a_public_domain_and_nothing_else() {
     let kind = DnsKind::default();
