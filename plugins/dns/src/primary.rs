@@ -16,7 +16,7 @@ use crate::update::{Outcome, Update};
 use crate::zone::Zone;
 
 /// How often a replacement is tried where others replace the same at that moment.
-const TRIES: usize = 8;
+const TRIES: u32 = 12;
 /// The most expired records that are remembered until something is written.
 const MOST_STALE: usize = 256;
 /// The most of them that go with one update.
@@ -74,7 +74,7 @@ impl Primary {
             };
         }
         let _turn = self.turn.lock().await;
-        for _ in 0..TRIES {
+        for turn in 0..TRIES {
             let there = connection.texts(&name).await?;
             // What the wildcard says is not there itself.
             let there: Vec<TXT> =
@@ -91,6 +91,7 @@ impl Primary {
             if self.apply(&mut connection, update).await? {
                 return Ok(());
             }
+            self.server.step_aside(turn).await;
         }
         Err(DnsError::Contended { what: name.to_ascii() })
     }

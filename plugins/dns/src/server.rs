@@ -21,6 +21,9 @@ use crate::error::DnsError;
 use crate::key::Key;
 use crate::reader::shown;
 
+/// The longest first wait for others who write the same: about as long as an update takes.
+const ASIDE: Duration = Duration::from_millis(25);
+
 /// A server and the key that it knows us by.
 pub(crate) struct Server {
     at: SocketAddr,
@@ -71,6 +74,15 @@ impl Server {
         let connected = self.in_time(connect).await?.map_err(|error| self.lost(&NetError::from(error)))?;
         let (stream, handle) = TcpStream::from_stream(connected, self.at);
         Ok(Connection { server: self, stream, handle })
+    }
+
+    /// Waits for a random while, longer with each turn, so that those who stand in each other's way get out of it.
+    pub(crate) async fn step_aside(&self, turn: u32) {
+        let mut byte = [0];
+        self.context.entropy.fill(&mut byte);
+        let [share] = byte;
+        let most = ASIDE.saturating_mul(1 << turn.min(5));
+        self.context.clock.sleep(most.saturating_mul(share.into()) / 256).await;
     }
 
     async fn in_time<F: Future>(&self, future: F) -> Result<F::Output, DnsError> {
