@@ -86,7 +86,7 @@ pub fn registry() -> Registry {
     #[cfg(feature = "bridge-email")]
     let registry = registry.with(wayside_bridge_email::EmailKind::default());
     #[cfg(feature = "bridge-dns")]
-    let registry = registry.with(wayside_bridge_dns::DnsKind);
+    let registry = registry.with(wayside_bridge_dns::DnsKind::default());
     #[cfg(feature = "bridge-web")]
     let registry = registry.with(wayside_bridge_web::WebKind);
     registry

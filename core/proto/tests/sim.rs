@@ -24,6 +24,8 @@ mod knocks;
 mod mail;
 #[path = "sim/pointers.rs"]
 mod pointers;
+#[path = "sim/polling.rs"]
+mod polling;
 #[path = "sim/reach.rs"]
 mod reach;
 #[path = "sim/relays.rs"]
