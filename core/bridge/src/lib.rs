@@ -48,6 +48,7 @@ pub mod file;
 pub mod layers;
 mod manual;
 mod memory;
+mod numbered;
 mod permit;
 mod record;
 mod registry;
@@ -60,6 +61,7 @@ pub use context::{BridgeContext, Clock, Entropy, Monotonic, SharedBridge, Spawne
 pub use error::{BridgeError, ErrorKind, Fault, Retry};
 pub use manual::{ManualClock, SeededEntropy};
 pub use memory::{MemoryBridge, MemoryRoom, MemoryService, MemoryServiceBuilder};
+pub use numbered::{Numbered, Question};
 pub use record::{Class, Key, Receipt, Record, Slot, Timestamp};
 pub use registry::{BridgeKind, BridgeOptions, Opened, OptionSpec, Registry};
 pub use request::{Batch, Cursor, Fetch, Keys, Place, RecordStream, Watch};

@@ -12,12 +12,11 @@
 //! before. The numbers live as long as the process; a cursor of another process, or for other keys, means the
 //! beginning. What was handed out is handed out again then, which costs reading it again and nothing else.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use bytes::Bytes;
-use sha2::{Digest, Sha256};
-use wayside_bridge::{Batch, Cursor, Entropy, Fetch, Key, Keys, Record, Timestamp, file};
+use wayside_bridge::{Batch, Entropy, Fetch, Keys, Numbered, Question, Record, Timestamp, file};
 
 use crate::expiry;
 use crate::folder::{Folder, Stamp};
@@ -41,8 +40,7 @@ const SECOND_LOOKS: u32 = 6;
 /// The files found, numbered.
 #[derive(Debug)]
 pub(crate) struct Index {
-    /// Tells this process' cursors from others'.
-    epoch: [u8; 8],
+    cursors: Numbered,
     last: u64,
     scans: u64,
     files: BTreeMap<String, File>,
@@ -79,9 +77,13 @@ enum Content {
 impl Index {
     /// Of a folder that nobody looked into yet.
     pub(crate) fn new(entropy: &dyn Entropy) -> Self {
-        let mut epoch = [0; 8];
-        entropy.fill(&mut epoch);
-        Self { epoch, last: 0, scans: 0, files: BTreeMap::new(), order: BTreeMap::new() }
+        Self {
+            cursors: Numbered::new(entropy),
+            last: 0,
+            scans: 0,
+            files: BTreeMap::new(),
+            order: BTreeMap::new(),
+        }
     }
 
     /// The next page. Looks into the folder, unless enough is known to be there from the last time.
@@ -92,8 +94,8 @@ impl Index {
         markers: &mut Markers,
         now: Timestamp,
     ) -> std::io::Result<Batch> {
-        let keys = digest(&request.keys);
-        let after = request.cursor.as_ref().and_then(|cursor| self.position(cursor, keys)).unwrap_or(0);
+        let question = Question::from(&request.keys);
+        let after = self.cursors.number(request.cursor.as_ref(), question, self.last);
         let limit = request.limit.clamp(1, MOST_RECORDS);
         let mut batch = Batch::default();
         let known = self.after(after, &request.keys).nth(limit).is_some();
@@ -119,7 +121,7 @@ impl Index {
         if !batch.more {
             position = self.last;
         }
-        batch.cursor = self.cursor(position, keys);
+        batch.cursor = self.cursors.cursor(position, question);
         Ok(batch)
     }
 
@@ -250,39 +252,6 @@ impl Index {
             let file = self.files.get(name)?;
             keys.contains(&file.name.key).then_some((*number, name.as_str()))
         })
-    }
-
-    fn cursor(&self, position: u64, keys: [u8; 8]) -> Option<Cursor> {
-        Cursor::new([self.epoch, keys, position.to_be_bytes()].concat())
-    }
-
-    /// `None` for a cursor of another process or folder, or for other keys.
-    fn position(&self, cursor: &Cursor, keys: [u8; 8]) -> Option<u64> {
-        let (epoch, rest) = cursor.as_bytes().split_first_chunk::<8>()?;
-        let (of_keys, position) = rest.split_first_chunk::<8>()?;
-        let position = u64::from_be_bytes(position.try_into().ok()?);
-        (*epoch == self.epoch && *of_keys == keys && position <= self.last).then_some(position)
-    }
-}
-
-/// Tells one question from another.
-fn digest(keys: &Keys) -> [u8; 8] {
-    let mut digest = Sha256::new();
-    match keys {
-        Keys::All => digest.update([0]),
-        Keys::These(keys) => digest_keys(&mut digest, keys),
-    }
-    let digest: [u8; 32] = digest.finalize().into();
-    digest.first_chunk().copied().unwrap_or_default()
-}
-
-fn digest_keys(digest: &mut Sha256, keys: &BTreeSet<Key>) {
-    for key in keys {
-        match key {
-            Key::Slot(slot) => digest.update([&[1], slot.0.as_slice()].concat()),
-            // Names hold no zero byte, so none runs into the next.
-            Key::Name(name) => digest.update([&[2], name.as_bytes(), &[0]].concat()),
-        }
     }
 }
 

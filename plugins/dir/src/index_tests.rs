@@ -1,8 +1,9 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
+use std::collections::BTreeSet;
 use std::fs;
 
-use wayside_bridge::{Class, Place as Whose, Slot};
+use wayside_bridge::{Class, Key, Place as Whose, Slot};
 
 use super::*;
 use crate::name::PlaceId;

@@ -8,16 +8,14 @@
 
 use std::collections::BTreeMap;
 
-use sha2::{Digest, Sha256};
-use wayside_bridge::{Class, Cursor, Entropy, Key, Keys, file};
+use wayside_bridge::{Class, Cursor, Entropy, Key, Keys, Numbered, file};
 
 use crate::tree::{Oid, Tree};
 
 /// The files found, numbered.
 #[derive(Debug)]
 pub(crate) struct Index {
-    /// Tells this process' cursors from others'.
-    epoch: [u8; 8],
+    cursors: Numbered,
     last: u64,
     files: BTreeMap<String, File>,
     order: BTreeMap<u64, String>,
@@ -66,9 +64,7 @@ pub(crate) fn card_path(name: &str) -> String {
 impl Index {
     /// Of a branch that nobody looked into yet.
     pub(crate) fn new(entropy: &dyn Entropy) -> Self {
-        let mut epoch = [0; 8];
-        entropy.fill(&mut epoch);
-        Self { epoch, last: 0, files: BTreeMap::new(), order: BTreeMap::new() }
+        Self { cursors: Numbered::new(entropy), last: 0, files: BTreeMap::new(), order: BTreeMap::new() }
     }
 
     /// The branch holds this now.
@@ -131,25 +127,13 @@ impl Index {
 
     /// The cursor of somebody who got everything of these keys up to this number.
     pub(crate) fn cursor(&self, number: u64, keys: &Keys) -> Option<Cursor> {
-        Cursor::new([self.epoch, digest(keys), number.to_be_bytes()].concat())
+        self.cursors.cursor(number, keys.into())
     }
 
     /// The number that a cursor stands for: zero for one of another process, or for other keys.
     pub(crate) fn number(&self, cursor: Option<&Cursor>, keys: &Keys) -> u64 {
-        let read = || {
-            let (epoch, rest) = cursor?.as_bytes().split_first_chunk::<8>()?;
-            let (of_keys, number) = rest.split_first_chunk::<8>()?;
-            let number = u64::from_be_bytes(number.try_into().ok()?);
-            (*epoch == self.epoch && *of_keys == digest(keys) && number <= self.last).then_some(number)
-        };
-        read().unwrap_or(0)
+        self.cursors.number(cursor, keys.into(), self.last)
     }
-}
-
-/// Tells one question from another, within one process.
-fn digest(keys: &Keys) -> [u8; 8] {
-    let digest: [u8; 32] = Sha256::digest(format!("{keys:?}")).into();
-    digest.first_chunk().copied().unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -7,8 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sha2::{Digest, Sha256};
-use wayside_bridge::{Batch, Cursor, Entropy, Fetch, Key, Keys, Record, file};
+use wayside_bridge::{Batch, Entropy, Fetch, Keys, Numbered, Question, Record, file};
 
 /// The most records in a batch, whatever was asked for. Each may take a request.
 const MOST_RECORDS: usize = 256;
@@ -35,8 +34,7 @@ pub(crate) struct Listed {
 /// The records found, numbered.
 #[derive(Debug)]
 pub(crate) struct Index {
-    /// Tells this bridge's cursors from others'.
-    epoch: [u8; 8],
+    cursors: Numbered,
     last: u64,
     kept: usize,
     entries: BTreeMap<String, Entry>,
@@ -66,7 +64,7 @@ pub(crate) struct Page {
     /// What is on it, in order.
     pub(crate) items: Vec<Item>,
     position: u64,
-    keys: [u8; 8],
+    question: Question,
     /// Whether there is a further one.
     pub(crate) more: bool,
 }
@@ -84,9 +82,13 @@ pub(crate) struct Item {
 impl Index {
     /// Of a place that nobody looked into yet.
     pub(crate) fn new(entropy: &dyn Entropy) -> Self {
-        let mut epoch = [0; 8];
-        entropy.fill(&mut epoch);
-        Self { epoch, last: 0, kept: 0, entries: BTreeMap::new(), order: BTreeMap::new() }
+        Self {
+            cursors: Numbered::new(entropy),
+            last: 0,
+            kept: 0,
+            entries: BTreeMap::new(),
+            order: BTreeMap::new(),
+        }
     }
 
     /// Takes in all that is in a place now, among what `belongs` there.
@@ -121,9 +123,9 @@ impl Index {
 
     /// What the next page holds.
     pub(crate) fn plan(&self, request: &Fetch) -> Page {
-        let keys = digest(&request.keys);
-        let after = request.cursor.as_ref().and_then(|cursor| self.position(cursor, keys)).unwrap_or(0);
-        let mut page = Page { items: Vec::new(), position: after, keys, more: false };
+        let question = Question::from(&request.keys);
+        let after = self.cursors.number(request.cursor.as_ref(), question, self.last);
+        let mut page = Page { items: Vec::new(), position: after, question, more: false };
         let mut bytes = 0_u64;
         for (number, id) in self.order.range(after.saturating_add(1)..) {
             let Some(entry) = self.entries.get(id).filter(|entry| request.keys.contains(&entry.name.key))
@@ -167,7 +169,7 @@ impl Index {
         let junk = |entry: &&Entry| matches!(entry.state, State::Junk) && keys.contains(&entry.name.key);
         let junk = self.entries.values().filter(junk).count() as u64;
         let skipped = if page.more { 0 } else { others.saturating_add(junk) };
-        let cursor = Cursor::new([self.epoch, page.keys, page.position.to_be_bytes()].concat());
+        let cursor = self.cursors.cursor(page.position, page.question);
         Batch { records, cursor, more: page.more, service_time: None, skipped }
     }
 
@@ -190,33 +192,6 @@ impl Index {
             }
         }
     }
-
-    /// `None` for a cursor of another bridge, or for other keys.
-    fn position(&self, cursor: &Cursor, keys: [u8; 8]) -> Option<u64> {
-        let (epoch, rest) = cursor.as_bytes().split_first_chunk::<8>()?;
-        let (of_keys, position) = rest.split_first_chunk::<8>()?;
-        let position = u64::from_be_bytes(position.try_into().ok()?);
-        (*epoch == self.epoch && *of_keys == keys && position <= self.last).then_some(position)
-    }
-}
-
-/// Tells one question from another.
-fn digest(keys: &Keys) -> [u8; 8] {
-    let mut digest = Sha256::new();
-    match keys {
-        Keys::All => digest.update([0]),
-        Keys::These(keys) => {
-            for key in keys {
-                match key {
-                    Key::Slot(slot) => digest.update([&[1], slot.0.as_slice()].concat()),
-                    // Names hold no zero byte, so none runs into the next.
-                    Key::Name(name) => digest.update([&[2], name.as_bytes(), &[0]].concat()),
-                }
-            }
-        }
-    }
-    let digest: [u8; 32] = digest.finalize().into();
-    digest.first_chunk().copied().unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
-use wayside_bridge::{Class, Place, SeededEntropy, Slot, Timestamp};
+use wayside_bridge::{Class, Cursor, Key, Place, SeededEntropy, Slot, Timestamp};
 
 use super::*;
 
