@@ -87,6 +87,6 @@ pub fn registry() -> Registry {
     #[cfg(feature = "bridge-dns")]
     let registry = registry.with(wayside_bridge_dns::DnsKind);
     #[cfg(feature = "bridge-web")]
-    let registry = registry.with(wayside_bridge_web::WebKind);
+    let registry = registry.with(wayside_bridge_web::WebKind::default());
     registry
 }
