@@ -1,10 +1,10 @@
 //! How web space is configured.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use wayside_bridge::{BridgeContext, BridgeError, BridgeKind, BridgeOptions, ErrorKind, Opened, OptionSpec};
+use wayside_bridge::{BridgeContext, BridgeError, BridgeKind, BridgeOptions, Opened, OptionSpec};
 
 use crate::address::Address;
 use crate::bridge::{Parts, WebBridge, Writing};
@@ -15,7 +15,8 @@ use crate::http::{Http, Whose};
 use crate::me::Me;
 use crate::pace::Pace;
 use crate::password::Login;
-use crate::store::{Dav, Dir, Exec, Files, Heard, Served, Store};
+use crate::store::{Files, Heard, Served};
+use crate::target::{Means, Target, wrong};
 
 /// The `web` kind: `bridge add web --read URL --write WHERE`.
 #[derive(Clone, Copy, Debug, Default)]
@@ -29,14 +30,6 @@ impl WebKind {
     pub const fn at_pace(pace: Pace) -> Self {
         Self { pace }
     }
-}
-
-/// Where records are written.
-enum Target {
-    Dav(Address),
-    Drop(Address),
-    Dir(PathBuf),
-    Exec(Vec<String>),
 }
 
 #[async_trait]
@@ -58,10 +51,12 @@ impl BridgeKind for WebKind {
             may(
                 "write",
                 "WHERE",
-                "dav+https://…, php+https://…/wayside.php, dir:PATH or exec:COMMAND; without it the bridge only reads",
+                "dav+https://…, php+https://…/wayside.php, s3://BUCKET/FOLDER, dir:PATH or exec:COMMAND; without it the bridge only reads",
                 false,
             ),
             may("shared", "yes|no", "yes where friends write into this space too (no)", false),
+            may("endpoint", "URL", "for s3://: the service, where it is not AWS", false),
+            may("region", "NAME", "for s3://: the region (us-east-1)", false),
             may("user", "NAME", "who we are to the server that is written to", false),
             may(
                 "password-file",
@@ -95,21 +90,13 @@ impl BridgeKind for WebKind {
     }
 
     fn shared(&self, options: &BridgeOptions) -> BridgeOptions {
-        let shared = options.value("shared").filter(|shared| *shared == "yes");
-        let read = options
-            .value("read")
-            .or_else(|| options.value("write").and_then(|write| write.split_once('+')).map(|(_, url)| url));
+        let written = options.value("write").and_then(|write| write.split_once('+')).map(|(_, url)| url);
+        let read = options.value("read").or(written).filter(|_| options.value("shared") == Some("yes"));
+        let Some(read) = read else { return BridgeOptions::default() };
         // A folder or a command on this machine is nobody else's.
-        let write = options.value("write").filter(|write| write.contains("://"));
-        match (shared, read) {
-            (Some(shared), Some(read)) => {
-                let all = [("shared", shared), ("read", read)]
-                    .into_iter()
-                    .chain(write.map(|write| ("write", write)));
-                all.collect()
-            }
-            _ => BridgeOptions::default(),
-        }
+        let others = options.only(&["shared", "write", "endpoint", "region"]);
+        let others = others.iter().filter(|(name, value)| *name != "write" || value.contains("://"));
+        others.chain([("read", read)]).collect()
     }
 
     async fn open(&self, options: &BridgeOptions, context: BridgeContext) -> Result<Opened, BridgeError> {
@@ -118,44 +105,39 @@ impl BridgeKind for WebKind {
             Some("yes") => true,
             Some(_) => return Err(wrong("--shared is to be yes or no")),
         };
-        let target = options.value("write").map(target).transpose()?;
-        let address = address(options.value("read"), target.as_ref())?;
+        let target = Target::of(options)?;
+        let read = options.value("read");
+        let address = Target::address(read, target.as_ref())?;
         let login = match (options.value("user"), options.value("password-file")) {
             (Some(user), Some(file)) => Some(Login::read(user, Path::new(file))?),
             (None, None) => None,
             _ => return Err(wrong("--user and --password-file belong together")),
         };
-        let of_login = match &target {
-            Some(Target::Dav(address) | Target::Drop(address)) => address,
-            _ => &address,
-        };
         let ca = options.value("ca").map(Path::new);
-        let login = login.map(|login| (of_login, login));
-        let http = Arc::new(Http::new(login, ca, self.pace, Arc::clone(&context.clock))?);
-        let served = Arc::new(Served {
-            http: Arc::clone(&http),
-            address: address.clone(),
-            whose: Whose::Own,
-            heard: Heard::default(),
-        });
-        let files: Arc<dyn Files> = Arc::clone(&served) as Arc<dyn Files>;
-        let store: Option<Arc<dyn Store>> = match &target {
-            Some(Target::Dav(address)) => {
-                Some(Arc::new(Dav { http: Arc::clone(&http), address: address.clone() }))
-            }
-            Some(Target::Dir(path)) => Some(Arc::new(Dir { path: path.clone() })),
-            Some(Target::Exec(words)) => {
-                let Some(folder) = &context.state_dir else {
-                    return Err(wrong(
-                        "--write exec: needs a folder to keep what it put, and there is none here",
-                    ));
-                };
-                let copies = Dir { path: folder.join("put") };
-                let (words, served) = (words.clone(), Arc::clone(&files));
-                Some(Arc::new(Exec { words, copies, patience: self.pace.patience, served }))
-            }
-            Some(Target::Drop(_)) | None => None,
+        let server = target.as_ref().map_or(Some(&address), Target::server);
+        let of_server = server.zip(login.clone());
+        let http = Arc::new(Http::new(of_server, ca, self.pace, Arc::clone(&context.clock))?);
+        let (whose, heard) = (Whose::Own, Heard::default());
+        let served = Arc::new(Served { http: Arc::clone(&http), address: address.clone(), whose, heard });
+        let mut files: Arc<dyn Files> = Arc::clone(&served) as Arc<dyn Files>;
+        let store = match &target {
+            None => None,
+            Some(target) => target.store(&Means {
+                http: &http,
+                served: &files,
+                #[cfg(feature = "s3")]
+                login: login.as_ref(),
+                #[cfg(feature = "s3")]
+                ca,
+                pace: self.pace,
+                context: &context,
+            })?,
         };
+        if let (Some(store), Some(target), None) = (&store, &target, read)
+            && target.is_read_as_written()
+        {
+            files = Arc::clone(store) as Arc<dyn Files>;
+        }
         let writing = match (store, target) {
             (Some(store), _) => {
                 let folder = Folder::new(Arc::clone(&store), Me::open(&context)?, &context);
@@ -169,50 +151,4 @@ impl BridgeKind for WebKind {
         let parts = Parts { http, address, served, files, writing, shared, pace: self.pace, context };
         Ok(Opened::bridge(WebBridge::new(parts)))
     }
-}
-
-/// What `--write` says.
-fn target(text: &str) -> Result<Target, BridgeError> {
-    let of = |reason: String| wrong(&format!("--write: {reason}"));
-    if let Some(url) = text.strip_prefix("dav+") {
-        return Address::folder(url).map(Target::Dav).map_err(of);
-    }
-    if let Some(url) = text.strip_prefix("php+") {
-        let address = Address::parse(url).map_err(of)?;
-        if !address.is_drop() {
-            return Err(wrong("--write php+… is to end in the script's name, as in …/wayside.php"));
-        }
-        return Ok(Target::Drop(address));
-    }
-    if let Some(path) = text.strip_prefix("dir:") {
-        let path = PathBuf::from(path);
-        return if path.is_absolute() {
-            Ok(Target::Dir(path))
-        } else {
-            Err(wrong("--write dir: needs a whole path, from / on"))
-        };
-    }
-    if let Some(command) = text.strip_prefix("exec:") {
-        let words = shlex::split(command).filter(|words| !words.is_empty());
-        return words
-            .map(Target::Exec)
-            .ok_or_else(|| wrong("--write exec: needs a command, with its quotes closed"));
-    }
-    Err(wrong("--write is to begin with dav+https://, php+https://, dir: or exec:"))
-}
-
-/// Where the space is read.
-fn address(read: Option<&str>, target: Option<&Target>) -> Result<Address, BridgeError> {
-    let of = |reason: String| wrong(&format!("--read: {reason}"));
-    match (read, target) {
-        (Some(read), Some(Target::Drop(_)) | None) => Address::parse(read).map_err(of),
-        (Some(read), Some(_)) => Address::folder(read).map_err(of),
-        (None, Some(Target::Dav(address) | Target::Drop(address))) => Ok(address.clone()),
-        (None, Some(_)) => Err(wrong("--read is missing: where is what is put there seen on the web?")),
-        (None, None) => Err(wrong("give --read URL, and --write to publish there")),
-    }
-}
-
-fn wrong(message: &str) -> BridgeError {
-    BridgeError::new(ErrorKind::Configuration, message.to_owned())
 }

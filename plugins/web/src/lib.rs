@@ -15,6 +15,7 @@ mod password;
 mod queue;
 mod said;
 mod store;
+mod target;
 mod ticket;
 mod validator;
 mod view;

@@ -23,6 +23,7 @@ const LONGEST: usize = 512;
 pub(crate) struct Validator {
     etag: Option<HeaderValue>,
     modified: Option<HeaderValue>,
+    written: Option<Timestamp>,
     settled: bool,
     read: Monotonic,
 }
@@ -39,7 +40,13 @@ impl Validator {
             (_, None) => etag.as_ref().is_some_and(|etag| !is_weak(etag)),
             (None, Some(_)) => false,
         };
-        Self { etag, modified, settled, read }
+        Self { etag, modified, written: time(headers, LAST_MODIFIED), settled, read }
+    }
+
+    /// Of a service that makes a tag of the contents.
+    #[cfg(feature = "s3")]
+    pub(crate) fn tagged(etag: HeaderValue, written: Option<Timestamp>, read: Monotonic) -> Self {
+        Self { etag: Some(etag), modified: None, written, settled: true, read }
     }
 
     /// The headers that ask for the file only where it is another one; `None` where it is to be read whole.
@@ -57,9 +64,9 @@ impl Validator {
         self.etag.as_ref().filter(|etag| !is_weak(etag))
     }
 
-    /// How old the file was, as far as is told: when it was written last.
-    pub(crate) fn written(&self) -> Option<Timestamp> {
-        parsed(self.modified.as_ref()?)
+    /// When the file was written last, as far as is told.
+    pub(crate) const fn written(&self) -> Option<Timestamp> {
+        self.written
     }
 }
 

@@ -1,4 +1,4 @@
-//! The suite that every bridge passes, on real servers: nginx, Apache, PHP, a folder; shared, and of one writer each.
+//! The suite that every bridge passes, on real servers: nginx, Apache, PHP, a folder, a bucket; shared, and of one writer each.
 //!
 //! `tests/run web` starts the servers; without them every case is skipped and says so.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
@@ -38,6 +38,10 @@ mod php_of_one_writer {
 
 mod folder_of_one_writer {
     wayside_conformance::conformance_tests!(super::Web { server: super::Server::Folder, shared: false });
+}
+
+mod bucket_shared {
+    wayside_conformance::conformance_tests!(super::Web { server: super::Server::Bucket, shared: true });
 }
 
 struct Web {
@@ -84,6 +88,7 @@ impl Namespace for Rented {
 
     async fn stranger(&self) -> Supply<SharedBridge> {
         match (self.space.server, self.space.shared) {
+            (Server::Bucket, _) => Missing::not_applicable("moto looks at no signature"),
             (Server::Folder, _) => {
                 Missing::not_applicable("a folder of this machine asks nobody for a password")
             }
@@ -99,6 +104,9 @@ impl Namespace for Rented {
     }
 
     async fn plant(&self, who: usize, entries: &[Planted]) -> Supply {
+        if self.space.server == Server::Bucket {
+            return Missing::not_applicable("a bucket has no files to be changed behind the bridge's back here; the others have");
+        }
         let folder = self.space.folder(who);
         if self.space.server == Server::Php {
             for (number, entry) in entries.iter().enumerate() {
@@ -149,6 +157,9 @@ impl Namespace for Rented {
 
     /// As whoever runs the server would: in the same size, at the same place.
     async fn tamper(&self, who: usize, record: &Record, bytes: &Bytes) -> Supply {
+        if self.space.server == Server::Bucket {
+            return Missing::not_applicable("a bucket has no files to be changed behind the bridge's back here; the others have");
+        }
         let tampered = Record { bytes: bytes.clone(), ..record.clone() };
         let ((before, old), (after, new)) = (file::encode(record).unwrap(), file::encode(&tampered).unwrap());
         let (old, new) = (data_encoding::HEXLOWER.encode(&old), data_encoding::HEXLOWER.encode(&new));
@@ -175,6 +186,9 @@ impl Namespace for Rented {
 
     /// Files, and in parcels each record.
     async fn litter(&self) -> Supply<usize> {
+        if self.space.server == Server::Bucket {
+            return Missing::not_applicable("a bucket has no files to be changed behind the bridge's back here; the others have");
+        }
         let members = if self.space.shared { 1 } else { 2 };
         let files = (0..members).flat_map(|who| self.space.files(who));
         Ok(files

@@ -4,6 +4,8 @@ mod dav;
 mod dir;
 mod exec;
 mod read;
+#[cfg(feature = "s3")]
+mod s3;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -13,6 +15,8 @@ pub(crate) use self::dav::Dav;
 pub(crate) use self::dir::Dir;
 pub(crate) use self::exec::Exec;
 pub(crate) use self::read::{Heard, Served, get};
+#[cfg(feature = "s3")]
+pub(crate) use self::s3::{Bucket, S3};
 use crate::error::WebError;
 use crate::validator::Validator;
 

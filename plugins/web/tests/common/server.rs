@@ -15,6 +15,8 @@ pub enum Server {
     Php,
     /// A folder on this machine that nginx serves.
     Folder,
+    /// A bucket at moto.
+    Bucket,
 }
 
 /// Why tests are skipped.
@@ -55,12 +57,15 @@ impl Space {
                 format!("{}/{name}", setting("WAYSIDE_WEB_URL")?),
                 Path::new(&setting("WAYSIDE_WEB_DIR")?).join("www").join(&name),
             ),
+            Server::Bucket => (format!("{}/wayside/{name}", setting("WAYSIDE_S3_URL")?), PathBuf::from("/nowhere").join(&name)),
             Server::Php => (
                 format!("{}/{name}", setting("WAYSIDE_PHP_URL")?),
                 Path::new(&setting("WAYSIDE_WEB_DIR")?).join("php").join(&name),
             ),
         };
-        make(&path);
+        if server != Server::Bucket {
+            make(&path);
+        }
         Some(Self { server, shared, path, url, private })
     }
 
@@ -84,6 +89,17 @@ impl Space {
                 std::fs::create_dir_all(&folder).unwrap();
                 std::fs::copy(script, folder.join("wayside.php")).unwrap();
                 format!("php+{url}")
+            }
+            Server::Bucket => {
+                let key = url.split_once("/wayside/").unwrap().1;
+                let endpoint = setting("WAYSIDE_S3_URL").unwrap();
+                return vec![
+                    ("write", format!("s3://wayside/{key}")),
+                    ("endpoint", endpoint),
+                    ("shared", if self.shared { "yes" } else { "no" }.to_owned()),
+                    ("user", "key".to_owned()),
+                    ("password-file", password_file(self.private.path(), password)),
+                ];
             }
             Server::Folder => {
                 std::fs::create_dir_all(self.folder(who)).unwrap();
