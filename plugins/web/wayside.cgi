@@ -49,7 +49,7 @@ def user():
 
 
 def there():
-    return sorted(match for match in map(NAME.fullmatch, os.listdir(FOLDER)) if match)
+    return [match for match in map(NAME.fullmatch, sorted(os.listdir(FOLDER))) if match]
 
 
 def post():

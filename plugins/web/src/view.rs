@@ -123,7 +123,7 @@ impl View {
         let mut wanted: Vec<(String, Kind)> = match self.layout {
             Layout::Drop => vec![(String::new(), Kind::Parcel)],
             Layout::Folder => {
-                self.read(state, vec![(ROLL.to_owned(), Kind::Roll)]).await?;
+                junk = self.read(state, vec![(ROLL.to_owned(), Kind::Roll)]).await?;
                 let roll = match state.kept.get(ROLL) {
                     Some(Kept { contents: Contents::Roll(roll), .. }) => roll.clone(),
                     _ => Roll::default(),

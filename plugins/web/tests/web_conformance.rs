@@ -40,6 +40,10 @@ mod folder_of_one_writer {
     wayside_conformance::conformance_tests!(super::Web { server: super::Server::Folder, shared: false });
 }
 
+mod cgi_shared {
+    wayside_conformance::conformance_tests!(super::Web { server: super::Server::Cgi, shared: true });
+}
+
 mod bucket_shared {
     wayside_conformance::conformance_tests!(super::Web { server: super::Server::Bucket, shared: true });
 }
@@ -92,7 +96,7 @@ impl Namespace for Rented {
             (Server::Folder, _) => {
                 Missing::not_applicable("a folder of this machine asks nobody for a password")
             }
-            (Server::Php, _) | (_, false) => Missing::not_applicable(
+            (Server::Php | Server::Cgi, _) | (_, false) => Missing::not_applicable(
                 "everybody may read there; tests/web_servers.rs tries what is written",
             ),
             _ => Ok(self.space.stranger(&self.clock).await?),
@@ -105,10 +109,13 @@ impl Namespace for Rented {
 
     async fn plant(&self, who: usize, entries: &[Planted]) -> Supply {
         if self.space.server == Server::Bucket {
-            return Missing::not_applicable("a bucket has no files to be changed behind the bridge's back here; the others have");
+            return Missing::not_applicable(
+                "a bucket has no files to be changed behind the bridge's back here; the others have",
+            );
         }
         let folder = self.space.folder(who);
-        if self.space.server == Server::Php {
+        if let Some(script) = self.space.script() {
+            let class = if script == "wayside.php" { "-1" } else { "" };
             for (number, entry) in entries.iter().enumerate() {
                 let (name, contents) = match entry {
                     Planted::Record(record) => {
@@ -125,7 +132,10 @@ impl Namespace for Rented {
                     Planted::Junk(junk) => (format!("4000000000-{number:032x}"), junk.to_vec()),
                     _ => return Missing::not_applicable("the suite plants what this harness does not know"),
                 };
-                write(&folder.join("wayside-data").join(format!("{name}-00000000000000ff-1.rec")), &contents);
+                write(
+                    &folder.join("wayside-data").join(format!("{name}-00000000000000ff{class}.rec")),
+                    &contents,
+                );
             }
             return Ok(());
         }
@@ -158,7 +168,9 @@ impl Namespace for Rented {
     /// As whoever runs the server would: in the same size, at the same place.
     async fn tamper(&self, who: usize, record: &Record, bytes: &Bytes) -> Supply {
         if self.space.server == Server::Bucket {
-            return Missing::not_applicable("a bucket has no files to be changed behind the bridge's back here; the others have");
+            return Missing::not_applicable(
+                "a bucket has no files to be changed behind the bridge's back here; the others have",
+            );
         }
         let tampered = Record { bytes: bytes.clone(), ..record.clone() };
         let ((before, old), (after, new)) = (file::encode(record).unwrap(), file::encode(&tampered).unwrap());
@@ -187,7 +199,9 @@ impl Namespace for Rented {
     /// Files, and in parcels each record.
     async fn litter(&self) -> Supply<usize> {
         if self.space.server == Server::Bucket {
-            return Missing::not_applicable("a bucket has no files to be changed behind the bridge's back here; the others have");
+            return Missing::not_applicable(
+                "a bucket has no files to be changed behind the bridge's back here; the others have",
+            );
         }
         let members = if self.space.shared { 1 } else { 2 };
         let files = (0..members).flat_map(|who| self.space.files(who));

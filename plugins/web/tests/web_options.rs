@@ -30,7 +30,9 @@ async fn what_makes_no_sense_is_named() {
     assert!(error(&[read, ("write", "s3://x")]).await.contains("s3"));
     assert!(error(&[read, ("shared", "perhaps")]).await.contains("--shared"));
     assert!(error(&[read, ("user", "ada")]).await.contains("together"));
-    assert!(error(&[read, ("user", "ada"), ("password-file", "/nowhere/x")]).await.contains("--password-file"));
+    assert!(
+        error(&[read, ("user", "ada"), ("password-file", "/nowhere/x")]).await.contains("--password-file")
+    );
     assert!(error(&[read, ("ca", "/nowhere/x")]).await.contains("--ca"));
     let dir = tempfile::tempdir().unwrap();
     let file = password_file(dir.path(), "secret");
@@ -47,7 +49,11 @@ async fn what_makes_no_sense_is_named() {
 #[tokio::test]
 async fn a_space_is_ones_own_unless_it_is_shared() {
     let of = async |shared: &str| {
-        let options = [("read", "https://ada.example/~a".to_owned()), ("write", "dav+https://dav.example/a".to_owned()), ("shared", shared.to_owned())];
+        let options = [
+            ("read", "https://ada.example/~a".to_owned()),
+            ("write", "dav+https://dav.example/a".to_owned()),
+            ("shared", shared.to_owned()),
+        ];
         open(&options, FAST, &TestClock::new(), None).await.unwrap()
     };
     let own = of("no").await;
@@ -65,8 +71,17 @@ fn a_source_is_a_public_https_address() {
         assert!(kind.source(other).is_none(), "{other}");
     }
     for bad in [
-        "http://alice.example", "https://127.0.0.1/", "https://[::1]/", "https://10.0.0.1", "https://localhost/", "https://router/", "https://u@a.example/",
-        "https://a.example/?x", "https://", "https://169.254.169.254/latest", "https://2130706433/",
+        "http://alice.example",
+        "https://127.0.0.1/",
+        "https://[::1]/",
+        "https://10.0.0.1",
+        "https://localhost/",
+        "https://router/",
+        "https://u@a.example/",
+        "https://a.example/?x",
+        "https://",
+        "https://169.254.169.254/latest",
+        "https://2130706433/",
     ] {
         assert!(kind.source(bad).unwrap().is_err(), "{bad}");
     }
@@ -79,8 +94,17 @@ fn what_is_handed_on_holds_no_secrets() {
         let options = BridgeOptions::from_iter(pairs.iter().copied());
         kind.shared(&options).iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>()
     };
-    let all = [("write", "dav+https://h.example/s/"), ("shared", "yes"), ("user", "ada"), ("password-file", "/home/ada/x"), ("ca", "/home/ada/y")];
+    let all = [
+        ("write", "dav+https://h.example/s/"),
+        ("shared", "yes"),
+        ("user", "ada"),
+        ("password-file", "/home/ada/x"),
+        ("ca", "/home/ada/y"),
+    ];
     assert_eq!(shared(&all), ["read=https://h.example/s/", "shared=yes", "write=dav+https://h.example/s/"]);
-    assert_eq!(shared(&[("write", "dir:/home/ada/www"), ("read", "https://h.example/"), ("shared", "yes")]), ["read=https://h.example/", "shared=yes"]);
+    assert_eq!(
+        shared(&[("write", "dir:/home/ada/www"), ("read", "https://h.example/"), ("shared", "yes")]),
+        ["read=https://h.example/", "shared=yes"]
+    );
     assert!(shared(&[("read", "https://h.example/")]).is_empty(), "one's own is nobody else's");
 }

@@ -148,7 +148,7 @@ async fn what_is_written_twice_within_a_second_is_seen() {
 /// nginx compares nothing before a PUT: whoever comes first may be undone, and puts itself there again.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn writers_who_come_at_once_are_all_found() {
-    for server in [Server::Nginx, Server::Apache, Server::Php] {
+    for server in [Server::Nginx, Server::Apache, Server::Php, Server::Cgi] {
         let Some(space) = Space::new(server, true) else { return skip(NONE) };
         let clock = TestClock::new();
         let mut writers = Vec::new();
@@ -174,9 +174,13 @@ async fn writers_who_come_at_once_are_all_found() {
 
 #[tokio::test]
 async fn wrong_passwords_are_told_of() {
-    for (server, shared) in
-        [(Server::Nginx, false), (Server::Nginx, true), (Server::Apache, false), (Server::Php, true)]
-    {
+    for (server, shared) in [
+        (Server::Nginx, false),
+        (Server::Nginx, true),
+        (Server::Apache, false),
+        (Server::Php, true),
+        (Server::Cgi, true),
+    ] {
         let Some(space) = Space::new(server, shared) else { return skip(NONE) };
         let clock = TestClock::new();
         drop(space.open(0, FAST, &clock).await.unwrap());
@@ -238,7 +242,13 @@ async fn full_disks_are_told_of() {
 /// The drop keeps to its bounds, for each user, and makes room by what has expired.
 #[tokio::test]
 async fn a_drop_is_bounded_and_expires() {
-    let Some(space) = Space::new(Server::Php, true) else { return skip(NONE) };
+    for server in [Server::Php, Server::Cgi] {
+        let Some(space) = Space::new(server, true) else { return skip(NONE) };
+        is_bounded_and_expires(&space).await;
+    }
+}
+
+async fn is_bounded_and_expires(space: &Space) {
     let clock = TestClock::new();
     let (ada, ben) = (space.open(0, FAST, &clock).await.unwrap(), space.open(1, FAST, &clock).await.unwrap());
     let mut old = meeting(250, b"old");
@@ -273,7 +283,13 @@ async fn a_drop_is_bounded_and_expires() {
 
 #[tokio::test]
 async fn a_drop_costs_nothing_while_nothing_happens_and_tells_our_address() {
-    let Some(space) = Space::new(Server::Php, true) else { return skip(NONE) };
+    for server in [Server::Php, Server::Cgi] {
+        let Some(space) = Space::new(server, true) else { return skip(NONE) };
+        costs_nothing_and_tells_our_address(&space).await;
+    }
+}
+
+async fn costs_nothing_and_tells_our_address(space: &Space) {
     let clock = TestClock::new();
     let ada = space.open(0, FAST, &clock).await.unwrap();
     ada.publish_one(&meeting(1, b"x")).await.unwrap();

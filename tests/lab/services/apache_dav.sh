@@ -1,15 +1,19 @@
 #!/bin/bash
-# Apache's mod_dav: WebDAV with locks, and If-Match and If-None-Match kept to on PUT. Right after a write its ETag is weak, which no If-Match matches.
+# Apache's mod_dav, and wayside.cgi: WebDAV with locks, and If-Match and If-None-Match kept to on PUT. Right after a write its ETag is weak, which no If-Match matches.
 . "$(dirname "$0")/lib.sh"
-svc_install() { apti apache2-bin; }
+svc_install() { apti apache2-bin python3; }
+CGI_SCRIPT=${CGI_SCRIPT:-$(cd "$HERE/../../.." && pwd)/plugins/web/wayside.cgi}
 svc_start() {
   local h user d=$D m; h=$(port_for http)
   user=$(id -un); [ "$user" = root ] && user=nobody
   while [ "$d" != / ]; do [ $(( 0$(stat -c %a "$d") & 1 )) = 1 ] || chmod a+x "$d"; d=$(dirname "$d"); done
-  mkdir -p "$D"/{www,www/private,run}; [ "$user" = nobody ] && chown -R nobody "$D/www" "$D/run"
+  mkdir -p "$D"/{www,www/private,run,cgi}
+  hash() { env -u REQUEST_METHOD python3 "$CGI_SCRIPT" "$1"; }
+  sed "s/^USERS = .*/USERS = {\"u1\": \"$(hash pw1)\", \"u2\": \"$(hash pw2)\"}/" "$CGI_SCRIPT" > "$D/cgi/wayside.cgi"
+  chmod +x "$D/cgi/wayside.cgi"; [ "$user" = nobody ] && chown -R nobody "$D/www" "$D/run" "$D/cgi"
   printf 'u1:%s\nu2:%s\n' "$(openssl passwd -apr1 pw1)" "$(openssl passwd -apr1 pw2)" > "$D/htpasswd"
   {
-    for m in mpm_event authn_core authn_file authz_core authz_user auth_basic dav dav_fs dav_lock dir mime log_config; do
+    for m in mpm_event authn_core authn_file authz_core authz_user auth_basic dav dav_fs dav_lock dir mime log_config alias cgid; do
       [ -f /usr/lib/apache2/modules/mod_$m.so ] && echo "LoadModule ${m}_module /usr/lib/apache2/modules/mod_$m.so"
     done
     cat <<Y
@@ -18,6 +22,7 @@ PidFile $D/run/pid
 Listen 127.0.0.1:$h
 ServerName localhost
 User $user
+Group $(id -gn "$user")
 ErrorLog $D/error.log
 CustomLog $D/access.log "%m %U %>s %B"
 DocumentRoot $D/www
@@ -40,6 +45,14 @@ StartServers 1
 </Directory>
 <Directory $D/www/private>
   Require valid-user
+</Directory>
+ScriptSock $D/run/cgisock
+Alias /cgi $D/cgi
+<Directory $D/cgi>
+  Options +ExecCGI
+  AddHandler cgi-script .cgi
+  CGIPassAuth On
+  Require all granted
 </Directory>
 Y
   } > "$D/httpd.conf"

@@ -13,6 +13,8 @@ pub enum Server {
     Nginx,
     Apache,
     Php,
+    /// wayside.cgi at Apache.
+    Cgi,
     /// A folder on this machine that nginx serves.
     Folder,
     /// A bucket at moto.
@@ -57,7 +59,14 @@ impl Space {
                 format!("{}/{name}", setting("WAYSIDE_WEB_URL")?),
                 Path::new(&setting("WAYSIDE_WEB_DIR")?).join("www").join(&name),
             ),
-            Server::Bucket => (format!("{}/wayside/{name}", setting("WAYSIDE_S3_URL")?), PathBuf::from("/nowhere").join(&name)),
+            Server::Cgi => (
+                format!("{}/cgi/{name}", setting("WAYSIDE_APACHE_URL")?),
+                Path::new(&setting("WAYSIDE_APACHE_DIR")?).join("cgi").join(&name),
+            ),
+            Server::Bucket => (
+                format!("{}/wayside/{name}", setting("WAYSIDE_S3_URL")?),
+                PathBuf::from("/nowhere").join(&name),
+            ),
             Server::Php => (
                 format!("{}/{name}", setting("WAYSIDE_PHP_URL")?),
                 Path::new(&setting("WAYSIDE_WEB_DIR")?).join("php").join(&name),
@@ -74,20 +83,29 @@ impl Space {
         if self.shared { self.path.clone() } else { self.path.join(format!("m{who}")) }
     }
 
+    /// The script that is put there, where one is.
+    pub const fn script(&self) -> Option<&'static str> {
+        match self.server {
+            Server::Php => Some("wayside.php"),
+            Server::Cgi => Some("wayside.cgi"),
+            _ => None,
+        }
+    }
+
     /// Where a member's space is on the web.
     pub fn url(&self, who: usize) -> String {
         let folder = if self.shared { self.url.clone() } else { format!("{}/m{who}", self.url) };
-        if self.server == Server::Php { format!("{folder}/wayside.php") } else { format!("{folder}/") }
+        format!("{folder}/{}", self.script().unwrap_or_default())
     }
 
     pub fn options(&self, who: usize, password: &str) -> Vec<(&'static str, String)> {
         let url = self.url(who);
         let write = match self.server {
             Server::Nginx | Server::Apache => format!("dav+{url}"),
-            Server::Php => {
-                let (folder, script) = (self.folder(who), self.path.parent().unwrap().join("wayside.php"));
-                std::fs::create_dir_all(&folder).unwrap();
-                std::fs::copy(script, folder.join("wayside.php")).unwrap();
+            Server::Php | Server::Cgi => {
+                let (folder, script) = (self.folder(who), self.script().unwrap());
+                make(&folder);
+                std::fs::copy(self.path.parent().unwrap().join(script), folder.join(script)).unwrap();
                 format!("php+{url}")
             }
             Server::Bucket => {
