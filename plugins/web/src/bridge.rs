@@ -223,12 +223,22 @@ fn capability(parts: &Parts) -> Capability {
         collision: Collision::Append,
         retract: true,
     };
-    let phrases = |of: &[&str]| of.iter().map(|&phrase| phrase.to_owned()).collect();
-    let public: &[&str] = &[
-        "anybody who knows the address: how many records there are, how large, and until when they are good",
+    let phrases = |of: &[&str]| of.iter().map(|&phrase| phrase.to_owned()).collect::<Vec<_>>();
+    let mut service = phrases(&[
+        "your IP address, and when you look and write",
+        "the user that you write as",
+        "everything that readers see, also after it was taken back",
+    ]);
+    if !parts.shared {
+        service.push("where friends have their space: your IP address, and when you look there".to_owned());
+    }
+    let mut readers = phrases(&[
+        "whoever knows the address: how many records there are, how large, and until when they are good",
         "which belong under one slot, and public names as they are",
-        "how many write there, and which records are of one writer, but not whose",
-    ];
+    ]);
+    if layout(&parts.address) == Layout::Folder {
+        readers.push("how many write there, and which records are of one writer, but not whose".to_owned());
+    }
     Capability {
         classes: [(Class::Meeting, class(MOST_OF_MEETING)), (Class::Pointer, class(MOST_OF_POINTER))].into(),
         lookup: Lookup::List,
@@ -236,14 +246,6 @@ fn capability(parts: &Parts) -> Capability {
         writers: if parts.shared { Writers::Shared } else { Writers::One },
         max_keys: None,
         wake: Wake::Never,
-        visible: Visibility {
-            service: phrases(&[
-                "your IP address, and when you look and write",
-                "the user that you write as",
-                "which friends' spaces are looked at: whoever runs them sees your IP address",
-                "everything that readers see, also after it was taken back",
-            ]),
-            readers: phrases(public),
-        },
+        visible: Visibility { service, readers },
     }
 }

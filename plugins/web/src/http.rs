@@ -303,3 +303,7 @@ impl Resolve for PublicOnly {
         })
     }
 }
+
+#[cfg(test)]
+#[path = "http_tests.rs"]
+mod tests;

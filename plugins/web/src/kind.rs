@@ -64,6 +64,12 @@ impl BridgeKind for WebKind {
                 "a file with the password and nothing else, which only you can read",
                 true,
             ),
+            may(
+                "public",
+                "yes|no",
+                "yes where somebody else named the address: then none inside a network is asked (no)",
+                false,
+            ),
             may("ca", "FILE", "a certificate authority of your own for the server, in PEM", true),
         ];
         OPTIONS
@@ -79,7 +85,7 @@ impl BridgeKind for WebKind {
         let address = Address::folder(source).map_err(|reason| wrong(&reason));
         Some(address.and_then(|address| match address.is_private() {
             true => Err(WebError::Private { at: address.title() }.into()),
-            false => Ok(BridgeOptions::from_iter([("read", address.url().as_str())])),
+            false => Ok(BridgeOptions::from_iter([("read", address.url().as_str()), ("public", "yes")])),
         }))
     }
 
@@ -100,11 +106,7 @@ impl BridgeKind for WebKind {
     }
 
     async fn open(&self, options: &BridgeOptions, context: BridgeContext) -> Result<Opened, BridgeError> {
-        let shared = match options.value("shared") {
-            None | Some("no") => false,
-            Some("yes") => true,
-            Some(_) => return Err(wrong("--shared is to be yes or no")),
-        };
+        let (shared, public) = (yes(options, "shared")?, yes(options, "public")?);
         let target = Target::of(options)?;
         let read = options.value("read");
         let address = Target::address(read, target.as_ref())?;
@@ -117,7 +119,10 @@ impl BridgeKind for WebKind {
         let server = target.as_ref().map_or(Some(&address), Target::server);
         let of_server = server.zip(login.clone());
         let http = Arc::new(Http::new(of_server, ca, self.pace, Arc::clone(&context.clock))?);
-        let (whose, heard) = (Whose::Own, Heard::default());
+        if public && address.is_private() {
+            return Err(WebError::Private { at: address.title() }.into());
+        }
+        let (whose, heard) = (if public { Whose::Others } else { Whose::Own }, Heard::default());
         let served = Arc::new(Served { http: Arc::clone(&http), address: address.clone(), whose, heard });
         let mut files: Arc<dyn Files> = Arc::clone(&served) as Arc<dyn Files>;
         let store = match &target {
@@ -150,5 +155,13 @@ impl BridgeKind for WebKind {
         };
         let parts = Parts { http, address, served, files, writing, shared, pace: self.pace, context };
         Ok(Opened::bridge(WebBridge::new(parts)))
+    }
+}
+
+fn yes(options: &BridgeOptions, name: &str) -> Result<bool, BridgeError> {
+    match options.value(name) {
+        None | Some("no") => Ok(false),
+        Some("yes") => Ok(true),
+        Some(_) => Err(wrong(&format!("--{name} is to be yes or no"))),
     }
 }

@@ -66,7 +66,7 @@ async fn a_space_is_ones_own_unless_it_is_shared() {
 fn a_source_is_a_public_https_address() {
     let kind = WebKind::default();
     let options = kind.source("https://alice.example").unwrap().unwrap();
-    assert_eq!(options.iter().collect::<Vec<_>>(), [("read", "https://alice.example/")]);
+    assert_eq!(options.iter().collect::<Vec<_>>(), [("public", "yes"), ("read", "https://alice.example/")]);
     for other in ["git+https://a.example/x", "alice.example", "ftp://a.example", ""] {
         assert!(kind.source(other).is_none(), "{other}");
     }
