@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use common::server::{NONE, Server, Space};
 use common::*;
 use futures::future::try_join_all;
-use wayside_bridge::{BridgeExt, ErrorKind, Record, SharedBridge};
+use wayside_bridge::{BridgeExt, Clock, ErrorKind, Record, SharedBridge};
 
 /// The lines of a server's log about a space: method, path, status, bytes of the body.
 struct Log {
@@ -120,6 +120,26 @@ async fn what_waits_together_goes_together() {
     let place = wayside_bridge::Place::Of(ada.info().locators[0].clone());
     let theirs = wayside_bridge::Fetch::new(place, wayside_bridge::Keys::All);
     assert_eq!(ben.fetch(theirs).await.unwrap().records, [meeting(9, b"before")]);
+}
+
+/// Whoever writes leaves out what has expired.
+#[tokio::test]
+async fn what_has_expired_goes() {
+    let Some(space) = Space::new(Server::Nginx, true) else { return skip(NONE) };
+    let clock = TestClock::new();
+    let ada = space.open(0, FAST, &clock).await.unwrap();
+    let mut record = meeting(1, b"short-lived");
+    record.not_after = clock.now().saturating_add(DAY);
+    ada.publish_one(&record).await.unwrap();
+    ada.publish_one(&meeting(2, b"stays")).await.unwrap();
+    let contents =
+        || -> Vec<u8> { space.files(0).iter().flat_map(|path| std::fs::read(path).unwrap()).collect() };
+    let has = |words: &[u8]| contents().windows(words.len()).any(|window| window == words);
+    assert!(has(b"short-lived"));
+    clock.advance(DAY * 3);
+    assert_eq!(found(&ada).await, [meeting(2, b"stays")]);
+    ada.publish_one(&meeting(3, b"later")).await.unwrap();
+    assert!(!has(b"short-lived") && has(b"stays"));
 }
 
 /// nginx' ETag is seconds and size: a reader that believed it would miss what is written twice within one.
