@@ -50,6 +50,7 @@
 //! | `bridge-exec` | the bridge `exec`, a child process in any language |
 //! | `bridge-git` | the bridge `git`, any repository, through the `git` program |
 //! | `bridge-github` | the bridge `github`, a repository at GitHub, through its API |
+//! | `bridge-web` | the bridge `web`, web space: WebDAV, `wayside.php`, and, in `full`, S3 |
 //! | `testing` | `wayside::testing`: two friends in simulated time, for an application's own tests |
 //!
 //! # Not here
@@ -88,6 +89,6 @@ pub fn registry() -> Registry {
     #[cfg(feature = "bridge-dns")]
     let registry = registry.with(wayside_bridge_dns::DnsKind::default());
     #[cfg(feature = "bridge-web")]
-    let registry = registry.with(wayside_bridge_web::WebKind);
+    let registry = registry.with(wayside_bridge_web::WebKind::default());
     registry
 }

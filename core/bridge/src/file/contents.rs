@@ -78,6 +78,15 @@ pub fn encode(record: &Record) -> Option<(Vec<u8>, Check)> {
     Some((file, check))
 }
 
+/// How many bytes the file has that begins here, by its own word: for files that follow one another. `None` where none begins.
+pub fn length(beginning: &[u8]) -> Option<usize> {
+    let header = beginning.get(..HEADER)?;
+    let (&key_len, &len) = (header.get(11)?, header.get(20..)?.first_chunk::<4>()?);
+    let len = usize::try_from(u32::from_be_bytes(len)).ok()?;
+    let length = HEADER.checked_add(usize::from(key_len))?.checked_add(len)?;
+    header.starts_with(MAGIC).then_some(length)
+}
+
 /// The record in a file; `None` where it is not whole, of a later version, or no record at all.
 pub fn decode(file: &Bytes) -> Option<Found> {
     let header = file.get(..HEADER)?;

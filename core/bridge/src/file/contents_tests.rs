@@ -56,6 +56,7 @@ proptest! {
     #[test]
     fn round_trip(record in record()) {
         let (file, check) = encode(&record).unwrap();
+        prop_assert_eq!(length(&[file.as_slice(), b"more"].concat()), Some(file.len()));
         prop_assert_eq!(decode(&file.into()), Some(Found { record, check }));
     }
 

@@ -7,7 +7,7 @@ mod name;
 
 use std::time::Duration;
 
-pub use contents::{Check, Found, decode, encode, max_file, max_record};
+pub use contents::{Check, Found, decode, encode, length, max_file, max_record};
 pub use name::{Name, hex, seconds};
 
 use crate::Timestamp;

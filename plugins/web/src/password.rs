@@ -1,0 +1,70 @@
+//! The name and password, which nobody but the configured server gets to see.
+
+use std::fmt;
+use std::path::Path;
+
+use data_encoding::BASE64;
+use reqwest::header::HeaderValue;
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::error::WebError;
+
+/// The longest name and the longest password, in bytes.
+const LONGEST: usize = 1024;
+
+/// Who we are to a server.
+#[derive(Clone)]
+pub(crate) struct Login {
+    pub(crate) user: String,
+    pub(crate) password: SecretString,
+}
+
+impl Login {
+    /// Reads the password's file, which is its owner's alone.
+    pub(crate) fn read(user: &str, path: &Path) -> Result<Self, WebError> {
+        let wrong =
+            |what: &str| WebError::Configuration(format!("--password-file {}: {what}", path.display()));
+        if user.is_empty() || user.len() > LONGEST || user.contains(|c: char| c == ':' || c.is_control()) {
+            return Err(WebError::Configuration("--user is to be a name, without `:`".to_owned()));
+        }
+        let about = std::fs::metadata(path).map_err(|error| wrong(&error.to_string()))?;
+        if !about.is_file() || about.len() > LONGEST as u64 {
+            return Err(wrong("this is no file with a password and nothing else in it"));
+        }
+        if is_exposed(&about) {
+            return Err(wrong("others on this machine may read it: chmod 600 it"));
+        }
+        let text = std::fs::read_to_string(path).map_err(|error| wrong(&error.to_string()))?;
+        let password = text.trim_end_matches(['\r', '\n']);
+        if password.is_empty() || password.contains(char::is_control) {
+            return Err(wrong("there is to be a password on one line in it, and nothing else"));
+        }
+        Ok(Self { user: user.to_owned(), password: SecretString::from(password.to_owned()) })
+    }
+
+    /// What proves it (RFC 7617).
+    pub(crate) fn header(&self) -> Result<HeaderValue, WebError> {
+        let pair = format!("{}:{}", self.user, self.password.expose_secret());
+        let mut value = HeaderValue::from_str(&format!("Basic {}", BASE64.encode(pair.as_bytes())))
+            .map_err(|_| WebError::Configuration("--user and the password fit into no header".to_owned()))?;
+        value.set_sensitive(true);
+        Ok(value)
+    }
+}
+
+impl fmt::Debug for Login {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Login").field("user", &self.user).finish_non_exhaustive()
+    }
+}
+
+#[cfg(unix)]
+fn is_exposed(metadata: &std::fs::Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    metadata.mode() & 0o077 != 0
+}
+
+#[cfg(not(unix))]
+const fn is_exposed(_: &std::fs::Metadata) -> bool {
+    false
+}
