@@ -57,6 +57,12 @@ fn the_readme_leads_from_a_homeserver_to_two_friends_who_talk() {
                 (!ran.ok().stdout.is_empty()).then_some(())
             });
         }
+        if block.commands.contains("wayside send") {
+            until("they are friends", BLOCK, || {
+                let ran = Ran::of(run(home, "wayside friends --json"), "", PATIENCE);
+                (!ran.ok().stdout.is_empty()).then_some(())
+            });
+        }
         let ran = Ran::of(run(home, &block.commands), "", BLOCK);
         said.push_str(&ran.ok().stdout);
         // Tests stay there.

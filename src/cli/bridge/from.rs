@@ -6,7 +6,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use clap::error::ErrorKind;
-use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, value_parser};
+use clap::{Arg, ArgAction, ArgGroup, ArgMatches, Args, Command, FromArgMatches, Id, value_parser};
 use wayside::api::types::{AddBridge, RoomBot};
 use wayside::bridge::{BridgeKind, OptionSpec};
 use wayside::community::CommunityFile;
@@ -28,6 +28,7 @@ pub(super) struct From {
 }
 
 const FROM: &str = "from";
+const GROUP: &str = "a-community's-file";
 pub(super) const UNLISTED: &str = "unlisted";
 const LONG: &str = "\
 A community's file, as `wayside community export` writes it: adds its bridge with its bot. Then come the options that only you can say, \
@@ -97,6 +98,11 @@ fn read(path: &Path) -> Result<String, String> {
 }
 
 impl Args for From {
+    /// Present where `--from` is.
+    fn group_id() -> Option<Id> {
+        Some(Id::from(GROUP))
+    }
+
     fn augment_args(command: Command) -> Command {
         let from = Arg::new(FROM).long(FROM).value_name("FILE").value_parser(value_parser!(PathBuf));
         let from =
@@ -110,6 +116,7 @@ impl Args for From {
             mail.help("Let small messages for friends lie there, with --from"),
             unlisted.help("Stay off the bot's list, with --from"),
         ]);
+        let command = command.group(ArgGroup::new(GROUP).arg(FROM));
         command.args(every_option().into_values().map(|option| {
             Arg::new(option.name).long(option.name).value_name(option.value).hide(true).requires(FROM)
         }))
