@@ -90,7 +90,8 @@ impl Subcommand for Kind {
     fn augment_subcommands(command: Command) -> Command {
         let registry = wayside::registry();
         let command = command.subcommand_required(true).arg_required_else_help(true);
-        command.subcommand_value_name("KIND").subcommands(registry.kinds().map(subcommand))
+        let kinds = registry.kinds().filter(|kind| kind.talks());
+        command.subcommand_value_name("KIND").subcommands(kinds.map(subcommand))
     }
 
     fn augment_subcommands_for_update(command: Command) -> Command {
@@ -98,7 +99,7 @@ impl Subcommand for Kind {
     }
 
     fn has_subcommand(name: &str) -> bool {
-        wayside::registry().kind(name).is_some()
+        wayside::registry().kind(name).is_some_and(BridgeKind::talks)
     }
 }
 

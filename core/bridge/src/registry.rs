@@ -31,6 +31,9 @@ pub trait BridgeKind: Send + Sync + fmt::Debug {
     /// for what the address does not tell. Attack input, to be shown and never run.
     fn usage(&self, address: &str) -> String;
 
+    /// Whether people talk there: whether [`Opened`] may have a room.
+    fn talks(&self) -> bool;
+
     /// Of these options those that somebody else gives for the same place: without accounts, keys, files and folders of whoever has them. Empty where
     /// there is nothing to hand on.
     fn shared(&self, options: &BridgeOptions) -> BridgeOptions;

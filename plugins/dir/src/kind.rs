@@ -61,6 +61,10 @@ impl BridgeKind for DirKind {
         "--path FOLDER".to_owned()
     }
 
+    fn talks(&self) -> bool {
+        false
+    }
+
     fn shared(&self, _: &BridgeOptions) -> BridgeOptions {
         BridgeOptions::default()
     }

@@ -129,6 +129,10 @@ impl BridgeKind for DnsKind {
         }
     }
 
+    fn talks(&self) -> bool {
+        false
+    }
+
     fn shared(&self, options: &BridgeOptions) -> BridgeOptions {
         options.only(&["zone", "server", "shared"])
     }

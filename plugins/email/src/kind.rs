@@ -90,6 +90,10 @@ impl BridgeKind for EmailKind {
         address::usage(address)
     }
 
+    fn talks(&self) -> bool {
+        true
+    }
+
     fn shared(&self, options: &BridgeOptions) -> BridgeOptions {
         address::shared(options)
     }

@@ -56,6 +56,10 @@ impl BridgeKind for ExecKind {
         "--command 'PROGRAM …'".to_owned()
     }
 
+    fn talks(&self) -> bool {
+        false
+    }
+
     fn shared(&self, _: &BridgeOptions) -> BridgeOptions {
         BridgeOptions::default()
     }

@@ -54,6 +54,10 @@ impl BridgeKind for FriendKind {
         "--friend FRIEND".to_owned()
     }
 
+    fn talks(&self) -> bool {
+        false
+    }
+
     fn shared(&self, _: &BridgeOptions) -> BridgeOptions {
         BridgeOptions::default()
     }

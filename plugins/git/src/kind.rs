@@ -92,6 +92,10 @@ impl BridgeKind for GitKind {
         }
     }
 
+    fn talks(&self) -> bool {
+        false
+    }
+
     fn shared(&self, options: &BridgeOptions) -> BridgeOptions {
         options.only(&[REMOTE, BRANCH, AS])
     }

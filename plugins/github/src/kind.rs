@@ -74,6 +74,10 @@ impl BridgeKind for GitHubKind {
         repo::usage(address)
     }
 
+    fn talks(&self) -> bool {
+        false
+    }
+
     fn shared(&self, options: &BridgeOptions) -> BridgeOptions {
         options.only(&["repo", "api", "branch", "issue"])
     }

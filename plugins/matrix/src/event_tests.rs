@@ -1,3 +1,5 @@
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that panics has failed")]
+
 //! Events as members, other programs and those who mean harm send them.
 
 use serde_json::{Value, json};

@@ -75,6 +75,10 @@ impl BridgeKind for MatrixKind {
     }
 
     /// The room, and the homeserver as a suggestion: who has an account elsewhere gives their own.
+    fn talks(&self) -> bool {
+        true
+    }
+
     fn shared(&self, options: &BridgeOptions) -> BridgeOptions {
         options.only(&["homeserver", "room"])
     }

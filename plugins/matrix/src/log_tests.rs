@@ -1,3 +1,5 @@
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that panics has failed")]
+
 //! The order of what was found, its cursors and its bounds.
 
 use wayside_bridge::{Class, Fetch, Key, Keys, Place, Record, SeededEntropy, Slot, Timestamp, file};

@@ -1,3 +1,5 @@
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that panics has failed")]
+
 //! What may be said of a homeserver and a room, and what not.
 
 use wayside_bridge::BridgeOptions;

@@ -1,3 +1,5 @@
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that panics has failed")]
+
 //! Levels as rooms of old and new versions have them.
 
 use serde_json::json;

@@ -66,13 +66,10 @@ pub(crate) async fn listen(
 ) {
     let mut passing = false;
     let mut failures = 0u32;
-    loop {
-        let Some(asked) = place.upgrade().map(|place| {
-            passing = place.account.passing;
-            settings(&place.chat.rooms(&place.room_id()), POLL)
-        }) else {
-            break;
-        };
+    while let Some(asked) = place.upgrade().map(|place| {
+        passing = place.account.passing;
+        settings(&place.chat.rooms(&place.room_id()), POLL)
+    }) {
         let answer = tokio::select! {
             answer = client.sync_once(asked) => answer,
             _ = closing.changed() => break,

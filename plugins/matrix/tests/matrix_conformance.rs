@@ -108,7 +108,7 @@ impl Namespace for Shared {
             let content = match entry {
                 Planted::Record(record) => content(record),
                 // Half of it dressed as records are.
-                Planted::Junk(junk) if number % 2 == 0 => dressed(junk),
+                Planted::Junk(junk) if number.is_multiple_of(2) => dressed(junk),
                 Planted::Junk(junk) => json!({ "msgtype": "m.text", "body": String::from_utf8_lossy(junk) }),
                 _ => return Missing::not_applicable("the suite plants what this harness does not know"),
             };

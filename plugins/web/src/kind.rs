@@ -95,6 +95,10 @@ impl BridgeKind for WebKind {
         )
     }
 
+    fn talks(&self) -> bool {
+        false
+    }
+
     fn shared(&self, options: &BridgeOptions) -> BridgeOptions {
         let written = options.value("write").and_then(|write| write.split_once('+')).map(|(_, url)| url);
         let read = options.value("read").or(written).filter(|_| options.value("shared") == Some("yes"));

@@ -28,6 +28,10 @@ impl BridgeKind for MemoryService {
         String::new()
     }
 
+    fn talks(&self) -> bool {
+        false
+    }
+
     fn shared(&self, _: &BridgeOptions) -> BridgeOptions {
         BridgeOptions::default()
     }

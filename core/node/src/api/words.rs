@@ -155,6 +155,10 @@ mod tests {
             if self.1 { format!("--at '{address}' --as NAME") } else { format!("--at {address}") }
         }
 
+        fn talks(&self) -> bool {
+            false
+        }
+
         fn shared(&self, _: &BridgeOptions) -> BridgeOptions {
             BridgeOptions::default()
         }

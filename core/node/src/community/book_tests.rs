@@ -1,3 +1,5 @@
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that panics has failed")]
+
 use wayside_proto::crypto::Secret;
 use wayside_proto::crypto::keys::AccountKey;
 use wayside_proto::place::Locator;

@@ -1,3 +1,5 @@
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that panics has failed")]
+
 use wayside_bridge::{BridgeContext, BridgeError, MemoryService, Opened, OptionSpec};
 
 use super::*;
@@ -31,6 +33,10 @@ impl BridgeKind for Rooms {
 
     fn usage(&self, _: &str) -> String {
         String::new()
+    }
+
+    fn talks(&self) -> bool {
+        true
     }
 
     fn shared(&self, options: &BridgeOptions) -> BridgeOptions {

@@ -107,7 +107,7 @@ impl Requests {
                 views.push(self.encounter_view(bridge.clone(), &book.bot, ask).await);
             }
         }
-        views.sort_by(|one, other| other.asked.cmp(&one.asked));
+        views.sort_by_key(|view| std::cmp::Reverse(view.asked));
         Ok(views)
     }
 

@@ -98,6 +98,10 @@ impl BridgeKind for Slow {
         String::new()
     }
 
+    fn talks(&self) -> bool {
+        false
+    }
+
     fn shared(&self, _: &BridgeOptions) -> BridgeOptions {
         BridgeOptions::default()
     }

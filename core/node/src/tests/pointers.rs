@@ -384,6 +384,10 @@ impl BridgeKind for Library {
         format!("--at {address}")
     }
 
+    fn talks(&self) -> bool {
+        false
+    }
+
     fn shared(&self, _: &BridgeOptions) -> BridgeOptions {
         BridgeOptions::default()
     }

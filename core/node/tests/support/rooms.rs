@@ -34,6 +34,10 @@ impl BridgeKind for Rooms {
         String::new()
     }
 
+    fn talks(&self) -> bool {
+        true
+    }
+
     fn shared(&self, _: &BridgeOptions) -> BridgeOptions {
         BridgeOptions::default()
     }

@@ -1,3 +1,5 @@
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that panics has failed")]
+
 use super::{Notice, Person, Request, RequestError, Spelling, Unmet};
 
 fn person(text: &str) -> Person {

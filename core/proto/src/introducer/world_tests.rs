@@ -1,3 +1,5 @@
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that panics has failed")]
+
 //! A room in which anything may happen: what holds nevertheless.
 
 use std::collections::{BTreeMap, BTreeSet};
