@@ -47,9 +47,12 @@
 //! | `cli` | the command, and with it `api`; a library does without (`default-features = false`) |
 //! | `api` | the local API over the home's socket, and its client (`NodeBuilder::serve_api`) |
 //! | `bridge-dir` | the bridge `dir`, a folder that both can see |
+//! | `bridge-dns` | the bridge `dns`, TXT records in a zone |
+//! | `bridge-email` | the bridge `email`, mail between two addresses or on a list |
 //! | `bridge-exec` | the bridge `exec`, a child process in any language |
 //! | `bridge-git` | the bridge `git`, any repository, through the `git` program |
 //! | `bridge-github` | the bridge `github`, a repository at GitHub, through its API |
+//! | `bridge-matrix` | the bridge `matrix`, a Matrix room |
 //! | `bridge-web` | the bridge `web`, web space: WebDAV, `wayside.php`, and, in `full`, S3 |
 //! | `testing` | `wayside::testing`: two friends in simulated time, for an application's own tests |
 //!
