@@ -1,8 +1,8 @@
 //! Communities: rooms whose bot introduces members to one another, as our person's node takes part in them.
 //!
 //! The bot ([`introducer`](wayside_proto::introducer)) is somebody in a bridge's room whom our user named; what anybody else says there is dropped unread. It is given a card
-//! of ours, a pointer for this bridge alone ([`list`]), told what our person wants ([`talk`]), and what it says in turn is carried out ([`act`]): a card that
-//! we asked for is knocked by, and the knock of an account that our person agreed to is let in. What is kept is a [`Book`] for each bridge, pure, and on disk
+//! of ours, a pointer for this bridge alone (`list`), told what our person wants (`talk`), and what it says in turn is carried out (`act`): a card that
+//! we asked for is knocked by, and the knock of an account that our person agreed to is let in. What is kept is a `Book` for each bridge, pure, and on disk
 //! before anything follows from it.
 
 mod act;
