@@ -71,4 +71,24 @@ fn the_readme_leads_from_a_homeserver_to_two_friends_who_talk() {
         }
     }
     assert!(said.contains("Hello from the room"), "{said}");
+    // The bot speaks to each alone: what was said in the room are the knock and its answer, and both are taken back.
+    until("the room is clean", BLOCK, || {
+        let said = in_the_room(&Ran::of(run(&homes["alice"], MESSAGES), "", PATIENCE));
+        assert!((1..=2).contains(&said.len()), "{said:?}");
+        said.iter().all(|content| content.as_object().is_some_and(serde_json::Map::is_empty)).then_some(())
+    });
+}
+
+const MESSAGES: &str = r#"room=$(curl -fsS "$MATRIX_URL/_matrix/client/v3/directory/room/%23friends:localhost" | sed -n 's/.*"room_id":"\([^"]*\)".*/\1/p')
+curl -fsS -H @header "$MATRIX_URL/_matrix/client/v3/rooms/$room/messages?dir=b&limit=100""#;
+
+/// The contents of what was said in the room: nothing is left of what was redacted.
+fn in_the_room(ran: &Ran) -> Vec<serde_json::Value> {
+    let answer: serde_json::Value = serde_json::from_str(&ran.ok().stdout).expect("JSON");
+    let events = answer["chunk"].as_array().expect("events");
+    events
+        .iter()
+        .filter(|event| event["type"] == "m.room.message")
+        .map(|event| event["content"].clone())
+        .collect()
 }
