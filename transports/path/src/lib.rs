@@ -35,7 +35,7 @@
 //! paths.opened(ms(0), PathKey(0), Kind::Udp { v6: false }, ms(20));
 //! assert_eq!(paths.poll_action(), Some(Action::Prefer(PathKey(0))));
 //! // Bytes were sent, nothing came back: the driver is told to observe again soon.
-//! paths.observe(ms(30), PathKey(0), Sample { sent: 1200, received: 0, rtt: ms(20) });
+//! paths.observe(ms(30), PathKey(0), Sample { sent: 1200, received: 0, rtt: ms(20), ..Sample::default() });
 //! paths.handle_timeout(ms(30));
 //! assert!(paths.poll_timeout().is_some());
 //! ```

@@ -4,6 +4,9 @@
 //! that want an acknowledgement went out and nothing has come in since, for a little longer than an acknowledgement takes. It is *overdue* a while
 //! later. An overdue path is left only for one that has answered since the doubt began, so that a peer that stands still, or a machine too busy
 //! to read its sockets, costs no path.
+//!
+//! A path is *clogged* when it answers questions, which are small, and acknowledges nothing that the link sends over it: it lets no packets of their
+//! size through, or whoever carries it picks among them.
 
 use std::time::Duration;
 
@@ -13,6 +16,11 @@ const SLACK: Duration = Duration::from_millis(40);
 const GRACE: Duration = Duration::from_millis(110);
 /// No path is waited for longer than this, whatever round-trip time it claims.
 const LONGEST: Duration = Duration::from_secs(2);
+/// A path that answers has at least so long to acknowledge what the link sends: QUIC repeats it about five times within.
+const CLOGGED_AFTER: Duration = Duration::from_secs(1);
+/// The same where round trips are long, as their multiple, and where they are absurd.
+const CLOGGED_ROUND_TRIPS: u32 = 8;
+const CLOGGED_AT_LATEST: Duration = Duration::from_secs(10);
 /// Between two questions.
 const ASK_AGAIN: Duration = Duration::from_millis(35);
 
@@ -23,6 +31,10 @@ pub struct Liveness {
     received: u64,
     /// Since when something sent has had no reply of any kind.
     waiting_since: Option<Duration>,
+    carried: u64,
+    acknowledged: u64,
+    /// Since when what the link sent has had no acknowledgement.
+    unacknowledged_since: Option<Duration>,
     heard: Duration,
     asked: Option<Duration>,
     moved: Duration,
@@ -50,6 +62,27 @@ impl Liveness {
             self.moved = now;
         }
         (sends, hears)
+    }
+
+    /// Takes counters that only grow: of what the link itself sent over this path, questions apart, and of the acknowledgements that came.
+    pub fn carry(&mut self, now: Duration, carried: u64, acknowledged: u64) {
+        let (sends, hears) = (carried > self.carried, acknowledged > self.acknowledged);
+        (self.carried, self.acknowledged) = (carried.max(self.carried), acknowledged.max(self.acknowledged));
+        if hears {
+            self.unacknowledged_since = None;
+        } else if sends && self.unacknowledged_since.is_none() {
+            self.unacknowledged_since = Some(now);
+        }
+    }
+
+    /// Since when an acknowledgement is awaited.
+    pub fn unacknowledged_since(&self) -> Option<Duration> {
+        self.unacknowledged_since
+    }
+
+    /// Whether nothing that the link sends is acknowledged, for so long that another path is to be taken whatever this one answers.
+    pub fn is_clogged(&self, now: Duration, rtt: Duration) -> bool {
+        self.unacknowledged_since.is_some_and(|since| now.saturating_sub(since) >= clogged_after(rtt))
     }
 
     /// When something last came in.
@@ -93,6 +126,11 @@ impl Liveness {
         overdue_after(rtt)
     }
 
+    /// It answers again after a long time: one end stood still, and acknowledgements have as long as ever from now on.
+    pub fn revived(&mut self, now: Duration) {
+        self.unacknowledged_since = self.unacknowledged_since.and(Some(now));
+    }
+
     fn waited(&self, now: Duration) -> Option<Duration> {
         self.waiting_since.map(|since| now.saturating_sub(since))
     }
@@ -104,6 +142,10 @@ fn doubt_after(rtt: Duration) -> Duration {
 
 fn overdue_after(rtt: Duration) -> Duration {
     doubt_after(rtt).saturating_add(rtt + rtt / 2).saturating_add(GRACE - SLACK).min(LONGEST)
+}
+
+fn clogged_after(rtt: Duration) -> Duration {
+    rtt.saturating_mul(CLOGGED_ROUND_TRIPS).max(CLOGGED_AFTER).min(CLOGGED_AT_LATEST)
 }
 
 #[cfg(test)]
@@ -140,6 +182,20 @@ mod tests {
         path.observe(ms(0), 100, 0);
         assert!(!path.is_overdue(ms(600), ms(200)) && path.is_overdue(ms(660), ms(200)));
         assert!(path.is_overdue(ms(2_000), Duration::from_secs(3_600)));
+    }
+
+    #[test]
+    fn answers_to_questions_do_not_acknowledge_what_is_carried() {
+        let mut path = Liveness::new(ms(0));
+        for at in (0..2_000).step_by(100) {
+            path.observe(ms(at), at + 1, at + 1);
+            path.carry(ms(at), at + 1, 0);
+            assert!(!path.is_doubted(ms(at), ms(1)));
+            assert_eq!(path.is_clogged(ms(at), ms(1)), at >= 1_000);
+            assert!(!path.is_clogged(ms(at), ms(300)), "a second is not long there");
+        }
+        path.carry(ms(2_000), 2_000, 1);
+        assert!(!path.is_clogged(ms(9_000), ms(1)));
     }
 
     #[test]

@@ -23,6 +23,10 @@ pub struct Sample {
     pub sent: u64,
     /// What came in over it since it began, in any unit.
     pub received: u64,
+    /// What the link itself sent over this path since it began and wants acknowledged, questions apart, in any unit.
+    pub carried: u64,
+    /// The acknowledgements that came since the path began; they may have come over another one.
+    pub acknowledged: u64,
     /// The smoothed round-trip time.
     pub rtt: Duration,
 }
@@ -231,7 +235,9 @@ impl Paths {
     pub fn observe(&mut self, now: Duration, key: PathKey, sample: Sample) {
         if let Some(open) = self.open.get_mut(&key) {
             let was_doubted = open.live.is_doubted(now, open.rtt);
+            let was_overdue = open.live.is_overdue(now, open.rtt);
             let (sent, received) = open.live.observe(now, sample.sent, sample.received);
+            open.live.carry(now, sample.carried, sample.acknowledged);
             if sent {
                 self.burst.sent = now;
             }
@@ -240,6 +246,9 @@ impl Paths {
             }
             if was_doubted && open.live.waiting_since().is_none() {
                 self.revived = Some(now);
+                if was_overdue {
+                    open.live.revived(now);
+                }
             }
             open.rtt = sample.rtt;
             // What moves by itself now and then, such as keep-alives, makes nobody busy who was not.
@@ -329,8 +338,10 @@ impl Paths {
     /// Asks where a reply is late, and leaves what is overdue if another path answers.
     fn doubt(&mut self, now: Duration) {
         let doubted = |open: &Open| open.live.is_doubted(now, open.rtt);
+        let clogged = |open: &Open| open.live.is_clogged(now, open.rtt);
         // Where one is in doubt the others must prove that they live.
-        let in_doubt = self.open.values().any(doubted);
+        let in_doubt =
+            self.open.values().any(doubted) || self.open.len() > 1 && self.open.values().any(clogged);
         // A path that comes back shows that the peer, or this machine, stood still: the others have as long again to answer.
         let revived = self.revived;
         let just_now = revived == Some(now);
@@ -350,9 +361,12 @@ impl Paths {
             .open
             .iter()
             .filter(|(key, open)| {
+                let outlived =
+                    |since: Option<Duration>| since.is_some_and(|at| self.another_answered(**key, at));
                 (open.live.is_overdue(now, open.rtt) || hurry && doubted(open))
                     && revived.is_none_or(|at| now.saturating_sub(at) >= Liveness::patience(open.rtt))
-                    && open.live.waiting_since().is_some_and(|since| self.another_answered(**key, since))
+                    && outlived(open.live.waiting_since())
+                    || clogged(open) && outlived(open.live.unacknowledged_since())
             })
             .map(|(key, _)| *key)
             .collect();
@@ -376,7 +390,10 @@ impl Paths {
 
     fn another_answered(&self, key: PathKey, since: Duration) -> bool {
         self.open.iter().any(|(other, open)| {
-            *other != key && open.live.waiting_since().is_none() && open.live.heard() > since
+            *other != key
+                && open.live.waiting_since().is_none()
+                && open.live.unacknowledged_since().is_none()
+                && open.live.heard() > since
         })
     }
 
@@ -467,10 +484,17 @@ impl Paths {
 
     fn next_look(&self, now: Duration) -> Option<Duration> {
         let waited = self.open.values().filter_map(|open| open.live.waiting_since()).min().or(self.bare);
-        let busy = waited.is_some() || self.challenger.is_some() || now < self.busy_until;
+        let unacknowledged = self.open.values().filter_map(|open| open.live.unacknowledged_since()).min();
+        let moves = self.challenger.is_some() || now < self.busy_until;
         // The longer nothing answers, the rarer.
-        let pause = LOOK.max(waited.map_or(Duration::ZERO, |since| now.saturating_sub(since) / 8));
-        let soon = busy.then(|| now.saturating_add(pause));
+        let pause = |since: Option<Duration>| {
+            LOOK.max(since.map_or(Duration::ZERO, |since| now.saturating_sub(since) / 8))
+        };
+        let soon = if waited.is_some() || moves {
+            Some(now.saturating_add(pause(waited)))
+        } else {
+            unacknowledged.map(|since| now.saturating_add(pause(Some(since))))
+        };
         let silence = self.longest_silence.and_then(|longest| {
             let heard = self.open.values().map(|open| open.live.heard()).min()?;
             Some(heard.saturating_add(longest).max(now.saturating_add(LOOK)))

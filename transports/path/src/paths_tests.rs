@@ -33,7 +33,11 @@ fn the_last_path_is_never_closed() {
     paths.opened(ms(0), PathKey(0), V4, ms(1));
     actions(&mut paths);
     for at in (0..60_000).step_by(25) {
-        paths.observe(ms(at), PathKey(0), Sample { sent: at + 1, received: 0, rtt: ms(1) });
+        paths.observe(
+            ms(at),
+            PathKey(0),
+            Sample { sent: at + 1, received: 0, rtt: ms(1), ..Sample::default() },
+        );
         paths.handle_timeout(ms(at));
         assert!(!actions(&mut paths).contains(&Action::Close(PathKey(0))));
     }
@@ -62,7 +66,7 @@ fn a_link_without_any_path_is_lost_too_and_looked_at_until_it_has_one() {
     let began = now;
     for sent in 1..100 {
         now += ms(25);
-        paths.observe(now, PathKey(1), Sample { sent, received: 0, rtt: ms(1) });
+        paths.observe(now, PathKey(1), Sample { sent, received: 0, rtt: ms(1), ..Sample::default() });
         paths.handle_timeout(now);
     }
     let lost = paths.lost_for(now);
@@ -100,7 +104,7 @@ fn where_nobody_answers_nothing_is_closed() {
     paths.opened(ms(0), PathKey(1), Kind::Tcp, ms(1));
     for at in (0..5_000).step_by(25) {
         for key in [PathKey(0), PathKey(1)] {
-            paths.observe(ms(at), key, Sample { sent: at + 1, received: 0, rtt: ms(1) });
+            paths.observe(ms(at), key, Sample { sent: at + 1, received: 0, rtt: ms(1), ..Sample::default() });
         }
         paths.handle_timeout(ms(at));
         assert!(!actions(&mut paths).iter().any(|it| matches!(it, Action::Close(_))));
@@ -114,7 +118,11 @@ fn where_a_peer_stood_still_the_first_path_to_answer_condemns_no_other() {
     keys.into_iter().for_each(|key| paths.opened(ms(0), key, V4, ms(1)));
     let mut answered = |at: u64, counts: [u64; 2]| {
         for (key, received) in keys.into_iter().zip(counts) {
-            paths.observe(ms(at), key, Sample { sent: 1 + at.min(5_000), received, rtt: ms(1) });
+            paths.observe(
+                ms(at),
+                key,
+                Sample { sent: 1 + at.min(5_000), received, rtt: ms(1), ..Sample::default() },
+            );
         }
         paths.handle_timeout(ms(at));
         actions(&mut paths).contains(&Action::Close(PathKey(1)))
@@ -165,7 +173,7 @@ fn a_link_that_hangs_in_the_air_tries_the_same_address_afresh() {
     paths.opened(ms(0), PathKey(0), V4, ms(1));
     let candidate = paths.add_candidate(ms(0), V4).unwrap();
     paths.began_at(PathKey(0), candidate);
-    paths.observe(ms(10), PathKey(0), Sample { sent: 1, received: 0, rtt: ms(1) });
+    paths.observe(ms(10), PathKey(0), Sample { sent: 1, received: 0, rtt: ms(1), ..Sample::default() });
     paths.handle_timeout(ms(10));
     assert!(!actions(&mut paths).contains(&Action::Open(candidate)));
     paths.handle_timeout(ms(300));
@@ -184,7 +192,7 @@ fn a_peer_that_moved_is_followed_sooner_than_a_path_that_falls_silent_is_left() 
         }
         paths.opened(ms(1_003), PathKey(1), V4, ms(1));
         for at in 1_004..2_000 {
-            let sample = |received| Sample { sent: at, received, rtt: ms(1) };
+            let sample = |received| Sample { sent: at, received, rtt: ms(1), ..Sample::default() };
             paths.observe(ms(at), PathKey(0), sample(0));
             paths.observe(ms(at), PathKey(1), sample(at));
             paths.handle_timeout(ms(at));
@@ -206,8 +214,12 @@ fn the_peers_choice_is_followed_while_it_answers() {
     paths.follow(ms(1), PathKey(1));
     assert_eq!(paths.preferred(), Some(PathKey(1)));
     for at in (25..500).step_by(25) {
-        paths.observe(ms(at), PathKey(0), Sample { sent: at, received: at, rtt: ms(10) });
-        paths.observe(ms(at), PathKey(1), Sample { sent: at, received: 0, rtt: ms(90) });
+        paths.observe(
+            ms(at),
+            PathKey(0),
+            Sample { sent: at, received: at, rtt: ms(10), ..Sample::default() },
+        );
+        paths.observe(ms(at), PathKey(1), Sample { sent: at, received: 0, rtt: ms(90), ..Sample::default() });
         paths.handle_timeout(ms(at));
     }
     assert_eq!(paths.preferred(), Some(PathKey(0)));
@@ -223,7 +235,7 @@ fn silent_paths_are_asked_now_and_then_and_closed_when_they_are_dead() {
     for at in 0..60_000 {
         if paths.poll_timeout().is_some_and(|due| due <= ms(at)) {
             for (key, (sent, received)) in sent.iter().zip(answered).enumerate() {
-                let sample = Sample { sent: *sent, received, rtt: ms(10) };
+                let sample = Sample { sent: *sent, received, rtt: ms(10), ..Sample::default() };
                 paths.observe(ms(at), PathKey(key as u32), sample);
             }
             paths.handle_timeout(ms(at));
@@ -260,7 +272,11 @@ fn who_only_listened_asks_once_when_it_falls_silent() {
             if paths.poll_timeout().is_some_and(|due| due <= ms(at)) {
                 let moved = at.min(2_000);
                 let sent = if sends { moved } else { questions };
-                paths.observe(ms(at), PathKey(0), Sample { sent, received: moved + questions, rtt: ms(1) });
+                paths.observe(
+                    ms(at),
+                    PathKey(0),
+                    Sample { sent, received: moved + questions, rtt: ms(1), ..Sample::default() },
+                );
                 paths.handle_timeout(ms(at));
             }
             while let Some(action) = paths.poll_action() {
@@ -300,8 +316,16 @@ fn a_path_that_opens_when_nothing_answered_is_a_sign_that_the_old_one_may_be_bac
             }
             // An answer takes a moment.
             let received = u64::from(is_back && at >= 4_050);
-            paths.observe(ms(at), PathKey(0), Sample { sent: 1 + at.min(4_040), received, rtt: ms(1) });
-            paths.observe(ms(at), PathKey(1), Sample { sent: 0, received: 0, rtt: ms(1) });
+            paths.observe(
+                ms(at),
+                PathKey(0),
+                Sample { sent: 1 + at.min(4_040), received, rtt: ms(1), ..Sample::default() },
+            );
+            paths.observe(
+                ms(at),
+                PathKey(1),
+                Sample { sent: 0, received: 0, rtt: ms(1), ..Sample::default() },
+            );
             paths.handle_timeout(ms(at));
             if actions(&mut paths).contains(&Action::Close(PathKey(0))) {
                 closed_after.get_or_insert(at - 4_000);
@@ -310,6 +334,56 @@ fn a_path_that_opens_when_nothing_answered_is_a_sign_that_the_old_one_may_be_bac
         match closed_after {
             Some(after) => assert!(!is_back && (100..=200).contains(&after), "{after}"),
             None => assert!(is_back),
+        }
+    }
+}
+
+#[test]
+fn a_path_that_answers_and_carries_nothing_is_left_where_another_carries() {
+    let mut paths = Paths::default();
+    paths.opened(ms(0), PathKey(0), Kind::Relayed, ms(1));
+    paths.opened(ms(0), PathKey(1), Kind::Relayed, ms(1));
+    let (mut asked, mut left) = ([0; 2], None);
+    for at in (0..5_000).step_by(5) {
+        while let Some(action) = paths.poll_action() {
+            match action {
+                Action::Ask(PathKey(key)) => asked[key as usize] += 1,
+                Action::Close(key) => left = left.or(Some((key, at))),
+                _ => {}
+            }
+        }
+        if paths.poll_timeout().is_none_or(|due| due > ms(at)) {
+            continue;
+        }
+        // Questions are answered at once; of what the link sends until then half a second is acknowledged.
+        let (carried, acknowledged) = (at, at.min(500));
+        let received = asked[0] + acknowledged;
+        let in_use = Sample { sent: carried + asked[0], received, carried, acknowledged, rtt: ms(1) };
+        paths.observe(ms(at), PathKey(0), in_use);
+        let spare = Sample { sent: asked[1], received: asked[1], acknowledged, rtt: ms(1), carried: 0 };
+        paths.observe(ms(at), PathKey(1), spare);
+        paths.stir(ms(at));
+        paths.handle_timeout(ms(at));
+        if left.is_some() {
+            break;
+        }
+    }
+    let (key, at) = left.unwrap();
+    assert_eq!(key, PathKey(0));
+    assert!((1_500..1_700).contains(&at), "left after {at} ms");
+    assert_eq!(paths.preferred(), Some(PathKey(1)));
+}
+
+#[test]
+fn the_only_path_is_not_asked_for_ever_about_what_it_does_not_carry() {
+    let mut paths = Paths::default();
+    paths.opened(ms(0), PathKey(0), Kind::Relayed, ms(1));
+    for at in (0..5_000).step_by(25) {
+        let sample = Sample { sent: at, received: at, carried: at, acknowledged: 0, rtt: ms(1) };
+        paths.observe(ms(at), PathKey(0), sample);
+        paths.handle_timeout(ms(at));
+        while let Some(action) = paths.poll_action() {
+            assert_eq!(action, Action::Prefer(PathKey(0)));
         }
     }
 }

@@ -130,7 +130,11 @@ impl World {
         if self.paths.poll_timeout().is_some_and(|due| due <= now) {
             for (key, wire) in self.wires.iter().filter(|(_, wire)| !wire.closed) {
                 let rtt = Duration::from_millis(wire.rtt);
-                self.paths.observe(now, *key, Sample { sent: wire.sent, received: wire.received, rtt });
+                self.paths.observe(
+                    now,
+                    *key,
+                    Sample { sent: wire.sent, received: wire.received, rtt, ..Sample::default() },
+                );
             }
             self.paths.handle_timeout(now);
         }

@@ -202,6 +202,9 @@ impl Keeper {
         let in_use = self.decide.preferred();
         let (counts, seen) = (self.board.way.counts(), self.beside);
         self.beside = counts;
+        // An acknowledgement takes whatever way the peer sends on.
+        let came = self.connection.stats().frame_rx;
+        let acknowledged = came.acks.saturating_add(came.path_acks);
         for (key, open) in &mut self.open {
             let (stats, answers) = (open.path.stats(), self.prober.answers(open.address));
             if in_use == Some(*key) {
@@ -213,6 +216,8 @@ impl Keeper {
             let sample = Sample {
                 sent: open.sent + open.beside.0 + open.before.asked + answers.asked,
                 received: stats.udp_rx.datagrams + open.beside.1 + open.before.count + answers.count,
+                carried: open.sent,
+                acknowledged,
                 rtt: answers.rtt.unwrap_or(stats.rtt),
             };
             self.decide.observe(now, *key, sample);

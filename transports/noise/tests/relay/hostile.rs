@@ -149,7 +149,7 @@ async fn a_relay_that_lets_nothing_through_any_more_is_left() {
     until("both paths", || ann.paths().len() == 2 && bob.paths().len() == 2).await;
     let cutting = async {
         sleep(Duration::from_millis(50)).await;
-        // The link with the relay goes on as if nothing were.
+        // The link with the relay goes on as if nothing were, and so do questions whether the path lives: they are small.
         before.does(|_, _| vec![]);
         until("the other carries it", || bob.tunnel() == Some(through_rose.bob.id())).await;
     };
