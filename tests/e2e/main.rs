@@ -22,6 +22,7 @@ mod mail;
 mod mail_crashes;
 mod mailbox;
 mod mailing_list;
+mod matrix_bot;
 mod matrix_room;
 mod peer_invites;
 mod places;

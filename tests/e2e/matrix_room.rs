@@ -20,16 +20,22 @@ fn skip(reason: &str) {
     let _ = writeln!(std::io::stderr(), "skipped: {reason}");
 }
 
-#[test]
-fn the_readme_leads_from_a_homeserver_to_two_friends_who_talk() {
+/// Where the homeserver is; none, visibly, where there is none.
+pub(crate) fn homeserver() -> Option<String> {
     let Ok(url) = std::env::var("MATRIX_URL") else {
-        return skip(
-            "there is no homeserver: tests/lab/services/synapse.sh starts one, and its env names it",
-        );
+        skip("there is no homeserver: tests/lab/services/synapse.sh starts one, and its env names it");
+        return None;
     };
     if !cfg!(feature = "bridge-matrix") {
-        return skip("it is built without the feature bridge-matrix");
+        skip("it is built without the feature bridge-matrix");
+        return None;
     }
+    Some(url)
+}
+
+#[test]
+fn the_readme_leads_from_a_homeserver_to_two_friends_who_talk() {
+    let Some(url) = homeserver() else { return };
     let world = World::new();
     let shared = world.path().join("shared");
     std::fs::create_dir_all(&shared).expect("a folder");

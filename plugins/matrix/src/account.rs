@@ -10,7 +10,6 @@ use matrix_sdk::reqwest;
 use matrix_sdk::ruma::api::client::session::login;
 use matrix_sdk::ruma::api::client::uiaa::{MatrixUserIdentifier, UserIdentifier};
 use matrix_sdk::ruma::{OwnedUserId, UserId};
-use matrix_sdk::store::RoomLoadSettings;
 use matrix_sdk::{Client, HttpResult, SessionMeta, SessionTokens, SqliteStoreConfig};
 use serde::Deserialize;
 use wayside_bridge::BridgeContext;
@@ -19,6 +18,7 @@ use crate::error::{MatrixError, of_http, of_sdk, of_transport, said};
 use crate::folder::{Folder, Session};
 use crate::gate::Gate;
 use crate::options::{Login, Settings};
+use crate::sdk;
 use crate::secret::Secret;
 
 /// As what our session is shown in the account's list of devices.
@@ -73,9 +73,7 @@ impl Account {
         let own = UserId::parse(&session.user).map_err(|_| garbled("it calls us by a name that is none"))?;
         let meta = SessionMeta { user_id: own.clone(), device_id: session.device.as_str().into() };
         let tokens = SessionTokens { access_token: session.token.clone(), refresh_token: None };
-        client
-            .matrix_auth()
-            .restore_session(MatrixSession { meta, tokens }, RoomLoadSettings::default())
+        sdk::restore(&client, MatrixSession { meta, tokens })
             .await
             .map_err(|error| of_sdk(&error, &host, &host))?;
         let gate = Gate::new(Arc::clone(&context.clock));
@@ -138,7 +136,7 @@ async fn client(
         let config = SqliteStoreConfig::with_low_memory_config(folder.store()).key(Some(&key));
         builder = builder.sqlite_store_with_config_and_cache_path(config, None::<&std::path::Path>);
     }
-    builder.build().await.map_err(|error| MatrixError::State {
+    sdk::build(builder).await.map_err(|error| MatrixError::State {
         folder: folder.map_or_else(|| "memory".to_owned(), |folder| folder.store().display().to_string()),
         reason: said(&error.to_string()),
     })
@@ -175,12 +173,12 @@ async fn log_in(
     password: Secret,
 ) -> Result<(String, String, String), MatrixError> {
     let host = settings.host();
-    let client = Client::builder()
+    let builder = Client::builder()
         .homeserver_url(&settings.homeserver)
         .http_client(http.clone())
         .respect_login_well_known(false)
-        .request_config(quick())
-        .build()
+        .request_config(quick());
+    let client = sdk::build(builder)
         .await
         .map_err(|error| MatrixError::Configuration(format!("--homeserver: {}", said(&error.to_string()))))?;
     let identifier = UserIdentifier::Matrix(MatrixUserIdentifier::new(settings.user.to_string()));

@@ -17,6 +17,7 @@ use wayside_bridge::{
 
 use crate::error::MatrixError;
 use crate::place::Place;
+use crate::sdk;
 use crate::walk::REACH;
 use crate::write;
 
@@ -131,7 +132,7 @@ impl Bridge for MatrixBridge {
             _ => return Err(place.explained(MatrixError::Removed { room, said }).into()),
         }
         let room = place.room()?;
-        if let Ok(levels) = room.power_levels().await
+        if let Ok(levels) = sdk::power_levels(&room).await
             && !levels.user_can_send_message(own, matrix_sdk::ruma::events::MessageLikeEventType::RoomMessage)
         {
             let said = "we may read and not write".to_owned();

@@ -1,13 +1,14 @@
 //! What people say: in the room, and to us alone in direct rooms. Heard only while somebody listens.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures::channel::mpsc;
 use matrix_sdk::ruma::{OwnedRoomId, RoomId};
 use matrix_sdk::sync::Timeline;
 use serde::{Deserialize, Serialize};
+use tokio::sync::Notify;
 use wayside_bridge::{Incoming, Monotonic, RoomEvent, Sender};
 
 use crate::error::MatrixError;
@@ -44,6 +45,8 @@ pub(crate) struct Heard {
 pub(crate) struct Chat {
     folder: Option<Folder>,
     state: Mutex<State>,
+    /// There are more rooms to listen to than a poll was begun for. What is said in them before its answer would be lost: the next poll begins after that.
+    pub(crate) more: Arc<Notify>,
 }
 
 #[derive(Debug, Default)]
@@ -64,7 +67,7 @@ struct Kept {
 impl Chat {
     pub(crate) fn new(folder: Option<Folder>) -> Self {
         let kept = folder.as_ref().and_then(|folder| folder.json(HEARD)).unwrap_or_default();
-        Self { folder, state: Mutex::new(State { kept, ..State::default() }) }
+        Self { folder, state: Mutex::new(State { kept, ..State::default() }), more: Arc::default() }
     }
 
     /// The rooms to listen to.
@@ -95,7 +98,9 @@ impl Chat {
         if state.kept.direct.len() >= MOST_DIRECT && !state.kept.direct.contains_key(room) {
             return Err(MatrixError::Crowded(MOST_DIRECT));
         }
-        state.kept.direct.insert(room.to_owned(), user.to_owned());
+        if state.kept.direct.insert(room.to_owned(), user.to_owned()).is_none() {
+            self.more.notify_one();
+        }
         self.keep(&state)
     }
 
@@ -118,7 +123,11 @@ impl Chat {
     /// Begins to listen.
     pub(crate) fn listen(&self) -> mpsc::Receiver<Heard> {
         let (sender, receiver) = mpsc::channel(MOST_WAITING);
-        self.state().listeners.push(sender);
+        let mut state = self.state();
+        state.listeners.push(sender);
+        if !state.kept.direct.is_empty() {
+            self.more.notify_one();
+        }
         receiver
     }
 

@@ -4,7 +4,6 @@ use matrix_sdk::ruma::api::client::room::create_room;
 use matrix_sdk::ruma::api::client::state::get_state_event_for_key;
 use matrix_sdk::ruma::events::InitialStateEvent;
 use matrix_sdk::ruma::events::StateEventType;
-use matrix_sdk::ruma::events::direct::DirectEventContent;
 use matrix_sdk::ruma::events::room::encryption::RoomEncryptionEventContent;
 use matrix_sdk::ruma::{OwnedRoomId, OwnedUserId, RoomId, UserId};
 use matrix_sdk::sync::InvitedRoomUpdate;
@@ -16,6 +15,7 @@ use crate::chat::Chat;
 use crate::error::{MatrixError, said};
 use crate::event::RING;
 use crate::place::Place;
+use crate::sdk;
 use crate::{power, write};
 
 /// What makes somebody's phone buzz.
@@ -64,7 +64,7 @@ impl Chat {
         place.account.gate.check()?;
         let encrypted = match place.room() {
             Ok(room) => {
-                place.account.done(room.latest_encryption_state().await, &place.called())?.is_encrypted()
+                place.account.done(sdk::encryption_state(&room).await, &place.called())?.is_encrypted()
             }
             Err(_) => true,
         };
@@ -76,7 +76,8 @@ impl Chat {
             let content = RoomEncryptionEventContent::with_recommended_defaults();
             request.initial_state = vec![InitialStateEvent::with_empty_state_key(content).to_raw_any()];
         }
-        let made = place.account.done(place.account.client.create_room(request).await, &place.called());
+        let made =
+            place.account.done(sdk::create_room(&place.account.client, request).await, &place.called());
         let room = made.map_err(|error| match error {
             MatrixError::Invalid { said } | MatrixError::Forbidden { said, .. } => {
                 MatrixError::Nobody { user: user.to_string(), said }
@@ -109,7 +110,7 @@ impl Place {
     /// An invitation: of the room itself it is accepted, and of a direct room where a member of the room asks and somebody listens.
     pub(crate) async fn invited(&self, id: &RoomId, update: &InvitedRoomUpdate) {
         let accepted = if *id == *self.room_id() {
-            self.account.done(self.account.client.join_room_by_id(id).await, &self.called()).map(drop)
+            self.account.done(sdk::join_by_id(&self.account.client, id).await, &self.called()).map(drop)
         } else {
             self.invited_alone(id, update).await
         };
@@ -138,9 +139,9 @@ impl Place {
             return Ok(());
         }
         self.account.gate.check()?;
-        self.account.done(self.account.client.join_room_by_id(id).await, &self.called())?;
+        self.account.done(sdk::join_by_id(&self.account.client, id).await, &self.called())?;
         self.chat.add(id, inviter.as_str())?;
-        let marked = self.account.client.account().mark_as_dm(id, &[inviter]).await;
+        let marked = sdk::mark_as_direct(&self.account.client, id, inviter).await;
         self.account.done(marked, &self.called())
     }
 
@@ -181,8 +182,7 @@ async fn membership(place: &Place, room: &RoomId, user: &UserId) -> Result<Optio
 
 /// Direct rooms as the account marks them, with whom.
 async fn marked(place: &Place) -> Result<Vec<(OwnedUserId, OwnedRoomId)>, MatrixError> {
-    let account = place.account.client.account();
-    let content = account.fetch_account_data_static::<DirectEventContent>().await;
+    let content = sdk::direct_rooms(&place.account.client).await;
     let content = place.account.done(content, &place.called())?;
     let direct = content.and_then(|content| content.deserialize().ok());
     let pairs = direct
@@ -197,6 +197,6 @@ async fn known(place: &Place, id: &RoomId) -> Result<Room, MatrixError> {
     let client = &place.account.client;
     match client.get_room(id).filter(|room| room.state() == RoomState::Joined) {
         Some(room) => Ok(room),
-        None => place.account.done(client.join_room_by_id(id).await, &place.called()),
+        None => place.account.done(sdk::join_by_id(client, id).await, &place.called()),
     }
 }

@@ -59,6 +59,7 @@ mod place;
 mod power;
 mod receipt;
 mod room;
+mod sdk;
 mod secret;
 mod sync;
 mod walk;

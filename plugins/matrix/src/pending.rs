@@ -9,6 +9,7 @@ use matrix_sdk::ruma::events::AnySyncTimelineEvent;
 use matrix_sdk::ruma::serde::Raw;
 
 use crate::event::{Event, What};
+use crate::sdk;
 
 /// The most events that wait.
 const MOST: usize = 256;
@@ -44,12 +45,7 @@ impl Pending {
         let mut opened = Vec::new();
         for (id, raw) in waiting {
             let Some(room) = client.get_room(&id) else { continue };
-            match room
-                .decrypt_event(raw.cast_ref_unchecked(), None)
-                .await
-                .ok()
-                .and_then(|event| Event::of(&event))
-            {
+            match sdk::decrypt(&room, &raw).await.ok().and_then(|event| Event::of(&event)) {
                 Some(Event { what: What::Sealed, .. }) | None => self.add(&id, raw),
                 Some(event) => opened.push((id, event)),
             }

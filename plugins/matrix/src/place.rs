@@ -17,6 +17,7 @@ use crate::folder::Folder;
 use crate::log::Log;
 use crate::options::Settings;
 use crate::pending::Pending;
+use crate::sdk;
 use crate::sync;
 
 /// How often in a row a room may have been upgraded.
@@ -204,7 +205,7 @@ async fn enter(settings: &Settings, account: &Account) -> Result<OwnedRoomId, Ma
         (Ok(id), Err(_)) => known.clone().unwrap_or(id),
         (Err(_), Err(_)) => return Err(MatrixError::NoRoom { room: called }),
     };
-    let began = client.sync_once(sync::settings(&[room.clone()], std::time::Duration::ZERO)).await;
+    let began = sdk::sync_once(client, sync::settings(&[room.clone()], std::time::Duration::ZERO)).await;
     account.done(began, &called)?;
     let state = client.get_room(&room).map(|room| room.state());
     let was_in_it = known.as_ref() == Some(&room);
@@ -215,7 +216,7 @@ async fn enter(settings: &Settings, account: &Account) -> Result<OwnedRoomId, Ma
             return Err(MatrixError::Removed { room: called, said: said("") });
         }
         _ => {
-            let joined = client.join_room_by_id_or_alias(&settings.room, &[]).await;
+            let joined = sdk::join(client, &settings.room, &[]).await;
             let joined = account.done(joined, &called).map_err(|error| match error {
                 MatrixError::Forbidden { room, said } => MatrixError::NotInvited { room, said },
                 other => other,
@@ -241,7 +242,7 @@ async fn move_on(
     let id = RoomId::parse(successor)
         .map_err(|_| MatrixError::Garbled("a room's successor is none".to_owned()))?;
     let via: Vec<_> = id.server_name().map(ToOwned::to_owned).into_iter().collect();
-    let joined = account.client.join_room_by_id_or_alias((&*id).into(), &via).await;
+    let joined = sdk::join(&account.client, (&*id).into(), &via).await;
     let joined = account.done(joined, &called).map_err(|error| match error {
         MatrixError::Forbidden { room, said } => MatrixError::Upgraded { room, said },
         MatrixError::NoRoom { room } => MatrixError::Upgraded { room, said: "we cannot find it".to_owned() },

@@ -17,6 +17,7 @@ use tokio::sync::{OwnedMutexGuard, watch};
 use crate::error::{MatrixError, of_sdk, said};
 use crate::event::{Event, What};
 use crate::place::Place;
+use crate::sdk;
 use crate::walk::{self, MOST_EVENTS, REACH, Until};
 
 /// How long a poll may stay pending.
@@ -66,12 +67,13 @@ pub(crate) async fn listen(
 ) {
     let mut passing = false;
     let mut failures = 0u32;
-    while let Some(asked) = place.upgrade().map(|place| {
+    while let Some((asked, more)) = place.upgrade().map(|place| {
         passing = place.account.passing;
-        settings(&place.chat.rooms(&place.room_id()), POLL)
+        (settings(&place.chat.rooms(&place.room_id()), POLL), Arc::clone(&place.chat.more))
     }) {
         let answer = tokio::select! {
-            answer = client.sync_once(asked) => answer,
+            answer = sdk::sync_once(&client, asked) => answer,
+            () = more.notified() => continue,
             _ = closing.changed() => break,
         };
         let Some(place) = place.upgrade() else { break };
@@ -111,7 +113,7 @@ pub(crate) async fn listen(
 
 /// Ends a session that was begun for this time alone.
 pub(crate) async fn leave(client: &Client, passing: bool) {
-    if passing && let Err(error) = client.matrix_auth().logout().await {
+    if passing && let Err(error) = sdk::log_out(client).await {
         tracing::debug!(%error, "logging out did not work");
     }
 }

@@ -14,6 +14,7 @@ use matrix_sdk::ruma::{OwnedRoomId, UInt};
 use crate::error::MatrixError;
 use crate::event::{Event, What};
 use crate::place::Place;
+use crate::sdk;
 
 /// How far back we look: for so long at least a record is found, unless it is taken back or over.
 pub(crate) const REACH: Duration = Duration::from_secs(40 * 24 * 60 * 60);
@@ -103,7 +104,7 @@ pub(crate) fn arrived(place: &Place, room: &OwnedRoomId, events: Vec<TimelineEve
 
 async fn opened(place: &Place, id: &OwnedRoomId, raw: Raw<AnySyncTimelineEvent>, sealed: Event) -> Event {
     let Some(room) = place.account.client.get_room(id) else { return sealed };
-    let opened = room.decrypt_event(raw.cast_ref_unchecked(), None).await.ok();
+    let opened = sdk::decrypt(&room, &raw).await.ok();
     match opened.and_then(|event| Event::of(&event)) {
         Some(event) if !matches!(event.what, What::Sealed) => event,
         _ => {

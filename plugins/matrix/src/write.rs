@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 
 use futures::future::join_all;
+use matrix_sdk::Room;
 use matrix_sdk::ruma::api::client::redact::redact_event;
 use matrix_sdk::ruma::api::client::room::get_room_event;
 use matrix_sdk::ruma::{EventId, OwnedTransactionId, RoomId};
-use matrix_sdk::{Room, RoomMemberships};
 use serde_json::Value;
 use wayside_bridge::{Receipt, Record};
 
@@ -15,6 +15,7 @@ use crate::error::MatrixError;
 use crate::event::{self, Event, What};
 use crate::place::Place;
 use crate::receipt::Left;
+use crate::sdk;
 
 /// In a room of at most so many members we ask before each record which devices they have: who has just come can read it then.
 const MOST_ASKED: usize = 16;
@@ -50,7 +51,7 @@ pub(crate) async fn send(place: &Place, room: &Room, content: Value) -> Result<S
     let account = &place.account;
     account.gate.check()?;
     let called = place.called();
-    let state = account.done(room.latest_encryption_state().await, &called)?;
+    let state = account.done(sdk::encryption_state(room).await, &called)?;
     if state.is_encrypted() {
         refresh_devices(place, room).await?;
     }
@@ -62,14 +63,11 @@ pub(crate) async fn send(place: &Place, room: &Room, content: Value) -> Result<S
 
 /// Learns of devices that the members' homeservers have not told us of yet.
 async fn refresh_devices(place: &Place, room: &Room) -> Result<(), MatrixError> {
-    place.account.done(room.sync_members().await, &place.called())?;
-    let members = room.members_no_sync(RoomMemberships::ACTIVE).await;
-    let members = place.account.done(members, &place.called())?;
+    let members = place.account.done(sdk::members(room).await, &place.called())?;
     if members.len() > MOST_ASKED {
         return Ok(());
     }
-    let encryption = place.account.client.encryption();
-    let asked = members.iter().map(|member| encryption.request_user_identity(member.user_id()));
+    let asked = members.iter().map(|member| sdk::look_up_devices(&place.account.client, member.user_id()));
     for answer in join_all(asked).await {
         if let Err(error) = answer {
             // Their homeserver may be away; what we know of their devices has to do then.

@@ -134,15 +134,17 @@ async fn who_is_removed_hears_of_it_and_goes_on_when_invited_again() {
     });
     assert!(again.await.is_ok(), "{last:?}");
     owner.act(&room.id, "ban", &json!({ "user_id": ben.user })).await;
+    let mut last = None;
     let banned = timeout(SOON, async {
         loop {
-            match bridge.probe().await {
-                Err(error) if error.message().contains("banned") => break error,
+            last = Some(bridge.probe().await);
+            match &last {
+                Some(Err(error)) if error.message().contains("banned") => break error.kind(),
                 _ => sleep(Duration::from_millis(100)).await,
             }
         }
     });
-    assert_eq!(banned.await.unwrap().kind(), ErrorKind::Denied);
+    assert_eq!(banned.await.ok(), Some(ErrorKind::Denied), "{last:?}");
 }
 
 #[tokio::test]
@@ -177,7 +179,8 @@ async fn an_upgraded_room_is_followed() {
 
 #[tokio::test]
 async fn limits_are_kept_to() {
-    let Some(server) = Server::limited() else { return skip(NONE) };
+    let Some(limited) = Server::limited() else { return skip(NONE) };
+    let server = limited.alone().await;
     let ann = server.account("ann").await;
     let room = server.room(&ann, false).await;
     let (url, counts) = proxy::before(&server.url).await;
@@ -342,33 +345,116 @@ async fn people_talk(encrypted: bool) {
     assert_eq!(left.await.unwrap(), Sender(bot.user.clone()));
 }
 
+/// Rooms of two are in the poll from the moment somebody listens: what is said in one while the former poll is pending is not lost.
+#[tokio::test]
+async fn what_is_said_alone_is_heard_at_once_after_a_restart() {
+    let Some(server) = Server::started() else { return skip(NONE) };
+    let (ann, bot) = (server.account("ann").await, server.account("bot").await);
+    let room = server.room(&ann, false).await;
+    let clock = TestClock::new();
+    let here = ann.open(&room.id, &clock).await.unwrap().room.unwrap();
+    let _answers = here.events().await.unwrap();
+    let there = bot.open(&room.id, &clock).await.unwrap();
+    let mut heard = there.room.as_ref().unwrap().events().await.unwrap();
+    say(&*here, Some(&bot.user), "before", false).await;
+    assert_eq!(next_said(&mut heard).await.text, "before");
+    drop((heard, there));
+
+    let again = bot.open(&room.id, &clock).await.unwrap();
+    // The first poll is pending.
+    sleep(Duration::from_millis(500)).await;
+    let mut heard = again.room.as_ref().unwrap().events().await.unwrap();
+    assert_eq!(
+        next_said(&mut heard).await.text,
+        "before",
+        "nothing more was asked for, so it may have been lost"
+    );
+    assert!(timeout(Duration::from_millis(500), heard.next()).await.is_err());
+    say(&*here, Some(&bot.user), "after", false).await;
+    let said = next_said(&mut heard).await;
+    assert_eq!((said.text.as_str(), said.private), ("after", true));
+}
+
 #[cfg(unix)]
 #[tokio::test]
 async fn a_server_that_stands_still_is_waited_for() {
-    let Some(server) = Server::limited() else { return skip(NONE) };
-    let Ok(pid) = std::env::var("WAYSIDE_MATRIX_LIMITED_PID") else {
-        return skip("nobody says which process the server is");
-    };
+    let Some(limited) = Server::limited() else { return skip(NONE) };
+    let server = limited.alone().await;
     let (ann, ben) = (server.account("ann").await, server.account("ben").await);
     let room = server.room(&ann, false).await;
     let clock = TestClock::new();
-    let one = ann.open(&room.id, &clock).await.unwrap().bridge;
-    let other = ben.open(&room.id, &clock).await.unwrap().bridge;
+    let one = ann.open_by_token(&room.id, &clock).await.unwrap().bridge;
+    let other = ben.open_by_token(&room.id, &clock).await.unwrap().bridge;
     let mut stream = watching(&*other).await;
-    let signal = |name: &str| {
-        let done = std::process::Command::new("kill").args([name, &pid]).status().unwrap();
-        assert!(done.success());
-    };
-    signal("-STOP");
+    server.signal("-STOP");
     let record = meeting(1, b"in between");
     let publishing = one.publish(&record);
     let resumed = async {
         sleep(Duration::from_secs(2)).await;
-        signal("-CONT");
+        server.signal("-CONT");
     };
     let (published, ()) = futures::join!(publishing, resumed);
     published.unwrap();
     until_seen(&mut stream, &record).await;
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_server_that_is_started_anew_is_found_again() {
+    let Some(limited) = Server::limited() else { return skip(NONE) };
+    let server = limited.alone().await;
+    let (ann, ben) = (server.account("ann").await, server.account("ben").await);
+    let room = server.room(&ann, true).await;
+    let clock = TestClock::new();
+    let one = ann.open_by_token(&room.id, &clock).await.unwrap().bridge;
+    let other = ben.open_by_token(&room.id, &clock).await.unwrap().bridge;
+    let mut stream = watching(&*other).await;
+    let offer = meeting(1, b"offer");
+    one.publish(&offer).await.unwrap();
+    until_seen(&mut stream, &offer).await;
+    server.recipe("stop");
+    let away = one.publish(&meeting(2, b"answer")).await.unwrap_err();
+    assert_eq!(away.kind(), ErrorKind::Unreachable, "{away}");
+    let told = async { while stream.next().await.is_some_and(|batch| batch.is_ok()) {} };
+    timeout(SOON, told).await.unwrap();
+    server.recipe("start");
+    // By the session that there was.
+    let answer = meeting(2, b"answer");
+    timeout(SOON, async {
+        while one.publish(&answer).await.is_err() {
+            sleep(Duration::from_millis(200)).await;
+        }
+        while found(&*other, &answer.key).await.is_empty() {
+            sleep(Duration::from_millis(200)).await;
+        }
+    })
+    .await
+    .unwrap();
+    let mut stream = watching(&*other).await;
+    let last = meeting(3, b"and it listens");
+    one.publish(&last).await.unwrap();
+    until_seen(&mut stream, &last).await;
+    assert_eq!(found(&*other, &offer.key).await, [offer]);
+    assert_eq!(devices(&ann).await, 1, "nobody logged in anew");
+}
+
+#[tokio::test]
+async fn an_authority_of_its_own_is_trusted_where_it_is_named() {
+    let Some(server) = Server::started() else { return skip(NONE) };
+    let tls = ["WAYSIDE_MATRIX_TLS_URL", "WAYSIDE_MATRIX_CA"].map(std::env::var);
+    let [Ok(url), Ok(authority)] = tls else { return skip("nobody says where the server speaks TLS") };
+    let ann = server.account("ann").await;
+    let room = server.room(&ann, false).await;
+    let clock = TestClock::new();
+    let mut options = ann.options(&room.alias);
+    options.retain(|(name, _)| *name != "homeserver");
+    options.push(("homeserver", url));
+    let refused = common::open(&options, Some(ann.state()), &clock).await.unwrap_err();
+    assert!(refused.message().contains("certificate") && refused.message().contains("--ca"), "{refused}");
+    assert_eq!(devices(&ann).await, 1, "nothing was said to whoever that is");
+    options.push(("ca", authority));
+    let bridge = common::open(&options, Some(ann.state()), &clock).await.unwrap().bridge;
+    bridge.publish(&meeting(1, b"sealed twice")).await.unwrap();
 }
 
 /// An offer and its answer, beside the bare time from sending to hearing; and both with 1,000 events a minute of others' in the room.

@@ -1,5 +1,6 @@
 //! People with homes, a folder that two of them can see, and the processes that they run.
 
+pub(crate) mod matrix;
 mod person;
 mod process;
 pub(crate) mod random;

@@ -1,5 +1,5 @@
 #!/bin/bash
-# A Matrix homeserver: Synapse from PyPI, SQLite, no federation, HTTP on loopback alone. Needs python3 with venv.
+# A Matrix homeserver: Synapse from PyPI, SQLite, no federation, on loopback alone: HTTP, and TLS by an authority of its own. Needs python3 with venv, openssl.
 #
 # SYNAPSE_LIMITS=default keeps Synapse's own limits (ten messages, then one in five seconds; few logins); otherwise it has none.
 . "$(dirname "$0")/lib.sh"
@@ -15,7 +15,8 @@ svc_install() {
 }
 
 svc_start() {
-  local port; port=$(port_for http)
+  local port tls; port=$(port_for http) tls=$(port_for tls)
+  [ -s "$D/tls/ca.pem" ] || make_tls "$D/tls" || return
   local secret=regsecret
   local limits=""
   [ "${SYNAPSE_LIMITS:-off}" = default ] || limits=$(cat <<'Y'
@@ -43,6 +44,9 @@ public_baseurl: "http://127.0.0.1:$port/"
 pid_file: "$D/synapse.pid"
 listeners:
   - { port: $port, bind_addresses: ['127.0.0.1'], type: http, tls: false, x_forwarded: false, resources: [{names: [client], compress: false}] }
+  - { port: $tls, bind_addresses: ['127.0.0.1'], type: http, tls: true, x_forwarded: false, resources: [{names: [client], compress: false}] }
+tls_certificate_path: "$D/tls/tls.pem"
+tls_private_key_path: "$D/tls/tls.key"
 database: { name: sqlite3, args: { database: "$D/homeserver.db" } }
 log_config: "$D/log.yaml"
 media_store_path: "$D/media"
@@ -72,6 +76,8 @@ Y
   [ -s "$D/signing.key" ] || "$VENV/bin/python" -m synapse.app.homeserver -c "$D/homeserver.yaml" --generate-keys
   cat > "$D/env" <<Y
 MATRIX_URL=http://127.0.0.1:$port
+MATRIX_TLS_URL=https://127.0.0.1:$tls
+MATRIX_CA=$D/tls/ca.pem
 MATRIX_SERVER_NAME=localhost
 MATRIX_REG_SECRET=$secret
 Y

@@ -1,11 +1,13 @@
 //! The real server: Synapse. `tests/run matrix` starts it and says where.
 
 use std::path::PathBuf;
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use matrix_sdk::reqwest::{Client, Method};
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokio::sync::{Mutex, MutexGuard};
 use wayside_bridge::{BridgeError, ErrorKind, Opened, Record, file};
 
 use super::{TestClock, random_name, secret_file};
@@ -31,6 +33,12 @@ impl Server {
     /// The homeserver with Synapse's own limits.
     pub fn limited() -> Option<Self> {
         Self::at("WAYSIDE_MATRIX_LIMITED_URL")
+    }
+
+    /// The same for one test at a time: some stop it.
+    pub async fn alone(self) -> Alone {
+        static ALONE: Mutex<()> = Mutex::const_new(());
+        Alone { _turn: ALONE.lock().await, server: self }
     }
 
     fn at(variable: &str) -> Option<Self> {
@@ -69,7 +77,14 @@ impl Server {
     pub async fn account(&self, prefix: &str) -> Account {
         let name = random_name(prefix);
         let body = json!({ "username": name, "password": name, "auth": { "type": "m.login.dummy" } });
-        let made = self.must("", "POST", "v3/register", &body).await;
+        let made = loop {
+            let (status, answer) = self.ask("", "POST", "v3/register", &body).await;
+            match (status, answer["retry_after_ms"].as_u64()) {
+                (200, _) => break answer,
+                (429, Some(wait)) => tokio::time::sleep(std::time::Duration::from_millis(wait)).await,
+                _ => panic!("{status}: {answer}"),
+            }
+        };
         let (user, token) = (text(&made["user_id"]), text(&made["access_token"]));
         Account { server: self.clone(), user, password: name, token, folder: tempfile::tempdir().unwrap() }
     }
@@ -85,6 +100,42 @@ impl Server {
         }
         let made = self.must(&owner.token, "POST", "v3/createRoom", &body).await;
         Place { id: text(&made["room_id"]), alias: format!("#{name}:localhost") }
+    }
+}
+
+/// The homeserver with limits, as long as nobody else uses it.
+pub struct Alone {
+    server: Server,
+    _turn: MutexGuard<'static, ()>,
+}
+
+impl std::ops::Deref for Alone {
+    type Target = Server;
+
+    fn deref(&self) -> &Server {
+        &self.server
+    }
+}
+
+#[cfg(unix)]
+impl Alone {
+    fn folder() -> String {
+        std::env::var("WAYSIDE_MATRIX_LIMITED_DIR").expect("the folder that its recipe keeps it in")
+    }
+
+    /// Sends its process a signal.
+    pub fn signal(&self, name: &str) {
+        let pid = std::fs::read_to_string(format!("{}/pid", Self::folder())).unwrap();
+        let done = Command::new("kill").args([name, pid.trim()]).status().unwrap();
+        assert!(done.success());
+    }
+
+    /// Stops or starts it by its recipe.
+    pub fn recipe(&self, what: &str) {
+        let recipe = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/lab/services/synapse.sh");
+        let mut command = Command::new(recipe);
+        command.args([what, &Self::folder()]).env("SYNAPSE_LIMITS", "default").stdout(Stdio::null());
+        assert!(command.status().unwrap().success(), "{what}");
     }
 }
 
@@ -124,6 +175,14 @@ impl Account {
     /// A bridge of this account's to a room, with its state folder.
     pub async fn open(&self, room: &str, clock: &TestClock) -> Result<Opened, BridgeError> {
         super::open(&self.options(room), Some(self.state()), clock).await
+    }
+
+    /// The same by the token that there is: servers with limits allow few logins.
+    pub async fn open_by_token(&self, room: &str, clock: &TestClock) -> Result<Opened, BridgeError> {
+        let mut options = self.options(room);
+        options.retain(|(name, _)| *name != "password-file");
+        options.push(("token-file", secret_file(self.folder.path(), "token", &self.token)));
+        super::open(&options, Some(self.state()), clock).await
     }
 
     /// The bridge's own token, from its folder.
