@@ -241,15 +241,25 @@ async fn a_crowded_room_costs_little() {
         let (status, _) = server.ask(&owner.token, "PUT", &path, &hostile(number)).await;
         taken += u32::from(status == 200);
     }
-    let began = Instant::now();
+    let (began, before) = (Instant::now(), resident());
     let bridge = ann.open(&room.id, &clock).await.unwrap().bridge;
     assert_eq!(found(&*bridge, &meeting(1, b"").key).await, [meeting(1, b"the first")]);
     let took = began.elapsed();
-    eprintln!("opening, and finding a record behind {taken} others, took {took:?}");
+    let grown = resident().saturating_sub(before) >> 20;
+    eprintln!("opening, and finding a record behind {taken} others, took {took:?} and {grown} MiB");
+    assert!(grown < 160, "{grown} MiB");
     assert!(taken * 2 >= old, "only {taken} of {old} are there");
     assert!(took < Duration::from_secs(5) + Duration::from_millis(5) * old, "it took {took:?}");
     let all = bridge.fetch(Fetch::new(Place::Own, Keys::All)).await.unwrap();
     assert_eq!(all.records, [meeting(1, b"the first")]);
+}
+
+/// What this process has in memory, in bytes; nothing where nobody says.
+fn resident() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kib = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<u64>().ok());
+    kib.unwrap_or_default() << 10
 }
 
 /// What somebody says who means harm, or does not know of us.
@@ -518,6 +528,44 @@ async fn how_long_a_meeting_takes() {
     eprintln!("with noise and bare alike: {medians:?}");
     assert!(ratio <= 2.5, "offer to answer takes {ratio:.2} of the bare time");
     assert!(slowdown <= 1.2, "noise makes a meeting {slowdown:.2} as long");
+}
+
+/// Why the room is watched by `/sync` with a filter: beside sliding sync (MSC4186) with a subscription to that room alone, for an account that is in many others.
+#[tokio::test]
+#[ignore = "a measurement: run it alone"]
+async fn what_sliding_sync_would_save() {
+    let Some(server) = Server::started() else { return skip(NONE) };
+    let ann = server.account("ann").await;
+    let room = server.room(&ann, false).await;
+    for _ in 0..200 {
+        let other = server.room(&ann, false).await;
+        ann.send(&other.id, &json!({ "msgtype": "m.text", "body": "elsewhere" })).await;
+    }
+    ann.send(&room.id, &json!({ "msgtype": "m.text", "body": "here" })).await;
+    let sliding = "unstable/org.matrix.simplified_msc3575/sync?timeout=0";
+    let subscription = json!({ "timeline_limit": 100, "required_state": [["m.room.create", ""], ["m.room.encryption", ""], ["m.room.tombstone", ""], ["m.room.member", "$LAZY"], ["m.room.member", "$ME"]] });
+    let (mut filtered, mut slid, mut sizes) = (Vec::new(), Vec::new(), [0, 0]);
+    for turn in 0..9 {
+        // Synapse remembers answers: another question each time.
+        let began = Instant::now();
+        let filter = json!({ "room": { "rooms": [room.id], "timeline": { "limit": 100 + turn, "lazy_load_members": true }, "state": { "lazy_load_members": true }, "ephemeral": { "types": [] }, "account_data": { "types": [] } }, "presence": { "types": [] }, "account_data": { "types": ["m.direct"] } });
+        let path = format!("v3/sync?timeout=0&filter={}", escaped(&filter.to_string()));
+        let answer = server.must(&ann.token, "GET", &path, &Value::Null).await;
+        filtered.push(began.elapsed());
+        assert_eq!(answer["rooms"]["join"].as_object().unwrap().len(), 1);
+        sizes[0] = answer.to_string().len();
+        let began = Instant::now();
+        let body = json!({ "conn_id": format!("c{turn}"), "lists": {}, "room_subscriptions": { room.id.clone(): subscription }, "extensions": { "to_device": { "enabled": true }, "e2ee": { "enabled": true } } });
+        let answer = server.must(&ann.token, "POST", sliding, &body).await;
+        slid.push(began.elapsed());
+        assert_eq!(answer["rooms"].as_object().unwrap().len(), 1);
+        sizes[1] = answer.to_string().len();
+    }
+    let (filtered, slid) = (median(filtered), median(slid));
+    eprintln!(
+        "a first answer, in 201 rooms: /sync {filtered:?}, {} bytes; sliding sync {slid:?}, {} bytes",
+        sizes[0], sizes[1]
+    );
 }
 
 fn bare_path(room: &str, since: &str) -> String {
