@@ -340,8 +340,8 @@ impl Paths {
         let doubted = |open: &Open| open.live.is_doubted(now, open.rtt);
         let clogged = |open: &Open| open.live.is_clogged(now, open.rtt);
         // Where one is in doubt the others must prove that they live.
-        let in_doubt =
-            self.open.values().any(doubted) || self.open.len() > 1 && self.open.values().any(clogged);
+        let all_clogged = self.open.values().all(clogged);
+        let in_doubt = self.open.values().any(doubted) || !all_clogged && self.open.values().any(clogged);
         // A path that comes back shows that the peer, or this machine, stood still: the others have as long again to answer.
         let revived = self.revived;
         let just_now = revived == Some(now);
@@ -366,7 +366,7 @@ impl Paths {
                 (open.live.is_overdue(now, open.rtt) || hurry && doubted(open))
                     && revived.is_none_or(|at| now.saturating_sub(at) >= Liveness::patience(open.rtt))
                     && outlived(open.live.waiting_since())
-                    || clogged(open) && outlived(open.live.unacknowledged_since())
+                    || clogged(open) && !all_clogged && outlived(open.live.unacknowledged_since())
             })
             .map(|(key, _)| *key)
             .collect();
@@ -390,10 +390,7 @@ impl Paths {
 
     fn another_answered(&self, key: PathKey, since: Duration) -> bool {
         self.open.iter().any(|(other, open)| {
-            *other != key
-                && open.live.waiting_since().is_none()
-                && open.live.unacknowledged_since().is_none()
-                && open.live.heard() > since
+            *other != key && open.live.waiting_since().is_none() && open.live.heard() > since
         })
     }
 
