@@ -65,6 +65,7 @@ pub(crate) fn command(error: &CommandError, registry: &Registry) -> ApiError {
         CommandError::Expired
         | CommandError::OwnInvite
         | CommandError::OwnPointer
+        | CommandError::Reply(_)
         | CommandError::Pointer(_) => ErrorCode::Invite,
         CommandError::AlreadyFriend(_) => ErrorCode::Exists,
         CommandError::Unknown(_) => ErrorCode::NotFound,
