@@ -23,6 +23,7 @@ mod mail_crashes;
 mod mailbox;
 mod mailing_list;
 mod matrix_room;
+mod own_spaces;
 mod peer_invites;
 mod places;
 mod pointers;
