@@ -229,3 +229,16 @@ fn dns_zones_of_their_own_meet_by_a_reply() {
     let Some(mut ben) = with_a_zone(&world, "Benn", &fresh_zone(), &[]) else { return };
     meet_by_reply(&mut ada, &mut ben, "dns");
 }
+
+/// Ada has a site and reads zones, Benn has a zone and reads sites.
+#[test]
+fn one_of_each_meets_by_a_reply() {
+    let (world, zone) = (World::new(), fresh_zone());
+    let Some(web) = Web::new() else { return };
+    let Some(mut ben) = with_a_zone(&world, "Benn", &zone, &[]) else { return };
+    let mut ada = web.person(&world, "Ada", "hers", &[]);
+    let cache = std::env::var("WAYSIDE_DNS_CACHE").expect("it was there before");
+    ada.run(&["bridge", "add", "dns", "--zone", &zone, "--resolver", &cache]).ok();
+    ben.run(&["bridge", "add", "web", "--read", &format!("{}/hers/", web.url)]).ok();
+    meet_by_reply(&mut ada, &mut ben, "web");
+}

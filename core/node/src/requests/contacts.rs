@@ -7,7 +7,8 @@ use tokio::time::Instant;
 use wayside_proto::crypto::keys::AccountId;
 use wayside_proto::engine::{BridgeName, ContactId, ContactState, InviteOptions, ReplyState};
 use wayside_proto::invite::Invite;
-use wayside_proto::reply::Reply;
+use wayside_proto::place::Locator;
+use wayside_proto::reply::{Joined, Reply};
 
 use super::pointers::Knocked;
 use super::{Requests, deadline};
@@ -91,10 +92,12 @@ impl Requests {
             let invite = parse(&request.invite)?;
             self.bridges_tried(READY).await;
             let id = ContactId(invite.key);
+            let spaces =
+                if invite.own.len() == invite.points.len() { invite.points.clone() } else { Vec::new() };
             accepted_before = self.driver.change(move |engine, _| engine.contact(&id)).await?
                 == Some(ContactState::Pending);
             let accepted = self.driver.change(move |engine, now| engine.accept(now, &invite, alias)).await?;
-            accepted.map_err(|error| words::command(&error, &self.registry))?
+            accepted.map_err(|error| words::command_of_reader(&error, &spaces, &self.registry))?
         } else {
             match self.knock_by_card(&request.invite, alias).await? {
                 Knocked::At(id) => id,
@@ -140,7 +143,12 @@ impl Requests {
         self.bridges_tried(READY).await;
         let taken = reply.clone();
         let completed = self.driver.change(move |engine, now| engine.complete(now, &taken)).await?;
-        let mut state = completed.map_err(|error| words::command(&error, &self.registry))?;
+        let space: Vec<Locator> = match reply.joined() {
+            Joined::Space(space) => vec![space.clone()],
+            Joined::Message(_) => Vec::new(),
+        };
+        let mut state =
+            completed.map_err(|error| words::command_of_reader(&error, &space, &self.registry))?;
         loop {
             match state {
                 ReplyState::Done(account) => {
