@@ -17,16 +17,19 @@ use super::words::{list, millis, moment, parse_duration, shell_word};
 ///
 /// Shows where it leads before anything is done with it, and asks on a terminal. Where the other side does not answer in
 /// time this ends with exit code 3; `wayside up` goes on with it. By a card one asks: its owner has to agree. What is none
-/// of your bridges is contacted, to fetch a card there, only when you agree.
+/// of your bridges is contacted, to fetch a card there, only when you agree. Where the inviter alone writes in the
+/// invite's place, a reply line is printed: send it back, for `wayside complete`. Without a space of your own it is long.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   wayside accept wayside:AEAW…
   wayside accept - --name Ada < invite.txt
+  wayside accept https://alice.example
+  wayside accept dns:alice.example
   wayside accept --wait 10m --yes wayside:AEAW…
   wayside accept git+https://git.example.org/project#alice
   wayside accept peers/alice.card")]
 pub(super) struct Accept {
-    /// The line that begins with `wayside:`, or a card: `wayside-card:…`, a file, or where it lies (BRIDGE#NAME, git+https://HOST/PATH#NAME, github:OWNER/REPO#NAME); - reads an invite or card from stdin, where other users do not see it
+    /// The line that begins with `wayside:`, or a card: `wayside-card:…`, a file, or where it lies (https://HOST, dns:NAME, BRIDGE#NAME, git+https://HOST/PATH#NAME, github:OWNER/REPO#NAME); - reads an invite or card from stdin, where other users do not see it
     #[arg(value_name = "INVITE|SOURCE")]
     invite: String,
     /// What to call the friend here
@@ -104,7 +107,13 @@ async fn finish(
     in_words: fn(&Accepted) -> String,
 ) -> Outcome {
     let accepted: Accepted = session.post("/v1/accept", request).await?;
-    context.output.say(&accepted, || in_words(&accepted))?;
+    context.output.say(&accepted, || accepted.reply.clone().unwrap_or_else(|| in_words(&accepted)))?;
+    if accepted.reply.is_some() && !context.output.is_json() {
+        output::remark(
+            "Send this line back to who invited you, who types `wayside complete` and the line: without it nothing is answered. \
+             `wayside up` goes on with it; accepting again waits for the answer.",
+        );
+    }
     match accepted.state {
         AcceptState::Done => Ok(Exit::Done),
         AcceptState::Pending => Ok(Exit::Pending),
@@ -114,8 +123,10 @@ async fn finish(
 fn show(preview: &InvitePreview) {
     let until =
         preview.expires.map(|until| format!(" It lasts until {}.", moment(until))).unwrap_or_default();
+    let how =
+        if preview.replies { "where the inviter alone writes. You read it by" } else { "which you reach by" };
     output::remark(&format!(
-        "The invite leads to {}, which you reach by {}.{until}",
+        "The invite leads to {}, {how} {}.{until}",
         list(&preview.places),
         list(&preview.bridges),
     ));
@@ -146,7 +157,7 @@ fn friends_by_card(accepted: &Accepted) -> String {
     }
 }
 
-fn friends(accepted: &Accepted) -> String {
+pub(super) fn friends(accepted: &Accepted) -> String {
     let name = accepted.friend.as_deref().unwrap_or("somebody");
     let account = accepted.account.as_deref().unwrap_or("unknown");
     format!("You and {} are friends now.\n  account  {account}", one_line(name))

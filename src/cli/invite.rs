@@ -12,7 +12,8 @@ use super::{Context, output};
 /// Make an invite: a line to give to a friend
 ///
 /// Whoever has the line can become your friend with it, so give it to nobody else. It works over the services named by
-/// --bridge, or up to three that work right now. Your node has to be up (`wayside up`) to answer it.
+/// --bridge, or up to three that work right now. Your node has to be up (`wayside up`) to answer it. Over a space that you
+/// alone write in (a site or zone of your own) the friend sends a line back, which `wayside complete` takes.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   wayside invite

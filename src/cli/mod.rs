@@ -8,6 +8,7 @@ mod bell;
 mod bot;
 mod bridge;
 mod community;
+mod complete;
 mod demo;
 mod doctor;
 mod exit;
@@ -133,6 +134,7 @@ enum Command {
     Up(up::Up),
     Invite(invite::Invite),
     Accept(accept::Accept),
+    Complete(complete::Complete),
     #[command(subcommand)]
     Pointer(pointer::Pointer),
     Friends(friends::Friends),
@@ -167,6 +169,7 @@ async fn run(cli: Cli) -> Outcome {
         Command::Up(command) => command.run(&context).await,
         Command::Invite(command) => command.run(&context).await,
         Command::Accept(command) => command.run(&context).await,
+        Command::Complete(command) => command.run(&context).await,
         Command::Pointer(command) => command.run(&context).await,
         Command::Friends(command) => command.run(&context).await,
         Command::Friend(command) => command.run(&context).await,

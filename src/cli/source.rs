@@ -1,10 +1,11 @@
-//! What a person names who accepts or looks: an invite, a card, a file with either, or where a card lies.
+//! What a person names who accepts, completes or looks: an invite, a reply, a card, a file with one of them, or where a card lies.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 
 use wayside::pointer::Pointer;
+use wayside::reply::Reply;
 
 use super::exit::{Exit, Failure};
 use super::output::one_line;
@@ -22,7 +23,8 @@ pub(super) fn read(argument: &str) -> Result<String, Failure> {
     }
     let (path, named) = (Path::new(argument), argument.trim_start());
     let is_path = ["/", "./", "../"].iter().any(|begins| argument.starts_with(begins));
-    let is_text = begins(named, INVITE) || begins(named, Pointer::SCHEME) || argument.contains('#');
+    let is_text = [INVITE, Reply::SCHEME, Pointer::SCHEME].iter().any(|scheme| begins(named, scheme))
+        || argument.contains('#');
     if is_path || (!is_text && path.is_file()) {
         return from_file(path).map(tidied);
     }
@@ -54,7 +56,8 @@ pub(super) fn may_contact(context: &Context, service: &str, yes: bool) -> Result
 
 /// Mail programs and chats break long lines: an invite is one without blanks. A card's remarks need theirs.
 fn tidied(text: String) -> String {
-    if begins(text.trim_start(), INVITE) { text.split_whitespace().collect() } else { text }
+    let is_line = begins(text.trim_start(), INVITE) || begins(text.trim_start(), Reply::SCHEME);
+    if is_line { text.split_whitespace().collect() } else { text }
 }
 
 fn begins(text: &str, with: &str) -> bool {
@@ -69,7 +72,9 @@ fn from_stdin() -> Result<String, Failure> {
         lines.map(|line| line.trim().to_owned()).find(|line| !line.is_empty() && !line.starts_with('#'))
     });
     line.ok_or_else(|| {
-        Failure::usage("there was neither invite nor card on stdin: paste it or pass it as the argument")
+        Failure::usage(
+            "there was neither invite nor card nor reply on stdin: paste it or pass it as the argument",
+        )
     })
 }
 
@@ -84,7 +89,7 @@ fn from_file(path: &Path) -> Result<String, Failure> {
     let read = file.take(LONGEST + 1).read_to_string(&mut text);
     match read {
         Ok(read) if read as u64 > LONGEST => {
-            Err(failed("it is too large to be a card or an invite".to_owned()))
+            Err(failed("it is too large to be a card, an invite or a reply".to_owned()))
         }
         Ok(_) => Ok(text),
         Err(_) => Err(failed("it is no text".to_owned())),
@@ -103,6 +108,7 @@ mod tests {
         std::fs::write(&path, "# a remark\nwayside-card:ABC\n")?;
         let named = |text: &str| read(text).map_err(|failure| failure.message.unwrap_or_default());
         assert_eq!(named(" wayside:AB\n CD "), Ok("wayside:ABCD".to_owned()));
+        assert_eq!(named("Wayside-Reply:AB\n CD"), Ok("Wayside-Reply:ABCD".to_owned()));
         assert_eq!(named("git+https://host/path#alice"), Ok("git+https://host/path#alice".to_owned()));
         assert_eq!(named("wayside-card:ABC"), Ok("wayside-card:ABC".to_owned()));
         assert_eq!(named("hello"), Ok("hello".to_owned()));

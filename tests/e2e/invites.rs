@@ -28,7 +28,7 @@ fn cut_short_mistyped_or_something_else() {
     let other = if &invite[position..=position] == "A" { "B" } else { "A" };
     let mistyped = format!("{}{other}{}", &invite[..position], &invite[position + 1..]);
     let halved = &invite[..invite.len() / 2];
-    for wrong in [cut, &mistyped, halved, "wayside:", "wayside:AAAA", "https://example.org/", "", "hello"] {
+    for wrong in [cut, &mistyped, halved, "wayside:", "wayside:AAAA", "ftp://example.org/", "", "hello"] {
         let refused = accept(&ben, wrong, "30s");
         refused.fails(5);
         assert!(refused.took < SOON, "{refused:?}");

@@ -24,6 +24,7 @@ mod mailbox;
 mod mailing_list;
 mod matrix_bot;
 mod matrix_room;
+mod own_spaces;
 mod peer_invites;
 mod places;
 mod pointers;

@@ -108,6 +108,12 @@ for name in ("..", "a/b", "a\\b", "exe\u202etxt"):
     seed("mail_item", f"name-{name.encode().hex()}", cbor(item))
 seed("mail_item", "many-beyond", cbor([bytes(16), [1, [[1, [bytes(16), 7, list(range(8, 80))]]]]]))
 
+for i, v in enumerate(check.vectors("replies")):
+    seed("reply_text", f"vector-{i}", v["line"].encode())
+    if "error" not in v:
+        text = v["line"].removeprefix("wayside-reply:")
+        seed("reply_body", f"vector-{i}", base64.b32decode(text + "=" * (-len(text) % 8))[:-4])
+
 for i, v in enumerate(check.vectors("invite")):
     seed("invite_text", f"vector-{i}", v["link"].encode())
     if "error" not in v:

@@ -43,6 +43,10 @@ def check_kdf():
         assert derive(un(v["ikm"]), v["label"], [un(p) for p in v["parts"]], 48) == un(v["output"])
 
 
+def tag_of(space):
+    return hashlib.sha256(b"wayside/1 point" + space.encode()).digest()[:8]
+
+
 def check_slots():
     for v in vectors("slots"):
         kind, be4 = v["kind"], lambda n: n.to_bytes(4, "big")
@@ -52,6 +56,8 @@ def check_slots():
             "update": lambda: ("meeting", "upd", [un(v["tag"]), bytes([v["offerer"]])]),
             "join": lambda: ("secret", "join", [bytes([v["point"]]), be4(v["day"]), bytes([v["lane"]])]),
             "welcome": lambda: ("secret", "wel", [bytes([v["point"]]), un(v["h1"])]),
+            "own join": lambda: ("secret", "own join", [tag_of(v["space"]), be4(v["day"])]),
+            "contact index": lambda: ("secret", "contact index", [tag_of(v["space"]), be4(v["epoch"])]),
             "knock": lambda: ("door", "knock", [un(v["tag"]), be4(v["day"]), bytes([v["lane"]])]),
             "knock answer": lambda: ("door", "knock answer", [un(v["tag"]), un(v["h1"])]),
             "index": lambda: ("tray", "index", [un(v["tag"]), be4(v["epoch"])]),
@@ -176,13 +182,36 @@ def check_invite():
         assert hashlib.sha256(data).digest() == un(v["sha256"])
         assert body[0] == 1 and body[1] == v["uses"] and int.from_bytes(body[2:6], "big") == v["expires"]
         assert body[6:38] == un(v["key"]) and body[38:54] == un(v["secret"])
-        points, at = [], 54
+        points, own, at = [], [], 54
         while at < len(body):
-            code, length = body[at : at + 2]
-            address = body[at + 2 : at + 2 + length].decode()
-            points.append(address if code == 0 else f"{KINDS.get(code, f'kind-{code}')}:{address}")
-            at += 2 + length
-        assert points == v["points"]
+            if body[at] & 0x80:
+                own.append(len(points))
+            point, length = read_point(body[at:])
+            points.append(point)
+            at += length
+        assert points == v["points"] and own == v["own"]
+
+
+def read_point(data):
+    code, length = data[0] & 0x7F, data[1]
+    address = data[2 : 2 + length].decode()
+    return (address if code == 0 else f"{KINDS.get(code, f'kind-{code}')}:{address}"), 2 + length
+
+
+def check_replies():
+    for v in vectors("replies"):
+        text = v["line"].removeprefix("wayside-reply:")
+        if "error" in v:
+            continue
+        data = base64.b32decode(text + "=" * (-len(text) % 8))
+        said, mac, checksum = data[:-12], data[-12:-4], data[-4:]
+        assert hashlib.sha256(b"wayside/1 reply" + data[:-4]).digest()[:4] == checksum
+        assert derive(un(v["secret"]), "reply", [said], 8) == mac
+        assert said[0] == 1 and said[1] == v["point"]
+        if said[2] == 1:
+            assert read_point(said[3:]) == (v["space"], len(said) - 3)
+        else:
+            assert said[2] == 2 and said[3:] == un(v["message"])
 
 
 def check_pointers():

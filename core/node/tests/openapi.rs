@@ -123,6 +123,7 @@ async fn answers_are_as_the_document_says() {
     introductions(&mut checked, &service, &ann, &bob).await;
     pointers(&mut checked, &service, &ann).await;
     communities(&mut checked, &service).await;
+    replies(&mut checked).await;
     let change = ChangeFriend { blocked: Some(true), allow: vec!["relay".into()], ..ChangeFriend::default() };
     checked.request("patch", "/v1/friends/{friend}", &change);
     let blocked: Value = bob.api().patch("/v1/friends/Anna", &change).await.unwrap();
@@ -143,6 +144,28 @@ async fn answers_are_as_the_document_says() {
     assert_eq!(status, 404);
     checked.document.check_error(&serde_json::from_str(&error).unwrap());
     assert_eq!(checked.seen, checked.document.operations(), "some operation was not tried");
+}
+
+/// Ada and Ben each have a place that they alone write in.
+async fn replies(checked: &mut Checked) {
+    let clock = wayside_node::bridge_context(None).clock;
+    let own =
+        wayside_bridge::MemoryService::builder().writers(wayside_bridge::Writers::One).clock(clock).build();
+    let (ada, mut ben) = (Person::new("ada", &own).await, Person::new("ben", &own).await);
+    let accept = Accept { invite: ada.invite().await, name: None, wait_ms: 20_000 };
+    assert_eq!(checked.post(&ben, "/v1/accept/preview", &accept).await["replies"], true);
+    let accepted = checked.post(&ben, "/v1/accept", &accept).await;
+    assert_eq!(accepted["state"], "pending");
+    ben.stop().await;
+    ben.start().await;
+    let complete = Complete { reply: accepted["reply"].as_str().unwrap().to_owned(), wait_ms: 20_000 };
+    let completed = checked.post(&ada, "/v1/complete", &complete).await;
+    assert_eq!((&completed["state"], &completed["friend"]), (&json!("done"), &json!("ben")));
+    let accepted = checked.post(&ben, "/v1/accept", &accept).await;
+    assert_eq!((&accepted["state"], &accepted["friend"]), (&json!("done"), &json!("ada")));
+    ben.ping("ada").await.unwrap();
+    let wrong: Result<Value, ApiError> = ben.api().post("/v1/complete", &complete).await;
+    assert_eq!(wrong.unwrap_err().code, ErrorCode::Invite);
 }
 
 /// Ann introduces Bob and Carl to each other: Bob accepts, and Carl refuses.

@@ -4,8 +4,11 @@
 //! version 1 │ uses 1 │ expiry 4 │ key 32 │ secret 16 │ points: (kind 1 │ length 1 │ address n)… │ checksum 4
 //! ```
 //!
+//! The highest bit of a kind says that the inviter alone writes there: whoever accepts answers from elsewhere ([`crate::reply`]).
+//!
 //! In base32 (RFC 4648, upper case, no padding) after `wayside:`. With one address of 56 bytes it has 194 characters.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
@@ -28,6 +31,8 @@ pub struct Invite {
     pub secret: Secret<16>,
     /// Where the inviter looks for answers, the preferred first: 1–3.
     pub points: Vec<Locator>,
+    /// Which of them, from 0, are spaces that the inviter alone writes in: its answer is found there, and nobody leaves anything for it.
+    pub own: BTreeSet<u8>,
 }
 
 impl Invite {
@@ -56,14 +61,8 @@ impl Invite {
         bytes.extend(u32::try_from(self.expires.as_secs()).unwrap_or(u32::MAX).to_be_bytes());
         bytes.extend(self.key);
         bytes.extend(self.secret.expose());
-        for point in &self.points {
-            let (code, text) = match code_of(point.kind()) {
-                Some(code) => (code, point.address().to_owned()),
-                None => (OTHER_KIND, point.to_string()),
-            };
-            bytes.push(code);
-            bytes.push(u8::try_from(text.len()).unwrap_or(u8::MAX));
-            bytes.extend(text.bytes());
+        for (number, point) in (0..).zip(&self.points) {
+            write_point(&mut bytes, point, self.own.contains(&number));
         }
         bytes.extend(checksum(&bytes));
         bytes
@@ -84,8 +83,11 @@ impl Invite {
         let (expires, rest) = rest.split_first_chunk::<4>().ok_or(InviteError::Cut)?;
         let (key, rest) = rest.split_first_chunk::<32>().ok_or(InviteError::Cut)?;
         let (secret, mut rest) = rest.split_first_chunk::<16>().ok_or(InviteError::Cut)?;
-        let mut points = Vec::new();
-        while let Some((point, after)) = read_point(rest)? {
+        let (mut points, mut own) = (Vec::new(), BTreeSet::new());
+        while let Some((point, is_own, after)) = read_point(rest)? {
+            if is_own {
+                own.insert(u8::try_from(points.len()).map_err(|_| InviteError::Nonsense)?);
+            }
             points.push(point);
             rest = after;
         }
@@ -98,6 +100,7 @@ impl Invite {
             key: *key,
             secret: Secret::new(*secret),
             points,
+            own,
         };
         // The handshake's prologue is the hash of the link's bytes: a link that we would write otherwise could never be answered.
         if invite.to_bytes() == bytes { Ok(invite) } else { Err(InviteError::Nonsense) }
@@ -117,6 +120,7 @@ impl fmt::Debug for Invite {
             .field("uses", &self.uses)
             .field("expires", &self.expires)
             .field("points", &self.points)
+            .field("own", &self.own)
             .finish_non_exhaustive()
     }
 }
@@ -172,11 +176,13 @@ const KINDS: [(u8, &str); 8] =
 const OTHER_KIND: u8 = 0;
 /// A kind whose number a newer version gave out is called `kind-9`: no bridge of ours reaches it, but the link's other points still work.
 const NUMBERED: &str = "kind-";
+/// Set in the number of a kind where the inviter alone writes in the place. To a reader that does not know of it that is another kind's number.
+const OWN: u8 = 0x80;
 
 fn code_of(kind: &str) -> Option<u8> {
     let known = KINDS.iter().find(|(_, known)| *known == kind).map(|(code, _)| *code);
     known.or_else(|| {
-        let number = kind.strip_prefix(NUMBERED)?.parse().ok()?;
+        let number = kind.strip_prefix(NUMBERED)?.parse().ok().filter(|number| number & OWN == 0)?;
         (kind_of(number)? == kind).then_some(number)
     })
 }
@@ -194,17 +200,31 @@ fn checksum(bytes: &[u8]) -> [u8; 4] {
     std::array::from_fn(|i| hash.get(i).copied().unwrap_or_default())
 }
 
-/// The next point and what follows it; `None` at the end.
-fn read_point(bytes: &[u8]) -> Result<Option<(Locator, &[u8])>, InviteError> {
+/// A point, and whether it is a space of the inviter's own.
+pub(crate) fn write_point(bytes: &mut Vec<u8>, point: &Locator, own: bool) {
+    let (code, text) = match code_of(point.kind()) {
+        Some(code) => (code, point.address().to_owned()),
+        None => (OTHER_KIND, point.to_string()),
+    };
+    bytes.push(if own { code | OWN } else { code });
+    bytes.push(u8::try_from(text.len()).unwrap_or(u8::MAX));
+    bytes.extend(text.bytes());
+}
+
+/// A point, whether it is a space of the inviter's own, and what follows it.
+pub(crate) type ReadPoint<'a> = (Locator, bool, &'a [u8]);
+
+/// The next point; `None` at the end.
+pub(crate) fn read_point(bytes: &[u8]) -> Result<Option<ReadPoint<'_>>, InviteError> {
     let Some((code, rest)) = bytes.split_first() else { return Ok(None) };
     let (length, rest) = rest.split_first().ok_or(InviteError::Nonsense)?;
     let (address, rest) = rest.split_at_checked(usize::from(*length)).ok_or(InviteError::Nonsense)?;
     let address = std::str::from_utf8(address).map_err(|_| InviteError::Nonsense)?;
-    let locator = match kind_of(*code) {
+    let locator = match kind_of(*code & !OWN) {
         Some(kind) => Locator::new(&kind, address),
         None => Locator::parse(address),
     };
-    Ok(Some((locator.ok_or(InviteError::Nonsense)?, rest)))
+    Ok(Some((locator.ok_or(InviteError::Nonsense)?, *code & OWN != 0, rest)))
 }
 
 /// Whether bytes whose checksum does not fit look like the beginning of a link: a point, or what comes before the points, is incomplete.

@@ -13,6 +13,7 @@ pub mod message;
 pub mod place;
 pub mod pointer;
 pub mod reach;
+pub mod reply;
 mod time;
 pub mod token;
 

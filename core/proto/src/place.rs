@@ -94,6 +94,13 @@ impl PlaceTag {
         Self([0, 0, 0, 0, 0, 0, 0, point])
     }
 
+    /// What stands for the tag of a place that two know by nothing but its name: it follows from how the one who names it writes it.
+    pub fn of_space(locator: &Locator) -> Self {
+        let [a, b, c, d, e, f, g, h, ..] =
+            crate::crypto::sha256(&[b"wayside/1 point", locator.to_string().as_bytes()]);
+        Self([a, b, c, d, e, f, g, h])
+    }
+
     /// The point that such a tag stands for.
     pub(crate) const fn point(self) -> u8 {
         let Self([.., point]) = self;

@@ -30,6 +30,8 @@ mod polling;
 mod reach;
 #[path = "sim/relays.rs"]
 mod relays;
+#[path = "sim/replies.rs"]
+mod replies;
 #[path = "sim/scenes.rs"]
 mod scenes;
 #[path = "sim/strangers.rs"]

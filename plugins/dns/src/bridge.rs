@@ -71,7 +71,8 @@ impl DnsBridge {
     ) -> Self {
         // Others' zones are read through caches; a shared one at its server is not.
         let at_server = shared && !readers.own.is_cached();
-        let capability = capability(shared, if at_server { pace.poll.min(AT_THE_SERVER) } else { pace.poll });
+        let interval = if at_server { pace.poll.min(AT_THE_SERVER) } else { pace.poll };
+        let capability = capability(shared, writer.is_some(), interval);
         let locators = zone.locator().into_iter().collect();
         let Readers { own, others, direct } = readers;
         Self { zone, shared, own, others, direct, writer, capability, locators, context }
@@ -247,8 +248,8 @@ impl Bridge for DnsBridge {
     }
 
     async fn publish(&self, record: &Record) -> Result<Receipt, BridgeError> {
-        self.capability.permit_publish(record)?;
         let writer = self.writer.as_ref().ok_or(DnsError::ReadOnly)?;
+        self.capability.permit_publish(record)?;
         let receipt = receipt::receipt(record).ok_or(DnsError::Name)?;
         let replaces = self
             .capability
@@ -300,7 +301,7 @@ impl fmt::Debug for DnsBridge {
     }
 }
 
-fn capability(shared: bool, interval: Duration) -> Capability {
+fn capability(shared: bool, writes: bool, interval: Duration) -> Capability {
     let class = |max_record, collision| ClassCapability {
         max_record,
         retention: RETENTION,
@@ -309,12 +310,13 @@ fn capability(shared: bool, interval: Duration) -> Capability {
     };
     let phrases = |of: &[&str]| of.iter().map(|&phrase| phrase.to_owned()).collect();
     let meetings = if shared { Collision::Append } else { Collision::Overwrite };
+    let classes = [
+        (Class::Meeting, class(MOST_OF_A_MEETING, meetings)),
+        (Class::Pointer, class(MOST_OF_A_POINTER, Collision::Overwrite)),
+    ];
     Capability {
-        classes: [
-            (Class::Meeting, class(MOST_OF_A_MEETING, meetings)),
-            (Class::Pointer, class(MOST_OF_A_POINTER, Collision::Overwrite)),
-        ]
-        .into(),
+        // Who only reads leaves nothing there: the zone may be somebody else's, and is not said to be where we are met.
+        classes: classes.into_iter().filter(|_| writes).collect(),
         lookup: Lookup::Key,
         delivery: Delivery::Poll { interval },
         writers: if shared { Writers::Shared } else { Writers::One },

@@ -58,18 +58,28 @@ async fn what_makes_no_sense_is_named() {
 /// Who writes decides how records of one name stand to each other.
 #[tokio::test]
 async fn a_zone_is_ones_own_or_shared() {
-    let zone = ("zone", "Ada.Example.".to_owned());
-    let own = open(std::slice::from_ref(&zone), Pace::default(), &TestClock::new()).await.unwrap();
-    let shared =
-        open(&[zone, ("shared", "yes".to_owned())], Pace::default(), &TestClock::new()).await.unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let key = dir.path().join("key");
+    std::fs::write(&key, KEY).unwrap();
+    let opened = async |more: &[(&'static str, &str)]| {
+        let zone = [("zone", "Ada.Example.")];
+        let options: Vec<_> =
+            zone.iter().chain(more).map(|(name, value)| (*name, (*value).to_owned())).collect();
+        open(&options, Pace::default(), &TestClock::new()).await.unwrap()
+    };
+    let writes = [("server", "192.0.2.53"), ("tsig-file", key.to_str().unwrap())];
+    let own = opened(&writes).await;
+    let shared = opened(&[writes[0], writes[1], ("shared", "yes")]).await;
     assert_eq!(own.info().locators[0].to_string(), "dns:ada.example");
     assert_eq!(own.info().locators, shared.info().locators);
     let meetings =
         |bridge: &dyn wayside_bridge::Bridge| bridge.capability().class(Class::Meeting).unwrap().collision;
     assert_eq!((own.capability().writers, meetings(&*own)), (Writers::One, Collision::Overwrite));
     assert_eq!((shared.capability().writers, meetings(&*shared)), (Writers::Shared, Collision::Append));
-    for bridge in [own, shared] {
-        assert!(bridge.capability().class(Class::Custody).is_none());
+    assert!([own, shared].iter().all(|bridge| bridge.capability().class(Class::Custody).is_none()));
+    // Who only reads can leave nothing of any class, and is told why.
+    for bridge in [opened(&[]).await, opened(&[("shared", "yes")]).await] {
+        assert!(bridge.capability().classes.is_empty());
         let error = bridge.publish_one(&meeting(1, b"x")).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Denied, "{error}");
     }

@@ -163,6 +163,9 @@ impl Bridge for WebBridge {
     }
 
     async fn publish(&self, record: &Record) -> Result<Receipt, BridgeError> {
+        if self.parts.writing.is_none() {
+            return Err(WebError::ReadOnly.into());
+        }
         self.capability.permit_publish(record)?;
         if matches!(record.key, Key::Slot(_)) == (record.class == Class::Pointer) {
             return Err(WebError::Key.into());
@@ -239,8 +242,11 @@ fn capability(parts: &Parts) -> Capability {
     if layout(&parts.address) == Layout::Folder {
         readers.push("how many write there, and which records are of one writer, but not whose".to_owned());
     }
+    let classes =
+        [(Class::Meeting, class(MOST_OF_MEETING)), (Class::Pointer, class(MOST_OF_POINTER))].into_iter();
     Capability {
-        classes: [(Class::Meeting, class(MOST_OF_MEETING)), (Class::Pointer, class(MOST_OF_POINTER))].into(),
+        // Without --write nothing is left there: the space may be somebody else's, and is not said to be where we are met.
+        classes: classes.filter(|_| parts.writing.is_some()).collect(),
         lookup: Lookup::List,
         delivery: Delivery::Poll { interval: parts.pace.poll },
         writers: if parts.shared { Writers::Shared } else { Writers::One },

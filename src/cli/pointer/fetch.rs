@@ -18,10 +18,11 @@ use crate::cli::words::{list, moment};
 #[command(after_help = "Examples:
   wayside pointer fetch git+https://git.example.org/project#alice
   wayside pointer fetch github:owner/repo#alice --yes
+  wayside pointer fetch https://alice.example
   wayside pointer fetch project#alice
   wayside pointer fetch peers/alice.card")]
 pub(in crate::cli) struct Fetch {
-    /// BRIDGE#NAME, git+https://HOST/PATH#NAME, github:OWNER/REPO#NAME, a file, a card, or - for stdin
+    /// https://HOST, dns:NAME (each with #NAME, else `me`), BRIDGE#NAME, git+https://HOST/PATH#NAME, github:OWNER/REPO#NAME, a file, a card, or - for stdin
     source: String,
     /// Whose, where several accounts left one under the name
     #[arg(long, value_name = "ACCOUNT")]

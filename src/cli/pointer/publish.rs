@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use wayside::api::types::{PointerView, PublishPointer};
+use wayside::pointer::PointerName;
 
 use crate::cli::Context;
 use crate::cli::exit::{Exit, Failure, Outcome};
@@ -18,13 +19,15 @@ use crate::cli::words::{list, moment};
 /// cards, as NAME.card. A file is yours to renew. What you published before leads to you as long as it lasts, too.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
+  wayside pointer publish
   wayside pointer publish alice
   wayside pointer publish alice --bridge project --place project
   wayside pointer publish alice --bridge project --days 365 --file peers/alice.card
   wayside pointer publish alice --file -")]
 pub(in crate::cli) struct Publish {
-    /// The name: 1 to 64 of a-z, 0-9, - _ . and not - or . at its beginning
-    #[arg(value_parser = parse_name)]
+    /// The name: 1 to 64 of a-z, 0-9, - _ . and not - or . at its beginning. Under `me` it is found by whoever names your site
+    /// or domain and nothing else (`wayside accept https://alice.example`)
+    #[arg(value_parser = parse_name, default_value = PointerName::OWNER)]
     name: String,
     /// Look for knocks at this bridge; may be given up to three times [default: up to three that work]
     #[arg(long = "bridge", value_name = "BRIDGE")]

@@ -21,6 +21,7 @@ use wayside_proto::message::{Answer, Join, Knock, Offer, Payload, Update, Welcom
 use wayside_proto::place::{Candidate, Candidates, Locator, MeetingPoint};
 use wayside_proto::pointer::{Claims, Pointer};
 use wayside_proto::reach::{NatReport, Reflector, Reflectors, RelayTags};
+use wayside_proto::reply::{Joined, Reply};
 use wayside_proto::token::{Purpose, Token};
 use wayside_proto::{Epoch, UnixMillis};
 
@@ -58,6 +59,8 @@ pub const ALL: &[(&str, Target)] = &[
     ("pointer_signed", pointer_signed),
     ("reflectors", reflectors),
     ("relay_tags", relay_tags),
+    ("reply_body", reply_body),
+    ("reply_text", reply_text),
     ("room_words", room_words),
     ("roster_entries", roster_entries),
     ("roster_signed", roster_signed),
@@ -134,10 +137,37 @@ fn invite_body(data: &[u8]) -> bool {
         assert_eq!(invite.to_string(), link);
         assert_eq!(invite.hash(), sha256(&[&bytes]));
         assert!((1..=Invite::MOST_POINTS).contains(&invite.points.len()));
+        assert!(invite.own.iter().all(|number| usize::from(*number) < invite.points.len()));
         invite.points.iter().for_each(check_locator);
         return true;
     }
     false
+}
+
+fn reply_text(data: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(data);
+    let mut good = false;
+    for text in [text.to_string(), format!("wayside-reply:{text}")] {
+        if let Ok(reply) = text.parse::<Reply>() {
+            assert_eq!(reply.to_string().parse::<Reply>().as_ref(), Ok(&reply));
+            good = true;
+        }
+    }
+    good
+}
+
+/// With a checksum that fits.
+fn reply_body(data: &[u8]) -> bool {
+    let sum = sha256(&[b"wayside/1 reply", data]);
+    let line = format!("wayside-reply:{}", data_encoding::BASE32_NOPAD.encode(&[data, &sum[..4]].concat()));
+    let Ok(reply) = line.parse::<Reply>() else { return false };
+    assert_eq!(reply.to_string(), line);
+    assert!(line.len() <= Reply::MAX);
+    match reply.joined() {
+        Joined::Space(space) => check_locator(space),
+        Joined::Message(message) => assert!((1..=928).contains(&message.len())),
+    }
+    true
 }
 
 fn pointer(data: &[u8]) -> bool {

@@ -1,5 +1,6 @@
 //! What the engine says, in sentences for a person, with what to do about it.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use wayside_bridge::Registry;
@@ -65,6 +66,7 @@ pub(crate) fn command(error: &CommandError, registry: &Registry) -> ApiError {
         CommandError::Expired
         | CommandError::OwnInvite
         | CommandError::OwnPointer
+        | CommandError::Reply(_)
         | CommandError::Pointer(_) => ErrorCode::Invite,
         CommandError::AlreadyFriend(_) => ErrorCode::Exists,
         CommandError::Unknown(_) => ErrorCode::NotFound,
@@ -80,6 +82,23 @@ pub(crate) fn command(error: &CommandError, registry: &Registry) -> ApiError {
         CommandError::Name(_) => ApiError::new(code, HomeError::Name.to_string()),
         other => ApiError::new(code, other.to_string()),
     }
+}
+
+/// The same where somebody else alone writes in these places: they are to be read, and whoever reads them need not write there.
+pub(crate) fn command_of_reader(error: &CommandError, spaces: &[Locator], registry: &Registry) -> ApiError {
+    let CommandError::NoBridge { wanted } = error else { return command(error, registry) };
+    if wanted.is_empty() || !wanted.iter().all(|place| spaces.contains(place)) {
+        return command(error, registry);
+    }
+    let places: Vec<String> = wanted.iter().map(ToString::to_string).collect();
+    let kinds: BTreeSet<&str> = wanted.iter().map(Locator::kind).collect();
+    let add: Vec<String> = kinds.iter().map(|kind| format!("`wayside bridge add {kind} --help`")).collect();
+    let message = format!(
+        "none of your bridges reads {}, where somebody else alone writes: add one of that kind, with a space of your own or only to read ({}), and try again",
+        places.join(" or "),
+        add.join(" or ")
+    );
+    ApiError::new(ErrorCode::NoBridge, message)
 }
 
 /// No friend of that name.

@@ -20,8 +20,9 @@ pub use events::Events;
 
 use crate::api::types::{
     Accept, AcceptRequest, Accepted, AddBridge, ApiError, BridgeView, ChangeFriend, ChangeMailbox,
-    ChangeRelay, Examine, Explanation, FriendView, Id, InboxView, Introduce, IntroductionView, InvitePreview,
-    InviteView, MailboxView, NewInvite, OutgoingView, RelayView, Report, RequestView, Send, Sent, StatusView,
+    ChangeRelay, Complete, Examine, Explanation, FriendView, Id, InboxView, Introduce, IntroductionView,
+    InvitePreview, InviteView, MailboxView, NewInvite, OutgoingView, RelayView, Report, RequestView, Send,
+    Sent, StatusView,
 };
 #[cfg(feature = "api")]
 use crate::api::{ApiClient, Server};
@@ -161,6 +162,11 @@ impl Node {
     /// The invite or card does not work, or no bridge of ours reaches its places.
     pub async fn accept_invite(&self, invite: Accept) -> Result<Accepted, ApiError> {
         self.requests.accept_invite(invite).await
+    }
+
+    /// Takes the line ([`Accepted::reply`]) that somebody sent back who accepted an invite of ours in whose places we alone write, and waits for them.
+    pub async fn complete(&self, reply: Complete) -> Result<Accepted, ApiError> {
+        self.requests.complete(reply).await
     }
 
     /// All friends, by name.

@@ -33,7 +33,7 @@ pub(crate) enum Source {
 pub(crate) enum SourceError {
     /// It is not of the form of one.
     #[error(
-        "that is neither an invite (`wayside:…`) nor a card (`wayside-card:…`), nor where one lies (`BRIDGE#NAME`, `git+https://host/path#NAME`)"
+        "that is neither an invite (`wayside:…`) nor a card (`wayside-card:…`), nor where one lies (`https://HOST`, `dns:NAME`, `BRIDGE#NAME`, `git+https://host/path#NAME`)"
     )]
     NoSource,
     /// The name is none.
@@ -63,17 +63,20 @@ impl Source {
         if text.lines().any(is_card) {
             return Ok(Self::Card(text.to_owned()));
         }
-        let (at, name) = text.rsplit_once('#').ok_or(SourceError::NoSource)?;
+        // A site or a domain is somebody's: without a name its owner's card is meant.
+        let (at, name) = text.rsplit_once('#').unwrap_or((text, PointerName::OWNER));
+        let is_named = at.len() < text.len();
         if text.len() > LONGEST || at.is_empty() || at.contains(|c: char| c.is_whitespace() || c.is_control())
         {
             return Err(SourceError::NoSource);
         }
         let name = PointerName::new(name).ok_or(SourceError::Name)?;
-        if bridges.iter().any(|bridge| bridge == at) {
+        if is_named && bridges.iter().any(|bridge| bridge == at) {
             return Ok(Self::Bridge { bridge: at.to_owned(), name });
         }
         let taken = registry.kinds().find_map(|kind| Some((kind.kind(), kind.source(at)?)));
         match taken {
+            None if !is_named => Err(SourceError::NoSource),
             None => Err(SourceError::Unknown(at.to_owned())),
             Some((_, Err(error))) => Err(SourceError::Refused(error.message().to_owned())),
             Some((kind, Ok(options))) => {

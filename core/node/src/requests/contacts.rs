@@ -4,13 +4,17 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use tokio::time::Instant;
-use wayside_proto::engine::{BridgeName, ContactId, ContactState, InviteOptions};
+use wayside_proto::crypto::keys::AccountId;
+use wayside_proto::engine::{BridgeName, ContactId, ContactState, InviteOptions, ReplyState};
 use wayside_proto::invite::Invite;
+use wayside_proto::place::Locator;
+use wayside_proto::reply::{Joined, Reply};
 
 use super::pointers::Knocked;
 use super::{Requests, deadline};
 use crate::api::types::{
-    Accept, AcceptState, Accepted, ApiError, BridgeView, ErrorCode, InvitePreview, InviteView, NewInvite,
+    Accept, AcceptState, Accepted, ApiError, BridgeView, Complete, ErrorCode, InvitePreview, InviteView,
+    NewInvite,
 };
 use crate::api::words;
 use crate::driver::Driver;
@@ -50,6 +54,7 @@ impl Requests {
             return Ok(InvitePreview {
                 places,
                 bridges: bridges.into_iter().collect(),
+                replies: false,
                 expires,
                 pointer,
                 source,
@@ -57,11 +62,23 @@ impl Requests {
         }
         let invite = parse(invite)?;
         let places: Vec<String> = invite.points.iter().map(ToString::to_string).collect();
+        let (expires, asked) = (Some(times::time(invite.expires)), invite.clone());
+        let read = self.driver.change(move |engine, _| engine.reads_for(&asked)).await?;
+        if !read.is_empty() {
+            let bridges = read.into_iter().map(|bridge| bridge.0).collect();
+            return Ok(InvitePreview {
+                places,
+                bridges,
+                replies: true,
+                expires,
+                pointer: None,
+                source: None,
+            });
+        }
         let reaches = |bridge: &BridgeView| bridge.locators.iter().any(|locator| places.contains(locator));
         let bridges =
             self.driver.bridges().await?.into_iter().filter(reaches).map(|bridge| bridge.name).collect();
-        let expires = Some(times::time(invite.expires));
-        Ok(InvitePreview { places, bridges, expires, pointer: None, source: None })
+        Ok(InvitePreview { places, bridges, replies: false, expires, pointer: None, source: None })
     }
 
     /// Accepts an invite, or knocks by a card, and waits for the other side's answer.
@@ -70,18 +87,24 @@ impl Requests {
         let mut events = self.driver.events();
         let alias = request.name;
         let invited = is_invite(&request.invite);
+        let mut accepted_before = false;
         let id = if invited {
             let invite = parse(&request.invite)?;
             self.bridges_tried(READY).await;
+            let id = ContactId(invite.key);
+            let spaces =
+                if invite.own.len() == invite.points.len() { invite.points.clone() } else { Vec::new() };
+            accepted_before = self.driver.change(move |engine, _| engine.contact(&id)).await?
+                == Some(ContactState::Pending);
             let accepted = self.driver.change(move |engine, now| engine.accept(now, &invite, alias)).await?;
-            accepted.map_err(|error| words::command(&error, &self.registry))?
+            accepted.map_err(|error| words::command_of_reader(&error, &spaces, &self.registry))?
         } else {
             match self.knock_by_card(&request.invite, alias).await? {
                 Knocked::At(id) => id,
                 Knocked::Friend(account) => {
                     let friend = Some(self.driver.name_of(&account).await);
                     let account = Some(account.to_string());
-                    return Ok(Accepted { state: AcceptState::Done, friend, account });
+                    return Ok(Accepted { state: AcceptState::Done, friend, account, reply: None });
                 }
             }
         };
@@ -90,15 +113,72 @@ impl Requests {
                 wait_for_link(&self.driver, &accepted, deadline).await;
                 return Ok(accepted);
             }
+            let (reply, lies) =
+                self.driver.change(move |engine, _| (engine.reply(&id), engine.is_joined(&id))).await?;
+            let pending = Accepted {
+                state: AcceptState::Pending,
+                friend: None,
+                account: None,
+                reply: reply.as_ref().map(ToString::to_string),
+            };
+            // Nobody answers before the line was sent: that is told first, as soon as there is something to be found.
+            if reply.is_some() && lies && !accepted_before {
+                return Ok(pending);
+            }
             tokio::select! {
-                () = tokio::time::sleep_until(deadline) => {
-                    return Ok(Accepted { state: AcceptState::Pending, friend: None, account: None });
-                }
+                () = tokio::time::sleep_until(deadline) => return Ok(pending),
                 _ = events.recv() => {}
                 () = tokio::time::sleep(LOOK) => {}
             }
         }
     }
+
+    /// Takes the line that somebody sent back who accepted an invite of ours, and waits for them.
+    pub(crate) async fn complete(&self, request: Complete) -> Result<Accepted, ApiError> {
+        let deadline = deadline(request.wait_ms);
+        let mut events = self.driver.events();
+        let reply: Reply = request.reply.parse().map_err(|error: wayside_proto::reply::ReplyError| {
+            ApiError::new(ErrorCode::Invite, error.to_string())
+        })?;
+        self.bridges_tried(READY).await;
+        let taken = reply.clone();
+        let completed = self.driver.change(move |engine, now| engine.complete(now, &taken)).await?;
+        let space: Vec<Locator> = match reply.joined() {
+            Joined::Space(space) => vec![space.clone()],
+            Joined::Message(_) => Vec::new(),
+        };
+        let mut state =
+            completed.map_err(|error| words::command_of_reader(&error, &space, &self.registry))?;
+        loop {
+            match state {
+                ReplyState::Done(account) => {
+                    let accepted = friends_with(&self.driver, account).await;
+                    wait_for_link(&self.driver, &accepted, deadline).await;
+                    return Ok(accepted);
+                }
+                ReplyState::Refused(why) => {
+                    return Err(ApiError::new(ErrorCode::Invite, words::join_refused(why)));
+                }
+                ReplyState::Waiting => {}
+            }
+            tokio::select! {
+                () = tokio::time::sleep_until(deadline) => {
+                    return Ok(Accepted { state: AcceptState::Pending, friend: None, account: None, reply: None });
+                }
+                _ = events.recv() => {}
+                () = tokio::time::sleep(LOOK) => {}
+            }
+            let looked_for = reply.clone();
+            let now = self.driver.change(move |engine, _| engine.reply_state(&looked_for)).await?;
+            let ended = "the invite has ended, and nobody was found where the reply leads: make a new one";
+            state = now.ok_or_else(|| ApiError::new(ErrorCode::Invite, ended))?;
+        }
+    }
+}
+
+async fn friends_with(driver: &Driver, account: AccountId) -> Accepted {
+    let friend = Some(driver.name_of(&account).await);
+    Accepted { state: AcceptState::Done, friend, account: Some(account.to_string()), reply: None }
 }
 
 /// How an accepted invite or a knock ended, if it has.
@@ -115,8 +195,12 @@ async fn outcome(driver: &Driver, id: ContactId, invited: bool) -> Result<Option
     let no = |message: &str| Err(ApiError::new(ErrorCode::Invite, message));
     match state {
         Ok(Some((account, name))) => {
-            let accepted =
-                Accepted { state: AcceptState::Done, friend: name, account: Some(account.to_string()) };
+            let accepted = Accepted {
+                state: AcceptState::Done,
+                friend: name,
+                account: Some(account.to_string()),
+                reply: None,
+            };
             Ok(Some(accepted))
         }
         Err(Some(ContactState::Refused(why))) => no(words::refusal(why)),

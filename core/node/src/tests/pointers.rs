@@ -422,6 +422,9 @@ async fn a_source_is_contacted_only_when_somebody_says_so() {
     let seen = preview("lib+here#alice").await.unwrap();
     let expected = SourceView { name: "alice".into(), bridge: None, contacts: Some("lib+here".into()) };
     assert_eq!((seen.source, seen.pointer, seen.expires), (Some(expected), None, None));
+    // Without a name its owner's card is meant.
+    let owner = SourceView { name: "me".into(), bridge: None, contacts: Some("lib+here".into()) };
+    assert_eq!(preview("lib+here").await.unwrap().source, Some(owner));
     let own = preview("memory#alice").await.unwrap().source.unwrap();
     assert_eq!((own.bridge.as_deref(), own.contacts), (Some("memory"), None));
     assert_eq!(fetch(&bob, "lib+here#alice").await.unwrap_err().code, ErrorCode::Usage);
@@ -431,7 +434,9 @@ async fn a_source_is_contacted_only_when_somebody_says_so() {
         ("lib+here#.alice", ErrorCode::Usage),
         ("lib+here#Alice", ErrorCode::Usage),
         ("git+https://host/path#alice", ErrorCode::Usage),
-        ("lib+here", ErrorCode::Invite),
+        ("memory", ErrorCode::Invite),
+        ("somewhere", ErrorCode::Invite),
+        ("lib+forbidden", ErrorCode::Usage),
         ("lib+he re#alice", ErrorCode::Invite),
         ("#alice", ErrorCode::Invite),
         ("", ErrorCode::Invite),

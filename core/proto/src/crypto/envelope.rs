@@ -64,6 +64,13 @@ impl Bucket {
     }
 }
 
+/// The payload with its length before it and nothing behind it, for a message that lies on no bridge and is to be short. `None` where a record would not
+/// hold it either.
+pub fn unpadded(payload: &[u8], overhead: usize) -> Option<Vec<u8>> {
+    let length = u16::try_from(payload.len()).ok()?;
+    (payload.len() <= Bucket::Large.payload(overhead)).then(|| [&length.to_be_bytes()[..], payload].concat())
+}
+
 /// The payload of a padded one. Padding that is not zero is refused: a payload has one form.
 pub fn unpad(padded: &[u8]) -> Option<&[u8]> {
     let (length, rest) = padded.split_first_chunk::<LENGTH>()?;

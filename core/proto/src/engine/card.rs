@@ -37,6 +37,9 @@ impl Engine {
     /// comes over the link replaces it.
     pub(super) fn contact_card(&mut self, places: &[PlaceTag]) -> Option<Card> {
         let roster = self.current_roster();
+        if places.is_empty() {
+            return Card::new(roster, Vec::new()).ok()?.brief(&self.device_id);
+        }
         let points = places.iter().filter_map(|tag| self.places.get(tag)?.points().next()).collect();
         let status = self.status(0, points).sign(&self.identity.device);
         Card::new(roster, vec![status]).ok()?.brief(&self.device_id)

@@ -31,8 +31,12 @@ impl Engine {
     }
 
     pub(super) fn bridge_down(&mut self, bridge: &BridgeName) {
-        self.bridges.remove(bridge);
+        let gone = self.bridges.remove(bridge);
         self.watch.forget_bridge(bridge);
+        // Without a space of our own a join in somebody's could not be answered: it is not read until there is one.
+        if gone.is_some_and(|gone| gone.profile.one_writer) {
+            self.rewatch_openings();
+        }
     }
 
     /// A friend's card came over its link.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::io::BridgeName;
 use crate::crypto::keys::{AccountId, AccountKey, DeviceKeys};
+use crate::message::Refusal;
 use crate::place::Locator;
 use crate::pointer::PointerError;
 
@@ -88,6 +89,9 @@ pub enum CommandError {
         /// Where the other side looks.
         wanted: Vec<Locator>,
     },
+    /// A reply line that leads to nothing.
+    #[error("{0}")]
+    Reply(ReplyFault),
     /// A bridge was named that is not up or cannot serve for this.
     #[error("the bridge {} is not up or cannot carry this", .0.0)]
     Bridge(BridgeName),
@@ -121,6 +125,32 @@ pub enum CommandError {
     /// Our card does not fit into a record: too many devices, too long a name.
     #[error("our card does not fit into a record")]
     CardTooLarge,
+}
+
+/// Why a reply to an invite of ours leads to nothing, each with what to do about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ReplyFault {
+    /// It is to none of our invites that are remembered.
+    #[error(
+        "this reply is to no invite of this account, or to one that ended more than a day ago: make a new invite"
+    )]
+    Unknown,
+    /// The invite is over, used up, or for somebody else.
+    #[error("{}", refused(*.0))]
+    Refused(Refusal),
+    /// The invite's secret fits, and what is in the reply makes no sense.
+    #[error(
+        "the join in this reply cannot be read: have whoever sent it accept the invite again, with the right time on the clock"
+    )]
+    Unreadable,
+}
+
+const fn refused(why: Refusal) -> &'static str {
+    match why {
+        Refusal::Used => "the invite that this replies to was used already: make a new one",
+        Refusal::Expired => "the invite that this replies to has ended: make a new one",
+        Refusal::Unwelcome => "whoever replied is blocked, or the invite is for somebody else",
+    }
 }
 
 /// Why no friend was found.

@@ -33,7 +33,8 @@ use std::time::Duration;
 use rand_chacha::ChaCha20Rng;
 
 pub use book::{Friend, Grant};
-pub use config::{CommandError, Config, FindError, Identity, InviteOptions, RestoreError};
+pub use config::{CommandError, Config, FindError, Identity, InviteOptions, ReplyFault, RestoreError};
+pub use contact::ReplyState;
 pub use explain::{Step, StepKind};
 pub use introduced::IntroducedError;
 pub use io::*;
@@ -47,6 +48,7 @@ use crate::mailbox::wire::{HostEntry, HostPoint, MailboxCard};
 use crate::message::Refusal;
 use crate::place::PlaceTag;
 use crate::reach::{Reach, Reflectors};
+use crate::reply::Reply;
 use crate::time::{Epoch, Now, UnixMillis};
 
 /// Names an invite that we accepted, by its inviter's one-time key, or a pointer that we knocked by, by the prologue of its handshake.
@@ -213,6 +215,35 @@ impl Engine {
         let accepted = self.accept_invite(invite, alias, None);
         self.finish();
         accepted
+    }
+
+    /// The line to be sent back to the inviter, where it alone writes in the invite's places; `None` where nothing need be sent, or it is over.
+    pub fn reply(&self, id: &ContactId) -> Option<Reply> {
+        self.reply_of_contact(&id.0)
+    }
+
+    /// Whose places it is that an invite leads to: the bridges that would read them, where the inviter alone writes there and nothing else of it is reached.
+    pub fn reads_for(&self, invite: &Invite) -> Vec<BridgeName> {
+        self.readers_for(invite)
+    }
+
+    /// Whether the join of an accepted invite lies where it is to lie, or need not lie anywhere.
+    pub fn is_joined(&self, id: &ContactId) -> bool {
+        self.join_lies(&id.0)
+    }
+
+    /// Somebody accepted an invite of ours in whose places we alone write, and sent this back: its join is looked for, and answered as any. The same one again is
+    /// harmless. A space that it names is read from now on, which whoever runs that sees.
+    pub fn complete(&mut self, now: Now, reply: &Reply) -> Result<ReplyState, CommandError> {
+        self.begin(now);
+        let done = self.complete_reply(reply);
+        self.finish();
+        done
+    }
+
+    /// What came of a reply that was completed.
+    pub fn reply_state(&self, reply: &Reply) -> Option<ReplyState> {
+        self.reply_shown(reply)
     }
 
     /// How far an accepted invite, or a knock by a pointer, has got; `None` for one that is unknown or long over.

@@ -71,7 +71,8 @@ impl Engine {
     /// The place of a bridge that came up: known already by one of its names, or new.
     pub(super) fn place_of(&mut self, profile: &BridgeProfile) -> Option<PlaceTag> {
         let names: Vec<_> = profile.locators.iter().take(MOST_LOCATORS).cloned().collect();
-        if names.is_empty() {
+        // Where nothing can be left nobody is met: such a bridge serves to read others' spaces.
+        if names.is_empty() || profile.max_record < Bucket::Small.record() {
             return None;
         }
         let time = self.time_now();
@@ -117,9 +118,11 @@ impl Engine {
                 continue;
             }
             let route = if profile.one_writer {
-                // We write in our own space, and read the friend's answer in its own.
-                let theirs =
-                    points.iter().find(|point| point.one_writer && profile.reaches_kind(&point.locator));
+                // We write in our own space, and read the friend's answer in its own: of the same kind, or of another where a bridge of ours reads it.
+                let spaces = || points.iter().filter(|point| point.one_writer);
+                let theirs = spaces()
+                    .find(|point| profile.reaches_kind(&point.locator))
+                    .or_else(|| spaces().find(|point| self.reader_of(&point.locator, name).is_some()));
                 bridge.place.zip(theirs).map(|(tag, theirs)| Route {
                     bridge: name.clone(),
                     tag,
@@ -147,6 +150,60 @@ impl Engine {
         self.bridges.iter().find(|(_, bridge)| reaches(bridge)).map(|(name, _)| name.clone())
     }
 
+    /// The bridge that reads this space of somebody else's: that one, if it does, or any that is up.
+    pub(super) fn reader_of(&self, space: &Locator, rather: &BridgeName) -> Option<BridgeName> {
+        let reads = |bridge: &&Bridge| bridge.profile.one_writer && bridge.profile.reaches_kind(space);
+        if self.bridges.get(rather).is_some_and(|bridge| reads(&bridge)) {
+            return Some(rather.clone());
+        }
+        self.bridges.iter().find(|(_, bridge)| reads(bridge)).map(|(name, _)| name.clone())
+    }
+
+    /// The bridge that is up and writes in this space, which is ours alone.
+    pub(super) fn writer_of(&self, space: &Locator) -> Option<BridgeName> {
+        let writes = |bridge: &&Bridge| bridge.is_own_space() && bridge.profile.reaches(space);
+        self.bridges.iter().find(|(_, bridge)| writes(bridge)).map(|(name, _)| name.clone())
+    }
+
+    /// A space of our own, with the bridge that is up and writes there: of this kind if there is one, since whoever has a space of a kind reads others'.
+    pub(super) fn own_space(&self, kind: &str) -> Option<(BridgeName, PlaceTag, Locator)> {
+        let spaces = self.bridges.iter().filter(|(_, bridge)| bridge.is_own_space());
+        let mut spaces: Vec<_> = spaces
+            .filter_map(|(name, bridge)| {
+                Some((name.clone(), bridge.place?, bridge.profile.locators.first()?.clone()))
+            })
+            .collect();
+        spaces.sort_by_key(|(_, _, locator)| locator.kind() != kind);
+        spaces.into_iter().next()
+    }
+
+    /// Over what we write to somebody whose word came this way: the same bridge, or, where that only reads, one with a space of our own.
+    pub(super) fn writer_for(&self, bridge: &BridgeName, space: &Space) -> BridgeName {
+        let only_reads = self.bridges.get(bridge).is_some_and(|bridge| bridge.place.is_none());
+        match space {
+            Space::Of(locator) if only_reads => {
+                self.own_space(locator.kind()).map_or_else(|| bridge.clone(), |(name, ..)| name)
+            }
+            _ => bridge.clone(),
+        }
+    }
+
+    /// By which bridge, and in whose space, the other side's records are found: its own space, or the place that both write in.
+    pub(super) fn where_found(&self, bridge: &BridgeName, theirs: Option<&Locator>) -> (BridgeName, Space) {
+        match theirs {
+            None => (bridge.clone(), Space::Own),
+            Some(space) => {
+                let reader = self.reader_of(space, bridge).unwrap_or_else(|| bridge.clone());
+                (reader, Space::Of(space.clone()))
+            }
+        }
+    }
+
+    /// Whether anything can be left there at all: not by a bridge that is up and only reads.
+    pub(super) fn can_leave(&self, bridge: &BridgeName) -> bool {
+        self.bridges.get(bridge).is_none_or(|bridge| bridge.place.is_some() || !bridge.profile.one_writer)
+    }
+
     /// What a bridge declares its latency to be, within what is sensible to wait for.
     pub(super) fn latency(&self, bridge: &BridgeName) -> std::time::Duration {
         let declared = self.bridges.get(bridge).map(|bridge| bridge.profile.latency).unwrap_or_default();
@@ -157,6 +214,13 @@ impl Engine {
     pub(super) fn leg(&self, bridge: &BridgeName) -> std::time::Duration {
         let declared = self.bridges.get(bridge).map(|bridge| bridge.profile.latency).unwrap_or(LEAST);
         declared.clamp(LEAST, LONGEST)
+    }
+}
+
+impl Bridge {
+    /// Whether it writes in a space that is ours alone, and takes records of a first contact.
+    fn is_own_space(&self) -> bool {
+        self.profile.one_writer && self.place.is_some() && self.profile.max_record >= Bucket::Large.record()
     }
 }
 

@@ -3,13 +3,14 @@
 //! A publication is persisted with its bytes before it is made. One whose receipt was lost in a crash is published again when it is still needed, and
 //! also when it is to be taken back: publishing an equal record again is harmless, and only a receipt takes it away.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use minicbor::{Decode, Encode};
 use rand_core::RngCore;
 
 use super::StepKind;
+use super::index::IndexFor;
 use super::io::{BridgeName, Output, PublicationId};
 use super::{Engine, store};
 use crate::crypto::keys::{AccountId, DeviceId};
@@ -48,6 +49,9 @@ pub(super) enum Purpose {
     /// For a friend, with the blob's hash. It does not serve a meeting: it stays until it is taken back, or over.
     #[n(9)]
     Mail(#[n(0)] AccountId, #[cbor(n(1), with = "minicbor::bytes")] [u8; 32]),
+    /// Of what lies in our own one-writer space for a first contact, by the invite's one-time key.
+    #[n(10)]
+    ContactIndex(#[cbor(n(0), with = "minicbor::bytes")] [u8; 32]),
 }
 
 impl Purpose {
@@ -61,6 +65,7 @@ impl Purpose {
             Self::Join(_)
             | Self::Refusal(_)
             | Self::Index(_)
+            | Self::ContactIndex(_)
             | Self::Knock(..)
             | Self::Opened(_)
             | Self::Mail(..) => None,
@@ -135,6 +140,14 @@ impl Publications {
     /// What lies at a bridge and has not served yet.
     pub(super) fn live<'a>(&'a self, bridge: &'a BridgeName) -> impl Iterator<Item = &'a Publication> {
         self.all.values().filter(move |publication| publication.bridge == *bridge && !publication.done)
+    }
+
+    /// Whether something of this purpose is there, as far as we know, with the index that shows it.
+    pub(super) fn lies(&self, purpose: Purpose) -> bool {
+        let Some(IndexFor::Contact(key)) = IndexFor::of(&purpose) else { return false };
+        let mut there = self.all.values().filter(|it| !it.done);
+        let of = |it: &Publication| it.purpose == purpose || it.purpose == Purpose::ContactIndex(key);
+        there.clone().any(|it| it.purpose == purpose) && there.all(|it| !of(it) || it.receipt.is_some())
     }
 
     /// How many there are, of every sort.
@@ -226,7 +239,7 @@ impl Engine {
         }
         let one_writer = self.bridges.get(&draft.bridge).is_some_and(|bridge| bridge.profile.one_writer);
         let bridge = draft.bridge.clone();
-        let is_index = matches!(draft.purpose, Purpose::Index(_));
+        let readers = IndexFor::of(&draft.purpose);
         let id = PublicationId(self.rng.next_u64());
         let publication = Publication {
             bridge: draft.bridge,
@@ -247,8 +260,8 @@ impl Engine {
         } else {
             self.try_publication(id);
         }
-        if one_writer && !is_index {
-            self.publish_index(&bridge);
+        if let Some(readers) = readers.filter(|_| one_writer) {
+            self.publish_index(&bridge, readers);
         }
     }
 
@@ -264,7 +277,7 @@ impl Engine {
 
     fn done_where(&mut self, which: impl Fn(&Publication) -> bool) {
         let now = self.now.mono;
-        let mut indexes = Vec::new();
+        let mut indexes = BTreeSet::new();
         let mut absent = Vec::new();
         for (id, publication) in &mut self.publications.all {
             if publication.done || !which(publication) {
@@ -278,16 +291,17 @@ impl Engine {
             let due = now.saturating_add(self.config.retract_after);
             self.publications.sweeps.entry(publication.bridge.clone()).or_insert(due);
             let one_writer = |name| self.bridges.get(name).is_some_and(|bridge| bridge.profile.one_writer);
-            if one_writer(&publication.bridge) && !matches!(publication.purpose, Purpose::Index(_)) {
-                indexes.push(publication.bridge.clone());
+            if let Some(readers) =
+                IndexFor::of(&publication.purpose).filter(|_| one_writer(&publication.bridge))
+            {
+                indexes.insert((publication.bridge.clone(), readers));
             }
         }
         for id in absent {
             self.drop_publication(id);
         }
-        indexes.dedup();
-        for bridge in indexes {
-            self.publish_index(&bridge);
+        for (bridge, readers) in indexes {
+            self.publish_index(&bridge, readers);
         }
     }
 
@@ -470,16 +484,13 @@ impl Engine {
     }
 
     /// Makes room for a new index of our own space: where it overwrites the old one, that one needs no taking back.
-    pub(super) fn replace_index(&mut self, bridge: &BridgeName, tag: PlaceTag) {
+    pub(super) fn replace_index(&mut self, bridge: &BridgeName, index: Purpose, slot: SlotId) {
         let overwrites = self.bridges.get(bridge).is_some_and(|bridge| bridge.profile.overwrites);
-        let index = Purpose::Index(tag);
         if !overwrites {
-            return self.done(|purpose| *purpose == index);
+            return self.done_at(bridge, |purpose| *purpose == index);
         }
-        let slot =
-            self.places.get(&tag).map(|place| crate::meet::slot::index(&place.tray, tag, self.epoch()).id);
         let same = |publication: &Publication| {
-            publication.purpose == index && Some(SlotId(publication.slot)) == slot
+            publication.bridge == *bridge && publication.purpose == index && publication.slot == slot.0
         };
         let old: Vec<_> = self
             .publications
@@ -491,7 +502,7 @@ impl Engine {
         for id in old {
             self.drop_publication(id);
         }
-        self.done(|purpose| *purpose == index);
+        self.done_at(bridge, |purpose| *purpose == index);
     }
 
     fn drop_publication(&mut self, id: PublicationId) {

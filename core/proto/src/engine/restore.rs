@@ -139,6 +139,10 @@ impl Engine {
                 // Until it is taken back or over.
                 Purpose::Mail(..) => true,
                 Purpose::Index(tag) => self.places.contains_key(&tag),
+                Purpose::ContactIndex(key) => {
+                    self.openings.contains_key(&key)
+                        || self.contacts.get(&key).is_some_and(super::contact::StoredContact::pending)
+                }
             };
             if !serves {
                 self.done(|other| *other == purpose);

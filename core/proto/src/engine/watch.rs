@@ -306,11 +306,14 @@ impl Engine {
         let here = self.watch.specials.iter().filter(|(_, (_, special))| special.bridge == *name);
         for (id, (owner, special)) in here {
             if self.watch.indexes.shows(name, &special.space, id) {
-                let urgent = !matches!(owner, Owner::Opening(_));
+                // What a reply told of is there; what anybody may leave for an invite comes some day.
+                let urgent = !matches!(owner, Owner::Opening(_)) || special.space != Space::Own;
                 if urgent { &mut first } else { &mut then }.insert((special.space.clone(), *id));
             }
         }
         if bridge.profile.one_writer {
+            let contacts = self.contact_indexes(name).into_iter();
+            then.extend(contacts.map(|(locator, _, slot)| (Space::Of(locator), slot.id)));
             for (locator, tags) in self.friends_spaces(name) {
                 let space = Space::Of(locator.clone());
                 for (tag, tray) in tags {
@@ -386,3 +389,6 @@ fn short(id: &[u8; 32]) -> [u8; 4] {
     let [a, b, c, d, ..] = *id;
     [a, b, c, d]
 }
+
+#[cfg(test)]
+mod cost_tests;

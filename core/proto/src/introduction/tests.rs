@@ -36,6 +36,7 @@ fn invite(number: u8) -> Invite {
         key: [number; 32],
         secret: Secret::new([number; 16]),
         points: vec![Locator::new("dir", "/room").unwrap()],
+        own: Default::default(),
     }
 }
 

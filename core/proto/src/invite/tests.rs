@@ -11,6 +11,7 @@ fn invite(points: &[(&str, &str)]) -> Invite {
         key: [0x11; 32],
         secret: Secret::new([0x22; 16]),
         points: points.iter().map(|(kind, address)| Locator::new(kind, address).unwrap()).collect(),
+        own: BTreeSet::new(),
     }
 }
 
@@ -130,15 +131,27 @@ fn what_makes_no_sense_is_refused_under_a_good_checksum() {
 #[test]
 fn a_point_of_a_kind_of_the_future_leaves_the_others_usable() {
     let body = three().to_bytes();
-    let body = [&body[..54], &[200, 3], b"abc", &[1, 1, b'x']].concat();
+    let body = [&body[..54], &[100, 3], b"abc", &[1, 1, b'x']].concat();
     let invite: Invite = link(&body).parse().unwrap();
-    assert_eq!(invite.points, [Locator::new("kind-200", "abc").unwrap(), Locator::new("dir", "x").unwrap()]);
+    assert_eq!(invite.points, [Locator::new("kind-100", "abc").unwrap(), Locator::new("dir", "x").unwrap()]);
     assert_eq!(invite.to_string(), link(&body), "and hashes as its maker hashed it");
     // Names that only look like a number's.
-    for kind in ["kind-0", "kind-1", "kind-09", "kind-256", "kind-"] {
+    for kind in ["kind-0", "kind-1", "kind-09", "kind-128", "kind-200", "kind-256", "kind-"] {
         let invite = self::invite(&[(kind, "x")]);
         assert_eq!(invite.to_string().parse(), Ok(invite));
     }
+}
+
+#[test]
+fn a_space_of_the_inviters_own_is_marked() {
+    let shared = three();
+    let own = Invite { own: [0, 2].into(), ..shared.clone() };
+    let (bytes, before) = (own.to_bytes(), shared.to_bytes());
+    let changed: Vec<_> = (0..before.len() - 4).filter(|at| bytes[*at] != before[*at]).collect();
+    assert_eq!(changed.len(), 2, "one bit a point");
+    assert!(changed.iter().all(|at| bytes[*at] == before[*at] | 0x80));
+    assert_eq!(own.to_string().parse(), Ok(own.clone()));
+    assert_ne!(own.hash(), shared.hash());
 }
 
 #[test]
@@ -157,9 +170,10 @@ fn every_error_says_what_to_do() {
 
 proptest! {
     #[test]
-    fn any_invite_comes_back_the_same(uses in 1u8..=127, expires in any::<u32>(), key in any::<[u8; 32]>(), secret in any::<[u8; 16]>(), points in prop::collection::vec(("[a-z][a-z0-9-]{0,15}", "[!#-,./0-~][!-~]{0,60}"), 1..=3)) {
-        let points = points.iter().map(|(kind, address)| Locator::new(kind, address).unwrap()).collect();
-        let invite = Invite { uses, expires: UnixMillis::from_secs(u64::from(expires)), key, secret: Secret::new(secret), points };
+    fn any_invite_comes_back_the_same(uses in 1u8..=127, expires in any::<u32>(), key in any::<[u8; 32]>(), secret in any::<[u8; 16]>(), points in prop::collection::vec(("[a-z][a-z0-9-]{0,15}", "[!#-,./0-~][!-~]{0,60}"), 1..=3), own in prop::collection::btree_set(0u8..3, 0..3)) {
+        let points: Vec<_> = points.iter().map(|(kind, address)| Locator::new(kind, address).unwrap()).collect();
+        let own = own.into_iter().filter(|number| usize::from(*number) < points.len()).collect();
+        let invite = Invite { uses, expires: UnixMillis::from_secs(u64::from(expires)), key, secret: Secret::new(secret), points, own };
         let parsed: Invite = invite.to_string().parse().unwrap();
         prop_assert_eq!(parsed.hash(), invite.hash());
         prop_assert_eq!(parsed, invite);

@@ -60,6 +60,16 @@ pub fn welcome(secret: &Secret<16>, point: u8, h1: &[u8; 32]) -> Slot {
     split(derive(secret.expose(), "wel", &[&[point], h1]))
 }
 
+/// Where a join to an invite lies in a space of the joiner's own, by what stands for that space's tag ([`PlaceTag::of_space`]) and day.
+pub fn own_join(secret: &Secret<16>, space: PlaceTag, day: Epoch) -> Slot {
+    split(derive(secret.expose(), "own join", &[&space.0, &day.0.to_be_bytes()]))
+}
+
+/// Where the owner of a one-writer space says which slots in it are filled for a first contact by this invite, by what stands for the space's tag.
+pub fn contact_index(secret: &Secret<16>, space: PlaceTag, epoch: Epoch) -> Slot {
+    split(derive(secret.expose(), "contact index", &[&space.0, &epoch.0.to_be_bytes()]))
+}
+
 /// Where a knock is left by a pointer, from its public bytes, by what stands for the place's tag, day and lane.
 pub fn public_join(public: &[u8; 16], tag: PlaceTag, day: Epoch, lane: u8) -> Slot {
     split(derive(public, "public join", &[&tag.0, &day.0.to_be_bytes(), &[lane]]))

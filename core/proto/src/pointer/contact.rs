@@ -25,8 +25,7 @@ impl Pointer {
 
     /// What stands for a place's tag: it follows from how the pointer writes the place, so that two copies with other places, or in another order, agree.
     pub fn tag(point: &Locator) -> PlaceTag {
-        let [a, b, c, d, e, f, g, h, ..] = sha256(&[b"wayside/1 point", point.to_string().as_bytes()]);
-        PlaceTag([a, b, c, d, e, f, g, h])
+        PlaceTag::of_space(point)
     }
 
     /// Where a knock is left, by place, day and lane, the lane below [`Self::LANES`].

@@ -9,6 +9,14 @@ use minicbor::{Decode, Decoder, Encode, Encoder};
 pub struct PointerName(String);
 
 impl PointerName {
+    /// The name of the card of whoever a place belongs to, where none is said: `https://alice.example` is hers under this one.
+    pub const OWNER: &'static str = "me";
+
+    /// That name.
+    pub fn owner() -> Self {
+        Self(Self::OWNER.to_owned())
+    }
+
     /// The name, or `None` where it is none.
     pub fn new(name: &str) -> Option<Self> {
         let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'_' | b'.');

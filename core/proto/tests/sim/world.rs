@@ -50,6 +50,8 @@ pub struct Node {
     pub events: Vec<(Ms, Event)>,
     pub links: BTreeMap<SessionId, AccountId>,
     pub bridges: Vec<usize>,
+    /// Those that it only reads by.
+    pub reads_only: BTreeSet<usize>,
     timer: Option<Ms>,
     pub published: usize,
     pub invited: Option<wayside_proto::invite::Invite>,
@@ -195,6 +197,7 @@ impl World {
             events: Vec::new(),
             links: BTreeMap::new(),
             bridges: bridges.to_vec(),
+            reads_only: BTreeSet::new(),
             timer: None,
             published: 0,
             invited: None,
@@ -252,7 +255,7 @@ impl World {
 
     pub fn locator(&self, node: usize, bridge: usize) -> Locator {
         match self.bridges[bridge].kind {
-            Kind::OneWriter => Locator::new("zone", &format!("b{bridge}-n{node}")).unwrap(),
+            Kind::OneWriter => Locator::new(&format!("zone{bridge}"), &format!("b{bridge}-n{node}")).unwrap(),
             _ => Locator::new("room", &format!("b{bridge}")).unwrap(),
         }
     }

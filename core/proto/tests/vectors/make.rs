@@ -24,6 +24,7 @@ use wayside_proto::place::{
 use wayside_proto::reach::{
     Attestation, Filtering, Mapping, NatReport, Reach, Reflector, Reflectors, RelayTags,
 };
+use wayside_proto::reply::{Joined, Reply};
 use wayside_proto::{Epoch, UnixMillis};
 
 /// Every file, by its name without `.json`.
@@ -44,6 +45,7 @@ pub(crate) fn all() -> BTreeMap<&'static str, Value> {
         ),
         ("pair", file("K_e: the secret of two accounts, moved on by epochs.", pairs())),
         ("identity", file("Cards: what is signed, by which seeds, and the whole.", identities())),
+        ("replies", file("Reply lines, or why they are none.", replies())),
         ("invite", file("Links, with the SHA-256 of their bytes, or why they are none.", invites())),
         (
             "mail",
@@ -148,6 +150,15 @@ fn slots() -> Vec<Value> {
         let inputs = json!({ "secret": hex(invite.expose()), "point": point, "h1": hex(h1) });
         vectors.push(found("welcome", &slot::welcome(&invite, point, &h1), inputs));
     }
+    let space = Locator::new("web", "ben.example/").unwrap();
+    let inputs = json!({ "secret": hex(invite.expose()), "space": space.to_string(), "day": day.0 });
+    vectors.push(found("own join", &slot::own_join(&invite, PlaceTag::of_space(&space), day), inputs));
+    let inputs = json!({ "secret": hex(invite.expose()), "space": space.to_string(), "epoch": day.0 });
+    vectors.push(found(
+        "contact index",
+        &slot::contact_index(&invite, PlaceTag::of_space(&space), day),
+        inputs,
+    ));
     let door = secret("door");
     for lane in [0, slot::KNOCKS - 1] {
         let inputs = json!({ "door": hex(door.expose()), "tag": hex(tag.0), "day": day.0, "lane": lane });
@@ -249,7 +260,7 @@ fn invites() -> Vec<Value> {
     let locators = [
         ("matrix", "#wayside:example.org"),
         ("nostr", "wss://relay.example.org"),
-        ("kind-200", "a kind of the future"),
+        ("kind-100", "a kind of the future"),
     ];
     let invite = |uses: u8, points: &[(&str, &str)]| Invite {
         uses,
@@ -260,12 +271,13 @@ fn invites() -> Vec<Value> {
             .iter()
             .filter_map(|(kind, address)| Locator::new(kind, &address.replace(' ', "-")))
             .collect(),
+        own: Default::default(),
     };
     let good = |invite: &Invite| {
         let points: Vec<_> = invite.points.iter().map(ToString::to_string).collect();
         json!({
             "link": invite.to_string(), "uses": invite.uses, "expires": invite.expires.as_secs(), "key": hex(invite.key),
-            "secret": hex(invite.secret.expose()), "points": points, "sha256": hex(invite.hash()),
+            "secret": hex(invite.secret.expose()), "points": points, "own": invite.own, "sha256": hex(invite.hash()),
         })
     };
     let bad = |link: String| {
@@ -278,10 +290,42 @@ fn invites() -> Vec<Value> {
         good(&invite(1, &locators[..1])),
         good(&invite(127, &locators)),
         good(&invite(1, &[("dir", &"a".repeat(56))])),
+        good(&Invite {
+            own: [1, 2].into(),
+            ..invite(1, &[locators[0], ("web", "ann.example/"), ("moon", "base")])
+        }),
         bad(link[..link.len() - 9].to_owned()),
         bad(mistyped),
         bad(link[8..].to_owned()),
         bad(format!("{link}AAAAAAAA")),
+    ]
+}
+
+fn replies() -> Vec<Value> {
+    let invite = Secret::<16>::new(first("invite"));
+    let good = |point: u8, joined: Joined| {
+        let line = Reply::new(&invite, point, joined.clone()).to_string();
+        let mut vector = json!({ "line": line, "secret": hex(invite.expose()), "point": point });
+        match joined {
+            Joined::Space(space) => vector["space"] = space.to_string().into(),
+            Joined::Message(message) => vector["message"] = hex(message).into(),
+        }
+        vector
+    };
+    let space = |kind: &str, address: &str| Joined::Space(Locator::new(kind, address).unwrap());
+    let bad = |line: String| {
+        let error = line.parse::<Reply>().unwrap_err().to_string();
+        json!({ "line": line, "error": error })
+    };
+    let line = Reply::new(&invite, 0, space("web", "ben.example/")).to_string();
+    vec![
+        good(0, space("web", "ben.example/")),
+        good(2, space("dns", &"b".repeat(40))),
+        good(1, space("moon", "base")),
+        good(0, Joined::Message([bytes("message"), bytes("more")].concat())),
+        bad(line[..line.len() - 5].to_owned()),
+        bad(line[8..].to_owned()),
+        bad(format!("{line}AAAAAAAA")),
     ]
 }
 

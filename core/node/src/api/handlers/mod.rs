@@ -16,7 +16,9 @@ use axum::routing::{delete, get, patch, post};
 use axum::{Json, Router};
 
 use super::server::Context;
-use super::types::{Accept, Accepted, AddBridge, ApiError, BridgeView, InvitePreview, InviteView, NewInvite};
+use super::types::{
+    Accept, Accepted, AddBridge, ApiError, BridgeView, Complete, InvitePreview, InviteView, NewInvite,
+};
 
 /// The largest body: the longest message, escaped.
 const MOST_BODY: usize = 1 << 20;
@@ -34,6 +36,7 @@ pub(crate) fn routes() -> Router<Context> {
         .route("/v1/invites", post(invite))
         .route("/v1/accept", post(accept))
         .route("/v1/accept/preview", post(preview))
+        .route("/v1/complete", post(complete))
         .route("/v1/friends", get(friends::list))
         .route("/v1/friends/{friend}", get(friends::show).patch(friends::change).delete(friends::remove))
         .route("/v1/friends/{friend}/ping", post(friends::ping))
@@ -79,6 +82,10 @@ async fn invite(State(context): State<Context>, Json(request): Json<NewInvite>) 
 
 async fn preview(State(context): State<Context>, Json(request): Json<Accept>) -> Answer<InvitePreview> {
     context.requests.preview(&request.invite).await.map(Json)
+}
+
+async fn complete(State(context): State<Context>, Json(request): Json<Complete>) -> Answer<Accepted> {
+    context.requests.complete(request).await.map(Json)
 }
 
 async fn accept(State(context): State<Context>, Json(request): Json<Accept>) -> Answer<Accepted> {

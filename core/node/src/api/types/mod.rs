@@ -114,8 +114,11 @@ impl fmt::Debug for Accept {
 pub struct InvitePreview {
     /// The places it names.
     pub places: Vec<String>,
-    /// Those of one's own bridges that reach one of them.
+    /// Those of one's own bridges that reach one of them, or read it where the inviter alone writes there.
     pub bridges: Vec<String>,
+    /// Whether a line has to be sent back: the inviter alone writes in the places that are reached.
+    #[serde(default)]
+    pub replies: bool,
     /// When it ends; not known of a source.
     pub expires: Option<Time>,
     /// What it says, where it is a card.
@@ -135,6 +138,18 @@ pub struct Accepted {
     /// The friend's account.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub account: Option<String>,
+    /// What the inviter has to be sent, for `POST /v1/complete`: it alone writes in the invite's places. Until then nothing happens.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reply: Option<String>,
+}
+
+/// `POST /v1/complete`: somebody accepted an invite of ours, in whose places we alone write, and sent this back. Answered as [`Accept`] is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Complete {
+    /// The line that begins with `wayside-reply:`. The space that it names, if it does, is read from then on.
+    pub reply: String,
+    /// How long to wait for whoever sent it.
+    pub wait_ms: u64,
 }
 
 /// How far accepting an invite has come.

@@ -50,6 +50,7 @@ fn nothing_that_holds_a_secret_prints_it() {
         key: key.public(),
         secret: Secret::new([MARK; 16]),
         points: vec![Locator::new("dir", "x").unwrap()],
+        own: Default::default(),
     });
     let mut person = Person::new(1);
     for point in &mut person.points {

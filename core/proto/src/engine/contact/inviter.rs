@@ -5,7 +5,9 @@
 
 mod joins;
 mod pointers;
+mod replies;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::super::config::{CommandError, InviteOptions};
@@ -28,6 +30,7 @@ use crate::time::{Epoch, UnixMillis};
 
 pub(in crate::engine) use joins::Elsewhere;
 pub(super) use joins::Reply;
+pub use replies::ReplyState;
 
 const LIFETIME: std::ops::RangeInclusive<Duration> =
     Duration::from_secs(1)..=Duration::from_secs(30 * 86_400);
@@ -44,7 +47,8 @@ impl Engine {
         if invites >= self.config.max_invites {
             return Err(CommandError::TooMany("open invites"));
         }
-        let points = self.points_of(&options.bridges)?;
+        // Whoever is introduced has no way to reply.
+        let (points, own) = self.points_of(&options.bridges, options.only.is_none())?;
         let lifetime = options.lifetime.clamp(*LIFETIME.start(), *LIFETIME.end());
         let key = Secret::random(&mut self.rng);
         let invite = Invite {
@@ -54,35 +58,52 @@ impl Engine {
             key: NoiseKey::from_secret(key.clone()).public(),
             secret: Secret::random(&mut self.rng),
             points,
+            own,
         };
-        let own =
-            OwnInvite { invite: invite.clone(), refused: Vec::new(), withdrawn: false, only: options.only };
+        let own = OwnInvite {
+            invite: invite.clone(),
+            refused: Vec::new(),
+            withdrawn: false,
+            only: options.only,
+            replies: Vec::new(),
+        };
         self.open_up(Opening { key, bound: Vec::new(), kind: Kind::Invite(own) })?;
         Ok(invite)
     }
 
-    /// Where answers are looked for over these bridges, or over up to three that are up where none are named.
-    fn points_of(&self, bridges: &[BridgeName]) -> Result<Vec<Locator>, CommandError> {
+    /// Where answers are looked for over these bridges, or over up to three that are up where none are named; and which of the places are spaces of our
+    /// own, where they may be. One of those costs the people a line that is sent back, and is taken where there is nothing else.
+    fn points_of(
+        &self,
+        bridges: &[BridgeName],
+        own: bool,
+    ) -> Result<(Vec<Locator>, BTreeSet<u8>), CommandError> {
         let serves = |name: &BridgeName| {
             let bridge = self.bridges.get(name)?;
-            let fits = !bridge.profile.one_writer && bridge.profile.max_record >= Bucket::Large.record();
+            let one_writer = bridge.profile.one_writer;
+            let fits = (own || !one_writer) && bridge.profile.max_record >= Bucket::Large.record();
             bridge.place.filter(|_| fits)?;
-            Some((bridge.profile.latency, bridge.profile.locators.first()?.clone()))
+            Some((one_writer, bridge.profile.latency, bridge.profile.locators.first()?.clone()))
         };
-        let points: Vec<Locator> = if bridges.is_empty() {
+        let points: Vec<(bool, Locator)> = if bridges.is_empty() {
             let mut up: Vec<_> = self.bridges.keys().filter_map(serves).collect();
             up.sort();
-            up.dedup_by(|a, b| a.1 == b.1);
-            up.into_iter().map(|(_, locator)| locator).take(Invite::MOST_POINTS).collect()
+            up.dedup_by(|a, b| a.2 == b.2);
+            let shared = up.iter().any(|(one_writer, ..)| !one_writer);
+            let up = up.into_iter().filter(|(one_writer, ..)| !shared || !one_writer);
+            up.map(|(one_writer, _, locator)| (one_writer, locator)).take(Invite::MOST_POINTS).collect()
         } else {
-            let named = bridges.iter();
-            named
-                .map(|name| {
-                    serves(name).map(|(_, point)| point).ok_or_else(|| CommandError::Bridge(name.clone()))
-                })
-                .collect::<Result<_, _>>()?
+            let named = bridges.iter().map(|name| {
+                let found = serves(name).map(|(one_writer, _, point)| (one_writer, point));
+                found.ok_or_else(|| CommandError::Bridge(name.clone()))
+            });
+            named.collect::<Result<_, _>>()?
         };
-        if points.is_empty() { Err(CommandError::NoBridge { wanted: Vec::new() }) } else { Ok(points) }
+        if points.is_empty() {
+            return Err(CommandError::NoBridge { wanted: Vec::new() });
+        }
+        let own = (0..).zip(&points).filter(|(_, (one_writer, _))| *one_writer).map(|(at, _)| at).collect();
+        Ok((points.into_iter().map(|(_, point)| point).collect(), own))
     }
 
     /// Strangers may come by this from now on.
@@ -134,6 +155,7 @@ impl Engine {
                 }
             }
         }
+        slots.extend(self.replied_slots(opening));
         self.expect_records(Owner::Opening(*id), slots);
     }
 

@@ -1,5 +1,6 @@
 //! The side that accepted an invite, or knocks by a pointer: joins are left and repeated here, their answers are taken in by [`welcomes`].
 
+mod apart;
 mod welcomes;
 
 use std::time::Duration;
@@ -9,7 +10,7 @@ use rand_core::RngCore;
 
 use super::super::book::name_ok;
 use super::super::config::CommandError;
-use super::super::io::Event;
+use super::super::io::{BridgeName, Event};
 use super::super::publications::{Draft, Purpose};
 use super::super::watch::Owner;
 use super::super::{ContactId, ContactState, Engine, store};
@@ -21,11 +22,14 @@ use crate::crypto::envelope::{self, Bucket};
 use crate::crypto::keys::{AccountId, DeviceId};
 use crate::crypto::noise::Pattern;
 use crate::invite::Invite;
+use crate::meet::slot::Slot;
 use crate::message::{CardBytes, Join, Payload, Refusal};
 use crate::place::PlaceTag;
 use crate::pointer::Pointer;
 use crate::reach::{Reach, RelayTags};
 use crate::time::{Epoch, UnixMillis};
+
+use apart::Apart;
 
 /// An invite that we accepted, or a pointer that we knock by.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
@@ -61,6 +65,9 @@ pub(in crate::engine) struct StoredContact {
     /// Whose it is, where that is known beforehand.
     #[n(10)]
     only: Option<AccountId>,
+    /// Where the inviter alone writes in its places: from where it is answered.
+    #[n(11)]
+    apart: Option<Apart>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
@@ -152,15 +159,20 @@ impl Engine {
         if self.book.len() >= self.config.max_friends {
             return Err(CommandError::TooMany("friends"));
         }
-        let common: Vec<PlaceTag> = terms
-            .points()
+        let mut common: Vec<PlaceTag> = terms
+            .shared_places()
             .iter()
-            .filter_map(|point| self.bridges.get(&self.bridge_at(point)?))
+            .filter_map(|(_, point)| self.bridges.get(&self.bridge_at(point)?))
             .filter(|bridge| bridge.profile.max_record >= Bucket::Large.record())
             .filter_map(|bridge| bridge.place)
             .collect();
+        let mut apart = None;
         if common.is_empty() {
-            return Err(CommandError::NoBridge { wanted: terms.points().to_vec() });
+            let (way, place) = self
+                .way_apart(&terms)
+                .ok_or_else(|| CommandError::NoBridge { wanted: terms.points().to_vec() })?;
+            common.extend(place);
+            apart = Some(way);
         }
         let time = self.time_now();
         let (payload, relays) =
@@ -179,6 +191,7 @@ impl Engine {
             relays: Some(relays),
             next: Duration::ZERO,
             only,
+            apart,
         };
         self.contacts.insert(id, contact);
         self.keep_contact(&id);
@@ -208,11 +221,21 @@ impl Engine {
             let told = room.for_relays(&relays);
             let named = RelayTags::of(key, told);
             let join = Join { card: CardBytes(card.clone()), candidates, sent, nat, relays: named };
-            let padded = Bucket::Large.pad(&join.to_bytes(), Pattern::Contact.overhead1())?;
+            let overhead = Pattern::Contact.overhead1();
+            // What lies in no place goes from hand to hand: the shorter the better.
+            let padded = if places.is_empty() {
+                envelope::unpadded(&join.to_bytes(), overhead)?
+            } else {
+                Bucket::Large.pad(&join.to_bytes(), overhead)?
+            };
             Some((padded, told.to_vec()))
         };
         // A place more is worth more than the last of what else is said.
-        let card = self.fitting_card(places, |card| pad(card, Room::LEAST).is_some())?;
+        let card = if places.is_empty() {
+            self.contact_card(places)?
+        } else {
+            self.fitting_card(places, |card| pad(card, Room::LEAST).is_some())?
+        };
         Room::less_and_less().find_map(|room| pad(&card, room))
     }
 
@@ -252,9 +275,7 @@ impl Engine {
             return;
         };
         let Some((_, message)) = self.join_message(&contact) else { return };
-        for (tag, locator) in contact.terms.places() {
-            let Some(bridge) = self.bridge_at(&locator) else { continue };
-            let slot = contact.terms.join_slot(tag, contact.day, contact.lane_now());
+        for (bridge, slot) in self.places_of_join(&contact) {
             let lies = self.publications.live(&bridge).any(|publication| publication.looked_for() == slot.id);
             if !lies {
                 let bytes = envelope::seal(&slot.siv, &message);
@@ -268,6 +289,20 @@ impl Engine {
             }
         }
         self.expect_welcome(key);
+    }
+
+    /// Where a join is to lie today.
+    fn places_of_join(&self, contact: &StoredContact) -> Vec<(BridgeName, Slot)> {
+        if let Some(apart) = &contact.apart {
+            return self.own_place_of_join(contact, apart).into_iter().collect();
+        }
+        let shared = contact.terms.shared_places().into_iter();
+        let lane = contact.lane_now();
+        shared
+            .filter_map(|(tag, locator)| {
+                Some((self.bridge_at(&locator)?, contact.terms.join_slot(tag, contact.day, lane)))
+            })
+            .collect()
     }
 
     pub(in crate::engine) fn join_all_again(&mut self) {
@@ -350,7 +385,7 @@ impl StoredContact {
 
     /// Whether there is a lane left today.
     const fn repeats(&self) -> bool {
-        self.tries < self.terms.lanes()
+        self.apart.is_none() && self.tries < self.terms.lanes()
     }
 
     fn lane_now(&self) -> u8 {

@@ -8,6 +8,7 @@ mod room;
 mod terms;
 
 pub(super) use inviter::Elsewhere;
+pub use inviter::ReplyState;
 pub(super) use joiner::StoredContact;
 pub(super) use opening::{InviteRow, Opening, PointerRow};
 pub(super) use requests::Requests;

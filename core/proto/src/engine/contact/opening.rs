@@ -14,6 +14,7 @@ use crate::crypto::Secret;
 use crate::crypto::keys::AccountId;
 use crate::invite::Invite;
 use crate::meet::slot::SlotId;
+use crate::message::Refusal;
 use crate::place::{Locator, PlaceTag};
 use crate::pointer::Pointer;
 use crate::time::UnixMillis;
@@ -43,6 +44,25 @@ pub(super) struct OwnInvite {
     pub(super) withdrawn: bool,
     /// Whom it is for, where that is known.
     pub(super) only: Option<AccountId>,
+    /// Where those who replied have left their joins, where we alone write in its places.
+    pub(super) replies: Vec<Replied>,
+}
+
+/// Somebody who accepted from a space of its own, as its reply says.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub(super) struct Replied {
+    /// Where its join lies.
+    #[n(0)]
+    pub(super) space: Locator,
+    /// At which of the invite's points it looks for the answer.
+    #[n(1)]
+    pub(super) point: u8,
+    /// Who it was, once that was read.
+    #[n(2)]
+    pub(super) account: Option<AccountId>,
+    /// Why it was refused, if it was.
+    #[n(3)]
+    pub(super) refused: Option<Refusal>,
 }
 
 /// Our person is asked about everybody who is no friend yet.
@@ -105,11 +125,25 @@ pub(super) struct Came {
     pub(super) tag: PlaceTag,
     #[n(2)]
     pub(super) slots: Slots,
+    /// The sender's own space, where that is where it lies: the answer is left in ours, by `bridge`.
+    #[n(3)]
+    pub(super) space: Option<Locator>,
 }
 
 impl Came {
     pub(super) fn at(arrival: &Arrival, slot: SlotId) -> Self {
-        Self { bridge: arrival.bridge.clone(), tag: arrival.tag, slots: Slots(slot.0.to_vec()) }
+        Self { bridge: arrival.bridge.clone(), tag: arrival.tag, slots: Slots(slot.0.to_vec()), space: None }
+    }
+
+    /// In a space of the sender's, or handed over by people; answered by this bridge of ours.
+    pub(super) fn apart(
+        bridge: BridgeName,
+        tag: PlaceTag,
+        slot: Option<SlotId>,
+        space: Option<Locator>,
+    ) -> Self {
+        let slots = Slots(slot.map(|slot| slot.0.to_vec()).unwrap_or_default());
+        Self { bridge, tag, slots, space }
     }
 }
 

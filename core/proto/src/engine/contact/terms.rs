@@ -81,6 +81,28 @@ impl Terms {
         (0..).zip(self.points()).map(|(number, point)| (tag(number, point), point.clone())).collect()
     }
 
+    /// Those of its places that several write in.
+    pub(super) fn shared_places(&self) -> Vec<(PlaceTag, Locator)> {
+        self.places().into_iter().filter(|(tag, _)| !self.is_own(*tag)).collect()
+    }
+
+    /// Those that whoever answers alone writes in.
+    pub(super) fn own_places(&self) -> Vec<(PlaceTag, Locator)> {
+        self.places().into_iter().filter(|(tag, _)| self.is_own(*tag)).collect()
+    }
+
+    fn is_own(&self, tag: PlaceTag) -> bool {
+        matches!(self, Self::Invite(invite) if invite.own.contains(&tag.point()))
+    }
+
+    /// What an invite's slots are derived from.
+    pub(super) const fn secret(&self) -> Option<&Secret<16>> {
+        match self {
+            Self::Invite(invite) => Some(&invite.secret),
+            Self::Pointer(_) => None,
+        }
+    }
+
     /// Where a join is left.
     pub(super) fn join_slot(&self, tag: PlaceTag, day: Epoch, lane: u8) -> Slot {
         match self {

@@ -147,7 +147,8 @@ impl Engine {
         let message = answered.message.clone();
         self.keep_meeting(account, device);
         self.note(*account, StepKind::Answered, format!("answered it over {}", arrival.bridge.0));
-        self.leave(arrival.bridge.clone(), &slot, None, &message, Purpose::Answer(*account, *device, no));
+        let bridge = self.writer_for(&arrival.bridge, &arrival.space);
+        self.leave(bridge, &slot, None, &message, Purpose::Answer(*account, *device, no));
     }
 
     pub(super) fn via_for_answer(
@@ -161,7 +162,8 @@ impl Engine {
             Space::Of(locator) => Some(locator.clone()),
         };
         self.book.friend(account)?.card().status(device)?;
-        Some(Via { bridge: arrival.bridge.clone(), tag: arrival.tag, theirs })
+        let bridge = self.writer_for(&arrival.bridge, &arrival.space);
+        Some(Via { bridge, tag: arrival.tag, theirs })
     }
 
     /// How long to wait for a link before the same answer goes over another bridge too.

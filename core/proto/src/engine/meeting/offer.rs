@@ -201,8 +201,8 @@ impl Engine {
                 .iter()
                 .map(|spot| {
                     let found = slot::answer(&secret, spot.tag, &h1);
-                    let space = spot.replies.clone().map_or(Space::Own, Space::Of);
-                    (found.id, Special { bridge: spot.bridge.clone(), space, siv: found.siv, tag: spot.tag })
+                    let (bridge, space) = self.where_found(&spot.bridge, spot.replies.as_ref());
+                    (found.id, Special { bridge, space, siv: found.siv, tag: spot.tag })
                 })
                 .collect();
             self.expect_records(Owner::Offer(*account, *device, offer.no), slots);
@@ -262,7 +262,7 @@ impl Engine {
             relays: Relays { told: offer.relays.unwrap_or_default(), named: answer.relays, key },
             lifetime: lifetime.min(self.dial_patience(&arrival.bridge)).max(Duration::from_secs(5)),
             via: Some(Via {
-                bridge: arrival.bridge.clone(),
+                bridge: self.writer_for(&arrival.bridge, &arrival.space),
                 tag: arrival.tag,
                 theirs: match &arrival.space {
                     Space::Own => None,

@@ -19,9 +19,8 @@ impl Engine {
             .ways()
             .map(|via| {
                 let found = slot::update(&live.meeting, via.tag, !live.client);
-                let space = via.theirs.clone().map_or(super::super::Space::Own, super::super::Space::Of);
-                let (bridge, tag) = (via.bridge.clone(), via.tag);
-                (found.id, Special { bridge, space, siv: found.siv, tag })
+                let (bridge, space) = self.where_found(&via.bridge, via.theirs.as_ref());
+                (found.id, Special { bridge, space, siv: found.siv, tag: via.tag })
             })
             .collect();
         if !slots.is_empty() {
@@ -81,7 +80,7 @@ impl Engine {
             self.sessions.insert(id, live.clone());
             self.note(live.account, StepKind::UpdateLeft, "told anew how this machine is reached".to_owned());
             self.out.put(store::session(&id.0), store::encode(&live));
-            for via in live.ways() {
+            for via in live.ways().filter(|via| self.can_leave(&via.bridge)).cloned().collect::<Vec<_>>() {
                 let place = slot::update(&live.meeting, via.tag, live.client);
                 self.publish(Draft {
                     bridge: via.bridge.clone(),

@@ -69,6 +69,7 @@ impl World {
 
     pub fn bridge_up(&mut self, node: usize, bridge: usize) {
         let locator = self.locator(node, bridge);
+        let reads_only = self.nodes[node].reads_only.contains(&bridge);
         let this = &self.bridges[bridge];
         let profile = BridgeProfile {
             locators: vec![locator],
@@ -76,7 +77,7 @@ impl World {
             one_writer: this.kind == Kind::OneWriter,
             overwrites: this.overwrites,
             retracts: this.retracts,
-            max_record: 2000,
+            max_record: if reads_only { 0 } else { 2000 },
             max_keys: this.max_keys,
             latency: Duration::from_millis(this.weather.latency),
             custody: this.mail,

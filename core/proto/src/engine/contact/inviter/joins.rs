@@ -22,8 +22,9 @@ use crate::crypto::{Secret, sha256};
 use crate::meet::pair::PairSecret;
 use crate::meet::slot::SlotId;
 use crate::message::{CardBytes, Join, Payload, Refusal, Welcome};
-use crate::place::PlaceTag;
+use crate::place::{Locator, PlaceTag};
 use crate::reach::RelayTags;
+use crate::time::UnixMillis;
 
 /// A join that came again: over a second bridge, where it is answered too unless a link comes first, or repeated because the answer was lost.
 #[derive(Debug)]
@@ -34,6 +35,7 @@ pub(in crate::engine) struct Elsewhere {
     bridge: BridgeName,
     tag: PlaceTag,
     slot: SlotId,
+    space: Option<Locator>,
 }
 
 /// A join that verified: who it is from, by which device's key.
@@ -43,8 +45,22 @@ pub(in super::super) struct Read {
     peer: [u8; 32],
 }
 
+impl Read {
+    pub(super) const fn account(&self) -> AccountId {
+        self.join.card.0.account()
+    }
+
+    pub(super) const fn join(&self) -> &Join {
+        &self.join
+    }
+
+    pub(super) fn in_force(&self, time: UnixMillis) -> bool {
+        self.join.card.0.roster().in_force(time)
+    }
+}
+
 /// What is done about a join.
-enum Verdict {
+pub(super) enum Verdict {
     Welcome,
     Refuse(Refusal),
     /// Our person is asked.
@@ -65,12 +81,13 @@ impl Engine {
         message: &[u8],
     ) {
         let Some(opening) = self.openings.get(id).cloned() else { return };
+        let Some(came) = self.came_by(&opening, arrival, slot) else { return };
         let to = sha256(&[message]);
         if let Some((bound, sent)) = opening.answer_to(&to) {
             if !bound.done && !sent.slots.contains(slot) {
-                let repeated = sent.over.contains(&arrival.bridge);
+                let repeated = sent.over.contains(&came.bridge);
                 let wait = if repeated { Duration::ZERO } else { self.patience_elsewhere(&sent.over) };
-                self.welcome_later(id, to, &Came::at(arrival, slot), wait);
+                self.welcome_later(id, to, &came, wait);
             }
             return;
         }
@@ -78,19 +95,21 @@ impl Engine {
             return;
         }
         let Some(read) = self.read_join(&opening, message) else { return };
-        let card = &read.join.card.0;
-        let account = card.account();
-        if account == self.me || !card.roster().in_force(self.time_now()) {
+        let account = read.account();
+        if account == self.me || !read.in_force(self.time_now()) {
             return;
         }
-        let came = Came::at(arrival, slot);
         match self.verdict(&opening, &account, &read.join) {
             Verdict::Welcome => {
+                self.reply_read(id, &came, account, None);
                 let reply = Reply { opening: *id, to, came };
                 // What keeps a welcome from being made keeps the person at the other end waiting, and nothing else.
                 let _ = self.welcome(&reply, read, &opening, None);
             }
-            Verdict::Refuse(why) => self.refuse(&Reply { opening: *id, to, came }, read, why),
+            Verdict::Refuse(why) => {
+                self.reply_read(id, &came, account, Some(why));
+                self.refuse(&Reply { opening: *id, to, came }, read, why);
+            }
             Verdict::Ask => self.ask(id, &read.join, came, message),
             Verdict::Silence => {}
         }
@@ -109,9 +128,9 @@ impl Engine {
         wait: Duration,
     ) {
         let Some(slot) = came.slots.last().filter(|_| self.elsewhere.len() < MOST_ELSEWHERE) else { return };
-        let (bridge, tag) = (came.bridge.clone(), came.tag);
+        let (bridge, tag, space) = (came.bridge.clone(), came.tag, came.space.clone());
         let due = self.now.mono.saturating_add(wait);
-        self.elsewhere.push(Elsewhere { due, opening: *id, to, bridge, tag, slot });
+        self.elsewhere.push(Elsewhere { due, opening: *id, to, bridge, tag, slot, space });
     }
 
     /// Message 1, under a fresh ephemeral key of ours, if it verifies and its card lists the key that it was made with.
@@ -129,7 +148,7 @@ impl Engine {
         Some(Read { handshake, join, peer })
     }
 
-    fn verdict(&mut self, opening: &Opening, account: &AccountId, join: &Join) -> Verdict {
+    pub(super) fn verdict(&mut self, opening: &Opening, account: &AccountId, join: &Join) -> Verdict {
         let time = self.time_now();
         match &opening.kind {
             Kind::Invite(own) => {
@@ -247,7 +266,7 @@ impl Engine {
             told,
             relays: Relays { told: relays, named: join.relays.clone(), key },
             lifetime,
-            via: Some(Via { bridge: came.bridge.clone(), tag: came.tag, theirs: None }),
+            via: Some(Via { bridge: came.bridge.clone(), tag: came.tag, theirs: came.space.clone() }),
         });
         self.note(account, StepKind::Answered, format!("welcomed over {over}"));
         self.send_welcome(&terms, &came.bridge, came.tag, &h1, &message, Purpose::Welcome(*id, account));
@@ -287,7 +306,7 @@ impl Engine {
     }
 
     pub(super) fn welcome_elsewhere(&mut self, elsewhere: &Elsewhere) {
-        let Elsewhere { opening: id, bridge, tag, slot, .. } = elsewhere;
+        let Elsewhere { opening: id, bridge, tag, slot, space, .. } = elsewhere;
         let Some(opening) = self.openings.get_mut(id) else { return };
         let terms = opening.terms();
         let found = opening.bound.iter_mut().filter(|bound| !bound.done).find_map(|bound| {
@@ -305,7 +324,7 @@ impl Engine {
         sent.slots.add(*slot);
         let (h1, message) = (sent.h1, sent.message.clone());
         self.keep_opening(id);
-        self.meets_elsewhere(&account, 0, Via { bridge: bridge.clone(), tag: *tag, theirs: None });
+        self.meets_elsewhere(&account, 0, Via { bridge: bridge.clone(), tag: *tag, theirs: space.clone() });
         self.note(account, StepKind::Answered, format!("welcomed over {}", bridge.0));
         self.send_welcome(&terms, bridge, *tag, &h1, &message, Purpose::Welcome(*id, account));
     }
@@ -325,6 +344,7 @@ impl Engine {
             all.filter_map(|(id, opening)| opening.settle(account).then_some(*id)).collect();
         for id in changed {
             self.keep_opening(&id);
+            self.rewatch_replies(&id);
             let account = *account;
             self.done(|purpose| *purpose == Purpose::Welcome(id, account));
         }

@@ -30,7 +30,7 @@ impl Engine {
             return Err(CommandError::TooMany("cards"));
         }
         let mut points = Vec::new();
-        for point in self.points_of(&options.bridges)? {
+        for point in self.points_of(&options.bridges, false)?.0 {
             if !points.contains(&point) {
                 points.push(point);
             }

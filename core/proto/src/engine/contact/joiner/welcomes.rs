@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use super::super::super::StepKind;
 use super::super::super::book::Pair;
-use super::super::super::io::{Event, Output, Space};
+use super::super::super::io::{BridgeName, Event, Output, Space};
 use super::super::super::relays::Relays;
-use super::super::super::sessions::{Met, Via};
+use super::super::super::sessions::Met;
 use super::super::super::watch::{Arrival, Owner, Special};
 use super::super::Origin;
 use super::super::terms::Terms;
@@ -17,6 +17,7 @@ use crate::crypto::noise::{Handshake, Pattern};
 use crate::meet::pair::PairSecret;
 use crate::meet::slot::SlotId;
 use crate::message::{Payload, Welcome};
+use crate::place::PlaceTag;
 use crate::reach::Reach;
 
 /// How long the first link is dialled.
@@ -31,12 +32,22 @@ impl Engine {
         let Some((handshake, _)) = self.join_message(&contact) else { return };
         let h1 = handshake.hash();
         let mut slots: Vec<(SlotId, Special)> = Vec::new();
-        for (tag, locator) in contact.terms.places() {
-            let Some(bridge) = self.bridge_at(&locator) else { continue };
+        for (tag, bridge, space) in self.places_of_welcome(&contact) {
             let slot = contact.terms.welcome_slot(tag, &h1);
-            slots.push((slot.id, Special { bridge, space: Space::Own, siv: slot.siv, tag }));
+            slots.push((slot.id, Special { bridge, space, siv: slot.siv, tag }));
         }
         self.expect_records(Owner::Contact(*key), slots);
+    }
+
+    /// Where the answer is looked for: in the places that both write in, or in the inviter's own space.
+    fn places_of_welcome(&self, contact: &StoredContact) -> Vec<(PlaceTag, BridgeName, Space)> {
+        match &contact.apart {
+            Some(apart) => self.space_of_welcome(contact, apart).into_iter().collect(),
+            None => {
+                let shared = contact.terms.shared_places().into_iter();
+                shared.filter_map(|(tag, at)| Some((tag, self.bridge_at(&at)?, Space::Own))).collect()
+            }
+        }
     }
 
     /// The handshake after message 1, and that message.
@@ -108,6 +119,7 @@ impl Engine {
             self.keep_friend(&account);
             self.rewatch_friend(&account);
         }
+        let contact_apart = contact.apart.clone();
         self.end_contact(key, State::Done(account, false));
         self.note(account, StepKind::WelcomeRead, format!("the welcome was read, over {}", arrival.bridge.0));
         self.add_want(&account, Some(self.now.mono.saturating_add(WANTED)), true);
@@ -124,7 +136,7 @@ impl Engine {
             told: contact.told(),
             relays: Relays { told: contact.relays.unwrap_or_default(), named, key: contact.terms.psk() },
             lifetime: self.dial_patience(&arrival.bridge).max(PATIENCE_LEAST),
-            via: Some(Via { bridge: arrival.bridge.clone(), tag: arrival.tag, theirs: None }),
+            via: Some(self.via_of_welcome(&contact_apart, arrival)),
         });
         if !reflectors.is_empty() {
             self.measure_first(session);

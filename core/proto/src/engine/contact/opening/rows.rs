@@ -3,7 +3,7 @@
 use minicbor::{Decode, Encode};
 
 use super::super::super::store;
-use super::{Bound, Heard, Kind, Opening, OwnInvite, OwnPointer};
+use super::{Bound, Heard, Kind, Opening, OwnInvite, OwnPointer, Replied};
 use crate::crypto::Secret;
 use crate::crypto::keys::{AccountId, NoiseKey};
 use crate::invite::Invite;
@@ -32,6 +32,11 @@ pub(in crate::engine) struct InviteRow {
     withdrawn: bool,
     #[n(8)]
     only: Option<AccountId>,
+    /// `None` in an invite of an earlier version.
+    #[n(9)]
+    own: Option<Vec<u8>>,
+    #[n(10)]
+    replies: Option<Vec<Replied>>,
 }
 
 /// A pointer of ours.
@@ -58,17 +63,21 @@ impl Opening {
     pub(in crate::engine::contact) fn row(&self) -> (String, Vec<u8>) {
         let (key, bound) = (self.key.clone(), self.bound.clone());
         let row = match &self.kind {
-            Kind::Invite(OwnInvite { invite, refused, withdrawn, only }) => store::encode(&InviteRow {
-                uses: invite.uses,
-                expires: invite.expires,
-                key,
-                secret: invite.secret.clone(),
-                points: invite.points.clone(),
-                bound,
-                refused: refused.clone(),
-                withdrawn: *withdrawn,
-                only: *only,
-            }),
+            Kind::Invite(OwnInvite { invite, refused, withdrawn, only, replies }) => {
+                store::encode(&InviteRow {
+                    uses: invite.uses,
+                    expires: invite.expires,
+                    key,
+                    secret: invite.secret.clone(),
+                    points: invite.points.clone(),
+                    bound,
+                    refused: refused.clone(),
+                    withdrawn: *withdrawn,
+                    only: *only,
+                    own: Some(invite.own.iter().copied().collect()),
+                    replies: Some(replies.clone()),
+                })
+            }
             Kind::Pointer(own) => store::encode(&PointerRow {
                 key,
                 pointer: own.pointer.to_bytes(),
@@ -93,9 +102,21 @@ impl Opening {
 impl From<InviteRow> for Opening {
     fn from(row: InviteRow) -> Self {
         let key = NoiseKey::from_secret(row.key.clone()).public();
-        let invite =
-            Invite { uses: row.uses, expires: row.expires, key, secret: row.secret, points: row.points };
-        let own = OwnInvite { invite, refused: row.refused, withdrawn: row.withdrawn, only: row.only };
+        let invite = Invite {
+            uses: row.uses,
+            expires: row.expires,
+            key,
+            secret: row.secret,
+            points: row.points,
+            own: row.own.into_iter().flatten().collect(),
+        };
+        let own = OwnInvite {
+            invite,
+            refused: row.refused,
+            withdrawn: row.withdrawn,
+            only: row.only,
+            replies: row.replies.unwrap_or_default(),
+        };
         Self { key: row.key, bound: row.bound, kind: Kind::Invite(own) }
     }
 }
