@@ -18,6 +18,7 @@ mod doctor;
 mod homes;
 mod introductions;
 mod invites;
+mod list_bot;
 mod mail;
 mod mail_crashes;
 mod mailbox;

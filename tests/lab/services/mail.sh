@@ -262,7 +262,8 @@ Y
   fi
   : > "$D/postfix.out"; for m in mailboxes transport lists; do pm $m; done
   [ -z "${mail_people:-}" ] || { mail_user_add alice@one.test pw-a; mail_user_add bob@two.test pw-b
-    mail_list_add team@lists.test alice@one.test alice@one.test bob@two.test; }
+    mail_user_add introducer@one.test pw-i
+    mail_list_add team@lists.test alice@one.test alice@one.test bob@two.test introducer@one.test; }
   # spool skeleton must exist before Dovecot puts its two sockets in private/
   postfix -c "$D/postfix" check 2>>"$D/postfix.out" || { cat "$D/postfix.out"; return 1; }
   (exec setsid dovecot -F -c "$D/dovecot/dovecot.conf" >"$D/dovecot/out" 2>&1) & echo $! > "$D/dovecot.pid"
