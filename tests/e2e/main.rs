@@ -21,6 +21,7 @@ mod invites;
 mod list_bot;
 mod mail;
 mod mail_crashes;
+mod mail_servers;
 mod mailbox;
 mod mailing_list;
 mod matrix_room;
