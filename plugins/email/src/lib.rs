@@ -38,6 +38,7 @@ mod lookup;
 mod note;
 mod pace;
 mod parse;
+mod pin;
 mod receipt;
 mod refusal;
 mod room;
