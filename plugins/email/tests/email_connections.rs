@@ -1,12 +1,14 @@
-//! Access tokens, and certificates that servers have signed themselves, with real servers.
+//! Access tokens, certificates that servers have signed themselves, and what is asked anew on a new connection, with real servers.
 //!
 //! `tests/run email` starts them; without any every test is skipped and says so.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 mod common;
 
-use wayside_bridge::ErrorKind;
+use futures::StreamExt;
+use wayside_bridge::{ErrorKind, Watch};
 
+use crate::common::cutter::Cutter;
 use crate::common::server::{NONE, Person, Server};
 use crate::common::{FAST, TestClock, all, meeting, skip, until_found};
 
@@ -83,4 +85,26 @@ async fn a_certificate_that_signed_itself_is_refused_until_it_is_given() {
     {
         assert_eq!(error.kind(), ErrorKind::Denied, "{error}");
     }
+}
+
+/// Dovecot has CONDSTORE: a new connection that finds the mailbox as it was does not search it again.
+#[tokio::test]
+async fn a_mailbox_that_did_not_change_is_not_searched_again() {
+    let Some((server, ann, bob)) = people() else { return };
+    server
+        .maildir(&bob)
+        .put(b"From: x@one.test\r\nSubject: Dinner\r\nMessage-ID: <a@one.test>\r\n\r\nAt eight?\r\n");
+    let between = Cutter::start_at("127.0.0.3", server.port("clear_imap"));
+    let at = [("imap", format!("imap://127.0.0.1:{}", between.port))];
+    let reader = server.open_with(&bob, &ann, FAST, &at).await.unwrap();
+    // One connection waits, and has searched; another is made for questions.
+    let mut stream = reader.watch(Watch::new(all().place, all().keys)).await.unwrap();
+    reader.fetch(all()).await.unwrap();
+    let searches = |connection: usize| between.said.lock().unwrap()[connection].matches("SEARCH").count();
+    assert_eq!(between.said.lock().unwrap().len(), 2);
+    assert_eq!((searches(0), searches(1)), (1, 0), "{:?}", between.said.lock().unwrap());
+    // What changed is searched for.
+    server.open(&ann, &bob).await.unwrap().publish(&meeting(1, b"x")).await.unwrap();
+    assert_eq!(stream.next().await.unwrap().unwrap().records, [meeting(1, b"x")]);
+    assert!(searches(0) > 1);
 }
