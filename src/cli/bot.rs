@@ -1,6 +1,9 @@
 //! `wayside bot`: its subcommands are the kinds of bridge that are built in, their options what the kinds declare.
 
+mod ready;
+
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::error::ErrorKind;
@@ -15,6 +18,7 @@ use super::bridge::add::argument;
 use super::exit::{Exit, Failure, Outcome};
 use super::output::one_line;
 use super::signals::Signals;
+use ready::Telling;
 
 /// Introduce the members of a room to one another, as a bot with an account of its own there
 ///
@@ -68,8 +72,17 @@ impl Kind {
         let info = room.info();
         let ready = Ready { event: "ready", room: &info.title, name: &info.own.0 };
         let words = || format!("Ready: in {} as {}", one_line(&info.title), one_line(&info.own.0));
-        context.output.say(&ready, words)?;
-        let done = bot::run(room, &folder, self.settings, NodeClock::system(), std::future::pending()).await;
+        let (room, listened) = Telling::new(room);
+        let work =
+            bot::run(Arc::new(room), &folder, self.settings, NodeClock::system(), std::future::pending());
+        let mut work = std::pin::pin!(work);
+        let done = tokio::select! {
+            done = &mut work => done,
+            Ok(()) = listened => {
+                context.output.say(&ready, words)?;
+                work.await
+            }
+        };
         done.map(|()| Exit::Done).map_err(|error| match error {
             BotError::Folder(error) => error.into(),
             BotError::Room(error) => of_bridge(&error),

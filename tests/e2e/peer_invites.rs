@@ -5,7 +5,8 @@ use std::process::Command;
 use std::time::Duration;
 
 use crate::pointers::{Cards, git, repository};
-use crate::support::{PATIENCE, Person, Ran, Running, World, clean, listen_on_loopback, program, until};
+use crate::support::readme::{People, shell};
+use crate::support::{PATIENCE, Person, Ran, World};
 
 const README: &str = include_str!("../../examples/git-peer-invites/README.md");
 /// The host that the README names.
@@ -13,30 +14,9 @@ const HOST: &str = "https://git.example.org/";
 /// How long one block of commands may take: git is polled every twenty seconds.
 const BLOCK: Duration = Duration::from_secs(300);
 
-/// A block of commands: whose, whether they run until they are told to end, and which.
-pub(crate) struct Block {
-    pub(crate) who: String,
-    pub(crate) stays: bool,
-    pub(crate) commands: String,
-}
-
-/// The blocks of a README.
-pub(crate) fn blocks(readme: &str) -> Vec<Block> {
-    let mut blocks = Vec::new();
-    let mut lines = readme.lines();
-    while let Some(line) = lines.next() {
-        let Some(info) = line.strip_prefix("```sh ") else { continue };
-        let (who, stays) = info.strip_suffix(" up").map_or((info, false), |who| (who, true));
-        let commands: Vec<&str> = lines.by_ref().take_while(|line| *line != "```").collect();
-        blocks.push(Block { who: who.to_owned(), stays, commands: commands.join("\n") });
-    }
-    blocks
-}
-
-/// Somebody with a folder of their own, a `git` that finds the host in another, and the sources of wayside.
-pub(crate) fn at_home(world: &World, who: &str) -> PathBuf {
-    let home = world.path().join(who);
-    std::fs::create_dir_all(&home).expect("a folder");
+/// A `git` that finds the host in a folder, and the sources of wayside, for somebody with a home.
+fn at_home(world: &World, home: &Path) {
+    let who = home.file_name().and_then(|name| name.to_str()).expect("text");
     std::os::unix::fs::symlink(env!("CARGO_MANIFEST_DIR"), home.join("wayside")).expect("a link");
     let hosted = world.path().join("host");
     let config = format!(
@@ -44,19 +24,6 @@ pub(crate) fn at_home(world: &World, who: &str) -> PathBuf {
         hosted.display()
     );
     std::fs::write(home.join(".gitconfig"), config).expect("it can be written");
-    home
-}
-
-pub(crate) fn shell(home: &Path, commands: &str) -> Command {
-    let wayside = Path::new(program().get_program()).parent().expect("a folder").to_owned();
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let path =
-        std::env::join_paths(std::iter::once(wayside).chain(std::env::split_paths(&path))).expect("a path");
-    let mut command = clean(Command::new("sh"));
-    command.args(["-e", "-c", commands]).current_dir(home).env("HOME", home).env("PATH", path);
-    command.env("GIT_CONFIG_GLOBAL", home.join(".gitconfig")).env("GIT_CONFIG_NOSYSTEM", "1");
-    command.env_remove("XDG_DATA_HOME");
-    command
 }
 
 #[test]
@@ -64,29 +31,11 @@ fn the_readme_leads_from_nothing_to_two_contributors_who_talk() {
     let world = World::new();
     std::fs::create_dir_all(world.path().join("host/team")).expect("a folder");
     let Some(repository) = repository(&world, "host/team/project.git") else { return };
-    let homes = ["alice", "bob"].map(|who| (who, at_home(&world, who)));
-    let mut nodes = Vec::new();
-    let mut said = String::new();
-    for block in blocks(README) {
-        let home = &homes.iter().find(|(who, _)| *who == block.who).expect("alice or bob").1;
-        if block.stays {
-            let up = Running::start(shell(home, &format!("exec {} --json", block.commands)));
-            up.event("ready");
-            nodes.push(up);
-            continue;
-        }
-        if block.commands.contains("request accept") {
-            // Alice waits until she is told.
-            until("somebody knocks", BLOCK, || {
-                let ran = Ran::of(shell(home, "wayside requests --json"), "", PATIENCE);
-                (!ran.ok().stdout.is_empty()).then_some(())
-            });
-        }
-        let ran = Ran::of(shell(home, &block.commands), "", BLOCK);
-        said.push_str(&ran.ok().stdout);
-        // Tests stay there.
-        listen_on_loopback(&home.join(".local/share/wayside"));
+    let people = People::new(&world, &["alice", "bob"], BLOCK);
+    for who in ["alice", "bob"] {
+        at_home(&world, people.home(who));
     }
+    let said = people.walk(README).said;
     assert!(said.contains("Hello from a contributor to be"), "{said}");
     assert!(said.contains("bob.card: new, of"), "{said}");
     let tree = Command::new("git")
@@ -132,7 +81,9 @@ impl Checked {
 fn the_check_refuses_what_must_not_stand_there() {
     let world = World::new();
     let Some(repository) = repository(&world, "project.git") else { return };
-    let home = at_home(&world, "ci");
+    let home = world.path().join("ci");
+    std::fs::create_dir_all(&home).expect("a folder");
+    at_home(&world, &home);
     let work = home.join("work");
     git(
         world.path(),

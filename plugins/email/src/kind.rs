@@ -63,8 +63,8 @@ impl BridgeKind for EmailKind {
             must("address", "ADDRESS", "your own address"),
             option("to", "ADDRESS", "the other's address, to meet one person"),
             option("list", "ADDRESS", "the mailing list's address, to meet its subscribers"),
-            must("smtp", "URL", "where you send mail: smtps://HOST[:PORT], or smtp://… for STARTTLS"),
-            must("imap", "URL", "where you read mail: imaps://HOST[:PORT], or imap://… for STARTTLS"),
+            option("smtp", "URL", "where you send mail: smtps://HOST[:PORT], or smtp://… for STARTTLS"),
+            option("imap", "URL", "where you read mail: imaps://HOST[:PORT], or imap://… for STARTTLS"),
             option("user", "NAME", "the name to log in with (your address)"),
             option("password-command", "CMD", "a command that prints the password"),
             path("password-file", "FILE", "a file with the password in its first line"),
@@ -130,8 +130,9 @@ impl BridgeKind for EmailKind {
             return Err(wrong("--folder is to be another mailbox than the one that is looked at"));
         }
         let hearing = hearing(options)?;
-        let imap = Server::parse(Speaks::Imap, options.required("imap")?)?;
-        let server = Server::parse(Speaks::Smtp, options.required("smtp")?)?;
+        let named = |name: &str| options.value(name).ok_or_else(|| wrong(&unnamed(name)));
+        let imap = Server::parse(Speaks::Imap, named("imap")?)?;
+        let server = Server::parse(Speaks::Smtp, named("smtp")?)?;
 
         let tag = tag(&[&locator.to_string(), own.as_str(), &imap.to_string(), &login.user, &mailbox]);
         let index = Index::new(tag, context.entropy.as_ref());
@@ -193,6 +194,13 @@ fn hearing(options: &BridgeOptions) -> Result<Hearing, BridgeError> {
         Some(_) => return Err(wrong("--hears is to be `all`, or left out")),
     };
     Ok(Hearing { members: Members::of(options)?, trusted, all })
+}
+
+/// What to say where a server is not named. They are not required of everybody: a command may look them up.
+fn unnamed(option: &str) -> String {
+    format!(
+        "--{option} URL is missing: your provider's help page names it, and `wayside bridge add email` looks it up"
+    )
 }
 
 /// Of a place and who looks at it, for cursors.

@@ -15,9 +15,14 @@
 //!
 //! Servers (bounded in time and bytes), mails (320 KiB, 64 parts), senders (anybody writes in anybody's name: records are sealed, and a room makes sure before anybody is heard).
 //!
+//! # Servers
+//!
+//! They are named by options. Whoever sets a bridge up may have [`mail_servers`] look up what an address's domain says of its own (RFC 6186), and a person confirm it; nothing
+//! here does so by itself.
+//!
 //! # Not here
 //!
-//! Finding servers from an address (RFC 6186), spam filters, OAuth's dance in a browser.
+//! Directories of providers, spam filters, OAuth's dance in a browser.
 
 mod address;
 mod armour;
@@ -29,9 +34,11 @@ mod imap;
 mod index;
 mod kind;
 mod ledger;
+mod lookup;
 mod note;
 mod pace;
 mod parse;
+mod pin;
 mod receipt;
 mod refusal;
 mod room;
@@ -42,6 +49,7 @@ mod tls;
 
 pub use bridge::EmailBridge;
 pub use kind::EmailKind;
+pub use lookup::{LookupError, MailServers, mail_servers};
 pub use pace::Pace;
 
 /// The name of this kind.

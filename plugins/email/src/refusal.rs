@@ -37,6 +37,11 @@ pub(crate) fn of(server: &Server, login: &Login, step: Step<'_>, error: &Error) 
         return answered(server, login, step, code, &told);
     }
     match step {
+        // A token that is not taken is answered by a question, with the reason in it, before the refusal itself; lettre knows no answer to that.
+        Step::Enter if login.token && error.is_client() => {
+            let said = "the access token is over, or somebody else's".to_owned();
+            EmailError::Password { host, user: login.user.clone(), said }
+        }
         Step::Connect if !error.is_response() && !error.is_client() => {
             EmailError::Unreachable { host, reason }
         }

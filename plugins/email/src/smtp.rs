@@ -15,6 +15,7 @@ use wayside_bridge::{Clock, Spawner};
 use crate::compose::Outgoing;
 use crate::error::EmailError;
 use crate::pace::Pace;
+use crate::pin;
 use crate::refusal::{self, Step};
 use crate::secret::Login;
 use crate::server::Server;
@@ -137,24 +138,41 @@ impl Submission {
 
     /// Connected, under TLS but where the server has none and is on this machine.
     async fn reach(&self) -> Result<AsyncSmtpConnection, EmailError> {
-        let server = &self.server;
-        let parameters = self.trust.parameters(&server.host)?;
-        let (hello, patience) = (ClientId::default(), Some(self.pace.patience));
-        let failed = |error| refusal::of(&self.server, &self.login, Step::Connect, &error);
-        let at = (server.host.as_str(), server.port);
-        if server.implicit {
-            return AsyncSmtpConnection::connect_tokio1(at, patience, &hello, Some(parameters), None)
-                .await
-                .map_err(failed);
-        }
-        let mut connection =
-            AsyncSmtpConnection::connect_tokio1(at, patience, &hello, None, None).await.map_err(failed)?;
-        if connection.can_starttls() {
-            connection.starttls(parameters, &hello).await.map_err(failed)?;
-        } else if !server.is_loopback() {
+        let (server, trust) = (&self.server, &self.trust);
+        let failed = |error| refusal::of(server, &self.login, Step::Connect, &error);
+        let connection = match self.shake_hands(true).await? {
+            Err(error) if trust.is_pinned() && pin::failed_for_the_mark(&error) => {
+                // Nothing of ours is said before its certificate is judged.
+                let connection = self.shake_hands(false).await?.map_err(failed)?;
+                let shown = connection.peer_certificate().map_err(failed)?;
+                trust.judge(&server.host, &shown)?;
+                connection
+            }
+            connection => connection.map_err(failed)?,
+        };
+        if !connection.is_encrypted() && !server.is_loopback() {
             return Err(server.in_the_clear());
         }
         Ok(connection)
+    }
+
+    /// Connects; under TLS where that comes first or is offered.
+    async fn shake_hands(
+        &self,
+        judged: bool,
+    ) -> Result<Result<AsyncSmtpConnection, lettre::transport::smtp::Error>, EmailError> {
+        let server = &self.server;
+        let parameters = self.trust.parameters(&server.host, judged)?;
+        let (hello, patience) = (ClientId::default(), Some(self.pace.patience));
+        let at = (server.host.as_str(), server.port);
+        let first = server.implicit.then(|| parameters.clone());
+        let connected = AsyncSmtpConnection::connect_tokio1(at, patience, &hello, first, None).await;
+        Ok(match connected {
+            Ok(mut connection) if !server.implicit && connection.can_starttls() => {
+                connection.starttls(parameters, &hello).await.map(|()| connection)
+            }
+            connected => connected,
+        })
     }
 
     async fn enter(&self, mut connection: AsyncSmtpConnection) -> Result<AsyncSmtpConnection, EmailError> {

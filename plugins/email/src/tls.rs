@@ -4,12 +4,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use lettre::transport::smtp::client::{Certificate, CertificateStore, TlsParameters};
-use rustls::pki_types::CertificateDer;
+use rustls::client::danger::ServerCertVerifier;
 use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, RootCertStore};
 use rustls_platform_verifier::BuilderVerifierExt;
 
 use crate::error::EmailError;
+use crate::pin::{self, Pinned};
 
 /// The largest file of certificates, in bytes.
 const LARGEST: u64 = 4 * 1024 * 1024;
@@ -47,19 +49,40 @@ impl Trust {
                 builder.with_platform_verifier().map_err(|error| self.unusable(&error))?.with_no_client_auth()
             }
             Some(pem) => {
-                let mut roots = RootCertStore::empty();
-                for certificate in certificates(pem).unwrap_or_default() {
-                    roots.add(certificate).map_err(|error| self.unusable(&error))?;
-                }
-                builder.with_root_certificates(roots).with_no_client_auth()
+                let verifier = self.pinned(pem)?;
+                builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier)).with_no_client_auth()
             }
         };
         Ok(Arc::new(config))
     }
 
-    /// For what we send mail with.
-    pub(crate) fn parameters(&self, host: &str) -> Result<TlsParameters, EmailError> {
-        let mut builder = TlsParameters::builder(host.to_owned());
+    fn pinned(&self, pem: &[u8]) -> Result<Pinned, EmailError> {
+        let found = certificates(pem).unwrap_or_default();
+        let mut roots = RootCertStore::empty();
+        for certificate in &found {
+            roots.add(certificate.clone()).map_err(|error| self.unusable(&error))?;
+        }
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        Pinned::new(roots, found, provider).map_err(|error| self.unusable(&error))
+    }
+
+    /// Whether certificates were given.
+    pub(crate) const fn is_pinned(&self) -> bool {
+        self.pem.is_some()
+    }
+
+    /// Judges the certificate that a server has shown, as reading mail does: what we send mail with cannot be taught to.
+    pub(crate) fn judge(&self, host: &str, shown: &[u8]) -> Result<(), EmailError> {
+        let verifier = self.pinned(self.pem.as_deref().unwrap_or_default())?;
+        let name = ServerName::try_from(host).map_err(|error| self.unusable(&error))?;
+        let judged =
+            verifier.verify_server_cert(&CertificateDer::from(shown), &[], &name, &[], UnixTime::now());
+        judged.map(drop).map_err(|error| refused(host, &error).unwrap_or(EmailError::Lost))
+    }
+
+    /// For what we send mail with; `judged` where the certificate is to be judged by it, and not by [`judge`](Self::judge).
+    pub(crate) fn parameters(&self, host: &str, judged: bool) -> Result<TlsParameters, EmailError> {
+        let mut builder = TlsParameters::builder(host.to_owned()).dangerous_accept_invalid_certs(!judged);
         if let Some(pem) = &self.pem {
             builder = builder.certificate_store(CertificateStore::None);
             for certificate in certificates(pem).unwrap_or_default() {
@@ -125,6 +148,9 @@ fn in_words(reason: &rustls::CertificateError) -> String {
             "it is not valid yet; is this machine's clock right?".to_owned()
         }
         Reason::Revoked => "it was revoked".to_owned(),
+        reason if pin::is_marked(reason) => {
+            "a server shows it, and it is marked as an authority's".to_owned()
+        }
         other => crate::error::said(&other.to_string()),
     }
 }

@@ -139,20 +139,28 @@ async fn a_meeting_takes_little_longer_than_two_bare_mails() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn many_mails_in_a_mailbox() {
     let Some(server) = Server::started() else { return skip(NONE) };
-    among(&server, 5_000).await;
+    among(&server, 5_000, FIVE_YEARS).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "takes minutes: fills a mailbox with 50,000 mails"]
 async fn fifty_thousand_mails_in_a_mailbox() {
     let Some(server) = Server::started() else { return skip(NONE) };
-    among(&server, 50_000).await;
+    among(&server, 50_000, FIVE_YEARS).await;
 }
 
-/// In seconds.
-const FIVE_YEARS: u64 = 5 * 365 * 86_400;
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "takes minutes: fills a mailbox with 50,000 mails"]
+async fn fifty_thousand_mails_of_one_month() {
+    let Some(server) = Server::started() else { return skip(NONE) };
+    among(&server, 50_000, ONE_MONTH).await;
+}
 
-async fn among(server: &Server, count: usize) {
+const FIVE_YEARS: Duration = Duration::from_secs(5 * 365 * 86_400);
+/// All of it within the time of which a mailbox is searched that was never looked at before.
+const ONE_MONTH: Duration = Duration::from_secs(28 * 86_400);
+
+async fn among(server: &Server, count: usize, within: Duration) {
     let (ann, bob) = (server.person("one.test"), server.person("two.test"));
     let maildir = server.maildir(&bob);
     let text = "Lorem ipsum dolor sit amet, consectetur adipisici elit.\r\n".repeat(20);
@@ -162,11 +170,8 @@ async fn among(server: &Server, count: usize) {
             number % 97,
             bob.address
         );
-        // Of the last five years, as in life.
-        maildir.put_at(
-            mail.as_bytes(),
-            Duration::from_secs((count - number) as u64 * FIVE_YEARS / count as u64),
-        );
+        // One after the other, as in life.
+        maildir.put_at(mail.as_bytes(), within.mul_f64((count - number) as f64 / count as f64));
     }
     let writer = server.open(&ann, &bob).await.unwrap();
     writer.publish(&meeting(1, &[1; 376])).await.unwrap();

@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use futures::StreamExt;
-use wayside_bridge::{BridgeError, Class, ErrorKind, Record, Retry, SharedBridge, Watch};
+use wayside_bridge::{BridgeError, Class, ErrorKind, Record, RecordStream, Retry, SharedBridge, Watch};
 
 use crate::common::cutter::Cutter;
 use crate::common::server::{NONE, Person, Server};
@@ -238,6 +238,8 @@ async fn others_delete_under_us_and_numbers_begin_anew() {
     }
     // The server lost its lists of numbers: what it gives now means something else.
     drop(reader);
+    // They begin with the time, in seconds, and which were given is forgotten with the rest.
+    tokio::time::sleep(Duration::from_millis(1100)).await;
     for entry in std::fs::read_dir(maildir.path()).unwrap() {
         let path = entry.unwrap().path();
         if path.file_name().unwrap().to_str().unwrap().starts_with("dovecot") {
@@ -254,47 +256,58 @@ async fn others_delete_under_us_and_numbers_begin_anew() {
     );
 }
 
-/// A server that is there and says nothing: whoever watches is told in time, and goes on once it speaks again.
+/// A server's process that stops in the middle of IDLE: nothing comes as long as it stands, and all of it once it goes on.
 #[tokio::test]
-async fn a_server_that_stops_while_we_wait() {
+async fn a_server_that_stops_while_we_wait_and_goes_on() {
+    let Some((server, ann, bob)) = people() else { return };
+    let (writer, reader) = (server.open(&ann, &bob).await.unwrap(), server.open(&bob, &ann).await.unwrap());
+    let mut stream = reader.watch(Watch::new(all().place, all().keys)).await.unwrap();
+    writer.publish(&meeting(1, b"x")).await.unwrap();
+    sees(&mut stream, 1).await;
+    let stopped = Stopped::all_of(&bob.address);
+    writer.publish(&meeting(2, b"x")).await.unwrap();
+    let quiet = tokio::time::timeout(Duration::from_secs(4), stream.next()).await;
+    assert!(quiet.is_err(), "{quiet:?} came from processes that stand still");
+    drop(stopped);
+    sees(&mut stream, 2).await;
+}
+
+/// The same, and it never goes on: the connection is made anew, and the same stream goes on with what came meanwhile.
+#[tokio::test]
+async fn a_server_that_stops_while_we_wait_for_good() {
     let Some((server, ann, bob)) = people() else { return };
     let (writer, reader) =
         (server.open(&ann, &bob).await.unwrap(), server.open_with(&bob, &ann, IMPATIENT, &[]).await.unwrap());
-    let watch = Watch::new(all().place, all().keys);
-    let mut stream = reader.watch(watch.clone()).await.unwrap();
+    let mut stream = reader.watch(Watch::new(all().place, all().keys)).await.unwrap();
     writer.publish(&meeting(1, b"x")).await.unwrap();
-    let cursor = stream.next().await.unwrap().unwrap().cursor;
-    let processes = imap_processes(&bob.address);
-    assert!(!processes.is_empty(), "no process of the server's serves {}", bob.address);
-    signal("-STOP", &processes);
-    let told = tokio::time::timeout(Duration::from_secs(60), async {
-        loop {
-            match stream.next().await {
-                Some(Ok(_)) => {}
-                other => return other,
-            }
-        }
-    });
-    // Another process of the server's serves the next connection, so silence may pass by itself: news come either way.
+    sees(&mut stream, 1).await;
+    let _stopped = Stopped::all_of(&bob.address);
     writer.publish(&meeting(2, b"x")).await.unwrap();
-    let outcome = tokio::select! { told = told => told.ok().flatten(), () = sees(&reader, 2) => None };
-    signal("-CONT", &processes);
-    if let Some(Err(error)) = outcome {
-        assert_eq!(error.kind(), ErrorKind::Unreachable, "{error}");
-    }
-    let mut stream = reader.watch(watch.after(cursor)).await.unwrap();
-    let next = tokio::time::timeout(Duration::from_secs(20), stream.next()).await.unwrap().unwrap().unwrap();
-    assert!(next.records.contains(&meeting(2, b"x")));
+    sees(&mut stream, 2).await;
 }
 
-async fn sees(bridge: &SharedBridge, number: u8) {
-    loop {
-        if let Ok(batch) = bridge.fetch(all()).await
-            && batch.records.contains(&meeting(number, b"x"))
-        {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(200)).await;
+/// Waits until a stream has a record.
+async fn sees(stream: &mut RecordStream, number: u8) {
+    let seen =
+        async { while !stream.next().await.unwrap().unwrap().records.contains(&meeting(number, b"x")) {} };
+    tokio::time::timeout(Duration::from_secs(60), seen).await.unwrap();
+}
+
+/// Processes that stand still until this is dropped.
+struct Stopped(Vec<String>);
+
+impl Stopped {
+    fn all_of(address: &str) -> Self {
+        let processes = imap_processes(address);
+        assert!(!processes.is_empty(), "no process of the server's serves {address}");
+        signal("-STOP", &processes);
+        Self(processes)
+    }
+}
+
+impl Drop for Stopped {
+    fn drop(&mut self) {
+        signal("-CONT", &self.0);
     }
 }
 

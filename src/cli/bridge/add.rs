@@ -8,6 +8,7 @@ use wayside::api::types::{AddBridge, BridgeView, RoomBot};
 use wayside::bridge::{BridgeKind, OptionSpec};
 
 use super::from::{From, UNLISTED, show};
+use super::mail_servers::{self, Lookup};
 use crate::cli::Context;
 use crate::cli::exit::{Exit, Failure, Outcome};
 use crate::cli::output::one_line;
@@ -29,24 +30,25 @@ pub(in crate::cli) struct Add {
     from: Option<From>,
 }
 
-/// A kind and its options, as given.
+/// A kind and its options, as given, and what is to be looked up.
 #[derive(Debug)]
-struct Kind(AddBridge);
+struct Kind(AddBridge, Lookup);
 
 impl Add {
     pub(super) async fn run(self, context: &Context) -> Outcome {
-        let mut request = match (self.kind, self.from) {
-            (Some(Kind(request)), _) => request,
+        let (mut request, lookup) = match (self.kind, self.from) {
+            (Some(Kind(request, lookup)), _) => (request, lookup),
             (None, Some(from)) => {
                 let (file, request) = from.request()?;
                 if !context.output.is_json() {
                     show(&file, request.community.as_ref().is_some_and(|bot| bot.listed));
                 }
-                request
+                (request, Lookup::default())
             }
             (None, None) => return Err(Failure::usage("which kind of bridge? or --from which file?")),
         };
         make_paths_absolute(&mut request)?;
+        lookup.complete(context, &mut request).await?;
         let mut session = context.session().await?;
         let added = session.post::<_, BridgeView>("/v1/bridges", &request).await;
         session.close().await;
@@ -86,7 +88,8 @@ impl FromArgMatches for Kind {
         let mail = matches.get_flag(MAIL);
         let bot = matches.get_one::<String>(BOT).cloned();
         let community = bot.map(|bot| RoomBot { bot, listed: !matches.get_flag(UNLISTED) });
-        Ok(Self(AddBridge { kind: kind.to_owned(), name, options, mail, community }))
+        let lookup = Lookup::of(kind, matches);
+        Ok(Self(AddBridge { kind: kind.to_owned(), name, options, mail, community }, lookup))
     }
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
@@ -98,7 +101,7 @@ impl FromArgMatches for Kind {
 /// The arguments that every kind has.
 pub(super) const NAME: &str = "name";
 pub(super) const MAIL: &str = "mail";
-const BOT: &str = "bot";
+pub(super) const BOT: &str = "bot";
 
 fn subcommand(kind: &dyn BridgeKind) -> Command {
     let name = Arg::new(NAME).long(NAME).value_name("NAME").value_parser(parse_name);
@@ -110,7 +113,8 @@ fn subcommand(kind: &dyn BridgeKind) -> Command {
     let unlisted = Arg::new(UNLISTED).long(UNLISTED).action(ArgAction::SetTrue).requires(BOT);
     let unlisted = unlisted.help("Stay off the bot's list: members cannot ask for you");
     let options = kind.options().iter().map(argument);
-    Command::new(kind.kind()).about(kind.summary()).args(options).args([name, mail, bot, unlisted])
+    let command = Command::new(kind.kind()).about(kind.summary()).args(options);
+    mail_servers::with_arguments(command).args([name, mail, bot, unlisted])
 }
 
 /// An option of a kind, as an argument.

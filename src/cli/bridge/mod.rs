@@ -3,6 +3,11 @@
 pub(super) mod add;
 mod from;
 mod list;
+#[cfg(feature = "bridge-email")]
+mod mail_servers;
+#[cfg(not(feature = "bridge-email"))]
+#[path = "no_mail_servers.rs"]
+mod mail_servers;
 mod remove;
 mod test;
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # BIND as the primary server of three zones that take signed updates (wayside.test; slow.test, where caches remember for a day that a name does not
-# exist; few.test, with BIND's own limit of records under a name), over UDP, TCP, TLS and HTTPS. A second one stands before it as a caching forwarder.
+# exist; few.test, with BIND's own limit of records under a name) and of one that names mail servers (post.test), over UDP, TCP, TLS and HTTPS. A second one stands before it as a caching forwarder.
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 svc_install() { apti bind9 bind9-dnsutils openssl; }
@@ -11,7 +11,7 @@ svc_start() {
   make_tls "$D/tls"
   mkdir -p "$D"/{run,keys,cache}
   keys
-  zone wayside 1 && zone slow 86400 && zone few 1
+  zone wayside 1 && zone slow 86400 && zone few 1 && zone post 1 && mail_servers
   cat >"$D/named.conf" <<END
 include "$D/keys/ada.key"; include "$D/keys/ben.key"; include "$D/keys/narrow.key";
 tls local { cert-file "$D/tls/tls.pem"; key-file "$D/tls/tls.key"; };
@@ -29,6 +29,7 @@ logging { channel file { file "$D/named.log"; severity info; print-time yes; }; 
 $(zone_of wayside "max-records-per-type 1000;")
 $(zone_of slow)
 $(zone_of few)
+$(zone_of post)
 END
   cat >"$D/cache/named.conf" <<END
 options {
@@ -69,6 +70,18 @@ zone() { # name, seconds for which caches remember that a name is not there
   [ -s "$D/$1.zone" ] ||
     printf '$TTL %s\n@ IN SOA ns.%s.test. root.%s.test. 1 3600 600 86400 %s\n@ IN NS ns.%s.test.\nns IN A 127.0.0.1\n@ IN TXT "hello"\n' \
       "$2" "$1" "$1" "$2" "$1" >"$D/$1.zone"
+}
+
+# Of several servers the one that comes first, and of two that come at once the one that takes more; none for imaps, as RFC 6186 says so.
+mail_servers() {
+  grep -q _tcp "$D/post.zone" || cat >>"$D/post.zone" <<END
+_submissions._tcp IN SRV 20 90 465 late.post.test.
+_submissions._tcp IN SRV 10 5 465 little.post.test.
+_submissions._tcp IN SRV 10 50 4650 smtp.post.test.
+_submission._tcp IN SRV 0 1 587 clear.post.test.
+_imaps._tcp IN SRV 0 0 0 .
+_imap._tcp IN SRV 0 1 1430 imap.post.test.
+END
 }
 
 zone_of() { # name, more

@@ -2,13 +2,14 @@
 # Mail: Postfix (MX, submission with STARTTLS, submissions with TLS), Dovecot (IMAP, LMTP, quota), mlmmj. Needs root (Postfix' master does).
 #
 #   mail.sh user DIR ADDRESS PASSWORD [QUOTA]      a mailbox, within a second or two (QUOTA in bytes)
-#   mail.sh list DIR LIST OWNER MEMBER…            a list, at once
+#   mail.sh list DIR LIST OWNER MEMBER…            a list, at once for Dovecot, within ten seconds for Postfix
+#   mail.sh token DIR ADDRESS                      an access token for XOAUTH2, for an hour
 #
 # There are alice@one.test, bob@two.test, and for tests p1…p600 at both, with the passwords pw-1…pw-600. Of these p551 and up have room for
 # 4 KB alone, and p1 to p80 are subscribed to l1…l80@lists.test.
 # Domains: one.test two.test lists.test (and lists3.test for mailman3.sh). A third submission port (SMTP_GREY_PORT) greylists for three seconds.
 # A pair of ports has no TLS at all (ports clear_imap, at 127.0.0.3, and clear_sub), and a pair (IMAPS_EXPIRED_PORT, SMTPS_EXPIRED_PORT) shows a certificate that
-# has expired; IMAP's is at 127.0.0.2.
+# has expired; IMAP's is at 127.0.0.2. Ports own_imaps (at 127.0.0.4), own_subs and own_sub show one that signed itself (tls/own.pem).
 . "$(dirname "$0")/lib.sh"
 MAILUSER=${MAILUSER:-nobody}; MAILGROUP=${MAILGROUP:-nogroup}
 
@@ -37,9 +38,20 @@ mail_list_add() { # list@lists.test owner@domain member...
   pm transport; pm lists
 }
 
+# An access token (a JWT, RFC 7519) of this user, for the next hour.
+mail_token() { # address   (D set)
+  local now head body
+  now=$(date +%s)
+  b64() { base64 -w0 | tr '+/' '-_' | tr -d '='; }
+  head=$(printf '{"alg":"HS256","typ":"JWT"}' | b64)
+  body=$(printf '{"sub":"%s","iat":%s,"nbf":%s,"exp":%s}' "$1" $((now - 10)) $((now - 10)) $((now + 3600)) | b64)
+  echo "$head.$body.$(printf '%s.%s' "$head" "$body" | openssl dgst -sha256 -hmac "$(cat "$D/token.key")" -binary | b64)"
+}
+
 svc_start() {
   local mx sub subs imap imaps
-  local grey greyd expired_imaps expired_subs clear_imap clear_sub
+  local grey greyd expired_imaps expired_subs clear_imap clear_sub own_imaps own_subs own_sub
+  own_imaps=$(port_for own_imaps); own_subs=$(port_for own_subs); own_sub=$(port_for own_sub)
   clear_imap=$(port_for clear_imap); clear_sub=$(port_for clear_sub)
   grey=$(port_for grey); greyd=$(port_for greyd); expired_imaps=$(port_for expired_imaps); expired_subs=$(port_for expired_subs)
   mx=$(port_for mx); sub=$(port_for submission); subs=$(port_for submissions); imap=$(port_for imap); imaps=$(port_for imaps)
@@ -48,10 +60,22 @@ svc_start() {
   mkdir -p "$D"/{postfix,spool,pfdata,dovecot/run,dovecot/state,mail,lists}
   # A certificate of the same authority that was good until some years ago.
   openssl x509 -req -in "$D/tls/tls.csr" -CA "$D/tls/ca.pem" -CAkey "$D/tls/ca.key" -CAcreateserial -days -1 -extfile "$D/tls/ext" -out "$D/tls/expired.pem" 2>/dev/null
+  # One that signed itself, marked as an authority's, as `openssl req -x509` makes them.
+  [ -s "$D/tls/own.pem" ] || openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 365 -keyout "$D/tls/own.key" -out "$D/tls/own.pem" \
+    -subj /CN=localhost -addext basicConstraints=critical,CA:TRUE -addext subjectAltName=DNS:localhost,IP:127.0.0.1,IP:127.0.0.4 2>/dev/null
   chown "$MAILUSER:$MAILGROUP" "$D/mail" "$D/lists"
   chown postfix "$D/pfdata"
   touch "$D/users" "$D/postfix/mailboxes" "$D/postfix/transport" "$D/postfix/lists"
 
+  # Access tokens that Dovecot checks by itself, with a key that it shares with whoever makes them (see mail_token).
+  mkdir -p "$D/dovecot/keys/default/HS256"
+  [ -s "$D/token.key" ] || openssl rand -hex 32 | tr -d '\n' > "$D/token.key"
+  base64 -w0 "$D/token.key" > "$D/dovecot/keys/default/HS256/default"
+  cat > "$D/dovecot/oauth2.conf" <<Y
+introspection_mode = local
+local_validation_key_dict = fs:posix:prefix=$D/dovecot/keys/
+username_attribute = sub
+Y
   # ---------------- Dovecot
   cat > "$D/dovecot/dovecot.conf" <<Y
 base_dir = $D/dovecot/run
@@ -69,7 +93,7 @@ mail_uid = $MAILUSER
 mail_gid = $MAILGROUP
 first_valid_uid = 1
 first_valid_gid = 1
-auth_mechanisms = plain login
+auth_mechanisms = plain login xoauth2
 auth_failure_delay = 0
 mail_max_userip_connections = 500
 mail_plugins = quota
@@ -85,7 +109,13 @@ plugin {
 recipient_delimiter = +
 lda_mailbox_autocreate = yes
 passdb {
+  driver = oauth2
+  mechanisms = xoauth2
+  args = $D/dovecot/oauth2.conf
+}
+passdb {
   driver = passwd-file
+  mechanisms = plain login
   args = username_format=%u $D/users
 }
 userdb {
@@ -128,11 +158,20 @@ service imap-login {
     address = 127.0.0.3
     port = $clear_imap
   }
+  inet_listener own {
+    address = 127.0.0.4
+    port = $own_imaps
+    ssl = yes
+  }
   inet_listener expired {
     address = 127.0.0.2
     port = $expired_imaps
     ssl = yes
   }
+}
+local 127.0.0.4 {
+  ssl_cert = <$D/tls/own.pem
+  ssl_key = <$D/tls/own.key
 }
 local 127.0.0.2 {
   ssl_cert = <$D/tls/expired.pem
@@ -212,6 +251,20 @@ Y
   -o smtpd_tls_wrappermode=yes
   -o smtpd_tls_cert_file=$D/tls/expired.pem
   -o smtpd_sasl_auth_enable=yes
+127.0.0.1:$own_subs inet n - n - - smtpd
+  -o syslog_name=postfix/own
+  -o smtpd_tls_wrappermode=yes
+  -o smtpd_tls_cert_file=$D/tls/own.pem
+  -o smtpd_tls_key_file=$D/tls/own.key
+  -o smtpd_sasl_auth_enable=yes
+  -o smtpd_recipient_restrictions=permit_sasl_authenticated,reject
+127.0.0.1:$own_sub inet n - n - - smtpd
+  -o syslog_name=postfix/own
+  -o smtpd_tls_security_level=encrypt
+  -o smtpd_tls_cert_file=$D/tls/own.pem
+  -o smtpd_tls_key_file=$D/tls/own.key
+  -o smtpd_sasl_auth_enable=yes
+  -o smtpd_recipient_restrictions=permit_sasl_authenticated,reject
 127.0.0.1:$clear_sub inet n - n - - smtpd
   -o syslog_name=postfix/clear
   -o smtpd_tls_security_level=none
@@ -262,7 +315,8 @@ Y
   fi
   : > "$D/postfix.out"; for m in mailboxes transport lists; do pm $m; done
   [ -z "${mail_people:-}" ] || { mail_user_add alice@one.test pw-a; mail_user_add bob@two.test pw-b
-    mail_list_add team@lists.test alice@one.test alice@one.test bob@two.test; }
+    mail_user_add introducer@one.test pw-i
+    mail_list_add team@lists.test alice@one.test alice@one.test bob@two.test introducer@one.test; }
   # spool skeleton must exist before Dovecot puts its two sockets in private/
   postfix -c "$D/postfix" check 2>>"$D/postfix.out" || { cat "$D/postfix.out"; return 1; }
   (exec setsid dovecot -F -c "$D/dovecot/dovecot.conf" >"$D/dovecot/out" 2>&1) & echo $! > "$D/dovecot.pid"
@@ -296,6 +350,7 @@ svc_stop() { stop_pid "$D/grey.pid"; stop_pid "$D/postfix.pid"; stop_pid "$D/dov
 svc_rss() { echo "dovecot $(tree_rss "$(cat "$D/dovecot.pid")"), postfix $(tree_rss "$(cat "$D/postfix.pid")")"; }
 case ${1:-} in
   user) D=$(cd "$2" && pwd); mail_user_add "$3" "$4" "${5:-}" ;;
+  token) D=$(cd "$2" && pwd); mail_token "$3" ;;
   list) D=$(cd "$2" && pwd); shift 2; mail_list_add "$@" ;;
   *) main "$@" ;;
 esac

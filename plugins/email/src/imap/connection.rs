@@ -1,17 +1,17 @@
 //! One logged-in connection with the mailbox selected.
 
 use std::collections::BTreeSet;
-use std::fmt::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
 use imap::types::{Mailbox, UnsolicitedResponse};
-use imap::{Authenticator, Client, Error, Session};
+use imap::{Client, Error, Session};
 use rustls::ClientConfig;
-use secrecy::{ExposeSecret, SecretString};
 use wayside_bridge::Clock;
 
+use super::login::log_in;
 use super::stream::{Cutter, Limits, Stream, lost};
+use super::uids::{parts, set};
 use crate::error::{EmailError, said};
 use crate::pace::Pace;
 use crate::parse::MOST_OF_A_MAIL;
@@ -93,6 +93,10 @@ impl Connection {
         let known = session.capabilities().map_err(|error| failed(server, error))?;
         let (idles, uid_plus, moves) =
             (known.has_str("IDLE"), known.has_str("UIDPLUS"), known.has_str("MOVE"));
+        if known.has_str("CONDSTORE") && known.has_str("ENABLE") {
+            // Until somebody asks for it a server need not count changes (RFC 7162, section 3.1), and Dovecot does not tell them. It is no matter where it refuses.
+            let _ = session.run_command_and_check_ok("ENABLE CONDSTORE");
+        }
         let selected = session.select(&account.mailbox).map_err(|error| match error {
             Error::No(no) => EmailError::Mailbox {
                 host: server.to_string(),
@@ -281,57 +285,7 @@ fn mark(selected: &Mailbox) -> Mark {
     Mark { next: selected.uid_next, exists: selected.exists, mod_seq: selected.highest_mod_seq }
 }
 
-struct Plain<'a>(&'a str, &'a SecretString);
-
-impl Authenticator for Plain<'_> {
-    type Response = Vec<u8>;
-
-    fn process(&self, _: &[u8]) -> Vec<u8> {
-        format!("\0{}\0{}", self.0, self.1.expose_secret()).into_bytes()
-    }
-}
-
-struct Bearer<'a>(&'a str, &'a SecretString);
-
-impl Authenticator for Bearer<'_> {
-    type Response = Vec<u8>;
-
-    /// What is not the first question tells what was wrong with the first answer, and wants an empty one.
-    fn process(&self, challenge: &[u8]) -> Vec<u8> {
-        if challenge.is_empty() {
-            return format!("user={}\x01auth=Bearer {}\x01\x01", self.0, self.1.expose_secret()).into_bytes();
-        }
-        Vec::new()
-    }
-}
-
-fn log_in(
-    mut client: Client<Stream>,
-    account: &Account,
-    secret: &SecretString,
-) -> Result<Session<Stream>, EmailError> {
-    let (server, user) = (&account.server, account.login.user.as_str());
-    let known = client.capabilities().map_err(|error| failed(server, error))?;
-    let entered = if account.login.token {
-        client.authenticate("XOAUTH2", &Bearer(user, secret))
-    } else if known.has_str("AUTH=PLAIN") {
-        client.authenticate("PLAIN", &Plain(user, secret))
-    } else if !known.has_str("LOGINDISABLED") {
-        client.login(user, secret.expose_secret())
-    } else {
-        return Err(EmailError::Login { host: server.to_string(), known: "no password".to_owned() });
-    };
-    entered.map_err(|(error, _)| match error {
-        Error::No(no) => EmailError::Password {
-            host: server.to_string(),
-            user: user.to_owned(),
-            said: said(&no.information),
-        },
-        error => failed(server, error),
-    })
-}
-
-fn failed(server: &Server, error: Error) -> EmailError {
+pub(super) fn failed(server: &Server, error: Error) -> EmailError {
     let host = server.to_string();
     match error {
         Error::Io(error) => lost(server, &error),
@@ -341,46 +295,5 @@ fn failed(server: &Server, error: Error) -> EmailError {
         Error::Bad(bad) => EmailError::Garbled { host, what: said(&bad.information) },
         // What a parser could not read may be anything, also long: it is not shown.
         _ => EmailError::Garbled { host, what: "this is not what IMAP servers say".to_owned() },
-    }
-}
-
-fn parts(uids: &BTreeSet<u32>, most: usize) -> Vec<BTreeSet<u32>> {
-    let uids: Vec<u32> = uids.iter().copied().collect();
-    uids.chunks(most).map(|part| part.iter().copied().collect()).collect()
-}
-
-/// Numbers as IMAP writes a set of them, runs together.
-fn set(uids: &BTreeSet<u32>) -> String {
-    let mut runs: Vec<(u32, u32)> = Vec::new();
-    for uid in uids {
-        match runs.last_mut() {
-            Some((_, last)) if last.checked_add(1) == Some(*uid) => *last = *uid,
-            _ => runs.push((*uid, *uid)),
-        }
-    }
-    let mut text = String::new();
-    for (number, (first, last)) in runs.iter().enumerate() {
-        let comma = if number == 0 { "" } else { "," };
-        // Writing to a string does not fail.
-        let _ = if first == last {
-            write!(text, "{comma}{first}")
-        } else {
-            write!(text, "{comma}{first}:{last}")
-        };
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sets_are_written_in_runs() {
-        let of = |uids: &[u32]| set(&uids.iter().copied().collect());
-        assert_eq!(of(&[]), "");
-        assert_eq!(of(&[7]), "7");
-        assert_eq!(of(&[1, 2, 3, 7, 9, 10]), "1:3,7,9:10");
-        assert_eq!(of(&[u32::MAX]), "4294967295");
     }
 }

@@ -3,8 +3,10 @@
 mod connection;
 mod hands;
 mod idler;
+mod login;
 mod stream;
 mod sync;
+mod uids;
 
 pub(crate) use connection::{Account, Connection, Mark, News};
 pub(crate) use hands::Hands;

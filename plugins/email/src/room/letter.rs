@@ -29,10 +29,10 @@ pub(super) struct Letter {
 }
 
 impl Letter {
-    /// The letter in a mail; `None` where nobody is to be heard: bounces, mails of nobody or of several.
+    /// The letter in a mail; `None` where nobody is to be heard: bounces, automatic answers, mails of nobody or of several.
     pub(super) fn read(mail: &[u8], list: &Address, trusted: Option<&str>) -> Option<Self> {
         let mail = parse::parse(mail)?;
-        if is_bounce(&mail) {
+        if is_bounce(&mail) || is_automatic_answer(&mail) {
             return None;
         }
         let listed = |address: &Option<&mail_parser::Address<'_>>| {
@@ -88,16 +88,25 @@ fn is_bounce(mail: &Message<'_>) -> bool {
     empty_path || report || daemon
 }
 
-/// RFC 3834, section 5, and what was used before it. Lists mark all that goes through them, so that counts outside of them alone.
+/// A vacation responder's, say (RFC 3834, section 5, and what was used before it). It quotes the subject that it answers, with whatever token stands there:
+/// nobody has read that, so it confirms nothing.
+fn is_automatic_answer(mail: &Message<'_>) -> bool {
+    let replied = parse::header(mail, "Auto-Submitted")
+        .is_some_and(|value| value.trim().to_ascii_lowercase().starts_with("auto-replied"));
+    let marked = ["X-Autoreply", "X-Autorespond"].iter().any(|name| parse::header(mail, name).is_some());
+    replied || marked || precedence(mail).is_some_and(|value| value == "auto_reply")
+}
+
+/// Whether a program says that it wrote it (RFC 3834, section 5). Lists mark all that goes through them, so what was used before counts outside of them alone.
 fn is_automatic(mail: &Message<'_>, through: bool) -> bool {
     let submitted =
         parse::header(mail, "Auto-Submitted").is_some_and(|value| !value.trim().eq_ignore_ascii_case("no"));
-    let precedence = parse::header(mail, "Precedence").map(|value| value.trim().to_ascii_lowercase());
-    let reply =
-        parse::header(mail, "X-Autoreply").is_some() || parse::header(mail, "X-Autorespond").is_some();
-    let bulk =
-        precedence.is_some_and(|value| matches!(value.as_str(), "bulk" | "junk" | "auto_reply" | "list"));
-    submitted || reply || (bulk && !through)
+    let bulk = precedence(mail).is_some_and(|value| matches!(value.as_str(), "bulk" | "junk" | "list"));
+    submitted || (bulk && !through)
+}
+
+fn precedence(mail: &Message<'_>) -> Option<String> {
+    parse::header(mail, "Precedence").map(|value| value.trim().to_ascii_lowercase())
 }
 
 fn ids(mail: &Message<'_>) -> Vec<String> {

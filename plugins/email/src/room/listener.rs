@@ -173,11 +173,15 @@ impl Listener {
         self.ask(&letter)
     }
 
-    /// Asks whoever is named as the sender whether it was them. Strangers are asked nothing: their addresses may be made up.
+    /// Asks whoever is named as the sender whether it was them, where anybody would act on it. Strangers are asked nothing: their addresses may be made up.
     fn ask(&self, letter: &Letter) -> Result<(), EmailError> {
-        let stranger = self.members.as_ref().is_some_and(|members| !members.contains(&letter.from));
-        // What a program says on a list is for people; nobody acts on it.
-        if stranger || letter.text.is_empty() || (letter.automatic && !letter.private) {
+        let wanted = match &self.members {
+            // Who knows the members is a bot, which listens to people.
+            Some(members) => members.contains(&letter.from) && !letter.automatic,
+            // Others listen to the bot that they have written to.
+            None => letter.private && self.inside.memory().has_written_to(&letter.from),
+        };
+        if !wanted || letter.text.is_empty() {
             return Ok(());
         }
         let mut token = [0; 16];

@@ -100,7 +100,7 @@ impl Inside {
         let (id, mail) = (frame.id(), frame.text(draft.text)?);
         post.ledger.spend(now)?;
         // Before it goes: whoever gets it may ask at once whether it was us.
-        self.memory().sent(id);
+        self.memory().sent(id, draft.to);
         self.memory().save()?;
         let sent = post.mailer.send(mail).await;
         if sent.is_err() {

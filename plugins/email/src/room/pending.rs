@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use wayside_bridge::{Incoming, Sender, Timestamp};
 
 use super::letter::Letter;
+use crate::address::Address;
 use crate::error::EmailError;
 use crate::ledger::replace;
 
@@ -18,6 +19,8 @@ const MOST_WAITING: usize = 256;
 const WAITS: std::time::Duration = std::time::Duration::from_secs(3 * 86_400);
 /// The most ids of mails of our own that are remembered.
 const MOST_SENT: usize = 1024;
+/// The most people to whom we wrote that are remembered.
+const MOST_WRITTEN_TO: usize = 256;
 
 /// A message whose sender is to confirm it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,6 +40,8 @@ pub(super) struct Memory {
     pub(super) place: Option<(u32, u32)>,
     held: BTreeMap<String, Held>,
     sent: VecDeque<String>,
+    #[serde(default)]
+    written_to: VecDeque<String>,
     #[serde(skip)]
     path: Option<PathBuf>,
 }
@@ -83,12 +88,23 @@ impl Memory {
         Some(message)
     }
 
-    /// We sent a mail of this id.
-    pub(super) fn sent(&mut self, id: String) {
+    /// We sent a mail of this id to somebody.
+    pub(super) fn sent(&mut self, id: String, to: &Address) {
         self.sent.push_back(id);
         while self.sent.len() > MOST_SENT {
             self.sent.pop_front();
         }
+        if !self.has_written_to(to) {
+            self.written_to.push_back(to.to_string());
+        }
+        while self.written_to.len() > MOST_WRITTEN_TO {
+            self.written_to.pop_front();
+        }
+    }
+
+    /// Whether we wrote to somebody.
+    pub(super) fn has_written_to(&self, who: &Address) -> bool {
+        self.written_to.iter().any(|to| to == who.as_str())
     }
 
     /// Whether we sent one of these.
@@ -102,7 +118,6 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
-    use crate::address::Address;
 
     fn letter(token: Option<&str>) -> Letter {
         Letter {
@@ -123,10 +138,13 @@ mod tests {
         let now = Timestamp::from_secs(1000);
         let mut memory = Memory::open(Some(folder.path()));
         memory.hold("aa".to_owned(), &letter(None), now);
-        memory.sent("<mine@x>".to_owned());
+        let bot = Address::parse("bot@one.test").unwrap();
+        memory.sent("<mine@x>".to_owned(), &bot);
         memory.save().unwrap();
         let mut memory = Memory::open(Some(folder.path()));
         assert!(memory.is_ours(&["<y>".to_owned(), "<mine@x>".to_owned()]));
+        assert!(memory.has_written_to(&bot));
+        assert!(!memory.has_written_to(&Address::parse("ann@one.test").unwrap()));
         assert_eq!(memory.confirmed(&letter(Some("bb")), now), None);
         let message = memory.confirmed(&letter(Some("aa")), now).unwrap();
         assert_eq!(
