@@ -4,6 +4,8 @@ pub(super) mod add;
 mod from;
 mod list;
 mod remove;
+#[cfg(feature = "bridge-web")]
+mod script;
 mod test;
 
 use clap::Subcommand;
@@ -18,6 +20,8 @@ pub(super) enum Bridge {
     List(list::List),
     Test(test::Test),
     Remove(remove::Remove),
+    #[cfg(feature = "bridge-web")]
+    Script(script::Script),
 }
 
 impl Bridge {
@@ -27,6 +31,8 @@ impl Bridge {
             Self::List(command) => command.run(context).await,
             Self::Test(command) => command.run(context).await,
             Self::Remove(command) => command.run(context).await,
+            #[cfg(feature = "bridge-web")]
+            Self::Script(command) => command.run(context),
         }
     }
 }

@@ -45,6 +45,7 @@ fn facts() -> Facts {
         links: Carried::default(),
         is_behind_two_routers: false,
         clock_wrong: None,
+        rendezvous: None,
         unwritable: None,
     }
 }
