@@ -23,7 +23,8 @@ fn ten_thousand_records_of_strangers() {
     let world = World::new();
     let (mut ada, ben) = world.friends();
     ada.down();
-    let address = serve(&mut ada, "");
+    // As fast as it comes.
+    let address = serve(&mut ada, "rate = \"100 MB/s\"");
     ada.run(&["ping", "Benn", "--wait", "60s"]).ok();
     let (pings, messages) = (pings(&ada), messages(&ada));
     let before = resident(&ada);

@@ -111,7 +111,9 @@ impl BridgeKind for WebKind {
         // A folder or a command on this machine is nobody else's.
         let others = options.only(&["shared", "write", "endpoint", "region"]);
         let others = others.iter().filter(|(name, value)| *name != "write" || value.contains("://"));
-        others.chain([("read", read)]).collect()
+        // A drop that anybody may write is read where it is written, also over http, where nothing else is read.
+        let is_open = options.value("write").is_some_and(|write| write.starts_with("drop+"));
+        others.chain((!is_open).then_some(("read", read))).collect()
     }
 
     async fn open(&self, options: &BridgeOptions, context: BridgeContext) -> Result<Opened, BridgeError> {

@@ -16,7 +16,7 @@ use super::ask::{Sent, Space};
 use super::budget::Budgets;
 use super::disk::{Opened, Unwritten};
 use super::http::tag;
-use super::shelf::{Full, Limits, Owner, Seen, Shelf, Weight, Writer};
+use super::shelf::{Changed, Full, Limits, Owner, Seen, Shelf, Weight, Writer};
 use super::source::Source;
 use crate::clock::NodeClock;
 use crate::home::Rendezvous;
@@ -133,11 +133,13 @@ impl Host {
         remove: &[Check],
         put: &[Sent],
     ) -> Result<(), Full> {
-        let mut shelf = lock(&self.shelf);
-        let changed = shelf.write(now(self.clock), writer, space, remove, put)?;
+        let (mut shelf, now) = (lock(&self.shelf), now(self.clock));
+        let gone = shelf.expire(now);
+        let written = shelf.write(now, writer, space, remove, put);
         // Before anybody else changes the same.
-        lock(&self.unwritten).add(changed);
-        Ok(())
+        let mut unwritten = lock(&self.unwritten);
+        unwritten.add(Changed { put: Vec::new(), gone });
+        written.map(|changed| unwritten.add(changed))
     }
 
     /// Removes what is over, and has everything on disk that has changed; what the disk does not take waits for the next time.
@@ -145,7 +147,7 @@ impl Host {
         {
             let mut shelf = lock(&self.shelf);
             let gone = shelf.expire(now(self.clock));
-            lock(&self.unwritten).add(super::shelf::Changed { put: Vec::new(), gone });
+            lock(&self.unwritten).add(Changed { put: Vec::new(), gone });
         }
         let unwritten = std::mem::take(&mut *lock(&self.unwritten));
         if unwritten.is_empty() {

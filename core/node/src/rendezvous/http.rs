@@ -38,6 +38,10 @@ const CONNECTION: Duration = Duration::from_secs(60);
 const BODY: Duration = Duration::from_secs(30);
 /// How long a request waits for room in memory.
 const ROOM: Duration = Duration::from_secs(5);
+/// The most of a refused body that is read, in bytes: what a client sends at once.
+const MOST_DISCARDED: usize = 1 << 21;
+/// How long that may take.
+const DISCARDING: Duration = Duration::from_secs(5);
 /// What a request costs of the budgets at least: looking costs time and headers.
 const LEAST: u64 = 4096;
 /// Where the caller is seen from.
@@ -67,7 +71,7 @@ pub(super) async fn serve(host: Arc<Host>, stream: TcpStream, from: IpAddr) {
 
 async fn answer(host: &Arc<Host>, from: IpAddr, request: Request<Incoming>) -> Response<Pieces> {
     let source = Source::of(from);
-    let (head, body) = request.into_parts();
+    let (head, mut body) = request.into_parts();
     let asked = ask::ask(head.method.as_str(), head.uri.path(), head.uri.query());
     let result = match (asked, host.may(source)) {
         (_, Err(wait)) => Err(Refusal::Slow(wait)),
@@ -76,7 +80,7 @@ async fn answer(host: &Arc<Host>, from: IpAddr, request: Request<Incoming>) -> R
             Err(Refusal::Wrong(wrong))
         }
         (Ok(Ask::Look(space)), Ok(())) => look(host, source, &space, &head.method, &head.headers).await,
-        (Ok(Ask::Write(space, remove)), Ok(())) => match read(host, source, &head.headers, body).await {
+        (Ok(Ask::Write(space, remove)), Ok(())) => match read(host, source, &head.headers, &mut body).await {
             Ok((sent, _room)) => {
                 let shown = head.headers.get(AUTHORIZATION).map(HeaderValue::as_bytes);
                 let writer = Writer { owner: host.owner(source, shown), source };
@@ -88,6 +92,9 @@ async fn answer(host: &Arc<Host>, from: IpAddr, request: Request<Incoming>) -> R
             Err(refusal) => Err(refusal),
         },
     };
+    if result.is_err() {
+        discard(body).await;
+    }
     let mut response = result.unwrap_or_else(Refusal::into_response);
     let headers = response.headers_mut();
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
@@ -129,7 +136,7 @@ async fn read(
     host: &Arc<Host>,
     source: Source,
     headers: &HeaderMap,
-    body: Incoming,
+    body: &mut Incoming,
 ) -> Result<(Vec<ask::Sent>, OwnedSemaphorePermit), Refusal> {
     let told = headers.get(CONTENT_LENGTH).and_then(|len| len.to_str().ok()?.parse::<u64>().ok());
     let Some(len) = told else { return Err(Refusal::NoLength) };
@@ -142,6 +149,20 @@ async fn read(
     let collected = timeout(BODY, Limited::new(body, limit).collect()).await.map_err(|_| Refusal::Late)?;
     let body = collected.map_err(|_| Refusal::Late)?.to_bytes();
     ask::records(&body).map(|sent| (sent, room)).ok_or(Refusal::NoRecords)
+}
+
+/// Reads on to the end of what is refused, within bounds: whoever is cut off while it sends may never see why.
+async fn discard(mut body: Incoming) {
+    let reading = async {
+        let mut read = 0;
+        while let Some(Ok(frame)) = body.frame().await {
+            read += frame.data_ref().map_or(0, Bytes::len);
+            if read > MOST_DISCARDED {
+                return;
+            }
+        }
+    };
+    let _ = timeout(DISCARDING, reading).await;
 }
 
 async fn room(host: &Arc<Host>, bytes: u64) -> Result<OwnedSemaphorePermit, Refusal> {

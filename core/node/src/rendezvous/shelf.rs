@@ -157,7 +157,7 @@ impl Shelf {
         Seen { version: shared.version, files, bytes }
     }
 
-    /// Puts records there and takes the writer's own away, all of it or nothing. What is over already is left out, and what is there is there a while longer.
+    /// Puts records there and takes the writer's own away, all of it or nothing. Whoever calls it has room made by [`expire`](Self::expire) first. What is over already is left out, and what is there is there a while longer.
     ///
     /// # Errors
     /// What there is no room in.
@@ -169,7 +169,7 @@ impl Shelf {
         remove: &[Check],
         put: &[Sent],
     ) -> Result<Changed, Full> {
-        let mut changed = Changed { gone: self.expire(now), ..Changed::default() };
+        let mut changed = Changed::default();
         let known = |check: &Check| {
             self.spaces.get(space).and_then(|shared| shared.records.get(&(writer.owner, *check))).copied()
         };

@@ -105,7 +105,8 @@ fn a_flood_pushes_nothing_out() {
     let ours = shelf.look(&space("us"));
     let mut refused = 0;
     for number in 0..10_000_u32 {
-        let flood = Writer { source: Source::V4(number.wrapping_mul(0x0100_0101)), ..writer(9) };
+        let owner = Owner([number.to_be_bytes(); 4].concat().try_into().unwrap());
+        let flood = Writer { source: Source::V4(number.wrapping_mul(0x0100_0101)), owner };
         let records: Vec<Sent> = (0..3).map(|it| sent(it, 500, 9)).collect();
         let name = space(&format!("{}", number % 37));
         refused += usize::from(shelf.write(NOW, flood, &name, &[], &records).is_err());
@@ -173,6 +174,9 @@ proptest! {
             let it = sent(number, len, days);
             let gone: Vec<Check> = if number % 3 == 0 { vec![it.found.check] } else { vec![] };
             let name = space(&name.to_string());
+            for number in shelf.expire(later(now)) {
+                disk.remove(&number);
+            }
             if let Ok(changed) = shelf.write(later(now), writer(who), &name, &gone, &[it, sent(number + 20, len, days)]) {
                 changed.gone.iter().for_each(|number| drop(disk.remove(number)));
                 disk.extend(changed.put);
