@@ -20,7 +20,7 @@ pub(in crate::cli) struct Script {
     /// In which language
     #[arg(value_enum, value_name = "php|cgi")]
     language: Language,
-    /// Who may write; without it the script says where such a line belongs
+    /// Who may write, of wayside.php; without it the script says where such a line belongs
     #[arg(long, value_name = "NAME", value_parser = parse_name, requires = "password_file")]
     user: Option<String>,
     /// A file with that user's password and nothing else, which only you can read
