@@ -87,9 +87,11 @@ pub(crate) fn configure(home: &Path, rendezvous: &str) {
     let path = home.join("config.toml");
     let text = std::fs::read_to_string(&path).expect("a configuration");
     let (before, rest) = text.split_once("[rendezvous]").expect("it is there to be configured");
-    let (_, after) = rest.split_once("\n# Bridges").expect("what comes next");
-    std::fs::write(path, format!("{before}[rendezvous]\n{rendezvous}\n\n# Bridges{after}"))
-        .expect("it is written");
+    // Bridges that were added stand before the remark on bridges.
+    let end =
+        ["\n[", "\n# Bridges"].iter().filter_map(|next| rest.find(next)).min().expect("what comes next");
+    let after = &rest[end..];
+    std::fs::write(path, format!("{before}[rendezvous]\n{rendezvous}\n{after}")).expect("it is written");
 }
 
 /// Starts a node that serves a drop at a port of its own, and keeps it over restarts.
