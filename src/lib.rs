@@ -54,6 +54,7 @@
 //! | `bridge-github` | the bridge `github`, a repository at GitHub, through its API |
 //! | `bridge-matrix` | the bridge `matrix`, a Matrix room |
 //! | `bridge-web` | the bridge `web`, web space: WebDAV, `wayside.php`, and, in `full`, S3 |
+//! | `rendezvous` | the node itself can be a drop for everybody (`[rendezvous] listen`); part of `cli` |
 //! | `testing` | `wayside::testing`: two friends in simulated time, for an application's own tests |
 //!
 //! # Not here
@@ -72,6 +73,10 @@ pub use wayside_node::{
 };
 /// The link to a friend's machine: streams, datagrams, paths.
 pub use wayside_noise as link;
+
+/// A drop for a web server of somebody else's, as a file to put there.
+#[cfg(feature = "bridge-web")]
+pub use wayside_bridge_web::Script;
 
 /// The kinds of bridge that are built in: `friend`, which goes over a node's own links, and others by feature. An application adds its own with
 /// [`Registry::with`].

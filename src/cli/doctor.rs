@@ -58,7 +58,7 @@ impl Doctor {
 }
 
 /// Under which heading a topic stands.
-const SECTIONS: [(&str, &[Topic]); 5] = [
+const SECTIONS: [(&str, &[Topic]); 6] = [
     (
         "network",
         &[
@@ -76,6 +76,7 @@ const SECTIONS: [(&str, &[Topic]); 5] = [
     ("bridges", &[Topic::Bridges]),
     ("friends", &[Topic::Friends]),
     ("relays", &[Topic::Relays]),
+    ("rendezvous", &[Topic::Rendezvous]),
     ("this machine", &[Topic::Clock, Topic::Disk, Topic::Home]),
 ];
 

@@ -1,7 +1,7 @@
 //! `wayside status`
 
 use clap::Args;
-use wayside::api::types::{BridgeView, LinkView, NodeKind, QueueView, StatusView};
+use wayside::api::types::{BridgeView, LinkView, NodeKind, QueueView, RendezvousView, StatusView};
 
 use super::Context;
 use super::exit::{Exit, Outcome};
@@ -40,6 +40,7 @@ fn in_words(status: &StatusView) -> String {
     if !status.pointers.is_empty() {
         section(&mut lines, "cards of yours", status.pointers.iter().map(pointer_line));
     }
+    lines.extend(status.rendezvous.as_ref().map(rendezvous_line));
     lines.push(format!("unread: {}", count(status.unread, "message")));
     if status.pending_accepts > 0 {
         lines.push(format!("waiting for an answer: {}", count(status.pending_accepts, "accepted invite")));
@@ -77,6 +78,12 @@ fn link_line(link: &LinkView) -> String {
     let way = way(link.path, link.transport, link.relay.as_deref(), link.remote.as_deref());
     let rtt = link.rtt_ms.map(|rtt| format!(", {rtt:.1} ms away")).unwrap_or_default();
     format!("{}: {way}{rtt}, since {}", one_line(&link.friend), moment(link.since))
+}
+
+fn rendezvous_line(served: &RendezvousView) -> String {
+    let lies =
+        format!("{} of strangers in {}", count(served.records, "record"), count(served.spaces, "space"));
+    format!("drop for everybody: at {}, {lies}", one_line(&served.listen))
 }
 
 fn queue_line(queue: &QueueView) -> String {

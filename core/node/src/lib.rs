@@ -97,6 +97,7 @@ mod offers;
 mod pointers;
 mod reach;
 mod relays;
+mod rendezvous;
 mod requests;
 mod store;
 mod times;
@@ -104,8 +105,8 @@ mod times;
 pub use boards::own_kinds;
 pub use clock::{NodeClock, bridge_context};
 pub use home::{
-    BotConfig, BridgeConfig, Config, Home, HomeError, Limits, Mailbox, Network, Portmap, Relay, Stun,
-    StunServer,
+    BotConfig, BridgeConfig, Config, Home, HomeError, Limits, Mailbox, Network, Portmap, Relay, Rendezvous,
+    Stun, StunServer,
 };
 pub use links::{Peer, Protocol, Served};
 pub use node::{ConnectError, Events, Node, NodeBuilder, Wanted};

@@ -16,13 +16,26 @@ pub(crate) struct Address(Url);
 impl Address {
     /// The address of its `https://…`, or `http://…` on this machine alone.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        let address = Self::parse_any(text)?;
+        if address.is_plain() {
+            return Err("records go over https; http is for this machine alone".to_owned());
+        }
+        Ok(address)
+    }
+
+    /// The same of a drop, where `http://…` may be anywhere: there need be no password that somebody on the way could read.
+    pub(crate) fn open_drop(text: &str) -> Result<Self, String> {
+        let address = Self::parse_any(text)?;
+        match address.is_drop() {
+            true => Ok(address),
+            false => Err("a drop's address ends in a name, as in drop+http://HOST:PORT/NAME".to_owned()),
+        }
+    }
+
+    fn parse_any(text: &str) -> Result<Self, String> {
         let url = Url::parse(text).map_err(|error| format!("this is no address of the web ({error})"))?;
-        let local = is_this_machine(&url);
-        match url.scheme() {
-            "https" => {}
-            "http" if local => {}
-            "http" => return Err("records go over https; http is for this machine alone".to_owned()),
-            _ => return Err("this is to begin with https://".to_owned()),
+        if !matches!(url.scheme(), "https" | "http") {
+            return Err("this is to begin with https://".to_owned());
         }
         if url.host_str().is_none_or(str::is_empty) {
             return Err("there is no host in it".to_owned());
@@ -68,6 +81,11 @@ impl Address {
         let host = self.0.host_str()?;
         let port = self.0.port().map(|port| format!(":{port}")).unwrap_or_default();
         Locator::new(crate::KIND, &format!("{host}{port}{}", self.0.path()))
+    }
+
+    /// Whether what goes there can be read on the way.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.0.scheme() == "http" && !is_this_machine(&self.0)
     }
 
     /// Whether a program answers there, which is asked for everything at once.

@@ -29,6 +29,8 @@ const MOST_OF_MEETING: usize = 16 * 1024;
 const MOST_OF_POINTER: usize = 8 * 1024;
 /// Files stay until somebody removes them; nobody is held to more than this.
 const RETENTION: Duration = Duration::from_secs(366 * 24 * 60 * 60);
+/// What a drop on somebody's node keeps unless it is told otherwise.
+const RETENTION_OF_OPEN: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// The most spaces of others that are remembered.
 const MOST_SPACES: usize = 256;
 /// A copy that has lain in a cache for so long is told of.
@@ -53,6 +55,8 @@ pub(crate) struct Parts {
     pub(crate) files: Arc<dyn Files>,
     pub(crate) writing: Option<Writing>,
     pub(crate) shared: bool,
+    /// A drop that takes anybody's records, and keeps them for less long.
+    pub(crate) is_open: bool,
     pub(crate) pace: Pace,
     pub(crate) context: BridgeContext,
 }
@@ -222,16 +226,23 @@ fn layout(address: &Address) -> Layout {
 fn capability(parts: &Parts) -> Capability {
     let class = |max_record| ClassCapability {
         max_record,
-        retention: RETENTION,
+        retention: if parts.is_open { RETENTION_OF_OPEN } else { RETENTION },
         collision: Collision::Append,
         retract: true,
     };
     let phrases = |of: &[&str]| of.iter().map(|&phrase| phrase.to_owned()).collect::<Vec<_>>();
     let mut service = phrases(&[
         "your IP address, and when you look and write",
-        "the user that you write as",
+        if parts.is_open {
+            "which records are of one writer, but not whose"
+        } else {
+            "the user that you write as"
+        },
         "everything that readers see, also after it was taken back",
     ]);
+    if parts.address.is_plain() {
+        service.push("whoever is on the way there: the same, since it goes over http".to_owned());
+    }
     if !parts.shared {
         service.push("where friends have their space: your IP address, and when you look there".to_owned());
     }

@@ -51,7 +51,7 @@ impl BridgeKind for WebKind {
             may(
                 "write",
                 "WHERE",
-                "dav+https://…, php+https://…/wayside.php, s3://BUCKET/FOLDER, dir:PATH or exec:COMMAND; without it the bridge only reads",
+                "dav+https://…, php+https://…/wayside.php, drop+http://HOST:PORT/NAME, s3://BUCKET/FOLDER, dir:PATH or exec:COMMAND; without it the bridge only reads",
                 false,
             ),
             may("shared", "yes|no", "yes where friends write into this space too (no)", false),
@@ -90,9 +90,14 @@ impl BridgeKind for WebKind {
     }
 
     fn usage(&self, address: &str) -> String {
-        format!(
-            "--read https://{address} --write dav+https://{address} --shared yes --user USER --password-file FILE"
-        )
+        let with_password = "--shared yes --user USER --password-file FILE";
+        if address.ends_with('/') {
+            format!("--read https://{address} --write dav+https://{address} {with_password}")
+        } else if address.ends_with(".php") || address.ends_with(".cgi") {
+            format!("--write php+https://{address} {with_password}")
+        } else {
+            format!("--write drop+http://{address} --shared yes")
+        }
     }
 
     fn talks(&self) -> bool {
@@ -106,7 +111,9 @@ impl BridgeKind for WebKind {
         // A folder or a command on this machine is nobody else's.
         let others = options.only(&["shared", "write", "endpoint", "region"]);
         let others = others.iter().filter(|(name, value)| *name != "write" || value.contains("://"));
-        others.chain([("read", read)]).collect()
+        // A drop that anybody may write is read where it is written, also over http, where nothing else is read.
+        let is_open = options.value("write").is_some_and(|write| write.starts_with("drop+"));
+        others.chain((!is_open).then_some(("read", read))).collect()
     }
 
     async fn open(&self, options: &BridgeOptions, context: BridgeContext) -> Result<Opened, BridgeError> {
@@ -119,6 +126,11 @@ impl BridgeKind for WebKind {
             (None, None) => None,
             _ => return Err(wrong("--user and --password-file belong together")),
         };
+        let login = match &target {
+            Some(target) => target.login(login, shared, &context)?,
+            None => login,
+        };
+        let is_open = matches!(target, Some(Target::OpenDrop(_)));
         let ca = options.value("ca").map(Path::new);
         let server = target.as_ref().map_or(Some(&address), Target::server);
         let of_server = server.zip(login.clone());
@@ -152,12 +164,13 @@ impl BridgeKind for WebKind {
                 let folder = Folder::new(Arc::clone(&store), Me::open(&context)?, &context);
                 Some(Writing::Folder(folder, store))
             }
-            (None, Some(Target::Drop(address))) => {
+            (None, Some(Target::Drop(address) | Target::OpenDrop(address))) => {
                 Some(Writing::Drop(Arc::new(Drop::new(Arc::clone(&http), address))))
             }
             (None, _) => None,
         };
-        let parts = Parts { http, address, served, files, writing, shared, pace: self.pace, context };
+        let parts =
+            Parts { http, address, served, files, writing, shared, is_open, pace: self.pace, context };
         Ok(Opened::bridge(WebBridge::new(parts)))
     }
 }

@@ -6,7 +6,7 @@
 //! after another, each as [`wayside_bridge::file`] says; and a *roll* that says whose boxes there are. So no two writers write one file, which matters where the server
 //! compares nothing before it writes. What waits at the same moment goes out as one PUT.
 //!
-//! A **drop** is a program behind one address (`wayside.php`, `wayside.cgi`) that takes and removes records and hands out all of them at once.
+//! A **drop** is a program behind one address (`wayside.php`, `wayside.cgi`, a node that has `[rendezvous]` configured) that takes and removes records and hands out all of them at once.
 //!
 //! Either is shared by several, or one person's own, which friends only read: their places are named by locators like `web:alice.example/`.
 //!
@@ -35,7 +35,7 @@
 //!
 //! # Not here
 //!
-//! Sealing, padding and the choice of slots (`wayside-proto`); a server of a node's own.
+//! Sealing, padding and the choice of slots (`wayside-proto`); the drop that a node serves (`wayside-node`).
 
 mod address;
 mod bridge;
@@ -51,6 +51,7 @@ mod parcel;
 mod password;
 mod queue;
 mod said;
+mod script;
 mod store;
 mod target;
 mod ticket;
@@ -60,6 +61,7 @@ mod view;
 pub use bridge::WebBridge;
 pub use kind::WebKind;
 pub use pace::Pace;
+pub use script::Script;
 
 /// The name of this kind.
 const KIND: &str = "web";

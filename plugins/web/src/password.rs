@@ -1,16 +1,23 @@
 //! The name and password, which nobody but the configured server gets to see.
 
 use std::fmt;
+use std::fs::OpenOptions;
+use std::io::Write;
 use std::path::Path;
 
-use data_encoding::BASE64;
+use data_encoding::{BASE64, HEXLOWER};
 use reqwest::header::HeaderValue;
 use secrecy::{ExposeSecret, SecretString};
+use wayside_bridge::BridgeContext;
 
 use crate::error::WebError;
 
 /// The longest name and the longest password, in bytes.
 const LONGEST: usize = 1024;
+/// The file of a password that was made up.
+const MADE_UP: &str = "drop-password";
+/// How long one is, in hexadecimal digits.
+const MADE_UP_LEN: usize = 32;
 
 /// Who we are to a server.
 #[derive(Clone)]
@@ -42,6 +49,23 @@ impl Login {
         Ok(Self { user: user.to_owned(), password: SecretString::from(password.to_owned()) })
     }
 
+    /// One that nobody gave us, for a drop that takes anybody's: it is made up once, and kept in the bridge's own folder.
+    pub(crate) fn made_up(context: &BridgeContext) -> Result<Self, WebError> {
+        let fresh = || {
+            let mut secret = [0; 16];
+            context.entropy.fill(&mut secret);
+            HEXLOWER.encode(&secret)
+        };
+        let password = match context.state_dir.as_deref() {
+            None => fresh(),
+            Some(folder) => kept(folder, fresh).map_err(|error| WebError::Folder {
+                path: folder.join(MADE_UP).display().to_string(),
+                reason: error.to_string(),
+            })?,
+        };
+        Ok(Self { user: "wayside".to_owned(), password: SecretString::from(password) })
+    }
+
     /// What proves it (RFC 7617).
     pub(crate) fn header(&self) -> Result<HeaderValue, WebError> {
         let pair = format!("{}:{}", self.user, self.password.expose_secret());
@@ -50,6 +74,31 @@ impl Login {
         value.set_sensitive(true);
         Ok(value)
     }
+}
+
+/// The password in the folder; where none is kept yet, a fresh one, which then is.
+fn kept(folder: &Path, fresh: impl FnOnce() -> String) -> std::io::Result<String> {
+    let path = folder.join(MADE_UP);
+    match std::fs::read_to_string(&path) {
+        Ok(text) if text.len() == MADE_UP_LEN => return Ok(text),
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let password = fresh();
+    let new = folder.join(format!("{MADE_UP}.new"));
+    let _ = std::fs::remove_file(&new);
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        options.mode(0o600);
+    }
+    let mut file = options.open(&new)?;
+    file.write_all(password.as_bytes())?;
+    file.sync_all()?;
+    std::fs::rename(&new, &path)?;
+    Ok(password)
 }
 
 impl fmt::Debug for Login {

@@ -10,7 +10,6 @@ use wayside_bridge::{BridgeContext, BridgeError, BridgeOptions, ErrorKind};
 use crate::address::Address;
 use crate::http::Http;
 use crate::pace::Pace;
-#[cfg(feature = "s3")]
 use crate::password::Login;
 #[cfg(feature = "s3")]
 use crate::store::{Bucket, S3};
@@ -20,6 +19,8 @@ use crate::store::{Dav, Dir, Exec, Files, Store};
 pub(crate) enum Target {
     Dav(Address),
     Drop(Address),
+    /// A drop that takes records from anybody.
+    OpenDrop(Address),
     Dir(PathBuf),
     Exec(Vec<String>),
     #[cfg(feature = "s3")]
@@ -51,6 +52,9 @@ impl Target {
             let script = "--write php+… is to end in the script's name, as in …/wayside.php";
             return if address.is_drop() { Ok(Some(Self::Drop(address))) } else { Err(wrong(script)) };
         }
+        if let Some(url) = text.strip_prefix("drop+") {
+            return Address::open_drop(url).map(Self::OpenDrop).map(Some).map_err(of);
+        }
         if let Some(path) = text.strip_prefix("dir:") {
             let path = PathBuf::from(path);
             let whole = "--write dir: needs a whole path, from / on";
@@ -64,16 +68,18 @@ impl Target {
         if let Some(bucket) = text.strip_prefix("s3://") {
             return bucket_of(bucket, options).map(Some);
         }
-        Err(wrong("--write is to begin with dav+https://, php+https://, s3://, dir: or exec:"))
+        Err(wrong("--write is to begin with dav+https://, php+https://, drop+http://, s3://, dir: or exec:"))
     }
 
     /// Where the space is read.
     pub(crate) fn address(read: Option<&str>, target: Option<&Self>) -> Result<Address, BridgeError> {
         let of = |reason: String| wrong(&format!("--read: {reason}"));
         match (read, target) {
-            (Some(read), Some(Self::Drop(_)) | None) => Address::parse(read).map_err(of),
+            (Some(read), Some(Self::Drop(_) | Self::OpenDrop(_)) | None) => Address::parse(read).map_err(of),
             (Some(read), Some(_)) => Address::folder(read).map_err(of),
-            (None, Some(Self::Dav(address) | Self::Drop(address))) => Ok(address.clone()),
+            (None, Some(Self::Dav(address) | Self::Drop(address) | Self::OpenDrop(address))) => {
+                Ok(address.clone())
+            }
             #[cfg(feature = "s3")]
             (None, Some(Self::Bucket(bucket))) => bucket.address().map_err(of),
             (None, Some(Self::Dir(_) | Self::Exec(_))) => {
@@ -86,8 +92,33 @@ impl Target {
     /// The server that a name and a password are for.
     pub(crate) const fn server(&self) -> Option<&Address> {
         match self {
-            Self::Dav(address) | Self::Drop(address) => Some(address),
+            Self::Dav(address) | Self::Drop(address) | Self::OpenDrop(address) => Some(address),
             _ => None,
+        }
+    }
+
+    /// Who we are to it: where nobody gave us a name, one that is made up for a drop that takes anybody's, so that what we put there is ours to take away.
+    pub(crate) fn login(
+        &self,
+        given: Option<Login>,
+        shared: bool,
+        context: &BridgeContext,
+    ) -> Result<Option<Login>, BridgeError> {
+        let Self::OpenDrop(address) = self else { return Ok(given) };
+        if address.is_plain() && given.is_some() {
+            return Err(wrong(
+                "--write drop+http: whoever is on the way would read the password; leave out --user, or write drop+https://",
+            ));
+        }
+        // Others' own spaces are read over https alone.
+        if address.is_plain() && !shared {
+            return Err(wrong(
+                "--write drop+http: is for a space that friends write into too: give --shared yes",
+            ));
+        }
+        match given {
+            Some(given) => Ok(Some(given)),
+            None => Ok(Some(Login::made_up(context)?)),
         }
     }
 
@@ -103,7 +134,7 @@ impl Target {
     /// The files there, where they are files.
     pub(crate) fn store(&self, means: &Means<'_>) -> Result<Option<Arc<dyn Store>>, BridgeError> {
         Ok(Some(match self {
-            Self::Drop(_) => return Ok(None),
+            Self::Drop(_) | Self::OpenDrop(_) => return Ok(None),
             Self::Dav(address) => Arc::new(Dav { http: Arc::clone(means.http), address: address.clone() }),
             Self::Dir(path) => Arc::new(Dir { path: path.clone() }),
             Self::Exec(words) => {

@@ -106,5 +106,47 @@ fn what_is_handed_on_holds_no_secrets() {
         shared(&[("write", "dir:/home/ada/www"), ("read", "https://h.example/"), ("shared", "yes")]),
         ["read=https://h.example/", "shared=yes"]
     );
+    assert_eq!(
+        shared(&[("write", "drop+http://h.example:3480/us"), ("shared", "yes")]),
+        ["shared=yes", "write=drop+http://h.example:3480/us"]
+    );
     assert!(shared(&[("read", "https://h.example/")]).is_empty(), "one's own is nobody else's");
+}
+
+/// A drop on a node may be anywhere, over plain http too, as long as there is no password to be read on the way.
+#[tokio::test]
+async fn a_drop_on_a_node_needs_no_password() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = password_file(dir.path(), "secret");
+    let (plain, shared) = (("write", "drop+http://node.example:3480/us"), ("shared", "yes"));
+    let login = [("user", "ada"), ("password-file", file.as_str())];
+    assert!(error(&[plain]).await.contains("--shared yes"));
+    assert!(error(&[plain, shared, login[0], login[1]]).await.contains("on the way"));
+    assert!(error(&[("write", "drop+http://node.example:3480"), shared]).await.contains("HOST:PORT/NAME"));
+    assert!(error(&[("write", "drop+ftp://node.example/us"), shared]).await.contains("https"));
+    let opened = async |options: &[(&str, &str)]| {
+        let options: Vec<_> = options.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
+        open(&options, FAST, &TestClock::new(), Some(dir.path())).await.unwrap()
+    };
+    let bridge = opened(&[plain, shared]).await;
+    assert_eq!(bridge.info().locators[0].to_string(), "web:node.example:3480/us");
+    let service = bridge.capability().visible.service.join("; ");
+    assert!(service.contains("on the way"), "{service}");
+    let made_up = std::fs::read_to_string(dir.path().join("drop-password")).unwrap();
+    assert_eq!(made_up.len(), 32);
+    // The same the next time: what was put there before is ours to take away.
+    let again = opened(&[("write", "drop+https://node.example/us"), login[0], login[1]]).await;
+    assert!(!again.capability().visible.service.join("; ").contains("on the way"));
+    opened(&[plain, shared]).await;
+    assert_eq!(std::fs::read_to_string(dir.path().join("drop-password")).unwrap(), made_up);
+    let said = format!("{bridge:?} {again:?} {:?}", bridge.info());
+    assert!(!said.contains(&made_up), "{said}");
+}
+
+#[test]
+fn how_to_add_a_place_is_said_by_what_it_is() {
+    let kind = WebKind::default();
+    assert!(kind.usage("a.example/x/").contains("dav+https://a.example/x/"));
+    assert!(kind.usage("a.example/wayside.php").contains("php+https://a.example/wayside.php"));
+    assert_eq!(kind.usage("a.example:3480/us"), "--write drop+http://a.example:3480/us --shared yes");
 }

@@ -9,6 +9,8 @@ mod mail_servers;
 #[path = "no_mail_servers.rs"]
 mod mail_servers;
 mod remove;
+#[cfg(feature = "bridge-web")]
+mod script;
 mod test;
 
 use clap::Subcommand;
@@ -23,6 +25,8 @@ pub(super) enum Bridge {
     List(list::List),
     Test(test::Test),
     Remove(remove::Remove),
+    #[cfg(feature = "bridge-web")]
+    Script(script::Script),
 }
 
 impl Bridge {
@@ -32,6 +36,8 @@ impl Bridge {
             Self::List(command) => command.run(context).await,
             Self::Test(command) => command.run(context).await,
             Self::Remove(command) => command.run(context).await,
+            #[cfg(feature = "bridge-web")]
+            Self::Script(command) => command.run(context),
         }
     }
 }

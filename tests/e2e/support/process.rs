@@ -153,6 +153,12 @@ impl Running {
         self.wait_for(name, |event| event["event"] == name)
     }
 
+    /// What the system calls it.
+    #[allow(dead_code, reason = "another test program uses it")]
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Whether it still runs.
     pub(crate) fn runs(&mut self) -> bool {
         self.child.try_wait().expect("it can be waited for").is_none()

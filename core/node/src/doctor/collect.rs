@@ -22,6 +22,7 @@ use crate::driver::Driver;
 use crate::home::{self, Examined, Listen};
 use crate::links::{LiveLink, ping};
 use crate::reach::{Picture, PortMapping};
+use crate::rendezvous::Rendezvous;
 use crate::requests::Requests;
 use crate::times::millis;
 
@@ -97,6 +98,7 @@ pub(super) async fn collect(
         links,
         is_behind_two_routers,
         clock_wrong: driver.clock_wrong(),
+        rendezvous: requests.rendezvous.as_ref().as_ref().map(Rendezvous::view),
         unwritable: on_disk.unwritable,
         figures,
     })

@@ -1,6 +1,7 @@
 //! What the judgement is made of: the figures, and what stands around them.
 
 use super::report::Figures;
+use crate::api::types::RendezvousView;
 
 /// All that was found out, and nothing that says what it means.
 #[derive(Clone, Debug)]
@@ -23,6 +24,8 @@ pub(super) struct Facts {
     pub(super) is_behind_two_routers: bool,
     /// The clock is wrong, in words, with what to do.
     pub(super) clock_wrong: Option<String>,
+    /// The drop for everybody, where there is one.
+    pub(super) rendezvous: Option<RendezvousView>,
     /// Why nothing can be written to the home, in words.
     pub(super) unwritable: Option<String>,
 }

@@ -38,6 +38,7 @@ pub(super) fn judge(facts: &Facts) -> (Vec<Finding>, Vec<Reachable>) {
     findings.extend(people::bridges(facts));
     findings.extend(people::friends(facts));
     findings.push(people::relays(facts, &reachable));
+    findings.extend(place::rendezvous(facts));
     findings.push(place::clock(facts));
     findings.push(place::disk(facts));
     findings.push(place::home(facts));

@@ -1,7 +1,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 use super::*;
-use crate::api::types::{LinkState, PathKind, PortmapView, RelayState, Transport};
+use crate::api::types::{LinkState, PathKind, PortmapView, RelayState, RendezvousView, Transport};
 use crate::doctor::facts::{Carried, Interfaces, Listens};
 use crate::doctor::report::{BridgeFigure, Family, Figures};
 
@@ -45,6 +45,7 @@ fn facts() -> Facts {
         links: Carried::default(),
         is_behind_two_routers: false,
         clock_wrong: None,
+        rendezvous: None,
         unwritable: None,
     }
 }
@@ -416,6 +417,27 @@ fn the_machine_itself_is_looked_at() {
     });
     let modes = of(&open, Topic::Home).advice;
     assert_eq!(modes, [r"`chmod 700 '/h/it'\''s/run/'`", r"`chmod 600 '/h/it'\''s/store.redb'`"]);
+}
+
+#[test]
+fn a_drop_for_everybody_is_told_of_where_there_is_one() {
+    assert!(judge(&facts()).0.iter().all(|finding| finding.topic != Topic::Rendezvous));
+    let served = |records| {
+        with(|it| {
+            it.rendezvous = Some(RendezvousView {
+                listen: "192.0.2.1:3480".into(),
+                records,
+                bytes: 1_000,
+                spaces: 1,
+                most_records: 1_000,
+                most_bytes: 1_000_000,
+            });
+        })
+    };
+    assert_eq!(of(&served(10), Topic::Rendezvous).verdict, Verdict::Good);
+    let finding = of(&served(950), Topic::Rendezvous);
+    assert!(finding.verdict == Verdict::Fair && says(&finding, "95 % full"), "{finding:?}");
+    assert!(says(&finding, "`[rendezvous]`"), "{finding:?}");
 }
 
 #[test]

@@ -11,8 +11,27 @@ const LITTLE: u64 = 64 << 20;
 const SCARCE: u64 = 512 << 20;
 /// A disk that takes longer to write a small file makes every message wait, in milliseconds.
 const SLOW_MS: f64 = 1_000.0;
+/// So much of the drop for everybody, in hundredths, and strangers will be refused soon.
+const NEARLY_FULL: u64 = 90;
 /// What others must not read, whoever else may.
 const SECRET: [&str; 2] = ["keys.toml", "store.redb"];
+
+/// The drop for everybody, where there is one.
+pub(super) fn rendezvous(facts: &Facts) -> Option<Finding> {
+    let served = facts.rendezvous.as_ref()?;
+    let filled = |is: u64, most: u64| is.saturating_mul(100) / most.max(1);
+    let filled = filled(served.records, served.most_records).max(filled(served.bytes, served.most_bytes));
+    let what = format!(
+        "a drop for everybody is served at {}: {} records of strangers lie there, and it is {filled} % full",
+        served.listen, served.records
+    );
+    if filled < NEARLY_FULL {
+        return Some(Finding::new(Topic::Rendezvous, Verdict::Good, what));
+    }
+    let more = format!("raise `records` or `bytes` in {}, under `[rendezvous]`", facts.config);
+    let finding = Finding::new(Topic::Rendezvous, Verdict::Fair, what);
+    Some(finding.because("newcomers are refused once it is full").advise([more]))
+}
 
 /// The time.
 pub(super) fn clock(facts: &Facts) -> Finding {

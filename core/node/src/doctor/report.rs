@@ -108,6 +108,8 @@ pub enum Topic {
     Friends,
     /// Friends who forward.
     Relays,
+    /// The drop for everybody.
+    Rendezvous,
     /// The time.
     Clock,
     /// Room, and whether it can be written.

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use toml_edit::{DocumentMut, Item, Table, TableLike, value};
 use wayside_proto::introducer::Person;
 
-use super::{HomeError, files, mailbox::Mailbox, network::Network, relay::Relay};
+use super::{HomeError, files, mailbox::Mailbox, network::Network, relay::Relay, rendezvous::Rendezvous};
 
 /// What the user configured.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -25,6 +25,8 @@ pub struct Config {
     pub relay: Relay,
     /// What keeping friends' mail may cost, and how our own is kept.
     pub mailbox: Mailbox,
+    /// Whether anybody may leave records here, and what that may cost.
+    pub rendezvous: Rendezvous,
 }
 
 /// A bridge that the user configured.
@@ -98,6 +100,8 @@ struct File {
     #[serde(default)]
     mailbox: Mailbox,
     #[serde(default)]
+    rendezvous: Rendezvous,
+    #[serde(default)]
     bridges: BTreeMap<String, BridgeTable>,
 }
 
@@ -128,6 +132,7 @@ impl Config {
             limits: file.limits,
             relay: file.relay,
             mailbox: file.mailbox,
+            rendezvous: file.rendezvous,
             bridges: bridges.collect::<Result<_, HomeError>>()?,
         })
     }
@@ -289,6 +294,21 @@ days = 30
 copies = 2
 couriers = true
 attach = "16 MiB"
+
+[rendezvous]
+# A drop for everybody on a machine with a public address: two people who know it leave each other sealed records there, and need not be friends of yours.
+# Off as long as nothing stands here; "0.0.0.0:3480", or "[::]:3480" for IPv6 as well. TCP for records, UDP for STUN.
+# listen = "[::]:3480"
+# What strangers may use: records and bytes in all, of one source (an IPv4 address, or an IPv6 network of 64 bits), and in one space; for how many days
+# a record is kept at most; bytes a second in all and of one source.
+records = 10000
+bytes = "24 MB"
+source_records = 256
+source_bytes = "512 kB"
+space_bytes = "2 MB"
+days = 30
+rate = "2 MB/s"
+source_rate = "200 kB/s"
 
 # Bridges: added by `wayside bridge add`.
 "#;

@@ -6,6 +6,7 @@
 //!   config.toml    0600   what the user configured, and nothing secret
 //!   store.redb     0600   friends, invites, messages
 //!   mailbox.redb   0600   what is kept for friends who are away; made when something is
+//!   rendezvous.redb 0600  what strangers left, where they may; it may be deleted
 //!   mail.keys      0600   the weeks' keys that friends seal messages to, overwritten in place
 //!   files/         0700   files that came with messages
 //!   lock           held by the node that runs
@@ -20,6 +21,7 @@ mod keys;
 mod mailbox;
 mod network;
 mod relay;
+mod rendezvous;
 
 use std::fs::{File, TryLockError};
 use std::io;
@@ -33,6 +35,7 @@ pub use mailbox::Mailbox;
 pub(crate) use network::Listen;
 pub use network::{Network, Portmap, Stun, StunServer};
 pub use relay::Relay;
+pub use rendezvous::Rendezvous;
 use wayside_proto::crypto::keys::{AccountKey, DeviceKeys};
 use wayside_proto::engine::Identity;
 
@@ -136,6 +139,12 @@ impl Home {
     /// Where what is kept for others is.
     pub(crate) fn mailbox_path(&self) -> PathBuf {
         self.path.join("mailbox.redb")
+    }
+
+    /// Where what strangers left here is.
+    #[cfg(feature = "rendezvous")]
+    pub(crate) fn rendezvous_path(&self) -> PathBuf {
+        self.path.join("rendezvous.redb")
     }
 
     /// Where the keys are that friends seal messages to.

@@ -19,7 +19,7 @@ use crate::clock::{NodeClock, SystemEntropy};
 use crate::community::Communities;
 use crate::doors::{self, DoorProtocols, Doors};
 use crate::driver::{Actor, Driver, Parts};
-use crate::home::{Home, HomeError, Listen};
+use crate::home::{self, Home, HomeError, Listen};
 use crate::introductions::{self, Introductions};
 use crate::links::{Peer, Protocol, Protocols, Served, address, card, notices, ping, renew, serving};
 use crate::mail::{self, Mail};
@@ -29,6 +29,7 @@ use crate::reach::{Reach, measure, portmap};
 use crate::relays::hello::{Greeted, GuestProtocols};
 use crate::relays::offers::Offer;
 use crate::relays::{Kept, Relays, serving};
+use crate::rendezvous::Rendezvous;
 use crate::requests::Requests;
 use crate::store::{CustodyStore, Store};
 
@@ -338,6 +339,10 @@ impl NodeBuilder {
         // From here on what fails ends all of it.
         let (ends, stop) = (stop.clone(), stop.drop_guard());
         driver.want_recipients().await?;
+        // A command that runs a node for a moment serves nobody else.
+        let served = if kind == NodeKind::Up { config.rendezvous } else { home::Rendezvous::default() };
+        let store = Arc::clone(driver.store());
+        let rendezvous = Rendezvous::start(&home, served, &store, clock, (&tasks, &ends)).await?;
         let listening = listen.urls();
         let requests = Requests {
             home: Arc::new(home),
@@ -349,6 +354,7 @@ impl NodeBuilder {
             introductions,
             pointers,
             communities,
+            rendezvous: Arc::new(rendezvous),
             changing_config: Arc::default(),
         };
         spawn_until(&tasks, &ends, requests.introductions.clone().keep(requests.clone()));

@@ -30,6 +30,7 @@ use crate::driver::Driver;
 use crate::home::{Home, Network};
 use crate::introductions::Introductions;
 use crate::pointers::Pointers;
+use crate::rendezvous::Rendezvous;
 
 /// What it takes to answer. Clones ask the same node.
 #[derive(Clone, Debug)]
@@ -44,6 +45,8 @@ pub(crate) struct Requests {
     pub(crate) introductions: Introductions,
     pub(crate) pointers: Pointers,
     pub(crate) communities: Communities,
+    /// The drop for everybody, where there is one.
+    pub(crate) rendezvous: Arc<Option<Rendezvous>>,
     /// Held while the configuration changes.
     pub(crate) changing_config: Arc<tokio::sync::Mutex<()>>,
 }

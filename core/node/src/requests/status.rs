@@ -4,6 +4,7 @@ use wayside_proto::engine::ContactState;
 
 use super::{GLANCE, Requests};
 use crate::api::types::{ApiError, LinkView, QueueView, StatusView};
+use crate::rendezvous::Rendezvous;
 use crate::times;
 
 impl Requests {
@@ -48,6 +49,7 @@ impl Requests {
             pending_accepts,
             pointers: self.pointers().await?,
             clock: driver.clock_wrong(),
+            rendezvous: self.rendezvous.as_ref().as_ref().map(Rendezvous::view),
         })
     }
 }

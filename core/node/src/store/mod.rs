@@ -15,6 +15,8 @@ mod mail;
 pub(crate) mod offers;
 mod pointers;
 mod relays;
+#[cfg(feature = "rendezvous")]
+mod rendezvous;
 mod steps;
 pub(crate) mod tables;
 
@@ -32,6 +34,8 @@ pub(crate) use introductions::{Kept, StoredRequest};
 pub(crate) use mail::{MailChange, Parts};
 pub(crate) use pointers::{Leftover, Placed, StoredPointer};
 pub(crate) use relays::{SecretBytes, Standing, Standings};
+#[cfg(feature = "rendezvous")]
+pub(crate) use rendezvous::RendezvousStore;
 pub(crate) use tables::{Change, Look};
 
 use crate::api::types::{ApiError, ErrorCode};

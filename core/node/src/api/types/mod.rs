@@ -12,6 +12,7 @@ mod messages;
 mod pointers;
 mod reach;
 mod relay;
+mod rendezvous;
 
 use std::fmt;
 
@@ -40,6 +41,7 @@ pub use pointers::{
 };
 pub use reach::{AddressKind, AddressView, AnswersKind, MappingKind, PortmapState, PortmapView, ReachView};
 pub use relay::{ChangeRelay, RelayLimits, RelayOfferView, RelayState, RelayView, RelayedView};
+pub use rendezvous::RendezvousView;
 
 /// A moment, RFC 3339.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -298,6 +300,9 @@ pub struct StatusView {
     pub pointers: Vec<PointerView>,
     /// Something about the clock, where it is wrong.
     pub clock: Option<String>,
+    /// The drop that this node serves to everybody, where it is configured and the node is up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rendezvous: Option<RendezvousView>,
 }
 
 /// What kind of node answers.
