@@ -85,7 +85,7 @@ pub(crate) fn members(room: &Room) -> Answer<'_, Vec<RoomMember>> {
 /// Has a user's homeserver asked which devices there are.
 pub(crate) fn look_up_devices<'a>(client: &Client, user: &'a UserId) -> Answer<'a, ()> {
     let encryption = client.encryption();
-    async move { encryption.request_user_identity(user).await.map(drop).map_err(Into::into) }.boxed()
+    async move { encryption.request_user_identity(user).await.map(drop) }.boxed()
 }
 
 pub(crate) fn decrypt<'a>(room: &'a Room, event: &'a Raw<AnySyncTimelineEvent>) -> Answer<'a, TimelineEvent> {
