@@ -42,6 +42,11 @@ impl Invite {
         context
             .output
             .say(&invite, || format!("{}\n\nIt lasts until {}.", invite.invite, moment(invite.expires)))?;
+        if invite.replies {
+            output::remark(
+                "You alone write where it leads to, so whoever accepts it is shown a line to send back: type `wayside complete` and that line.",
+            );
+        }
         if brief {
             output::remark(
                 "No node is up to answer this invite: run `wayside up` until your friend has used it.",

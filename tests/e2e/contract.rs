@@ -46,7 +46,11 @@ fn meet_and_talk(sharing: Sharing) {
 
     let invited = ada.run(&["invite", "--uses", "1", "--expires", "7d"]);
     let invite = invited.object();
-    assert_eq!((keys(&invite), invited.stderr.as_str()), (vec!["expires", "invite"], ""), "no warning");
+    assert_eq!(
+        (keys(&invite), invited.stderr.as_str()),
+        (vec!["expires", "invite", "replies"], ""),
+        "no warning"
+    );
     assert_moment(&invite["expires"]);
     let link = invite["invite"].as_str().expect("text");
     assert!(link.starts_with("wayside:") && link.len() <= 200, "{link}");

@@ -39,7 +39,11 @@ impl Requests {
         };
         let made = self.driver.change(move |engine, now| engine.invite(now, options)).await?;
         let invite = made.map_err(|error| words::command(&error, &self.registry))?;
-        Ok(InviteView { invite: invite.to_string(), expires: times::time(invite.expires) })
+        Ok(InviteView {
+            invite: invite.to_string(),
+            expires: times::time(invite.expires),
+            replies: invite.own.len() == invite.points.len(),
+        })
     }
 
     /// What an invite or a card says, before anything is done with it.

@@ -78,7 +78,7 @@ async fn a_meeting_logs_no_secret() {
 #[test]
 fn what_is_secret_or_private_is_not_in_debug_output() {
     let time = crate::api::types::Time(jiff::Timestamp::UNIX_EPOCH);
-    let invite = InviteView { invite: "wayside:SECRET".into(), expires: time };
+    let invite = InviteView { invite: "wayside:SECRET".into(), expires: time, replies: false };
     let options = [("password".to_owned(), "SECRET".to_owned())].into();
     let add = AddBridge { kind: "mail".into(), options, ..AddBridge::default() };
     let options = add.options.clone();

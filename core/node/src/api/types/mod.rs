@@ -83,6 +83,9 @@ pub struct InviteView {
     pub invite: String,
     /// When it ends.
     pub expires: Time,
+    /// Whether whoever accepts it has a line to send back: we alone write in the places that it names.
+    #[serde(default)]
+    pub replies: bool,
 }
 
 impl fmt::Debug for InviteView {
