@@ -120,7 +120,7 @@ impl std::ops::Deref for Alone {
 #[cfg(unix)]
 impl Alone {
     fn folder() -> String {
-        std::env::var("WAYSIDE_MATRIX_LIMITED_DIR").expect("the folder that its recipe keeps it in")
+        std::env::var("WAYSIDE_MATRIX_LIMITED_DIR").unwrap()
     }
 
     /// Sends its process a signal.
