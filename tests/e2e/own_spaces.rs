@@ -149,6 +149,19 @@ fn meet_by_reply(ada: &mut Person, ben: &mut Person, bridge: &str) -> String {
     line
 }
 
+/// Two who write in one place become friends, and find each other again when both were away.
+fn meet_by_invite(ada: &mut Person, ben: &mut Person) {
+    ada.up();
+    ben.up();
+    befriend(ada, ben);
+    talk(ada, ben);
+    ada.down();
+    ben.down();
+    ada.up();
+    ben.up();
+    ben.run(&["ping", "Ada"]).ok();
+}
+
 fn reply_again(joiner: &Person, invite: &str) -> String {
     let accepted = joiner.run(&["accept", "--yes", "--wait", "1s", invite]);
     assert_eq!(accepted.code, Some(3), "{accepted:?}");
@@ -166,15 +179,7 @@ fn web_space_that_two_share_serves_an_invite() {
     let world = World::new();
     let mut ada = web.person(&world, "Ada", "both", &["--shared", "yes"]);
     let mut ben = web.person(&world, "Benn", "both", &["--shared", "yes"]);
-    ada.up();
-    ben.up();
-    befriend(&ada, &ben);
-    talk(&ada, &ben);
-    ada.down();
-    ben.down();
-    ada.up();
-    ben.up();
-    ben.run(&["ping", "Ada"]).ok();
+    meet_by_invite(&mut ada, &mut ben);
 }
 
 #[test]
@@ -211,15 +216,7 @@ fn dns_zone_that_two_share_serves_an_invite() {
     let (world, zone) = (World::new(), fresh_zone());
     let Some(mut ada) = with_a_zone(&world, "Ada", &zone, &["--shared", "yes"]) else { return };
     let Some(mut ben) = with_a_zone(&world, "Benn", &zone, &["--shared", "yes"]) else { return };
-    ada.up();
-    ben.up();
-    befriend(&ada, &ben);
-    talk(&ada, &ben);
-    ada.down();
-    ben.down();
-    ada.up();
-    ben.up();
-    ben.run(&["ping", "Ada"]).ok();
+    meet_by_invite(&mut ada, &mut ben);
 }
 
 #[test]
