@@ -126,6 +126,7 @@ fn median(mut times: Vec<Duration>) -> Duration {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "a measurement: run it alone"]
 async fn a_meeting_takes_little_longer_than_two_bare_mails() {
     let Some(server) = Server::started() else { return skip(NONE) };
     let of_bare = server.clone();
