@@ -43,6 +43,7 @@ mod verify;
 mod words;
 
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -69,7 +70,9 @@ pub(crate) fn main() -> ExitCode {
             return Exit::Failed.into();
         }
     };
-    let outcome = runtime.block_on(run(cli));
+    // As one type: the runtime's several ways to run it would each have the whole command in them.
+    let running: Pin<Box<dyn Future<Output = Outcome>>> = Box::pin(run(cli));
+    let outcome = runtime.block_on(running);
     // Whatever still waits (for a terminal, for a file system that hangs) ends with the process.
     runtime.shutdown_timeout(Duration::from_millis(200));
     match outcome {

@@ -3,8 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use futures::future::BoxFuture;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use tokio::time::{Instant, sleep};
 use wayside::api::types::{ApiError, ErrorCode, NodeKind};
 use wayside::api::{ApiClient, Lines};
@@ -42,7 +44,7 @@ impl Session {
     /// Joins the node that runs, or starts one.
     pub(super) async fn open(home: &Path) -> Result<Self, Failure> {
         let socket = Home::open(home)?.socket();
-        let (client, node) = join_or_start(home, &socket).await?;
+        let (client, node) = Box::pin(join_or_start(home, &socket)).await?;
         Ok(Self { home: home.to_owned(), socket, client, node })
     }
 
@@ -53,7 +55,7 @@ impl Session {
 
     /// `GET path`
     pub(super) async fn get<T: DeserializeOwned>(&mut self, path: &str) -> Result<T, Failure> {
-        self.ask(Again::Harmless, async |client| client.get(path).await).await
+        read(self.ask(Again::Harmless, &|client| Box::pin(async move { client.get(path).await })).await?)
     }
 
     /// `POST path`
@@ -62,7 +64,11 @@ impl Session {
         path: &str,
         body: &B,
     ) -> Result<T, Failure> {
-        self.ask(Again::Harmful, async |client| client.post(path, body).await).await
+        let body = &written(body)?;
+        read(
+            self.ask(Again::Harmful, &|client| Box::pin(async move { client.post(path, body).await }))
+                .await?,
+        )
     }
 
     /// `POST path`, where the body names what is made, so that asking twice does no harm.
@@ -71,7 +77,11 @@ impl Session {
         path: &str,
         body: &B,
     ) -> Result<T, Failure> {
-        self.ask(Again::Harmless, async |client| client.post(path, body).await).await
+        let body = &written(body)?;
+        read(
+            self.ask(Again::Harmless, &|client| Box::pin(async move { client.post(path, body).await }))
+                .await?,
+        )
     }
 
     /// `PATCH path`
@@ -80,17 +90,21 @@ impl Session {
         path: &str,
         body: &B,
     ) -> Result<T, Failure> {
-        self.ask(Again::Harmful, async |client| client.patch(path, body).await).await
+        let body = &written(body)?;
+        read(
+            self.ask(Again::Harmful, &|client| Box::pin(async move { client.patch(path, body).await }))
+                .await?,
+        )
     }
 
     /// `DELETE path`
     pub(super) async fn delete<T: DeserializeOwned>(&mut self, path: &str) -> Result<T, Failure> {
-        self.ask(Again::Harmful, async |client| client.delete(path).await).await
+        read(self.ask(Again::Harmful, &|client| Box::pin(async move { client.delete(path).await })).await?)
     }
 
     /// `GET path`, answered line by line.
     pub(super) async fn get_lines(&mut self, path: &str) -> Result<Lines, Failure> {
-        self.ask(Again::Harmless, async |client| client.get_lines(path).await).await
+        self.ask(Again::Harmless, &|client| Box::pin(async move { client.get_lines(path).await })).await
     }
 
     /// `POST path`, answered line by line.
@@ -99,7 +113,8 @@ impl Session {
         path: &str,
         body: &B,
     ) -> Result<Lines, Failure> {
-        self.ask(Again::Harmful, async |client| client.post_lines(path, body).await).await
+        let body = &written(body)?;
+        self.ask(Again::Harmful, &|client| Box::pin(async move { client.post_lines(path, body).await })).await
     }
 
     /// Ends it, and the node where it was ours.
@@ -111,23 +126,25 @@ impl Session {
 
     /// Asks, and asks again where the node that another command ran ended just before it took the request. Where many commands run at a time, that may
     /// happen to one of them several times in a row.
-    async fn ask<T>(
+    ///
+    /// What is asked and answered is no type here: there are some hundred requests, and a node can be started in each of them.
+    async fn ask<'a, T>(
         &mut self,
         again: Again,
-        request: impl AsyncFn(&ApiClient) -> Result<T, ApiError>,
+        request: &(dyn Fn(ApiClient) -> Asked<'a, T> + Sync),
     ) -> Result<T, Failure> {
         for _ in 1..TIMES {
-            let error = match request(&self.client).await {
+            let error = match request(self.client.clone()).await {
                 Err(error) if error.code == ErrorCode::Away && self.node.is_none() => error,
                 answer => return answer.map_err(Failure::from),
             };
             if again == Again::Harmful && !self.ended_in_order().await {
                 return Err(error.into());
             }
-            let (client, node) = join_or_start(&self.home, &self.socket).await?;
+            let (client, node) = Box::pin(join_or_start(&self.home, &self.socket)).await?;
             (self.client, self.node) = (client, node);
         }
-        request(&self.client).await.map_err(Failure::from)
+        request(self.client.clone()).await.map_err(Failure::from)
     }
 
     /// Whether the node ended of its own accord, as far as can be told: then it has answered every request that it took, and ours was none of them.
@@ -142,6 +159,25 @@ impl Session {
         }
         true
     }
+}
+
+/// A request under way.
+type Asked<'a, T> = BoxFuture<'a, Result<T, ApiError>>;
+
+fn written(body: &impl Serialize) -> Result<Value, Failure> {
+    serde_json::to_value(body).map_err(misunderstood)
+}
+
+fn read<T: DeserializeOwned>(answer: Value) -> Result<T, Failure> {
+    serde_json::from_value(answer).map_err(misunderstood)
+}
+
+fn misunderstood(error: serde_json::Error) -> Failure {
+    ApiError::new(
+        ErrorCode::Internal,
+        format!("the node and this command do not understand each other: {error}"),
+    )
+    .into()
 }
 
 /// The path of a friend's own page in the API.

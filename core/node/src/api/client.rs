@@ -32,7 +32,7 @@ impl ApiClient {
 
     /// `GET path`
     pub async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, ApiError> {
-        self.call(Method::GET, path, None::<&()>).await
+        read(&self.call(Method::GET, path, Vec::new()).await?)
     }
 
     /// `POST path` with a body.
@@ -41,7 +41,7 @@ impl ApiClient {
         path: &str,
         body: &B,
     ) -> Result<T, ApiError> {
-        self.call(Method::POST, path, Some(body)).await
+        read(&self.call(Method::POST, path, written(body)?).await?)
     }
 
     /// `PATCH path` with a body.
@@ -50,49 +50,34 @@ impl ApiClient {
         path: &str,
         body: &B,
     ) -> Result<T, ApiError> {
-        self.call(Method::PATCH, path, Some(body)).await
+        read(&self.call(Method::PATCH, path, written(body)?).await?)
     }
 
     /// `DELETE path`
     pub async fn delete<T: DeserializeOwned>(&self, path: &str) -> Result<T, ApiError> {
-        self.call(Method::DELETE, path, None::<&()>).await
+        read(&self.call(Method::DELETE, path, Vec::new()).await?)
     }
 
     /// `GET path`, answered by lines that come one by one.
     pub async fn get_lines(&self, path: &str) -> Result<Lines, ApiError> {
-        Ok(Lines::new(self.send(Method::GET, path, None::<&()>).await?))
+        Ok(Lines::new(self.send(Method::GET, path, Vec::new()).await?))
     }
 
     /// `POST path`, answered by lines that come one by one.
     pub async fn post_lines<B: Serialize + Sync>(&self, path: &str, body: &B) -> Result<Lines, ApiError> {
-        Ok(Lines::new(self.send(Method::POST, path, Some(body)).await?))
+        Ok(Lines::new(self.send(Method::POST, path, written(body)?).await?))
     }
 
-    async fn call<B: Serialize + Sync, T: DeserializeOwned>(
-        &self,
-        method: Method,
-        path: &str,
-        body: Option<&B>,
-    ) -> Result<T, ApiError> {
+    async fn call(&self, method: Method, path: &str, body: Vec<u8>) -> Result<Bytes, ApiError> {
         let response = self.send(method, path, body).await?;
-        let body = response.into_body().collect().await.map_err(broken)?.to_bytes();
-        serde_json::from_slice(&body).map_err(broken)
+        Ok(response.into_body().collect().await.map_err(broken)?.to_bytes())
     }
 
-    async fn send<B: Serialize + Sync>(
-        &self,
-        method: Method,
-        path: &str,
-        body: Option<&B>,
-    ) -> Result<Response<Incoming>, ApiError> {
+    async fn send(&self, method: Method, path: &str, body: Vec<u8>) -> Result<Response<Incoming>, ApiError> {
         let stream = socket::connect(&self.socket).await.map_err(broken)?;
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
         // Ends by itself once the answer was read or dropped.
         tokio::spawn(connection);
-        let body = match body {
-            Some(body) => serde_json::to_vec(body).map_err(broken)?,
-            None => Vec::new(),
-        };
         let request = Request::builder()
             .method(method)
             .uri(path)
@@ -109,6 +94,14 @@ impl ApiClient {
             ApiError::new(ErrorCode::Internal, "the node answered what this command does not understand")
         }))
     }
+}
+
+fn written(body: &impl Serialize) -> Result<Vec<u8>, ApiError> {
+    serde_json::to_vec(body).map_err(broken)
+}
+
+fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
+    serde_json::from_slice(body).map_err(broken)
 }
 
 /// JSON objects, a line each, as they come.
