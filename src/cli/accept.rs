@@ -5,13 +5,13 @@ use std::time::Duration;
 use clap::Args;
 use wayside::api::types::{self, AcceptState, Accepted, InvitePreview};
 
-use super::Context;
 use super::exit::{Exit, Failure, Outcome};
 use super::output::{self, one_line};
 use super::pointer::{fetch, may_knock};
 use super::session::Session;
 use super::source::{agreed, read};
 use super::words::{list, millis, moment, parse_duration, shell_word};
+use super::{Context, code};
 
 /// Accept an invite and become friends, or knock by somebody's card
 ///
@@ -19,9 +19,13 @@ use super::words::{list, millis, moment, parse_duration, shell_word};
 /// time this ends with exit code 3; `wayside up` goes on with it. By a card one asks: its owner has to agree. What is none
 /// of your bridges is contacted, to fetch a card there, only when you agree. Where the inviter alone writes in the
 /// invite's place, a reply line is printed: send it back, for `wayside complete`. Without a space of your own it is long.
+///
+/// A code that somebody says to you (7-crossover-clockwork) is typed as it is heard; words may be cut off and completed by
+/// the shell.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   wayside accept wayside:AEAW…
+  wayside accept 7-crossover-clockwork --name Ada
   wayside accept - --name Ada < invite.txt
   wayside accept https://alice.example
   wayside accept dns:alice.example
@@ -29,12 +33,15 @@ use super::words::{list, millis, moment, parse_duration, shell_word};
   wayside accept git+https://git.example.org/project#alice
   wayside accept peers/alice.card")]
 pub(super) struct Accept {
-    /// The line that begins with `wayside:`, or a card: `wayside-card:…`, a file, or where it lies (https://HOST, dns:NAME, BRIDGE#NAME, git+https://HOST/PATH#NAME, github:OWNER/REPO#NAME); - reads an invite or card from stdin, where other users do not see it
+    /// The line that begins with `wayside:`, a code that was said to you, or a card: `wayside-card:…`, a file, or where it lies (https://HOST, dns:NAME, BRIDGE#NAME, git+https://HOST/PATH#NAME, github:OWNER/REPO#NAME); - reads an invite or card from stdin, where other users do not see it
     #[arg(value_name = "INVITE|SOURCE")]
     invite: String,
     /// What to call the friend here
     #[arg(long, value_name = "ALIAS", value_parser = super::session::parse_name)]
     name: Option<String>,
+    /// Over this bridge, where it is a code; may be given several times
+    #[arg(long = "bridge", value_name = "NAME")]
+    bridges: Vec<String>,
     /// Whose card, where several accounts left one under the name
     #[arg(long, value_name = "ACCOUNT")]
     account: Option<String>,
@@ -48,6 +55,9 @@ pub(super) struct Accept {
 
 impl Accept {
     pub(super) async fn run(self, context: &Context) -> Outcome {
+        if code::is_like(&self.invite) {
+            return code::accept(context, self.invite, self.bridges, self.name, self.wait).await;
+        }
         let invite = read(&self.invite)?;
         let request = types::Accept { invite, name: self.name, wait_ms: millis(self.wait) };
         let mut session = context.session().await?;
@@ -158,7 +168,10 @@ fn friends_by_card(accepted: &Accepted) -> String {
 }
 
 pub(super) fn friends(accepted: &Accepted) -> String {
-    let name = accepted.friend.as_deref().unwrap_or("somebody");
-    let account = accepted.account.as_deref().unwrap_or("unknown");
+    friends_of(accepted.friend.as_deref(), accepted.account.as_deref())
+}
+
+pub(super) fn friends_of(name: Option<&str>, account: Option<&str>) -> String {
+    let (name, account) = (name.unwrap_or("somebody"), account.unwrap_or("unknown"));
     format!("You and {} are friends now.\n  account  {account}", one_line(name))
 }

@@ -7,6 +7,7 @@ mod accept;
 mod bell;
 mod bot;
 mod bridge;
+mod code;
 mod community;
 mod complete;
 mod demo;

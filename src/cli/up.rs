@@ -131,6 +131,12 @@ fn in_words(event: &NodeEvent) -> String {
             format!("{} is a friend now: {account}", one_line(friend))
         }
         NodeEvent::InviteRefused { why } | NodeEvent::JoinRefused { why } => one_line(why),
+        NodeEvent::CodeGuessed { left: 0 } => {
+            "somebody tried your code with wrong words, and it is burnt: make another one".to_owned()
+        }
+        NodeEvent::CodeGuessed { left } => {
+            format!("somebody tried your code with wrong words: it takes {left} more guesses")
+        }
         NodeEvent::LinkUp { friend, path, transport, remote, relay, .. } => {
             let way = way(*path, *transport, relay.as_deref(), remote.as_deref());
             format!("linked with {}, {way}", one_line(friend))

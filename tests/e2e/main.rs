@@ -11,6 +11,7 @@
 )]
 
 mod clocks;
+mod codes;
 mod community;
 mod contract;
 mod crashes;

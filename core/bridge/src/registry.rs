@@ -34,6 +34,11 @@ pub trait BridgeKind: Send + Sync + fmt::Debug {
     /// Whether people talk there: whether [`Opened`] may have a room.
     fn talks(&self) -> bool;
 
+    /// Whether those who can read such a place are few and near, as with a folder: then a spoken code may be shorter.
+    fn has_few_readers(&self) -> bool {
+        false
+    }
+
     /// Of these options those that somebody else gives for the same place: without accounts, keys, files and folders of whoever has them. Empty where
     /// there is nothing to hand on.
     fn shared(&self, options: &BridgeOptions) -> BridgeOptions;

@@ -124,6 +124,7 @@ async fn answers_are_as_the_document_says() {
     pointers(&mut checked, &service, &ann).await;
     communities(&mut checked, &service).await;
     replies(&mut checked).await;
+    codes(&mut checked, &service).await;
     let change = ChangeFriend { blocked: Some(true), allow: vec!["relay".into()], ..ChangeFriend::default() };
     checked.request("patch", "/v1/friends/{friend}", &change);
     let blocked: Value = bob.api().patch("/v1/friends/Anna", &change).await.unwrap();
@@ -166,6 +167,31 @@ async fn replies(checked: &mut Checked) {
     ben.ping("ada").await.unwrap();
     let wrong: Result<Value, ApiError> = ben.api().post("/v1/complete", &complete).await;
     assert_eq!(wrong.unwrap_err().code, ErrorCode::Invite);
+}
+
+/// Dora says a code, and Emil types it.
+async fn codes(checked: &mut Checked, service: &wayside_bridge::MemoryService) {
+    let (dora, emil) = (Person::new("dora", service).await, Person::new("emil", service).await);
+    let wanted = NewCode { bridges: vec![], expires_in_secs: 3600, words: None };
+    let made = checked.post(&dora, "/v1/codes", &wanted).await;
+    let path = format!("/v1/codes/{}", made["id"].as_str().unwrap());
+    checked.get(&dora, "/v1/codes/{id}", &format!("{path}?wait_ms=10")).await;
+    let open: Value = dora.api().get(&path).await.unwrap();
+    assert_eq!((&open["state"], open.get("code")), (&json!("open"), None));
+    let code = made["code"].as_str().unwrap().to_owned();
+    let accept = AcceptCode { code, bridges: vec![], name: None, wait_ms: 20_000 };
+    let accepted = checked.post(&emil, "/v1/codes/accept", &accept).await;
+    assert_eq!((&accepted["state"], &accepted["friend"]), (&json!("done"), &json!("dora")));
+    checked.get(&dora, "/v1/codes/{id}", &path).await;
+    let done: Value = dora.api().get(&path).await.unwrap();
+    assert_eq!((&done["state"], &done["friend"]), (&json!("done"), &json!("emil")));
+    let ended: Value = dora.api().delete(&path).await.unwrap();
+    checked.answer("delete", "/v1/codes/{id}", &ended);
+    let gone: Result<Value, ApiError> = dora.api().get(&path).await;
+    assert_eq!(gone.unwrap_err().code, ErrorCode::NotFound);
+    let wrong = AcceptCode { code: "7-clockwork".to_owned(), ..accept };
+    let refused: Result<Value, ApiError> = emil.api().post("/v1/codes/accept", &wrong).await;
+    assert_eq!(refused.unwrap_err().code, ErrorCode::Invite);
 }
 
 /// Ann introduces Bob and Carl to each other: Bob accepts, and Carl refuses.

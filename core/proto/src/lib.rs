@@ -1,5 +1,6 @@
 //! The pure protocol: no sockets, no async, no clock, no ambient randomness.
 
+pub mod code;
 mod codec;
 pub mod crypto;
 pub mod engine;

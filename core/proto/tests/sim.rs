@@ -10,6 +10,8 @@
     missing_docs
 )]
 
+#[path = "sim/codes.rs"]
+mod codes;
 #[path = "sim/commands.rs"]
 mod commands;
 #[path = "sim/contacts.rs"]

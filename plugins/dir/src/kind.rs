@@ -65,6 +65,10 @@ impl BridgeKind for DirKind {
         false
     }
 
+    fn has_few_readers(&self) -> bool {
+        true
+    }
+
     fn shared(&self, _: &BridgeOptions) -> BridgeOptions {
         BridgeOptions::default()
     }

@@ -183,11 +183,17 @@ impl Running {
         self.child.wait().expect("it ends");
     }
 
-    /// SIGTERM, then its end: the exit code, what it still printed, and what stands on stderr.
+    /// SIGTERM, then its end, as [`Running::finish`] tells it.
     #[track_caller]
-    pub(crate) fn terminate(mut self) -> (Option<i32>, Vec<Value>, String) {
+    pub(crate) fn terminate(self) -> (Option<i32>, Vec<Value>, String) {
         let id = rustix::process::Pid::from_child(&self.child);
         rustix::process::kill_process(id, rustix::process::Signal::TERM).expect("it can be told");
+        self.finish()
+    }
+
+    /// Its end: the exit code, what it still printed, and what stands on stderr.
+    #[track_caller]
+    pub(crate) fn finish(mut self) -> (Option<i32>, Vec<Value>, String) {
         let status =
             super::until("it ends", PATIENCE, || self.child.try_wait().expect("it can be waited for"));
         let errors = self.errors.take().expect("once").join().expect("it is read");

@@ -141,6 +141,9 @@ impl Actor {
             Event::JoinRefused { why, .. } => {
                 driver.tell(NodeEvent::JoinRefused { why: words::join_refused(why).to_owned() });
             }
+            Event::CodeGuessed { left, .. } => driver.tell(NodeEvent::CodeGuessed { left }),
+            // Whoever asked for the code looks at it.
+            Event::CodeAnswered { .. } | Event::CodeRefused => {}
             // Somebody is being met: what was seen of us should be fresh. Where it has changed one update follows.
             Event::Meeting { .. } => driver.reach().freshen(),
             Event::MeetingFailed { account, why, .. } => {

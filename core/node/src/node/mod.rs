@@ -19,10 +19,10 @@ pub use connect::{ConnectError, Wanted};
 pub use events::Events;
 
 use crate::api::types::{
-    Accept, AcceptRequest, Accepted, AddBridge, ApiError, BridgeView, ChangeFriend, ChangeMailbox,
-    ChangeRelay, Complete, Examine, Explanation, FriendView, Id, InboxView, Introduce, IntroductionView,
-    InvitePreview, InviteView, MailboxView, NewInvite, OutgoingView, RelayView, Report, RequestView, Send,
-    Sent, StatusView,
+    Accept, AcceptCode, AcceptRequest, Accepted, AddBridge, ApiError, BridgeView, ChangeFriend,
+    ChangeMailbox, ChangeRelay, CodeView, Complete, Examine, Explanation, FriendView, Id, InboxView,
+    Introduce, IntroductionView, InvitePreview, InviteView, MailboxView, NewCode, NewInvite, OutgoingView,
+    RelayView, Report, RequestView, Send, Sent, StatusView,
 };
 #[cfg(feature = "api")]
 use crate::api::{ApiClient, Server};
@@ -167,6 +167,38 @@ impl Node {
     /// Takes the line ([`Accepted::reply`]) that somebody sent back who accepted an invite of ours in whose places we alone write, and waits for them.
     pub async fn complete(&self, reply: Complete) -> Result<Accepted, ApiError> {
         self.requests.complete(reply).await
+    }
+
+    /// Makes a code that a person says to another, who types it: a secret until it is used. It ends with the node.
+    ///
+    /// # Errors
+    /// No bridge works that others write in too, or there are too many.
+    pub async fn speak_code(&self, wanted: NewCode) -> Result<CodeView, ApiError> {
+        self.requests.speak(wanted).await
+    }
+
+    /// How far a code of ours has got: as soon as that changes, or after `wait_ms`.
+    ///
+    /// # Errors
+    /// There is no such code any more.
+    pub async fn code(&self, id: &str, wait_ms: u64) -> Result<CodeView, ApiError> {
+        self.requests.code(id, wait_ms).await
+    }
+
+    /// Ends a code of ours.
+    ///
+    /// # Errors
+    /// There is no such code any more.
+    pub async fn end_code(&self, id: &str) -> Result<(), ApiError> {
+        self.requests.end_code(id).await
+    }
+
+    /// Looks for whoever said this code to us, and becomes friends with them; waits `wait_ms` at most, and goes on afterwards, for an hour.
+    ///
+    /// # Errors
+    /// It is no code, its words are wrong, or somebody interferes.
+    pub async fn accept_code(&self, code: AcceptCode) -> Result<Accepted, ApiError> {
+        self.requests.accept_code(code).await
     }
 
     /// All friends, by name.

@@ -186,7 +186,11 @@ async fn friends_with(driver: &Driver, account: AccountId) -> Accepted {
 }
 
 /// How an accepted invite or a knock ended, if it has.
-async fn outcome(driver: &Driver, id: ContactId, invited: bool) -> Result<Option<Accepted>, ApiError> {
+pub(super) async fn outcome(
+    driver: &Driver,
+    id: ContactId,
+    invited: bool,
+) -> Result<Option<Accepted>, ApiError> {
     let state = driver
         .change(move |engine, _| match engine.contact(&id) {
             Some(ContactState::Done(account)) => {
@@ -219,7 +223,7 @@ async fn outcome(driver: &Driver, id: ContactId, invited: bool) -> Result<Option
     }
 }
 
-async fn wait_for_link(driver: &Driver, accepted: &Accepted, deadline: Instant) {
+pub(super) async fn wait_for_link(driver: &Driver, accepted: &Accepted, deadline: Instant) {
     let until = deadline.min(Instant::now() + LINK);
     let account = accepted.account.as_deref().and_then(wayside_proto::crypto::keys::AccountId::parse);
     let Some(account) = account else { return };

@@ -2,6 +2,7 @@
 
 mod asked;
 mod bridges;
+mod codes;
 mod communities;
 mod contacts;
 mod friends;

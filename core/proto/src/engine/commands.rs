@@ -19,6 +19,7 @@ impl Engine {
         self.bridges.insert(bridge.clone(), places::Bridge { profile, place });
         self.watch_bridge(&bridge);
         self.rewatch_openings();
+        self.rewatch_codes();
         if again {
             self.publications_resume(&bridge);
         }

@@ -394,6 +394,20 @@ pub enum Event {
         /// Why.
         why: Refusal,
     },
+    /// Somebody tried a code of ours with wrong words.
+    CodeGuessed {
+        /// Which.
+        code: [u8; 32],
+        /// How many guesses are left; with none it is burnt.
+        left: u8,
+    },
+    /// Somebody said the right words of a code of ours.
+    CodeAnswered {
+        /// Which.
+        code: [u8; 32],
+    },
+    /// Something was said of a code that was said to us: see [`Engine::heard`](super::Engine::heard).
+    CodeRefused,
     /// A friend came to meet us or we it: a link is being made.
     Meeting {
         /// Whom.

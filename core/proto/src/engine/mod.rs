@@ -6,6 +6,7 @@
 mod book;
 mod card;
 mod clock;
+mod codes;
 mod commands;
 mod config;
 mod contact;
@@ -33,6 +34,7 @@ use std::time::Duration;
 use rand_chacha::ChaCha20Rng;
 
 pub use book::{Friend, Grant};
+pub use codes::{CodeOptions, FollowState, OwnCodeState, SpokenCode};
 pub use config::{CommandError, Config, FindError, Identity, InviteOptions, ReplyFault, RestoreError};
 pub use contact::ReplyState;
 pub use explain::{Step, StepKind};
@@ -41,6 +43,7 @@ pub use io::*;
 pub use mail::{MOST_MAIL, MailRoots};
 pub use pointers::{Knock, KnockId, PointerOptions};
 
+use crate::code::Code;
 use crate::crypto::keys::{AccountId, DeviceId, DevicePublic};
 use crate::identity::Card;
 use crate::invite::Invite;
@@ -104,6 +107,7 @@ pub struct Engine {
     book: book::Book,
     openings: BTreeMap<[u8; 32], contact::Opening>,
     requests: contact::Requests,
+    codes: codes::Codes,
     elsewhere: Vec<contact::Elsewhere>,
     contacts: BTreeMap<[u8; 32], contact::StoredContact>,
     meetings: BTreeMap<(AccountId, DeviceId), meeting::Meeting>,
@@ -148,6 +152,7 @@ impl Engine {
         self.begin(now);
         self.run_sessions();
         self.run_contacts();
+        self.run_codes();
         self.run_publications();
         if self.rotate_at.is_some_and(|at| at <= self.now.mono) {
             self.rotate();
@@ -175,6 +180,7 @@ impl Engine {
             .chain(self.next_opening_due())
             .chain(self.next_request_due())
             .chain(self.next_join_due())
+            .chain(self.next_code_due())
             .chain(self.next_left_offer())
             .chain(self.next_door_due())
             .chain(self.next_knock_due())
@@ -202,6 +208,53 @@ impl Engine {
         let done = self.withdraw_invite(key);
         self.finish();
         done
+    }
+
+    /// Makes a code that a person says to another: until it ends, or this node does, whoever says it here first in the same place is invited.
+    pub fn speak(&mut self, now: Now, options: &CodeOptions) -> Result<SpokenCode, CommandError> {
+        self.begin(now);
+        let spoken = self.call_code(options);
+        self.finish();
+        spoken
+    }
+
+    /// How far a code of ours has got; `None` where it has ended.
+    pub fn spoken(&self, id: &[u8; 32]) -> Option<OwnCodeState> {
+        self.own_code_state(id)
+    }
+
+    /// Ends a code of ours. Whether there was one.
+    pub fn unspeak(&mut self, now: Now, id: &[u8; 32]) -> bool {
+        self.begin(now);
+        let known = self.withdraw_code(id);
+        self.finish();
+        known
+    }
+
+    /// Looks for whoever said this code to us, by these bridges or by all, for an hour: on success they are friends as by an invite. The same code again is the same.
+    pub fn hear(
+        &mut self,
+        now: Now,
+        code: &Code,
+        bridges: Vec<BridgeName>,
+        alias: Option<String>,
+    ) -> Result<(), CommandError> {
+        self.begin(now);
+        let followed = self.follow_code(code, bridges, alias);
+        self.finish();
+        followed
+    }
+
+    /// How far a code that was said to us has got; `None` where it is not looked for.
+    pub fn heard(&self, code: &Code) -> Option<FollowState> {
+        self.follow_state(code)
+    }
+
+    /// The code is not looked for any more.
+    pub fn unhear(&mut self, now: Now, code: &Code) {
+        self.begin(now);
+        self.unfollow_code(code);
+        self.finish();
     }
 
     /// Accepts an invite; the same one again is the same contact. On success the new friend is wanted until the first link.

@@ -52,6 +52,15 @@ pub(super) enum Purpose {
     /// Of what lies in our own one-writer space for a first contact, by the invite's one-time key.
     #[n(10)]
     ContactIndex(#[cbor(n(0), with = "minicbor::bytes")] [u8; 32]),
+    /// The call of a code of ours, by the one-time key of the invite that it leads to.
+    #[n(11)]
+    Code(#[cbor(n(0), with = "minicbor::bytes")] [u8; 32]),
+    /// What is said of a wrong response to it, or that it is burnt.
+    #[n(12)]
+    CodeVerdict(#[cbor(n(0), with = "minicbor::bytes")] [u8; 32]),
+    /// Our response to somebody's call, by what names the contact that comes of it.
+    #[n(13)]
+    CodeResponse(#[cbor(n(0), with = "minicbor::bytes")] [u8; 32]),
 }
 
 impl Purpose {
@@ -66,6 +75,9 @@ impl Purpose {
             | Self::Refusal(_)
             | Self::Index(_)
             | Self::ContactIndex(_)
+            | Self::Code(_)
+            | Self::CodeVerdict(_)
+            | Self::CodeResponse(_)
             | Self::Knock(..)
             | Self::Opened(_)
             | Self::Mail(..) => None,

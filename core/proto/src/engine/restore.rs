@@ -39,6 +39,7 @@ pub(super) fn restore(
         book: Default::default(),
         openings: Default::default(),
         requests: Default::default(),
+        codes: Default::default(),
         elsewhere: Vec::new(),
         contacts: Default::default(),
         meetings: Default::default(),
@@ -126,7 +127,7 @@ impl Engine {
         let purposes: Vec<_> = self.publications.purposes().collect();
         for purpose in purposes {
             let serves = match purpose {
-                Purpose::Join(key) => {
+                Purpose::Join(key) | Purpose::CodeResponse(key) => {
                     self.contacts.get(&key).is_some_and(super::contact::StoredContact::pending)
                 }
                 Purpose::Welcome(key, _) | Purpose::Refusal(key) => self.openings.contains_key(&key),
@@ -135,7 +136,7 @@ impl Engine {
                     self.pending_session(&account).is_some()
                 }
                 // With their keys, which were in memory only.
-                Purpose::Knock(..) | Purpose::Opened(_) => false,
+                Purpose::Knock(..) | Purpose::Opened(_) | Purpose::Code(_) | Purpose::CodeVerdict(_) => false,
                 // Until it is taken back or over.
                 Purpose::Mail(..) => true,
                 Purpose::Index(tag) => self.places.contains_key(&tag),

@@ -29,6 +29,10 @@ pub(super) enum Owner {
     Opening([u8; 32]),
     /// Answers to our knock at a host's door, by its number.
     Knock([u8; 32], u64),
+    /// Responses to the call of a code of ours.
+    Code([u8; 32]),
+    /// Calls by a code that was said to us, and what is said of our responses.
+    Followed(u64),
 }
 
 /// A slot that was registered.
@@ -160,6 +164,7 @@ impl Engine {
         self.rewatch_mail();
         self.rewatch_doors();
         self.rewatch_openings();
+        self.rewatch_codes();
         self.watch.indexes.forget_but(&window);
         self.all_dirty();
     }

@@ -93,6 +93,26 @@ pub fn knock_answer(door: &Secret, tag: PlaceTag, h1: &[u8; 32]) -> Slot {
     split(derive(door.expose(), "knock answer", &[&tag.0, h1]))
 }
 
+/// Where a call is left for whoever has the code with this nameplate, by what stands for the place's tag ([`PlaceTag::of_space`]) and day. Anybody can tell.
+pub fn code_call(nameplate: u16, space: PlaceTag, day: Epoch) -> Slot {
+    split(derive(&nameplate.to_be_bytes(), "code call", &[&space.0, &day.0.to_be_bytes()]))
+}
+
+/// Where it stands that the code with this nameplate is burnt.
+pub fn code_burnt(nameplate: u16, space: PlaceTag, day: Epoch) -> Slot {
+    split(derive(&nameplate.to_be_bytes(), "code burnt", &[&space.0, &day.0.to_be_bytes()]))
+}
+
+/// Where a response to one element of the call with this hash lies, by what stands for the place's tag. Anybody who sees the call can tell.
+pub fn code_response(call: &[u8; 32], space: PlaceTag, index: u8) -> Slot {
+    split(derive(call, "code response", &[&space.0, &[index]]))
+}
+
+/// Where the inviter says what it thinks of the response to that element.
+pub fn code_verdict(call: &[u8; 32], space: PlaceTag, index: u8) -> Slot {
+    split(derive(call, "code verdict", &[&space.0, &[index]]))
+}
+
 /// A recipient's tray, from the key that its card names: where offers for it lie in a place that is looked up by key.
 pub fn tray(key: &Secret, tag: PlaceTag, epoch: Epoch, lane: u8) -> SlotId {
     SlotId(*derive::<16>(key.expose(), "tray", &[&tag.0, &epoch.0.to_be_bytes(), &[lane]]).expose())

@@ -1,5 +1,6 @@
 //! The paths of the local API: each reads its request, asks, and says the answer.
 
+mod codes;
 mod communities;
 mod doctor;
 mod friends;
@@ -37,6 +38,9 @@ pub(crate) fn routes() -> Router<Context> {
         .route("/v1/accept", post(accept))
         .route("/v1/accept/preview", post(preview))
         .route("/v1/complete", post(complete))
+        .route("/v1/codes", post(codes::speak))
+        .route("/v1/codes/accept", post(codes::accept))
+        .route("/v1/codes/{id}", get(codes::show).delete(codes::end))
         .route("/v1/friends", get(friends::list))
         .route("/v1/friends/{friend}", get(friends::show).patch(friends::change).delete(friends::remove))
         .route("/v1/friends/{friend}/ping", post(friends::ping))

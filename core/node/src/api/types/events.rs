@@ -50,6 +50,11 @@ pub enum NodeEvent {
         /// One sentence.
         why: String,
     },
+    /// Somebody tried a code of ours with wrong words.
+    CodeGuessed {
+        /// How many guesses are left; with none it is burnt.
+        left: u8,
+    },
     /// A link is up.
     LinkUp {
         /// With whom.

@@ -3,6 +3,7 @@
 //! Times are RFC 3339 in UTC with milliseconds; durations carry their unit in the field's name.
 
 mod bridges;
+mod codes;
 mod community;
 mod errors;
 mod events;
@@ -24,6 +25,7 @@ pub use crate::doctor::{
 };
 
 pub use bridges::{AddBridge, BridgeView, CaseView};
+pub use codes::{AcceptCode, CodeState, CodeView, NewCode};
 pub use community::{
     AskToMeet, ChangeCommunity, CommunityView, EncounterState, EncounterView, ListState, RoomBot,
 };

@@ -15,11 +15,11 @@ use super::super::io::{BridgeName, Space};
 use super::super::publications::Purpose;
 use super::super::watch::{Owner, Special};
 use super::super::{Engine, InviteState};
-use super::opening::{Kind, Opening, OwnInvite};
+use super::opening::{Kind, Opening};
 use super::room::Room;
 use crate::crypto::Secret;
 use crate::crypto::envelope::Bucket;
-use crate::crypto::keys::NoiseKey;
+use crate::crypto::keys::{AccountId, NoiseKey};
 use crate::crypto::noise::Pattern;
 use crate::invite::Invite;
 use crate::meet::slot::SlotId;
@@ -60,15 +60,34 @@ impl Engine {
             points,
             own,
         };
-        let own = OwnInvite {
-            invite: invite.clone(),
-            refused: Vec::new(),
-            withdrawn: false,
-            only: options.only,
-            replies: Vec::new(),
-        };
-        self.open_up(Opening { key, bound: Vec::new(), kind: Kind::Invite(own) })?;
+        self.open_up(Opening::of_invite(key, invite.clone(), options.only))?;
         Ok(invite)
+    }
+
+    /// Answers are looked for by an invite that was made in another way, with the private half of its key.
+    pub(in crate::engine) fn open_invite(&mut self, key: Secret, invite: Invite) -> Result<(), CommandError> {
+        self.open_up(Opening::of_invite(key, invite, None))
+    }
+
+    /// Where answers are looked for by what leads to places that others write in as well: over these bridges, or over those that are up.
+    pub(in crate::engine) fn shared_points(
+        &self,
+        bridges: &[BridgeName],
+    ) -> Result<Vec<Locator>, CommandError> {
+        if bridges.len() > Invite::MOST_POINTS {
+            return Err(CommandError::Option("a code leads to three places at most"));
+        }
+        self.points_of(bridges, false).map(|(points, _)| points)
+    }
+
+    /// Whether a welcome has room for our card, in answer to what leads to these places.
+    pub(in crate::engine) fn could_welcome(&mut self, points: &[Locator]) -> bool {
+        self.welcome_card(points).is_some()
+    }
+
+    /// Who used an invite of ours first.
+    pub(in crate::engine) fn who_used(&self, id: &[u8; 32]) -> Option<AccountId> {
+        self.openings.get(id)?.bound.first().map(|bound| bound.account)
     }
 
     /// Where answers are looked for over these bridges, or over up to three that are up where none are named; and which of the places are spaces of our
@@ -108,7 +127,7 @@ impl Engine {
 
     /// Strangers may come by this from now on.
     fn open_up(&mut self, opening: Opening) -> Result<(), CommandError> {
-        if self.welcome_card(&opening).is_none() {
+        if self.welcome_card(&opening.points()).is_none() {
             return Err(CommandError::CardTooLarge);
         }
         let id = opening.id();
@@ -165,11 +184,11 @@ impl Engine {
         }
     }
 
-    /// The card that fits into a welcome.
-    fn welcome_card(&mut self, opening: &Opening) -> Option<crate::identity::Card> {
+    /// The card that fits into a welcome that is looked for in these places.
+    fn welcome_card(&mut self, points: &[Locator]) -> Option<crate::identity::Card> {
         let mut places: Vec<PlaceTag> = Vec::new();
-        for (_, point) in opening.places() {
-            let known = self.places.values().find(|place| place.locators.contains(&point));
+        for point in points {
+            let known = self.places.values().find(|place| place.locators.contains(point));
             // Copies of a pointer may have two names of one place.
             places.extend(known.map(|place| place.tag).filter(|tag| !places.contains(tag)));
         }

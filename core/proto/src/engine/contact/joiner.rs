@@ -325,7 +325,16 @@ impl Engine {
         self.keep_contact(key);
         self.unexpect_records(&Owner::Contact(*key));
         let key = *key;
-        self.done(|purpose| *purpose == Purpose::Join(key));
+        self.done(|purpose| matches!(purpose, Purpose::Join(of) | Purpose::CodeResponse(of) if *of == key));
+    }
+
+    /// Nothing is to come of it any more, and nothing remembered, unless it has ended already.
+    pub(in crate::engine) fn drop_contact(&mut self, key: &[u8; 32]) {
+        if self.contacts.get(key).is_some_and(StoredContact::pending) {
+            self.end_contact(key, State::Expired);
+            self.contacts.remove(key);
+            self.out.delete(store::contact(key));
+        }
     }
 
     pub(super) fn run_joins(&mut self) {

@@ -184,6 +184,12 @@ const MOST_HEARD: usize = 1024;
 const MOST_BEFORE: usize = Pointer::MOST_POINTS;
 
 impl Opening {
+    /// Of an invite that nobody has used.
+    pub(super) const fn of_invite(key: Secret, invite: Invite, only: Option<AccountId>) -> Self {
+        let own = OwnInvite { invite, refused: Vec::new(), withdrawn: false, only, replies: Vec::new() };
+        Self { key, bound: Vec::new(), kind: Kind::Invite(own) }
+    }
+
     pub(in crate::engine) fn id(&self) -> [u8; 32] {
         self.terms().id()
     }
@@ -222,6 +228,11 @@ impl Opening {
         let before = self.pointer().into_iter().flat_map(|own| &own.before);
         places.extend(before.map(|point| (Pointer::tag(point), point.clone())));
         places
+    }
+
+    /// The same without what stands for their tags.
+    pub(super) fn points(&self) -> Vec<Locator> {
+        self.places().into_iter().map(|(_, point)| point).collect()
     }
 
     /// Whether nobody new comes in.

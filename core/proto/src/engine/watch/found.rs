@@ -62,6 +62,8 @@ impl Engine {
             Owner::Contact(key) => self.found_welcome(&key, &arrival, &message),
             Owner::Offer(account, device, no) => self.found_answer(&account, &device, no, &arrival, &message),
             Owner::Session(id) => self.found_update(id, &message),
+            Owner::Code(id) => self.found_response(&id, &arrival, record.slot, &message),
+            Owner::Followed(id) => self.found_for_code(id, &arrival, record.slot, &message),
             Owner::Knock(guest, no) => self.found_opened(&guest, no, &arrival, &message),
         }
     }

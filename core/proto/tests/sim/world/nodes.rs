@@ -210,7 +210,21 @@ impl World {
             }
             Output::Watch { bridge, slots } => {
                 let bridge = index_of(&bridge);
-                self.nodes[node].watches.insert(bridge, slots);
+                let before = self.nodes[node].watches.insert(bridge, slots).unwrap_or_default();
+                // What lies in a slot that is watched anew is shown, also where it was before.
+                let watched = &self.nodes[node].watches[&bridge];
+                let is_new = |space: &Space, slot: &SlotId| {
+                    watched.get(space).is_some_and(|slots| slots.contains(slot))
+                        && !before.get(space).is_some_and(|slots| slots.contains(slot))
+                };
+                let spaces: Vec<Space> = watched.keys().cloned().collect();
+                let records = &self.bridges[bridge].records;
+                let again: Vec<usize> = (0..records.len())
+                    .filter(|at| spaces.iter().any(|space| is_new(space, &records[*at].slot)))
+                    .collect();
+                for at in again {
+                    self.nodes[node].shown.remove(&(bridge, at));
+                }
                 let wait = 1 + self.below(self.bridges[bridge].weather.latency);
                 self.push(wait, Ev::Poll(node, incarnation, bridge));
             }

@@ -198,7 +198,7 @@ impl Engine {
         let account = join.card.0.account();
         let terms = opening.terms();
         let h1 = handshake.hash();
-        let card = self.welcome_card(opening).ok_or(CommandError::CardTooLarge)?;
+        let card = self.welcome_card(&opening.points()).ok_or(CommandError::CardTooLarge)?;
         // Two days of room, for the other side's clock and for ours.
         let epoch = self.epoch().minus(2);
         let device = self.identity.device.public().noise;
