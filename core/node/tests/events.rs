@@ -13,7 +13,6 @@ use http::{At, Event, Following, follow};
 use serde_json::json;
 use support::{Person, service};
 use wayside_node::Home;
-use wayside_node::api::types::*;
 
 const EVENTS: (&str, &str) = ("Accept", "text/event-stream");
 

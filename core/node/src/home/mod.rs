@@ -242,6 +242,14 @@ pub enum HomeError {
     /// Others could read the keys.
     #[error("others can read {}: run `chmod 600` on it, and if anybody may have read it make a new home", .0.display())]
     Exposed(PathBuf),
+    /// What an option cannot be set to.
+    #[error("`{key}` cannot be set to that: {why}")]
+    Value {
+        /// Which.
+        key: String,
+        /// What is wrong with it.
+        why: String,
+    },
     /// An option that there is not.
     #[error("there is no option `{0}`: `wayside config` lists them")]
     NoOption(String),
@@ -267,7 +275,7 @@ impl HomeError {
 impl From<HomeError> for ApiError {
     fn from(error: HomeError) -> Self {
         let code = match error {
-            HomeError::Name | HomeError::NoOption(_) => ErrorCode::Usage,
+            HomeError::Name | HomeError::NoOption(_) | HomeError::Value { .. } => ErrorCode::Usage,
             HomeError::Exists(_) => ErrorCode::Exists,
             HomeError::InUse(_) => ErrorCode::Busy,
             _ => ErrorCode::Home,

@@ -66,8 +66,14 @@ impl Home {
         let (section, name) = known.names();
         let mut view = None;
         config::try_edit(&path, |document| {
+            let was_sound = Config::parse(&path, &document.to_string()).is_ok();
             change(document, section, name);
-            let config = Config::parse(&path, &document.to_string())?;
+            let config = Config::parse(&path, &document.to_string()).map_err(|error| match error {
+                HomeError::Config { why, .. } if was_sound => {
+                    HomeError::Value { key: known.key.to_owned(), why }
+                }
+                other => other,
+            })?;
             view = Some(known.view(document, &config));
             Ok(())
         })?;

@@ -148,10 +148,18 @@ fn one_is_set_and_unset_and_the_rest_of_the_file_stays() {
         ("network.portmap", "natpmp"),
         ("network.listen", "5"),
     ] {
-        assert!(matches!(home.set_option(key, wrong), Err(HomeError::Config { .. })), "{key} = {wrong}");
+        assert!(matches!(home.set_option(key, wrong), Err(HomeError::Value { .. })), "{key} = {wrong}");
     }
     assert!(matches!(home.set_option("network.speed", "1"), Err(HomeError::NoOption(_))));
     assert!(matches!(home.unset_option("bridges"), Err(HomeError::NoOption(_))));
+    assert_eq!(file(), now);
+
+    // One that makes no sense is said, and can be put right by the option that is wrong.
+    let broken = now.replace("stun = \"friends\"", "stun = \"nobody\"");
+    std::fs::write(home.config_path(), &broken).unwrap();
+    assert!(matches!(home.set_option("limits.queue", "5"), Err(HomeError::Config { .. })));
+    assert!(home.options().is_err() && file() == broken);
+    home.set_option("network.stun", "friends").unwrap();
     assert_eq!(file(), now);
 
     let unset = home.unset_option("api.listen").unwrap();
