@@ -162,3 +162,61 @@ fn the_configuration_is_explained_and_changed() {
     ada.run(&["config", "get", "nothing.here"]).fails(2);
     ada.run(&["config", "set", "limits.queue", "-5"]).fails(2);
 }
+
+/// Each file that the package is to have is there, or is made by the program.
+#[test]
+fn the_package_has_what_it_names() {
+    let tree = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut generate = Command::new(tree.join("packaging/generate"));
+    generate.arg(env!("CARGO_BIN_EXE_wayside")).arg(folder.path());
+    Ran::of(generate, "", PATIENCE).ok();
+    let manifest = std::fs::read_to_string(tree.join("Cargo.toml")).expect("a manifest");
+    let (_, deb) = manifest.split_once("[package.metadata.deb]").expect("the package's metadata");
+    let (deb, _) = deb.split_once("\n[").expect("sections after it");
+    let assets: Vec<&str> =
+        deb.lines().filter_map(|line| line.trim().strip_prefix("[\"")?.split('"').next()).collect();
+    assert!(assets.len() > 10, "{assets:?}");
+    for asset in assets.iter().filter(|asset| !asset.starts_with("target/")) {
+        let path = match asset.strip_prefix("packaging/out/") {
+            Some(made) => folder.path().join(made),
+            None => tree.join(asset),
+        };
+        let (within, name) = (path.parent().expect("a folder"), path.file_name().expect("a name"));
+        let name = name.to_str().expect("text");
+        let fits = |file: &str| match name.split_once('*') {
+            Some((start, end)) => file.starts_with(start) && file.ends_with(end),
+            None => file == name,
+        };
+        let files = std::fs::read_dir(within).unwrap_or_else(|error| panic!("{asset}: {error}"));
+        let found = files.flatten().filter(|file| file.file_name().to_str().is_some_and(fits)).count();
+        assert!(found > 0, "{asset} is nowhere");
+    }
+}
+
+/// What a person waits for who only wants to read. `WAYSIDE_PROGRAM` is another program than the one under test, a release build perhaps.
+#[test]
+#[ignore = "a measurement: cargo test --test e2e help_is_quick -- --ignored --nocapture"]
+fn help_is_quick() {
+    let path = std::env::var_os("WAYSIDE_PROGRAM").unwrap_or_else(|| env!("CARGO_BIN_EXE_wayside").into());
+    let mut took: Vec<Duration> = (0..55)
+        .map(|_| {
+            let mut command = Command::new(&path);
+            command.arg("--help");
+            let began = std::time::Instant::now();
+            let said = command.output().expect("it starts");
+            assert!(said.status.success() && said.stdout.starts_with(b"A direct"), "{said:?}");
+            began.elapsed()
+        })
+        .skip(5)
+        .collect();
+    took.sort_unstable();
+    let median = took[took.len() / 2];
+    println!(
+        "--help: median {median:.1?} of {}, least {:.1?}, most {:.1?}",
+        took.len(),
+        took[0],
+        took[took.len() - 1]
+    );
+    assert!(median < Duration::from_millis(50), "{median:?}");
+}

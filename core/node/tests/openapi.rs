@@ -102,6 +102,7 @@ async fn answers_are_as_the_document_says() {
     checked.answer("post", "/v1/bridges/{name}/probe", &answer);
     assert_eq!(answer["works"], true);
     checked.get(&ann, "/v1/config", "/v1/config").await;
+    checked.get(&ann, "/v1/kinds", "/v1/kinds").await;
     tokens(&mut checked, &ann).await;
 
     let wanted = NewInvite { bridges: vec![], uses: 1, expires_in_secs: 3600 };

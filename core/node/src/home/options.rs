@@ -150,211 +150,214 @@ const fn portmap(portmap: &Portmap) -> &'static str {
     }
 }
 
-macro_rules! known {
-    ($key:literal, $default:expr, $value:expr, $about:literal) => {
-        Known { key: $key, default: $default, about: $about, value: $value }
-    };
+const fn known(
+    key: &'static str,
+    default: Option<&'static str>,
+    value: fn(&Config) -> Option<Value>,
+    about: &'static str,
+) -> Known {
+    Known { key, default, about, value }
 }
 
 /// Every option, in the order of the file.
 const OPTIONS: &[Known] = &[
-    known!(
+    known(
         "network.listen",
         Some(r#"["udp://0.0.0.0:0", "udp://[::]:0"]"#),
         |config| list(&config.network.listen),
-        "Where to listen: udp://ADDRESS:PORT or tcp://ADDRESS:PORT, port 0 for any free one. TCP is for friends whose network blocks UDP"
+        "Where to listen: udp://ADDRESS:PORT or tcp://ADDRESS:PORT, port 0 for any free one. TCP is for friends whose network blocks UDP",
     ),
-    known!(
+    known(
         "network.stun",
         Some(r#""off""#),
         |config| text(stun(config.network.stun)),
-        "Whose questions how they are seen from outside this machine answers: off, friends (whom `wayside friend allow reflect` lets), or anyone"
+        "Whose questions how they are seen from outside this machine answers: off, friends (whom `wayside friend allow reflect` lets), or anyone",
     ),
-    known!(
+    known(
         "network.stun_servers",
         Some("[]"),
         |config| list(&config.network.stun_servers),
-        "STUN servers to ask how this machine is seen from outside. They learn its address, and when it asks"
+        "STUN servers to ask how this machine is seen from outside. They learn its address, and when it asks",
     ),
-    known!(
+    known(
         "network.portmap",
         Some("[]"),
         |config| list(&config.network.portmap.iter().map(portmap).collect::<Vec<_>>()),
-        "How to ask the router to let others in: any of pcp, nat-pmp, upnp"
+        "How to ask the router to let others in: any of pcp, nat-pmp, upnp",
     ),
-    known!(
+    known(
         "limits.message_days",
         Some("30"),
         |config| number(config.limits.message_days),
-        "After how many days a message that nobody fetched is given up"
+        "After how many days a message that nobody fetched is given up",
     ),
-    known!(
+    known(
         "limits.queue",
         Some("10000"),
         |config| number(config.limits.queue),
-        "The most messages that wait for one friend"
+        "The most messages that wait for one friend",
     ),
-    known!(
+    known(
         "limits.inbox",
         Some("10000"),
         |config| number(config.limits.inbox),
-        "The most unread messages kept from one friend"
+        "The most unread messages kept from one friend",
     ),
-    known!(
+    known(
         "relay.rate",
         Some(r#""2 MB/s""#),
         |config| bound(config.relay.rate, rate),
-        "Forwarding for friends: bytes a second for all together, or unlimited. Each byte is counted once and travels twice"
+        "Forwarding for friends: bytes a second for all together, or unlimited. Each byte is counted once and travels twice",
     ),
-    known!(
+    known(
         "relay.month",
         Some(r#""50 GB""#),
         |config| bound(config.relay.month, amount),
-        "Forwarding for friends: bytes a calendar month for all together, or unlimited"
+        "Forwarding for friends: bytes a calendar month for all together, or unlimited",
     ),
-    known!(
+    known(
         "relay.circuits",
         Some("64"),
         |config| number(config.relay.circuits),
-        "Forwarding for friends: the most circuits at a time"
+        "Forwarding for friends: the most circuits at a time",
     ),
-    known!(
+    known(
         "relay.friend_rate",
         Some(r#""unlimited""#),
         |config| bound(config.relay.friend_rate, rate),
-        "Forwarding for one friend: bytes a second, or unlimited. What `relay.rate` allows is shared fairly in any case"
+        "Forwarding for one friend: bytes a second, or unlimited. What `relay.rate` allows is shared fairly in any case",
     ),
-    known!(
+    known(
         "relay.friend_month",
         Some(r#""20 GB""#),
         |config| bound(config.relay.friend_month, amount),
-        "Forwarding for one friend: bytes a calendar month, or unlimited"
+        "Forwarding for one friend: bytes a calendar month, or unlimited",
     ),
-    known!(
+    known(
         "relay.friend_circuits",
         Some("16"),
         |config| number(config.relay.friend_circuits),
-        "Forwarding for one friend: the most circuits at a time"
+        "Forwarding for one friend: the most circuits at a time",
     ),
-    known!(
+    known(
         "relay.hand_on",
         Some("0"),
         |config| number(config.relay.hand_on),
-        "How often a friend may hand on what lets it use this relay, to a friend of its own; 0 is not at all"
+        "How often a friend may hand on what lets it use this relay, to a friend of its own; 0 is not at all",
     ),
-    known!(
+    known(
         "mailbox.total",
         Some(r#""1 GB""#),
         |config| amount(config.mailbox.total),
-        "Keeping mail for friends who are away: bytes for all together"
+        "Keeping mail for friends who are away: bytes for all together",
     ),
-    known!(
+    known(
         "mailbox.friend",
         Some(r#""100 MB""#),
         |config| amount(config.mailbox.friend),
-        "Keeping mail: bytes for one friend"
+        "Keeping mail: bytes for one friend",
     ),
-    known!(
+    known(
         "mailbox.queue",
         Some(r#""20 MB""#),
         |config| amount(config.mailbox.queue),
-        "Keeping mail: bytes that one sender may leave for one friend"
+        "Keeping mail: bytes that one sender may leave for one friend",
     ),
-    known!(
+    known(
         "mailbox.queue_items",
         Some("10000"),
         |config| number(config.mailbox.queue_items),
-        "Keeping mail: messages that one sender may leave for one friend"
+        "Keeping mail: messages that one sender may leave for one friend",
     ),
-    known!(
+    known(
         "mailbox.days",
         Some("30"),
         |config| number(config.mailbox.days),
-        "Keeping mail: for how many days, 1 to 30; a sender may want less"
+        "Keeping mail: for how many days, 1 to 30; a sender may want less",
     ),
-    known!(
+    known(
         "mailbox.copies",
         Some("2"),
         |config| number(config.mailbox.copies),
-        "Our own mail: with how many of the recipient's friends each message is left, 1 to 4"
+        "Our own mail: with how many of the recipient's friends each message is left, 1 to 4",
     ),
-    known!(
+    known(
         "mailbox.couriers",
         Some("true"),
         |config| Some(config.mailbox.couriers.into()),
-        "Our own mail: whether friends of ours carry it where the recipient names too few who keep mail"
+        "Our own mail: whether friends of ours carry it where the recipient names too few who keep mail",
     ),
-    known!(
+    known(
         "mailbox.attach",
         Some(r#""16 MiB""#),
         |config| amount(config.mailbox.attach),
-        "The largest attachment that is sent or taken by way of mailboxes"
+        "The largest attachment that is sent or taken by way of mailboxes",
     ),
-    known!(
+    known(
         "rendezvous.listen",
         None,
         |config| config.rendezvous.listen.and_then(text),
-        "ADDRESS:PORT of a drop for everybody on this machine: TCP for records, UDP for STUN. Nothing is served where it is not set"
+        "ADDRESS:PORT of a drop for everybody on this machine: TCP for records, UDP for STUN. Nothing is served where it is not set",
     ),
-    known!(
+    known(
         "rendezvous.records",
         Some("10000"),
         |config| number(config.rendezvous.records),
-        "The drop: the most records in all"
+        "The drop: the most records in all",
     ),
-    known!(
+    known(
         "rendezvous.bytes",
         Some(r#""24 MB""#),
         |config| amount(config.rendezvous.bytes),
-        "The drop: bytes in all"
+        "The drop: bytes in all",
     ),
-    known!(
+    known(
         "rendezvous.source_records",
         Some("256"),
         |config| number(config.rendezvous.source_records),
-        "The drop: the most records of one source (an IPv4 address, or an IPv6 network of 64 bits)"
+        "The drop: the most records of one source (an IPv4 address, or an IPv6 network of 64 bits)",
     ),
-    known!(
+    known(
         "rendezvous.source_bytes",
         Some(r#""512 kB""#),
         |config| amount(config.rendezvous.source_bytes),
-        "The drop: bytes of one source"
+        "The drop: bytes of one source",
     ),
-    known!(
+    known(
         "rendezvous.space_bytes",
         Some(r#""2 MB""#),
         |config| amount(config.rendezvous.space_bytes),
-        "The drop: bytes in one space, which whoever looks is given whole"
+        "The drop: bytes in one space, which whoever looks is given whole",
     ),
-    known!(
+    known(
         "rendezvous.days",
         Some("30"),
         |config| number(config.rendezvous.days),
-        "The drop: for how many days a record is kept at most, 1 to 366"
+        "The drop: for how many days a record is kept at most, 1 to 366",
     ),
-    known!(
+    known(
         "rendezvous.rate",
         Some(r#""2 MB/s""#),
         |config| rate(config.rendezvous.rate),
-        "The drop: bytes a second to and from everybody"
+        "The drop: bytes a second to and from everybody",
     ),
-    known!(
+    known(
         "rendezvous.source_rate",
         Some(r#""200 kB/s""#),
         |config| rate(config.rendezvous.source_rate),
-        "The drop: bytes a second to and from one source"
+        "The drop: bytes a second to and from one source",
     ),
-    known!(
+    known(
         "api.listen",
         None,
         |config| config.api.listen.and_then(text),
-        "ADDRESS:PORT on loopback at which programs and web pages on this machine may ask the node, with tokens. Nothing is listened to where it is not set"
+        "ADDRESS:PORT on loopback at which programs and web pages on this machine may ask the node, with tokens. Nothing is listened to where it is not set",
     ),
-    known!(
+    known(
         "api.origins",
         Some("[]"),
         |config| list(&config.api.origins),
-        "The web pages that may ask there, by where they come from: https://app.example"
+        "The web pages that may ask there, by where they come from: https://app.example",
     ),
 ];
 

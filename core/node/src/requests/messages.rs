@@ -13,6 +13,7 @@ use crate::api::types::{
 };
 use crate::clock::SystemEntropy;
 use crate::driver::Driver;
+#[cfg(feature = "api")]
 use crate::home::HomeError;
 use crate::mail;
 use crate::store::{InboxEntry, InboxFile};
@@ -100,6 +101,7 @@ impl Requests {
     }
 
     /// A file that came with a message, by its place in the message from 0, and how long it is.
+    #[cfg(feature = "api")]
     pub(crate) async fn inbox_file(
         &self,
         id: &str,

@@ -128,6 +128,7 @@ impl Store {
     }
 
     /// The message of this name.
+    #[cfg(feature = "api")]
     pub(crate) fn inbox_entry(&self, id: &[u8; 16]) -> Result<Option<InboxEntry>, StoreError> {
         self.read(|transaction| {
             for entry in transaction.open_table(INBOX)?.iter()?.rev() {

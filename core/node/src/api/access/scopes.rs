@@ -8,12 +8,13 @@ use crate::api::types::Scope;
 ///
 /// A bridge is `admin`'s: its options name programs to start, for `exec` and for others (a hook, a command that says a password). So is what costs
 /// the machine, and who has a token.
-pub(crate) const SCOPES: [(&str, &str, Scope); 49] = [
+pub(crate) const SCOPES: [(&str, &str, Scope); 50] = [
     ("GET", "/v1/id", Scope::Read),
     ("GET", "/v1/status", Scope::Read),
     ("GET", "/v1/events", Scope::Read),
     ("POST", "/v1/doctor", Scope::Read),
     ("GET", "/v1/config", Scope::Read),
+    ("GET", "/v1/kinds", Scope::Read),
     ("GET", "/v1/bridges", Scope::Read),
     ("POST", "/v1/bridges", Scope::Admin),
     ("DELETE", "/v1/bridges/{name}", Scope::Admin),

@@ -32,6 +32,7 @@ pub(crate) fn routes() -> Router<Context> {
         .route("/v1/events", get(status::events))
         .route("/v1/doctor", post(doctor::doctor))
         .route("/v1/config", get(status::config))
+        .route("/v1/kinds", get(bridges::kinds))
         .route("/v1/bridges", get(bridges::list).post(bridges::add))
         .route("/v1/bridges/{name}", delete(bridges::remove))
         .route("/v1/bridges/{name}/probe", post(bridges::probe))

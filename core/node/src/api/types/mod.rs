@@ -26,7 +26,7 @@ pub use crate::doctor::{
     Known, PeerNetwork, Reachable, Report, Topic, Verdict, Way,
 };
 
-pub use bridges::{AddBridge, BridgeView, CaseView};
+pub use bridges::{AddBridge, BridgeView, CaseView, KindOption, KindView};
 pub use community::{
     AskToMeet, ChangeCommunity, CommunityView, EncounterState, EncounterView, ListState, RoomBot,
 };
