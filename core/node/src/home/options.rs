@@ -4,7 +4,7 @@ use toml_edit::{Array, DocumentMut, Item, Value};
 
 use super::config::{self, put};
 use super::relay::Relay;
-use super::{Config, Home, HomeError, Portmap, Stun};
+use super::{Config, Home, HomeError, Listen, Portmap, Stun};
 use crate::api::types::{ConfigOption, ConfigSource};
 
 /// An option of `config.toml` outside `[bridges]`, whose options are each kind's own.
@@ -74,6 +74,9 @@ impl Home {
                 }
                 other => other,
             })?;
+            // The rest is of types that hold nothing wrong.
+            Listen::parse(&config.network.listen)
+                .map_err(|why| HomeError::Value { key: known.key.to_owned(), why })?;
             view = Some(known.view(document, &config));
             Ok(())
         })?;
