@@ -67,9 +67,9 @@ pub mod testing;
 pub use wayside_bridge as bridge;
 use wayside_bridge::Registry;
 pub use wayside_node::{
-    AccountId, BotConfig, BridgeConfig, Config, ConnectError, DeviceId, Events, Home, HomeError, Node,
-    NodeBuilder, NodeClock, Peer, Protocol, Relay, Served, UnixMillis, Wanted, api, bot, bridge_context,
-    code, community, pointer, reply,
+    AccountId, Api, BotConfig, BridgeConfig, Config, ConnectError, DeviceId, Events, Home, HomeError, Node,
+    NodeBuilder, NodeClock, Origin, Peer, Protocol, Relay, Served, UnixMillis, Wanted, api, bot,
+    bridge_context, code, community, pointer, reply,
 };
 /// The link to a friend's machine: streams, datagrams, paths.
 pub use wayside_noise as link;

@@ -32,7 +32,11 @@ impl From<ErrorCode> for Exit {
             ErrorCode::NoBridge => Self::NoBridge,
             ErrorCode::Bridge => Self::Bridge,
             ErrorCode::Home | ErrorCode::Busy => Self::Home,
-            ErrorCode::Away | ErrorCode::Internal => Self::Failed,
+            ErrorCode::Away
+            | ErrorCode::Internal
+            | ErrorCode::Unauthorized
+            | ErrorCode::Forbidden
+            | ErrorCode::TooMany => Self::Failed,
         }
     }
 }

@@ -10,6 +10,8 @@ mod bridge;
 mod code;
 mod community;
 mod complete;
+mod completions;
+mod config;
 mod demo;
 mod doctor;
 mod exit;
@@ -21,8 +23,11 @@ mod inbox;
 mod init;
 mod introduce;
 mod invite;
+mod invites;
 mod log;
 mod mailbox;
+mod man;
+mod notify;
 mod outbox;
 mod output;
 mod ping;
@@ -38,6 +43,7 @@ mod show;
 mod signals;
 mod source;
 mod status;
+mod token;
 mod up;
 mod usage;
 mod verify;
@@ -137,6 +143,7 @@ enum Command {
     Bridge(bridge::Bridge),
     Up(up::Up),
     Invite(invite::Invite),
+    Invites(invites::Invites),
     Accept(accept::Accept),
     Complete(complete::Complete),
     #[command(subcommand)]
@@ -161,6 +168,12 @@ enum Command {
     Relay(relay::Relay),
     Mailbox(mailbox::Mailbox),
     Doctor(doctor::Doctor),
+    Config(config::Config),
+    #[command(subcommand)]
+    Token(token::Token),
+    Completions(completions::Completions),
+    #[command(hide = true)]
+    Man(man::Man),
     Demo(demo::Demo),
 }
 
@@ -172,6 +185,7 @@ async fn run(cli: Cli) -> Outcome {
         Command::Bridge(command) => command.run(&context).await,
         Command::Up(command) => command.run(&context).await,
         Command::Invite(command) => command.run(&context).await,
+        Command::Invites(command) => command.run(&context).await,
         Command::Accept(command) => command.run(&context).await,
         Command::Complete(command) => command.run(&context).await,
         Command::Pointer(command) => command.run(&context).await,
@@ -192,6 +206,10 @@ async fn run(cli: Cli) -> Outcome {
         Command::Relay(command) => command.run(&context).await,
         Command::Mailbox(command) => command.run(&context).await,
         Command::Doctor(command) => command.run(&context).await,
+        Command::Config(command) => command.run(&context),
+        Command::Token(command) => command.run(&context).await,
+        Command::Completions(command) => command.run(&context),
+        Command::Man(command) => command.run(&context),
         Command::Demo(command) => command.run(&context).await,
     }
 }

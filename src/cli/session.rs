@@ -210,6 +210,20 @@ pub(super) fn community_path(bridge: &str) -> String {
     path
 }
 
+/// The path of an invite of ours in the API.
+pub(super) fn invite_path(id: &str) -> String {
+    let mut path = String::from("/v1/invites/");
+    push_encoded(&mut path, id);
+    path
+}
+
+/// The path of a token in the API.
+pub(super) fn token_path(name: &str) -> String {
+    let mut path = String::from("/v1/tokens/");
+    push_encoded(&mut path, name);
+    path
+}
+
 /// The path of a card of ours in the API.
 pub(super) fn pointer_path(name: &str) -> String {
     let mut path = String::from("/v1/pointers/");

@@ -13,6 +13,7 @@ use super::Context;
 use super::exit::{Exit, Failure, Outcome};
 use super::friends::way;
 use super::introduce::state_word;
+use super::notify;
 use super::output::one_line;
 use super::signals::Signals;
 use super::status::bridge_line;
@@ -46,10 +47,12 @@ impl Up {
             node = start(&path, &self.listen) => node?,
             () = signals.next() => return Ok(Exit::Done),
         };
+        notify::tell(notify::READY);
         let outcome = tokio::select! {
             outcome = tell(context, &node) => outcome,
             () = signals.next() => Ok(()),
         };
+        notify::tell(notify::STOPPING);
         // A second signal does not wait for leave to be taken.
         tokio::select! {
             () = node.shutdown() => {}

@@ -140,6 +140,7 @@ const FRIEND: &[&str] = &[
     "verified",
 ];
 const STATUS: &[&str] = &[
+    "api",
     "bridges",
     "clock",
     "id",

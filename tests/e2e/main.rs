@@ -10,6 +10,7 @@
     reason = "a test that meets what it did not expect has failed"
 )]
 
+mod clients;
 mod clocks;
 mod codes;
 mod community;
@@ -19,6 +20,7 @@ mod doctor;
 mod homes;
 mod introductions;
 mod invites;
+mod kit;
 mod list_bot;
 mod mail;
 mod mail_crashes;

@@ -105,8 +105,8 @@ mod times;
 pub use boards::own_kinds;
 pub use clock::{NodeClock, bridge_context};
 pub use home::{
-    BotConfig, BridgeConfig, Config, Home, HomeError, Limits, Mailbox, Network, Portmap, Relay, Rendezvous,
-    Stun, StunServer,
+    Api, BotConfig, BridgeConfig, Config, Home, HomeError, Limits, Mailbox, Network, Origin, Portmap, Relay,
+    Rendezvous, Stun, StunServer,
 };
 pub use links::{Peer, Protocol, Served};
 pub use node::{ConnectError, Events, Node, NodeBuilder, Wanted};

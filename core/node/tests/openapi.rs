@@ -34,6 +34,24 @@ fn every_route_is_in_the_document_and_nothing_else() {
     assert_eq!(routed, Document::read().operations());
 }
 
+/// What each route takes, in a form that this test reads.
+const SCOPES: &str = include_str!("../src/api/access/scopes.rs");
+
+#[test]
+fn every_operation_says_its_scope() {
+    let document = Document::read();
+    let mut said = BTreeSet::new();
+    for line in SCOPES.lines().filter_map(|line| line.trim().strip_prefix("(\"")) {
+        let words: Vec<&str> =
+            line.split(['"', ' ', ',', ':', ')']).filter(|word| !word.is_empty()).collect();
+        let [method, path, "Scope", scope] = words.as_slice() else { panic!("{line}") };
+        let method = method.to_lowercase();
+        assert_eq!(document.scope(&method, path), scope.to_lowercase(), "{method} {path}");
+        assert!(said.insert((method, (*path).to_owned())), "{path} stands there twice");
+    }
+    assert_eq!(said, document.operations());
+}
+
 #[test]
 fn the_document_is_of_this_version_and_leads_nowhere() {
     let document = Document::read();
@@ -48,7 +66,11 @@ async fn every_operation_is_routed() {
     let unrouted = ask(&ann, "get", "/v1/nothing").await;
     assert_eq!(unrouted.0, 404);
     for (method, path) in Document::read().operations() {
-        let path = path.replace("{friend}", "nobody").replace("{name}", "nothing").replace("{id}", "0123");
+        let path = path
+            .replace("{friend}", "nobody")
+            .replace("{name}", "nothing")
+            .replace("{id}", "0123")
+            .replace("{number}", "0");
         if path == "/v1/events" {
             continue; // goes on for ever; it is read below
         }
@@ -76,7 +98,15 @@ async fn answers_are_as_the_document_says() {
     let removed: Value = ann.api().delete("/v1/bridges/second").await.unwrap();
     checked.answer("delete", "/v1/bridges/{name}", &removed);
 
+    let answer: Value = ann.api().post("/v1/bridges/memory/probe", &()).await.unwrap();
+    checked.answer("post", "/v1/bridges/{name}/probe", &answer);
+    assert_eq!(answer["works"], true);
+    checked.get(&ann, "/v1/config", "/v1/config").await;
+    checked.get(&ann, "/v1/kinds", "/v1/kinds").await;
+    tokens(&mut checked, &ann).await;
+
     let wanted = NewInvite { bridges: vec![], uses: 1, expires_in_secs: 3600 };
+    invites(&mut checked, &ann, &wanted).await;
     let invite = checked.post(&ann, "/v1/invites", &wanted).await["invite"].as_str().unwrap().to_owned();
     let accept = Accept { invite, name: Some("Anna".into()), wait_ms: 20_000 };
     checked.post(&bob, "/v1/accept/preview", &accept).await;
@@ -114,6 +144,7 @@ async fn answers_are_as_the_document_says() {
     let message = checked.line("get", "/v1/inbox", &mut inbox).await;
     let read = MarkRead { ids: vec![message["id"].as_str().unwrap().to_owned()] };
     checked.post(&ann, "/v1/inbox/read", &read).await;
+    files(&mut checked, &ann, &bob).await;
 
     // Friend added, link up, message received: three lines at least.
     for _ in 0..3 {
@@ -145,6 +176,50 @@ async fn answers_are_as_the_document_says() {
     assert_eq!(status, 404);
     checked.document.check_error(&serde_json::from_str(&error).unwrap());
     assert_eq!(checked.seen, checked.document.operations(), "some operation was not tried");
+}
+
+/// Made, listed, revoked.
+async fn tokens(checked: &mut Checked, ann: &Person) {
+    let wanted = NewToken {
+        name: "app".into(),
+        scopes: vec![Scope::Read, Scope::Messages],
+        expires_in_secs: Some(3600),
+    };
+    checked.post(ann, "/v1/tokens", &wanted).await;
+    let wanted = NewToken { name: "other".into(), scopes: vec![Scope::Admin], expires_in_secs: None };
+    checked.post(ann, "/v1/tokens", &wanted).await;
+    checked.get(ann, "/v1/tokens", "/v1/tokens").await;
+    let revoked: Value = ann.api().delete("/v1/tokens/app").await.unwrap();
+    checked.answer("delete", "/v1/tokens/{name}", &revoked);
+    let again: Result<Value, ApiError> = ann.api().post("/v1/tokens", &wanted).await;
+    assert_eq!(again.unwrap_err().code, ErrorCode::Exists);
+}
+
+/// One is made, listed and withdrawn, and lets nobody in.
+async fn invites(checked: &mut Checked, ann: &Person, wanted: &NewInvite) {
+    let made: InviteView = ann.api().post("/v1/invites", wanted).await.unwrap();
+    let open: Value = ann.api().get("/v1/invites").await.unwrap();
+    checked.answer("get", "/v1/invites", &open);
+    assert_eq!(open[0]["invite"], made.invite.as_str());
+    let path = format!("/v1/invites/{}", open[0]["id"].as_str().unwrap());
+    let withdrawn: Value = ann.api().delete(&path).await.unwrap();
+    checked.answer("delete", "/v1/invites/{id}", &withdrawn);
+    assert_eq!(ann.api().get::<Vec<OpenInvite>>("/v1/invites").await.unwrap(), []);
+    assert_eq!(ann.api().delete::<Value>(&path).await.unwrap_err().code, ErrorCode::NotFound);
+}
+
+/// Bob sends Ann a file, which she fetches.
+async fn files(checked: &mut Checked, ann: &Person, bob: &Person) {
+    let path = bob.folder.path().join("map.txt");
+    std::fs::write(&path, "x marks the spot").unwrap();
+    let file = SendFile { name: "map.txt".into(), path: path.to_str().unwrap().into() };
+    let send = Send { wait_ms: Some(20_000), files: vec![file], ..Send::new("Anna".into(), "look".into()) };
+    let sent = checked.post(bob, "/v1/messages", &send).await;
+    let path = |number: u32| format!("/v1/inbox/{}/files/{number}", sent["id"].as_str().unwrap());
+    let (status, got) = ask(ann, "get", &path(0)).await;
+    assert_eq!((status, got.as_str()), (200, "x marks the spot"));
+    assert_eq!(ask(ann, "get", &path(1)).await.0, 404);
+    checked.seen.insert(("get".to_owned(), "/v1/inbox/{id}/files/{number}".to_owned()));
 }
 
 /// Ada and Ben each have a place that they alone write in.

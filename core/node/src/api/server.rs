@@ -1,5 +1,6 @@
 //! Serves the local API.
 
+use std::future::IntoFuture;
 use std::time::Duration;
 
 use axum::Router;
@@ -13,6 +14,8 @@ use axum::serve::IncomingStream;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use super::access::{self, Access, Tokens};
+use super::tcp::Tcp;
 use super::types::{ApiError, ErrorCode};
 use super::{handlers, socket};
 use crate::home::{Home, HomeError};
@@ -22,6 +25,7 @@ use crate::requests::Requests;
 #[derive(Clone)]
 pub(crate) struct Context {
     pub(crate) requests: Requests,
+    pub(crate) tokens: Tokens,
     /// Ends answers that would go on for ever.
     pub(crate) stop: CancellationToken,
 }
@@ -39,21 +43,36 @@ type Listener = tokio::net::UnixListener;
 type Listener = tokio::net::TcpListener;
 
 impl Server {
-    /// Listens at the home's socket. The home's lock is held.
-    pub(crate) fn start(requests: Requests) -> Result<Self, HomeError> {
+    /// Listens at the home's socket, and serves what listens on TCP, where something does. The home's lock is held.
+    pub(crate) fn start(requests: Requests, tokens: Tokens, tcp: Option<Tcp>) -> Result<Self, HomeError> {
         let path = requests.home.socket();
         let listener = socket::listen(&path).map_err(|error| HomeError::io(&path, error))?;
         let stop = CancellationToken::new();
         let owner = owner_of(&requests.home);
-        let context = Context { requests, stop: stop.clone() };
-        let router: Router =
-            handlers::routes().with_state(context).layer(middleware::map_response(in_our_words)).layer(
-                middleware::from_fn(move |connection, request, next| only(owner, connection, request, next)),
-            );
+        let access = Access::new(tokens.clone(), *requests.driver.clock());
+        let context = Context { requests, tokens, stop: stop.clone() };
+        let routes = handlers::routes().with_state(context);
+        let served = |access: Access| -> Router {
+            let allow = middleware::from_fn_with_state(access, access::allow);
+            routes.clone().layer(allow).layer(middleware::map_response(in_our_words))
+        };
+        let router =
+            served(access.of_owner()).layer(middleware::from_fn(move |connection, request, next| {
+                only(owner, connection, request, next)
+            }));
+        let tcp = tcp.map(|tcp| {
+            let guard = middleware::from_fn_with_state(tcp.pages(), access::guard);
+            tcp.serve(served(access).layer(guard), stop.clone())
+        });
         let serving = axum::serve(listener, router.into_make_service_with_connect_info::<Caller>());
         let serving = serving.with_graceful_shutdown(stop.clone().cancelled_owned());
         let task = tokio::spawn(async move {
-            if let Err(error) = serving.await {
+            let tcp = async {
+                if let Some(tcp) = tcp {
+                    tcp.await;
+                }
+            };
+            if let (Err(error), ()) = tokio::join!(serving.into_future(), tcp) {
                 tracing::error!(%error, "the local API ended");
             }
             // The next node removes what a crash leaves behind.
@@ -165,6 +184,9 @@ impl IntoResponse for ApiError {
             ErrorCode::NotFound => StatusCode::NOT_FOUND,
             ErrorCode::Exists => StatusCode::CONFLICT,
             ErrorCode::NoBridge | ErrorCode::Bridge => StatusCode::BAD_GATEWAY,
+            ErrorCode::Unauthorized => StatusCode::UNAUTHORIZED,
+            ErrorCode::Forbidden => StatusCode::FORBIDDEN,
+            ErrorCode::TooMany => StatusCode::TOO_MANY_REQUESTS,
             ErrorCode::Home => StatusCode::INSUFFICIENT_STORAGE,
             ErrorCode::Busy | ErrorCode::Away => StatusCode::SERVICE_UNAVAILABLE,
             ErrorCode::Internal => StatusCode::INTERNAL_SERVER_ERROR,

@@ -134,7 +134,8 @@ async fn bridges(requests: &Requests) -> Result<(Vec<BridgeFigure>, Option<i64>)
     Ok((tried.into_iter().map(|(figure, _)| figure).collect(), median))
 }
 
-async fn probe(
+/// A bridge, tried just now, and by how much our clock is ahead of its service's.
+pub(super) async fn probe(
     requests: &Requests,
     view: BridgeView,
     bridge: Option<SharedBridge>,

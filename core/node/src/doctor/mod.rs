@@ -25,7 +25,9 @@ pub use report::{
     Known, PeerNetwork, Reachable, Report, Topic, Verdict, Way,
 };
 
-use crate::api::types::ApiError;
+use wayside_bridge::SharedBridge;
+
+use crate::api::types::{ApiError, BridgeView};
 use crate::requests::Requests;
 
 /// Where it says what it is doing.
@@ -43,6 +45,15 @@ impl Progress {
         // Nobody may be listening.
         let _ = self.0.send(what.into());
     }
+}
+
+/// A bridge, tried just now.
+pub(crate) async fn probe(
+    requests: &Requests,
+    view: BridgeView,
+    bridge: Option<SharedBridge>,
+) -> BridgeFigure {
+    collect::probe(requests, view, bridge).await.0
 }
 
 impl Requests {

@@ -11,6 +11,11 @@ mod mail;
 mod meeting;
 mod outputs;
 mod steps;
+#[cfg_attr(
+    not(feature = "api"),
+    allow(dead_code, reason = "who asks over the local API comes back, and nobody else")
+)]
+mod told;
 mod wants;
 
 use std::sync::{Arc, Mutex};
@@ -27,6 +32,10 @@ use wayside_proto::engine::{BridgeName, Engine, Friend};
 
 pub(crate) use actor::{Actor, Parts};
 pub(crate) use wants::Want;
+
+use told::Told;
+#[cfg(feature = "api")]
+pub(crate) use told::{Place, Resumed};
 
 use crate::api::types::{ApiError, BridgeView, ErrorCode, MessageState, NodeEvent};
 use crate::clock::NodeClock;
@@ -65,7 +74,7 @@ struct Shared {
     ending: CancellationToken,
     /// What came over bridges and is not taken in yet.
     mail_coming: mail::Coming,
-    events: broadcast::Sender<NodeEvent>,
+    events: Told,
     settled: broadcast::Sender<([u8; 16], MessageState)>,
     grants: watch::Sender<()>,
     accepted: watch::Sender<()>,
@@ -93,8 +102,8 @@ type News = Box<dyn FnOnce(&mut Actor) + Send>;
 
 /// Requests that may wait; whoever asks beyond it waits.
 const QUEUE: usize = 256;
-/// Events that a slow listener may be behind; beyond it the oldest are lost to it.
-const EVENTS: usize = 1024;
+/// Messages that are over and that whoever waits for one may be behind.
+const SETTLED: usize = 1024;
 
 /// How often it is looked whether everything was taken back.
 const LOOK: Duration = Duration::from_millis(20);
@@ -127,8 +136,8 @@ impl Driver {
             tasks,
             ending,
             mail_coming: mail::Coming::default(),
-            events: broadcast::channel(EVENTS).0,
-            settled: broadcast::channel(EVENTS).0,
+            events: Told::new(),
+            settled: broadcast::channel(SETTLED).0,
             grants: watch::channel(()).0,
             accepted: watch::channel(()).0,
             links_changed: watch::channel(()).0,
@@ -273,13 +282,18 @@ impl Driver {
 
     /// Something that listeners may want to know.
     pub(crate) fn tell(&self, event: NodeEvent) {
-        // Nobody may be listening.
-        let _ = self.0.events.send(event);
+        self.0.events.tell(event);
     }
 
     /// Listens to events from now on.
     pub(crate) fn events(&self) -> broadcast::Receiver<NodeEvent> {
-        self.0.events.subscribe()
+        self.0.events.listen()
+    }
+
+    /// What was told behind a place, where one is named, and what comes from now on.
+    #[cfg(feature = "api")]
+    pub(crate) fn resume_events(&self, from: Option<Place>) -> Resumed {
+        self.0.events.resume(from)
     }
 
     /// Changes when what is given over links may have.

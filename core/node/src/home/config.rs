@@ -10,7 +10,9 @@ use serde::Deserialize;
 use toml_edit::{DocumentMut, Item, Table, TableLike, value};
 use wayside_proto::introducer::Person;
 
-use super::{HomeError, files, mailbox::Mailbox, network::Network, relay::Relay, rendezvous::Rendezvous};
+use super::{
+    Api, HomeError, files, mailbox::Mailbox, network::Network, relay::Relay, rendezvous::Rendezvous,
+};
 
 /// What the user configured.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -27,6 +29,8 @@ pub struct Config {
     pub mailbox: Mailbox,
     /// Whether anybody may leave records here, and what that may cost.
     pub rendezvous: Rendezvous,
+    /// Whether the node may be asked over TCP on this machine.
+    pub api: Api,
 }
 
 /// A bridge that the user configured.
@@ -102,6 +106,8 @@ struct File {
     #[serde(default)]
     rendezvous: Rendezvous,
     #[serde(default)]
+    api: Api,
+    #[serde(default)]
     bridges: BTreeMap<String, BridgeTable>,
 }
 
@@ -119,8 +125,12 @@ struct BridgeTable {
 impl Config {
     /// Reads the file; a missing one is the default.
     pub(super) fn read(path: &Path) -> Result<Self, HomeError> {
-        let text = read_text(path)?;
-        let file: File = toml_edit::de::from_str(&text).map_err(|error| nonsense(path, error.message()))?;
+        Self::parse(path, &read_text(path)?)
+    }
+
+    /// What this text says, which stands in the file there or is to.
+    pub(super) fn parse(path: &Path, text: &str) -> Result<Self, HomeError> {
+        let file: File = toml_edit::de::from_str(text).map_err(|error| nonsense(path, error.message()))?;
         let bridges = file.bridges.into_iter().map(|(name, table)| {
             check_bridge_name(&name).map_err(|why| nonsense(path, why))?;
             let bot = bot(table.bot, table.listed)
@@ -133,6 +143,7 @@ impl Config {
             relay: file.relay,
             mailbox: file.mailbox,
             rendezvous: file.rendezvous,
+            api: file.api,
             bridges: bridges.collect::<Result<_, HomeError>>()?,
         })
     }
@@ -222,13 +233,44 @@ pub(crate) fn check_bridge_name(name: &str) -> Result<(), String> {
 }
 
 pub(super) fn edit(path: &Path, change: impl FnOnce(&mut DocumentMut)) -> Result<(), HomeError> {
-    let mut document: DocumentMut =
-        read_text(path)?.parse().map_err(|error: toml_edit::TomlError| nonsense(path, error.message()))?;
-    change(&mut document);
-    files::replace(path, document.to_string().as_bytes()).map_err(|error| HomeError::io(path, error))
+    try_edit(path, |document| {
+        change(document);
+        Ok(())
+    })
 }
 
-fn read_text(path: &Path) -> Result<String, HomeError> {
+/// Changes the file, or leaves it as it is where that fails. A node and `wayside config` may both be about to: one waits for the other.
+pub(super) fn try_edit(
+    path: &Path,
+    change: impl FnOnce(&mut DocumentMut) -> Result<(), HomeError>,
+) -> Result<(), HomeError> {
+    let failed = |error| HomeError::io(path, error);
+    let lock = files::private_file(&path.with_extension("lock")).map_err(failed)?;
+    lock.lock().map_err(failed)?;
+    let mut document = document(path, &read_text(path)?)?;
+    change(&mut document)?;
+    files::replace(path, document.to_string().as_bytes()).map_err(failed)
+}
+
+/// Sets a value of a section, with what stands around it.
+pub(super) fn put(document: &mut DocumentMut, section: &str, name: &str, item: Item) {
+    let table = document.entry(section).or_insert_with(|| Item::Table(Table::new()));
+    let Some(table) = table.as_table_like_mut() else { return };
+    match (table.get_mut(name), item.into_value()) {
+        (Some(Item::Value(old)), Ok(mut new)) => {
+            *new.decor_mut() = old.decor().clone();
+            *old = new;
+        }
+        (_, Ok(new)) => drop(table.insert(name, Item::Value(new))),
+        (_, Err(_)) => {}
+    }
+}
+
+pub(super) fn document(path: &Path, text: &str) -> Result<DocumentMut, HomeError> {
+    text.parse().map_err(|error: toml_edit::TomlError| nonsense(path, error.message()))
+}
+
+pub(super) fn read_text(path: &Path) -> Result<String, HomeError> {
     match fs::read_to_string(path) {
         Ok(text) => Ok(text),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(String::new()),
@@ -243,7 +285,7 @@ fn nonsense(path: &Path, why: impl ToString) -> HomeError {
     HomeError::Config { path: path.to_owned(), why: why.to_string() }
 }
 
-const TEMPLATE: &str = r#"# wayside's configuration. Commands change it and keep your comments.
+pub(super) const TEMPLATE: &str = r#"# wayside's configuration. Commands change it and keep your comments.
 
 [network]
 # Where to listen: UDP over IPv4 and IPv6, port 0 for any free one. For friends whose network blocks UDP add a TCP port that can be
@@ -309,6 +351,13 @@ space_bytes = "2 MB"
 days = 30
 rate = "2 MB/s"
 source_rate = "200 kB/s"
+
+[api]
+# Programs and web pages on this machine may ask the node over TCP as well, with tokens (`wayside token add`). Off as long as nothing stands here;
+# loopback only, for example "127.0.0.1:4650".
+# listen = "127.0.0.1:4650"
+# The web pages that may ask, for example ["https://app.example"].
+origins = []
 
 # Bridges: added by `wayside bridge add`.
 "#;

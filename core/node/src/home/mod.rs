@@ -7,19 +7,23 @@
 //!   store.redb     0600   friends, invites, messages
 //!   mailbox.redb   0600   what is kept for friends who are away; made when something is
 //!   rendezvous.redb 0600  what strangers left, where they may; it may be deleted
+//!   tokens.toml    0600   the hashes of tokens for the local API; made when one is
 //!   mail.keys      0600   the weeks' keys that friends seal messages to, overwritten in place
 //!   files/         0700   files that came with messages
+//!   config.lock    0600   held while the configuration is changed
 //!   lock           held by the node that runs
 //!   run/api.sock   0700/0600
 //!   bridges/NAME/  0700   a bridge's own sessions and caches
 //! ```
 
+mod api;
 mod config;
 mod examine;
 mod files;
 mod keys;
 mod mailbox;
 mod network;
+mod options;
 mod relay;
 mod rendezvous;
 
@@ -27,6 +31,7 @@ use std::fs::{File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 
+pub use api::{Api, Origin};
 pub use config::{BotConfig, BridgeConfig, Config, Limits};
 pub(crate) use config::{add_bridge, change_bot, check_bridge_name, remove_bridge};
 pub(crate) use examine::{Examined, examine};
@@ -157,6 +162,12 @@ impl Home {
         self.path.join("files")
     }
 
+    /// Where the hashes of tokens for the local API are.
+    #[cfg(feature = "api")]
+    pub(crate) fn tokens_path(&self) -> PathBuf {
+        self.path.join("tokens.toml")
+    }
+
     pub(crate) fn config_path(&self) -> PathBuf {
         self.path.join(CONFIG)
     }
@@ -212,6 +223,14 @@ pub enum HomeError {
         /// What is wrong with it.
         why: String,
     },
+    /// The file of tokens makes no sense.
+    #[error("{} makes no sense ({why}): restore it, or delete it and make the tokens anew", .path.display())]
+    Tokens {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
     /// The configuration makes no sense.
     #[error("{} makes no sense: {why}", .path.display())]
     Config {
@@ -223,6 +242,17 @@ pub enum HomeError {
     /// Others could read the keys.
     #[error("others can read {}: run `chmod 600` on it, and if anybody may have read it make a new home", .0.display())]
     Exposed(PathBuf),
+    /// What an option cannot be set to.
+    #[error("`{key}` cannot be set to that: {why}")]
+    Value {
+        /// Which.
+        key: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// An option that there is not.
+    #[error("there is no option `{0}`: `wayside config` lists them")]
+    NoOption(String),
     /// A name that nobody should have.
     #[error("a name has 1 to 64 bytes and no control characters")]
     Name,
@@ -245,7 +275,7 @@ impl HomeError {
 impl From<HomeError> for ApiError {
     fn from(error: HomeError) -> Self {
         let code = match error {
-            HomeError::Name => ErrorCode::Usage,
+            HomeError::Name | HomeError::NoOption(_) | HomeError::Value { .. } => ErrorCode::Usage,
             HomeError::Exists(_) => ErrorCode::Exists,
             HomeError::InUse(_) => ErrorCode::Busy,
             _ => ErrorCode::Home,

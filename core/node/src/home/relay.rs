@@ -5,10 +5,10 @@ use std::path::Path;
 
 use serde::de::{Error, Visitor};
 use serde::{Deserialize, Deserializer};
-use toml_edit::{Item, Table, Value, value};
+use toml_edit::{Item, value};
 
 use super::HomeError;
-use super::config::edit;
+use super::config::{edit, put};
 
 /// What forwarding may cost. Amounts count each forwarded byte once, as it arrives here; it leaves again, so that a line carries twice as much.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -135,22 +135,10 @@ pub(super) fn write<const N: usize>(
     path: &Path,
 ) -> Result<(), HomeError> {
     edit(path, |document| {
-        let table = document.entry(section).or_insert_with(|| Item::Table(Table::new()));
-        let Some(table) = table.as_table_like_mut() else { return };
         for (name, _, item) in changes.into_iter().filter(|(_, is_changed, _)| *is_changed) {
-            match (table.get_mut(name), item.into_value()) {
-                (Some(Item::Value(old)), Ok(new)) => replace(old, new),
-                (_, Ok(new)) => drop(table.insert(name, Item::Value(new))),
-                (_, Err(_)) => {}
-            }
+            put(document, section, name, item);
         }
     })
-}
-
-/// A value in the place of another one, with what stands around it.
-fn replace(old: &mut Value, mut new: Value) {
-    *new.decor_mut() = old.decor().clone();
-    *old = new;
 }
 
 fn amount<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u64>, D::Error> {

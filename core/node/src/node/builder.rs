@@ -12,7 +12,7 @@ use wayside_proto::mailbox::wire::{Access, HostEntry, MailboxOffer};
 
 use crate::api::types::{ApiError, ErrorCode, NodeKind};
 #[cfg(feature = "api")]
-use crate::api::{ApiClient, Server};
+use crate::api::{ApiClient, Server, Tcp, Tokens};
 use crate::boards;
 use crate::bridges::BridgeEnvironment;
 use crate::clock::{NodeClock, SystemEntropy};
@@ -344,11 +344,21 @@ impl NodeBuilder {
         let store = Arc::clone(driver.store());
         let rendezvous = Rendezvous::start(&home, served, &store, clock, (&tasks, &ends)).await?;
         let listening = listen.urls();
+        #[cfg(feature = "api")]
+        let tcp = match (serves_api, kind) {
+            (true, NodeKind::Up) => Tcp::bind(config.api).await?,
+            _ => None,
+        };
+        #[cfg(feature = "api")]
+        let api_listening = tcp.as_ref().map(Tcp::address);
+        #[cfg(not(feature = "api"))]
+        let api_listening = None;
         let requests = Requests {
             home: Arc::new(home),
             registry,
             kind,
             listening: Arc::new(listening),
+            api_listening,
             network: Arc::new(config.network),
             driver,
             introductions,
@@ -363,7 +373,10 @@ impl NodeBuilder {
         #[cfg(feature = "api")]
         let client = ApiClient::new(requests.home.socket());
         #[cfg(feature = "api")]
-        let server = if serves_api { Some(Server::start(requests.clone())?) } else { None };
+        let server = match serves_api {
+            true => Some(Server::start(requests.clone(), Tokens::open(&requests.home)?, tcp)?),
+            false => None,
+        };
         Ok(Node {
             requests,
             #[cfg(feature = "api")]

@@ -19,10 +19,10 @@ pub use connect::{ConnectError, Wanted};
 pub use events::Events;
 
 use crate::api::types::{
-    Accept, AcceptCode, AcceptRequest, Accepted, AddBridge, ApiError, BridgeView, ChangeFriend,
+    Accept, AcceptCode, AcceptRequest, Accepted, AddBridge, ApiError, BridgeFigure, BridgeView, ChangeFriend,
     ChangeMailbox, ChangeRelay, CodeView, Complete, Examine, Explanation, FriendView, Id, InboxView,
-    Introduce, IntroductionView, InvitePreview, InviteView, MailboxView, NewCode, NewInvite, OutgoingView,
-    RelayView, Report, RequestView, Send, Sent, StatusView,
+    Introduce, IntroductionView, InvitePreview, InviteView, MailboxView, NewCode, NewInvite, OpenInvite,
+    OutgoingView, RelayView, Report, RequestView, Send, Sent, StatusView,
 };
 #[cfg(feature = "api")]
 use crate::api::{ApiClient, Server};
@@ -132,6 +132,14 @@ impl Node {
         self.requests.add_bridge(bridge).await
     }
 
+    /// Tries a bridge just now, by its name: whether it answers, and how fast.
+    ///
+    /// # Errors
+    /// There is no such bridge. That it does not work is an answer.
+    pub async fn probe_bridge(&self, name: &str) -> Result<BridgeFigure, ApiError> {
+        self.requests.probe_bridge(name).await
+    }
+
     /// Removes a bridge by its name, and takes back what lies there.
     ///
     /// # Errors
@@ -146,6 +154,22 @@ impl Node {
     /// No bridge works, or what is wanted makes no sense.
     pub async fn invite(&self, wanted: NewInvite) -> Result<InviteView, ApiError> {
         self.requests.invite(wanted).await
+    }
+
+    /// Invites of ours that are not over, the one that ends next first.
+    ///
+    /// # Errors
+    /// The node is ending.
+    pub async fn open_invites(&self) -> Result<Vec<OpenInvite>, ApiError> {
+        self.requests.open_invites().await
+    }
+
+    /// Ends an invite, by its id or the invite itself: whoever comes with it from now on is told that it has expired.
+    ///
+    /// # Errors
+    /// No such invite is open, or the disk refuses.
+    pub async fn withdraw_invite(&self, which: &str) -> Result<(), ApiError> {
+        self.requests.withdraw_invite(which).await
     }
 
     /// What an invite or a card says, before anything is done with it. Contacts nobody.

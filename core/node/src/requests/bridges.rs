@@ -6,10 +6,11 @@ use wayside_bridge::{BridgeError, Opened};
 
 use super::communities::{bot_of, no_room};
 use super::{GLANCE, Requests};
-use crate::api::types::{AddBridge, ApiError, BridgeView, ErrorCode};
+use crate::api::types::{AddBridge, ApiError, BridgeFigure, BridgeView, ErrorCode};
 use crate::boards;
 use crate::bridges::{custody, describe, open};
 use crate::clock;
+use crate::doctor;
 use crate::home::{self, BridgeConfig, HomeError};
 
 /// How long a bridge may take to be tried before it is added.
@@ -51,14 +52,19 @@ impl Requests {
         Ok(request)
     }
 
+    /// Tries a bridge just now.
+    pub(crate) async fn probe_bridge(&self, name: &str) -> Result<BridgeFigure, ApiError> {
+        let bridges = self.driver.bridges_to_try().await?;
+        let found = bridges.into_iter().find(|(view, _)| view.name == name);
+        let (view, bridge) = found.ok_or_else(|| unknown(name))?;
+        Ok(doctor::probe(self, view, bridge).await)
+    }
+
     /// Removes a bridge, and takes back what lies there.
     pub(crate) async fn remove_bridge(&self, name: String) -> Result<(), ApiError> {
         let _one_at_a_time = self.changing_config.lock().await;
         if !self.home.bridges()?.iter().any(|bridge| bridge.name == name) {
-            return Err(ApiError::new(
-                ErrorCode::NotFound,
-                format!("there is no bridge `{name}`: `wayside bridge list` lists them"),
-            ));
+            return Err(unknown(&name));
         }
         self.communities.leave(&name, TAKE_BACK).await?;
         // What cannot be taken back in time stays until the service forgets it.
@@ -123,6 +129,11 @@ async fn try_out(requests: &Requests, config: &BridgeConfig) -> Result<BridgeVie
     let mut view = BridgeView { healthy: true, error: None, note: probe.note, ..untried };
     describe(&mut view, &*bridge);
     Ok(view)
+}
+
+fn unknown(name: &str) -> ApiError {
+    let sentence = format!("there is no bridge `{name}`: `wayside bridge list` lists them");
+    ApiError::new(ErrorCode::NotFound, sentence)
 }
 
 fn slow() -> ApiError {

@@ -13,6 +13,8 @@ use crate::api::types::{
 };
 use crate::clock::SystemEntropy;
 use crate::driver::Driver;
+#[cfg(feature = "api")]
+use crate::home::HomeError;
 use crate::mail;
 use crate::store::{InboxEntry, InboxFile};
 use crate::times;
@@ -96,6 +98,29 @@ impl Requests {
             views.push((number, view(&self.driver, entry).await));
         }
         Ok(views)
+    }
+
+    /// A file that came with a message, by its place in the message from 0, and how long it is.
+    #[cfg(feature = "api")]
+    pub(crate) async fn inbox_file(
+        &self,
+        id: &str,
+        number: usize,
+    ) -> Result<(tokio::fs::File, u64), ApiError> {
+        let none = || {
+            ApiError::new(
+                ErrorCode::NotFound,
+                "no such file came: `wayside inbox --all` lists those that did",
+            )
+        };
+        let id = parse_id(id)?;
+        let entry = self.driver.store().run(move |store| store.inbox_entry(&id)).await?;
+        let file = entry.and_then(|entry| entry.files?.into_iter().nth(number)).ok_or_else(none)?;
+        let path = self.driver.mail().below_home(&file.path.ok_or_else(none)?);
+        let failed = |error| ApiError::from(HomeError::io(&path, error));
+        let file = tokio::fs::File::open(&path).await.map_err(failed)?;
+        let size = file.metadata().await.map_err(failed)?.len();
+        Ok((file, size))
     }
 
     /// These were shown.

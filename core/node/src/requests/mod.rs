@@ -7,6 +7,7 @@ mod communities;
 mod contacts;
 mod friends;
 mod introductions;
+mod invites;
 mod knocks;
 mod mailbox;
 mod messages;
@@ -40,6 +41,8 @@ pub(crate) struct Requests {
     pub(crate) registry: Registry,
     pub(crate) kind: NodeKind,
     pub(crate) listening: Arc<Vec<String>>,
+    /// Where the local API is served over TCP, where it is.
+    pub(crate) api_listening: Option<std::net::SocketAddr>,
     /// What the user configured of the network.
     pub(crate) network: Arc<Network>,
     pub(crate) driver: Driver,

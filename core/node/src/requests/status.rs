@@ -49,6 +49,7 @@ impl Requests {
             pending_accepts,
             pointers: self.pointers().await?,
             clock: driver.clock_wrong(),
+            api: self.api_listening.map(|address| address.to_string()),
             rendezvous: self.rendezvous.as_ref().as_ref().map(Rendezvous::view),
         })
     }

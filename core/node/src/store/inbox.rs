@@ -127,6 +127,24 @@ impl Store {
         })
     }
 
+    /// The message of this name.
+    #[cfg(feature = "api")]
+    pub(crate) fn inbox_entry(&self, id: &[u8; 16]) -> Result<Option<InboxEntry>, StoreError> {
+        self.read(|transaction| {
+            for entry in transaction.open_table(INBOX)?.iter()?.rev() {
+                let (_, bytes) = entry?;
+                let is_meant = minicbor::decode::<Head>(bytes.value()).is_ok_and(|head| head.id == *id);
+                if is_meant {
+                    let entry = minicbor::decode(bytes.value());
+                    return entry
+                        .map(Some)
+                        .map_err(|_| StoreError::Damaged("a received message cannot be read".into()));
+                }
+            }
+            Ok(None)
+        })
+    }
+
     /// These were shown. They are looked for from the oldest on, until all of them were found.
     pub(crate) fn mark_read(&self, ids: &[[u8; 16]]) -> Result<(), StoreError> {
         let mut ids: BTreeSet<[u8; 16]> = ids.iter().copied().collect();

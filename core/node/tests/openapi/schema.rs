@@ -52,6 +52,16 @@ impl Document {
         assert_eq!(found, there);
     }
 
+    /// The scope that a token needs for an operation. The owner, who shows none, needs nothing.
+    pub(crate) fn scope(&self, method: &str, path: &str) -> String {
+        let security = &self.operation(method, path)["security"];
+        assert_eq!(security[1], serde_json::json!({}), "{method} {path}");
+        let scopes =
+            security[0]["bearer"].as_array().unwrap_or_else(|| panic!("{method} {path} takes no scope"));
+        let [Value::String(scope)] = scopes.as_slice() else { panic!("{method} {path} takes {scopes:?}") };
+        scope.clone()
+    }
+
     fn operation(&self, method: &str, path: &str) -> &Value {
         let operation = &self.0["paths"][path][method];
         assert!(operation.is_object(), "{method} {path} is not in the document");

@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
 
-use super::lines;
+use super::lines::Reader;
 use crate::api::server::Context;
 use crate::api::types::{ApiError, ExaminationLine, Examine};
 use crate::doctor::Progress;
@@ -14,13 +14,14 @@ use crate::doctor::Progress;
 /// `POST /v1/doctor`: says what it looks at, and last what it found.
 pub(super) async fn doctor(
     State(context): State<Context>,
+    reader: Reader,
     Json(request): Json<Examine>,
 ) -> Result<Response, ApiError> {
     let requests = context.requests;
     if let Some(friend) = &request.friend {
         requests.find(friend.clone()).await?;
     }
-    Ok(lines::answer(context.stop, |writer| async move {
+    Ok(reader.answer(|writer| async move {
         let (progress, mut told) = Progress::new();
         let mut examining = pin!(requests.examine(request, progress));
         let report = loop {

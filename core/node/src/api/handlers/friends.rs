@@ -8,7 +8,8 @@ use axum::response::Response;
 use tokio::time::Instant;
 use wayside_proto::crypto::keys::AccountId;
 
-use super::{Answer, lines};
+use super::Answer;
+use super::lines::Reader;
 use crate::api::server::Context;
 use crate::api::types::{ApiError, ChangeFriend, Comparison, ErrorCode, Explanation, FriendView, Ping, Pong};
 use crate::driver::Driver;
@@ -63,11 +64,12 @@ const BETWEEN: Duration = Duration::from_secs(1);
 pub(super) async fn ping(
     State(context): State<Context>,
     Path(friend): Path<String>,
+    reader: Reader,
     Json(request): Json<Ping>,
 ) -> Result<Response, ApiError> {
     let requests = context.requests;
     let account = requests.find(friend).await?;
-    Ok(lines::answer(context.stop, |writer| async move {
+    Ok(reader.answer(|writer| async move {
         let wanted = requests.driver.want(account);
         let deadline = deadline(request.wait_ms);
         for number in 0..request.count {

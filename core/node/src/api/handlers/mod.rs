@@ -1,7 +1,9 @@
 //! The paths of the local API: each reads its request, asks, and says the answer.
 
+mod bridges;
 mod codes;
 mod communities;
+mod contacts;
 mod doctor;
 mod friends;
 mod introductions;
@@ -11,15 +13,14 @@ mod messages;
 mod pointers;
 mod relay;
 mod status;
+mod tokens;
 
-use axum::extract::{DefaultBodyLimit, Path, State};
+use axum::extract::DefaultBodyLimit;
 use axum::routing::{delete, get, patch, post};
 use axum::{Json, Router};
 
 use super::server::Context;
-use super::types::{
-    Accept, Accepted, AddBridge, ApiError, BridgeView, Complete, InvitePreview, InviteView, NewInvite,
-};
+use super::types::ApiError;
 
 /// The largest body: the longest message, escaped.
 const MOST_BODY: usize = 1 << 20;
@@ -31,16 +32,20 @@ pub(crate) fn routes() -> Router<Context> {
         .route("/v1/status", get(status::status))
         .route("/v1/events", get(status::events))
         .route("/v1/doctor", post(doctor::doctor))
-        .route("/v1/bridges", get(bridges).post(add_bridge))
-        .route("/v1/bridges/{name}", delete(remove_bridge))
+        .route("/v1/config", get(status::config))
+        .route("/v1/kinds", get(bridges::kinds))
+        .route("/v1/bridges", get(bridges::list).post(bridges::add))
+        .route("/v1/bridges/{name}", delete(bridges::remove))
+        .route("/v1/bridges/{name}/probe", post(bridges::probe))
         .route("/v1/bridges/{name}/pointers", get(pointers::at))
-        .route("/v1/invites", post(invite))
-        .route("/v1/accept", post(accept))
-        .route("/v1/accept/preview", post(preview))
-        .route("/v1/complete", post(complete))
         .route("/v1/codes", post(codes::speak))
         .route("/v1/codes/accept", post(codes::accept))
         .route("/v1/codes/{id}", get(codes::show).delete(codes::end))
+        .route("/v1/invites", get(contacts::list).post(contacts::invite))
+        .route("/v1/invites/{id}", delete(contacts::withdraw))
+        .route("/v1/accept", post(contacts::accept))
+        .route("/v1/accept/preview", post(contacts::preview))
+        .route("/v1/complete", post(contacts::complete))
         .route("/v1/friends", get(friends::list))
         .route("/v1/friends/{friend}", get(friends::show).patch(friends::change).delete(friends::remove))
         .route("/v1/friends/{friend}/ping", post(friends::ping))
@@ -62,36 +67,11 @@ pub(crate) fn routes() -> Router<Context> {
         .route("/v1/messages/{id}", get(messages::sent))
         .route("/v1/inbox", get(messages::inbox))
         .route("/v1/inbox/read", post(messages::mark_read))
+        .route("/v1/inbox/{id}/files/{number}", get(messages::file))
+        .route("/v1/tokens", get(tokens::list).post(tokens::add))
+        .route("/v1/tokens/{name}", delete(tokens::revoke))
         .layer(DefaultBodyLimit::max(MOST_BODY))
 }
 
 /// What is answered.
 type Answer<T> = Result<Json<T>, ApiError>;
-
-async fn bridges(State(context): State<Context>) -> Answer<Vec<BridgeView>> {
-    context.requests.bridges().await.map(Json)
-}
-
-async fn add_bridge(State(context): State<Context>, Json(request): Json<AddBridge>) -> Answer<BridgeView> {
-    context.requests.add_bridge(request).await.map(Json)
-}
-
-async fn remove_bridge(State(context): State<Context>, Path(name): Path<String>) -> Answer<()> {
-    context.requests.remove_bridge(name).await.map(Json)
-}
-
-async fn invite(State(context): State<Context>, Json(request): Json<NewInvite>) -> Answer<InviteView> {
-    context.requests.invite(request).await.map(Json)
-}
-
-async fn preview(State(context): State<Context>, Json(request): Json<Accept>) -> Answer<InvitePreview> {
-    context.requests.preview(&request.invite).await.map(Json)
-}
-
-async fn complete(State(context): State<Context>, Json(request): Json<Complete>) -> Answer<Accepted> {
-    context.requests.complete(request).await.map(Json)
-}
-
-async fn accept(State(context): State<Context>, Json(request): Json<Accept>) -> Answer<Accepted> {
-    context.requests.accept_invite(request).await.map(Json)
-}

@@ -64,6 +64,32 @@ pub struct BridgeView {
     pub mail: bool,
 }
 
+/// A kind of bridge that is built in: an element of `GET /v1/kinds`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KindView {
+    /// Its name ([`AddBridge::kind`]).
+    pub kind: String,
+    /// What it is, in a line.
+    pub about: String,
+    /// What it is told ([`AddBridge::options`]).
+    pub options: Vec<KindOption>,
+}
+
+/// An option of a kind of bridge.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KindOption {
+    /// Its name.
+    pub name: String,
+    /// What its value is called in help: `DIR`.
+    pub value: String,
+    /// What it is, in a line.
+    pub about: String,
+    /// Whether it must be given.
+    pub required: bool,
+    /// Whether it is a path, which has to be absolute.
+    pub path: bool,
+}
+
 /// A line of `bridge test`, which needs no node.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CaseView {

@@ -41,6 +41,12 @@ pub enum ErrorCode {
     Home,
     /// Another node of the same home is just starting, running or ending.
     Busy,
+    /// No token was shown, or one that is wrong, revoked or over.
+    Unauthorized,
+    /// The token, or the page that asks, may not ask this.
+    Forbidden,
+    /// Too many wrong tokens were shown.
+    TooMany,
     /// The node went away before it answered.
     Away,
     /// Something in the node itself.

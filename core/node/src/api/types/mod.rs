@@ -5,15 +5,18 @@
 mod bridges;
 mod codes;
 mod community;
+mod config;
 mod errors;
 mod events;
 mod introductions;
+mod invites;
 mod mailbox;
 mod messages;
 mod pointers;
 mod reach;
 mod relay;
 mod rendezvous;
+mod tokens;
 
 use std::fmt;
 
@@ -24,17 +27,19 @@ pub use crate::doctor::{
     Known, PeerNetwork, Reachable, Report, Topic, Verdict, Way,
 };
 
-pub use bridges::{AddBridge, BridgeView, CaseView};
+pub use bridges::{AddBridge, BridgeView, CaseView, KindOption, KindView};
 pub use codes::{AcceptCode, CodeState, CodeView, NewCode};
 pub use community::{
     AskToMeet, ChangeCommunity, CommunityView, EncounterState, EncounterView, ListState, RoomBot,
 };
+pub use config::{ConfigOption, ConfigSource};
 pub use errors::{ApiError, ErrorCode};
 pub use events::NodeEvent;
 pub use introductions::{
     AcceptRequest, Introduce, IntroducedAnswer, IntroducedView, IntroductionState, IntroductionView,
     RequestKind, RequestState, RequestView,
 };
+pub use invites::OpenInvite;
 pub use mailbox::{ChangeMailbox, KeptView, MailboxHostView, MailboxLimits, MailboxView};
 pub use messages::{InboxFileView, InboxView, MarkRead, MessageState, OutgoingView, Send, SendFile, Sent};
 pub use pointers::{
@@ -44,6 +49,7 @@ pub use pointers::{
 pub use reach::{AddressKind, AddressView, AnswersKind, MappingKind, PortmapState, PortmapView, ReachView};
 pub use relay::{ChangeRelay, RelayLimits, RelayOfferView, RelayState, RelayView, RelayedView};
 pub use rendezvous::RendezvousView;
+pub use tokens::{MadeToken, NewToken, Scope, TokenView};
 
 /// A moment, RFC 3339.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -308,6 +314,9 @@ pub struct StatusView {
     /// The drop that this node serves to everybody, where it is configured and the node is up.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rendezvous: Option<RendezvousView>,
+    /// Where the local API is served over TCP, `ADDRESS:PORT`, where it is configured and the node is up.
+    #[serde(default)]
+    pub api: Option<String>,
 }
 
 /// What kind of node answers.
