@@ -68,9 +68,9 @@ pub mod testing;
 pub use wayside_bridge as bridge;
 use wayside_bridge::Registry;
 pub use wayside_node::{
-    AccountId, BotConfig, BridgeConfig, Config, ConnectError, DeviceId, Events, Home, HomeError, Node,
-    NodeBuilder, NodeClock, Peer, Protocol, Relay, Served, UnixMillis, Wanted, api, bot, bridge_context,
-    community, pointer, reply,
+    AccountId, BotConfig, BridgeConfig, Comparison, Config, ConnectError, DeviceId, Events, Home, HomeError,
+    Node, NodeBuilder, NodeClock, Peer, Protocol, Relay, Served, UnixMillis, Wanted, api, bot,
+    bridge_context, community, comparison, pointer, reply,
 };
 /// The link to a friend's machine: streams, datagrams, paths.
 pub use wayside_noise as link;

@@ -22,6 +22,7 @@ mod introduce;
 mod invite;
 mod log;
 mod mailbox;
+mod nearby;
 mod outbox;
 mod output;
 mod ping;
@@ -135,6 +136,7 @@ enum Command {
     Invite(invite::Invite),
     Accept(accept::Accept),
     Complete(complete::Complete),
+    Nearby(nearby::Nearby),
     #[command(subcommand)]
     Pointer(pointer::Pointer),
     Friends(friends::Friends),
@@ -170,6 +172,7 @@ async fn run(cli: Cli) -> Outcome {
         Command::Invite(command) => command.run(&context).await,
         Command::Accept(command) => command.run(&context).await,
         Command::Complete(command) => command.run(&context).await,
+        Command::Nearby(command) => command.run(&context).await,
         Command::Pointer(command) => command.run(&context).await,
         Command::Friends(command) => command.run(&context).await,
         Command::Friend(command) => command.run(&context).await,

@@ -99,6 +99,40 @@ fn so_they_are_beside_a_host_with_two_thousand_instances_and_garbage() {
     assert!(quiet < 160 * 1024, "{quiet} KiB");
 }
 
+#[test]
+fn two_who_are_visible_and_both_agree_become_friends_and_nobody_else_does() {
+    let Some(lan) = lan(3) else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let new = |host, name| Person::new(&lan, host, name, folder.path());
+    let (mut ann, bob, eve) = (new(0, "Ann"), new(1, "Bob"), new(2, "Eve"));
+    // One has a node that is up, the other's runs for as long as the command does; Eve is visible and agrees to nobody.
+    ann.up();
+    assert_eq!(ann.run(&["nearby"]).ok().stdout, "");
+    let visible = eve.background(&["nearby", "--visible", "--for", "5m"]);
+    let names = |person: &Person| -> Vec<String> {
+        let people = person.run(&["nearby"]).ok().objects();
+        people.iter().map(|person| person["name"].as_str().unwrap().to_owned()).collect()
+    };
+    until("Eve is listed", PATIENCE, || (names(&ann) == ["eve"]).then_some(()));
+    let (to_bob, to_ann, to_eve) = std::thread::scope(|scope| {
+        let to_bob = scope.spawn(|| ann.run_for(&["nearby", "bob", "--yes", "--for", "1m"], 2 * PATIENCE));
+        let to_ann = scope.spawn(|| bob.run_for(&["nearby", "ann", "--yes", "--for", "1m"], 2 * PATIENCE));
+        let (to_bob, to_ann) = (to_bob.join().unwrap(), to_ann.join().unwrap());
+        (to_bob, to_ann, ann.run_for(&["nearby", "eve", "--yes", "--for", "1m"], 2 * PATIENCE))
+    });
+    let (at_ann, at_bob) = (to_bob.ok().objects(), to_ann.ok().objects());
+    println!("friends after {:?} and {:?}", to_bob.took, to_ann.took);
+    assert_eq!(at_ann[0]["comparison"], at_bob[0]["comparison"], "{at_ann:?} {at_bob:?}");
+    assert_eq!(at_ann[0]["comparison"].as_str().unwrap().len(), 35);
+    assert_eq!((&at_ann[1]["name"], &at_bob[1]["name"]), (&"Bob".into(), &"Ann".into()));
+    assert_eq!(to_eve.code, Some(3), "{to_eve:?}");
+    let friends = |person: &Person| person.run(&["friends"]).ok().objects().len();
+    assert_eq!((friends(&ann), friends(&bob), friends(&eve)), (1, 1, 0));
+    assert_eq!(names(&ann), ["eve"], "who is done is visible no more");
+    visible.terminate();
+    until("Eve is gone", PATIENCE, || names(&ann).is_empty().then_some(()));
+}
+
 /// The medians of some rounds; asserts the bar.
 fn starts(what: &str, lan: &Lan, rounds: usize) {
     starts_with_memory(what, lan, rounds);

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use crate::PATIENCE;
 use crate::network::Lan;
@@ -32,6 +33,16 @@ impl<'a> Person<'a> {
     /// Runs a command at the host.
     pub fn run(&self, arguments: &[&str]) -> Ran {
         Ran::of(self.command(arguments), "", PATIENCE)
+    }
+
+    /// The same, given so long.
+    pub fn run_for(&self, arguments: &[&str], patience: Duration) -> Ran {
+        Ran::of(self.command(arguments), "", patience)
+    }
+
+    /// Starts a command at the host.
+    pub fn background(&self, arguments: &[&str]) -> Running {
+        Running::start(self.command(arguments))
     }
 
     /// Starts the node.

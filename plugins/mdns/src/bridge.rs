@@ -153,7 +153,7 @@ fn locators() -> Vec<Locator> {
 }
 
 fn capability() -> Capability {
-    let meeting = ClassCapability {
+    let limits = ClassCapability {
         max_record: instance::MAX_RECORD,
         retention: RETENTION,
         collision: Collision::Append,
@@ -161,7 +161,8 @@ fn capability() -> Capability {
     };
     let phrases = |phrases: &[&str]| phrases.iter().map(|&phrase| phrase.to_owned()).collect();
     Capability {
-        classes: [(Class::Meeting, meeting)].into(),
+        // Mail would wait for nobody here.
+        classes: [(Class::Meeting, limits), (Class::Pointer, limits)].into(),
         lookup: Lookup::List,
         delivery: Delivery::Push { latency: LATENCY },
         writers: Writers::Shared,

@@ -19,7 +19,7 @@ pub(crate) enum MdnsError {
         "{0} records of ours are on the network already, which is the most; try again when some of them are over"
     )]
     Full(usize),
-    #[error("this record is no record of a meeting, so it is not put on the network")]
+    #[error("neither a record of a meeting nor a card: it is not put on the network")]
     NotCarried,
     #[error("what is on the network cannot be written down in the bridge's own folder: {0}")]
     Folder(#[source] io::Error),

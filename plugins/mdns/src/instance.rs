@@ -4,7 +4,9 @@
 //! name     SLOT-DIGEST            32 and 16 hexadecimal digits
 //! strings  v=1                    version
 //!          e=SECONDS              not after, seconds since 1970, decimal
+//!          n=NAME                 of a card alone: its public name
 //!          0=… 1=… 2=… 3=…        the record's bytes, 253 at most in each
+//! slot of a card = SHA-256("wayside mdns name" ‖ NAME)[0..16]
 //! digest = SHA-256("wayside mdns" ‖ slot ‖ u8(|s|) ‖ s for each string)[0..8]
 //! ```
 //!
@@ -19,6 +21,9 @@ pub(crate) const MAX_RECORD: usize = 960;
 
 /// A name is so many characters.
 pub(crate) const LABEL: usize = 49;
+
+/// What stands before a card's name.
+const NAME: &[u8] = b"n=";
 
 /// So many bytes of a record fit beside `0=` into a string, which has 255 (RFC 1035, section 3.3).
 const CHUNK: usize = 253;
@@ -49,11 +54,18 @@ impl Instance {
 
 /// The name and the strings of a record; `None` for one that is not carried.
 pub(crate) fn encode(record: &Record) -> Option<(Instance, Vec<Vec<u8>>)> {
-    let Key::Slot(slot) = record.key else { return None };
-    if record.class != Class::Meeting || record.bytes.len() > MAX_RECORD {
+    if record.bytes.len() > MAX_RECORD {
         return None;
     }
     let mut strings = vec![b"v=1".to_vec(), format!("e={}", record.not_after.as_secs()).into_bytes()];
+    let slot = match (record.class, &record.key) {
+        (Class::Meeting, Key::Slot(slot)) => *slot,
+        (Class::Pointer, Key::Name(name)) => {
+            strings.push([NAME, name.as_bytes()].concat());
+            slot_of(name)?
+        }
+        _ => return None,
+    };
     for (number, chunk) in record.bytes.chunks(CHUNK).enumerate() {
         strings.push([format!("{number}=").as_bytes(), chunk].concat());
     }
@@ -72,6 +84,17 @@ pub(crate) fn decode<'a>(
     }
     let seconds = std::str::from_utf8(rest.next()?.strip_prefix(b"e=")?).ok()?;
     let not_after = Timestamp::from_secs(seconds.parse().ok()?);
+    let mut rest = rest.peekable();
+    let (key, class) = match rest.next_if(|string| string.starts_with(NAME)) {
+        None => (Key::Slot(instance.slot), Class::Meeting),
+        Some(string) => {
+            let name = std::str::from_utf8(string.strip_prefix(NAME)?).ok()?;
+            if slot_of(name)? != instance.slot {
+                return None;
+            }
+            (Key::name(name)?, Class::Pointer)
+        }
+    };
     let mut bytes = Vec::new();
     for (number, string) in rest.enumerate() {
         let chunk = string.strip_prefix(format!("{number}=").as_bytes())?;
@@ -83,7 +106,14 @@ pub(crate) fn decode<'a>(
     if digest(&instance.slot, strings)? != instance.digest {
         return None;
     }
-    Some(Record::new(instance.slot.into(), Class::Meeting, not_after, Bytes::from(bytes)))
+    Some(Record::new(key, class, not_after, Bytes::from(bytes)))
+}
+
+/// What a card's name is in place of a slot.
+fn slot_of(name: &str) -> Option<Slot> {
+    let digest: [u8; 32] =
+        Sha256::new().chain_update(b"wayside mdns name").chain_update(name).finalize().into();
+    digest.first_chunk().copied().map(Slot)
 }
 
 fn digest<'a>(slot: &Slot, strings: impl Iterator<Item = &'a [u8]>) -> Option<[u8; 8]> {

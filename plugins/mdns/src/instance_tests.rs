@@ -28,9 +28,26 @@ fn a_record_comes_back_as_it_was() {
 }
 
 #[test]
+fn a_card_comes_back_under_its_name() {
+    let card = |name: &str, length| Record {
+        key: Key::name(name).unwrap(),
+        class: Class::Pointer,
+        ..record(length)
+    };
+    for (name, length) in [("ada", 300), (&"x".repeat(Key::MAX_NAME), 960), ("n", 0)] {
+        let (instance, strings) = encode(&card(name, length)).unwrap();
+        assert_eq!(read(&instance, &strings), Some(card(name, length)));
+        let mut other = strings.clone();
+        other[2] = b"n=bob".to_vec();
+        assert_eq!(read(&instance, &other), None);
+    }
+}
+
+#[test]
 fn what_is_not_carried_has_no_name() {
     assert_eq!(encode(&record(961)), None);
     assert_eq!(encode(&Record { class: Class::Custody, ..record(1) }), None);
+    assert_eq!(encode(&Record { class: Class::Pointer, ..record(1) }), None);
     assert_eq!(encode(&Record { key: Key::name("ada").unwrap(), ..record(1) }), None);
 }
 

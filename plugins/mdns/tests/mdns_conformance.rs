@@ -143,10 +143,15 @@ impl Namespace for Network {
 
     async fn tamper(&self, _: usize, record: &Record, bytes: &Bytes) -> Supply {
         let tampered = Record { bytes: bytes.clone(), ..record.clone() };
-        let record = record.clone();
-        self.harm(move |hostile| {
-            hostile.say_gone(&record);
-            hostile.announce(&tampered);
+        let (record, v4) = (record.clone(), self.v4);
+        // Again and again, since who looks next may have just come, and asks.
+        self.lan.start(HOSTILE, move || {
+            let hostile = if v4 { Hostile::v4() } else { Hostile::v6() };
+            for _ in 0..100 {
+                hostile.say_gone(&record);
+                hostile.announce(&tampered);
+                std::thread::sleep(Duration::from_millis(50));
+            }
         });
         Ok(())
     }

@@ -40,8 +40,9 @@ fn whoever_starts_second_is_linked_at_once_and_nothing_is_left_anywhere_else() {
         assert_eq!(lying(&world, lan), 0, "seed {seed}: who was greeted in vain is greeted no longer");
         let before = ever(&world, lan);
         world.until("started", 2 * MINUTE, |world| world.nodes[starter].engine.is_some());
+        // Two records of 20 ms, and what dialling takes here.
         let took = world.until("linked", SECOND, |world| world.linked(ann, bob));
-        assert!(took < 200, "seed {seed}: {took} ms");
+        assert!(took < 500, "seed {seed}: {took} ms");
         world.pass(MINUTE);
         assert!(world.linked(ann, bob), "seed {seed}");
         assert_eq!(ever(&world, lan) - before, 2, "seed {seed}: a greeting and its answer");
@@ -147,6 +148,8 @@ fn many_friends_are_greeted_a_few_at_a_time_each_in_its_turn() {
         world.until("friends", HOUR, |world| world.linked(ann, *friend));
         world.nodes[*friend].accepting = None;
     }
+    // What was left for the first contacts is taken back.
+    world.pass(MINUTE);
     for friend in &friends {
         world.crash_node(*friend, 30 * DAY);
     }

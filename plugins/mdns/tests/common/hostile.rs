@@ -1,12 +1,13 @@
 //! Somebody on the network who means harm, with packets of its own making: written from the documentation, not with the bridge's own code.
 
-use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, SocketAddrV6, UdpSocket};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6, UdpSocket};
 
 use data_encoding::HEXLOWER;
 use hickory_proto::op::{Message, OpCode};
 use hickory_proto::rr::rdata::{PTR, TXT};
 use hickory_proto::rr::{Name, RData, Record as Entry};
 use sha2::{Digest, Sha256};
+use socket2::{Domain, Socket, Type};
 use wayside_bridge::{Key, Record};
 
 /// Speaks from a host; to be made on a thread that is in it.
@@ -24,7 +25,10 @@ impl Hostile {
     }
 
     pub fn v6() -> Self {
-        let socket = UdpSocket::bind("[::]:5353").unwrap();
+        let socket = Socket::new(Domain::IPV6, Type::DGRAM, None).unwrap();
+        socket.set_only_v6(true).unwrap();
+        socket.bind(&SocketAddr::from((Ipv6Addr::UNSPECIFIED, 5353)).into()).unwrap();
+        let socket = socket.into();
         let index =
             if_addrs::get_if_addrs().unwrap().iter().find(|it| !it.is_loopback()).unwrap().index.unwrap();
         Self { socket, group: SocketAddrV6::new("ff02::fb".parse().unwrap(), 5353, 0, index).into() }
@@ -64,7 +68,7 @@ fn own_v4() -> Ipv4Addr {
 
 /// The label and the strings of a record.
 fn encode(record: &Record) -> (String, Vec<Vec<u8>>) {
-    let Key::Slot(slot) = &record.key else { panic!("{:?}", record.key) };
+    let Key::Slot(slot) = &record.key else { panic!("no card is needed: {:?}", record.key) };
     let mut strings = vec![b"v=1".to_vec(), format!("e={}", record.not_after.as_secs()).into_bytes()];
     for (number, chunk) in record.bytes.chunks(253).enumerate() {
         strings.push([number.to_string().as_bytes(), b"=", chunk].concat());

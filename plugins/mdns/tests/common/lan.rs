@@ -34,7 +34,7 @@ impl Lan {
         for host in 0..hosts {
             let (space, number) = (lan.host(host), host + 1);
             // Addresses are good at once: nobody else can have them.
-            script += &format!(
+            script.push_str(&format!(
                 "ip netns add {space}
                  ip netns exec {space} sysctl -qw net.ipv6.conf.default.accept_dad=0 net.ipv6.conf.all.accept_dad=0
                  ip -n {space} link add eth0 type veth peer name h{host} netns {switch}
@@ -43,7 +43,7 @@ impl Lan {
                  ip -n {space} addr add fd77::{number}/64 dev eth0 nodad
                  ip -n {space} link set lo up
                  ip -n {space} link set eth0 up\n"
-            );
+            ));
         }
         run(Command::new("bash").args(["-euc", &script]));
         Some(lan)
