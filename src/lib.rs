@@ -53,6 +53,7 @@
 //! | `bridge-git` | the bridge `git`, any repository, through the `git` program |
 //! | `bridge-github` | the bridge `github`, a repository at GitHub, through its API |
 //! | `bridge-matrix` | the bridge `matrix`, a Matrix room |
+//! | `bridge-mdns` | the bridge `mdns`, the local network |
 //! | `bridge-web` | the bridge `web`, web space: WebDAV, `wayside.php`, and, in `full`, S3 |
 //! | `rendezvous` | the node itself can be a drop for everybody (`[rendezvous] listen`); part of `cli` |
 //! | `testing` | `wayside::testing`: two friends in simulated time, for an application's own tests |
@@ -67,9 +68,9 @@ pub mod testing;
 pub use wayside_bridge as bridge;
 use wayside_bridge::Registry;
 pub use wayside_node::{
-    AccountId, Api, BotConfig, BridgeConfig, Config, ConnectError, DeviceId, Events, Home, HomeError, Node,
-    NodeBuilder, NodeClock, Origin, Peer, Protocol, Relay, Served, UnixMillis, Wanted, api, bot,
-    bridge_context, code, community, pointer, reply,
+    AccountId, Api, BotConfig, BridgeConfig, Comparison, Config, ConnectError, DeviceId, Events, Home,
+    HomeError, Node, NodeBuilder, NodeClock, Origin, Peer, Protocol, Relay, Served, UnixMillis, Wanted, api,
+    bot, bridge_context, code, community, comparison, pointer, reply,
 };
 /// The link to a friend's machine: streams, datagrams, paths.
 pub use wayside_noise as link;
@@ -96,6 +97,8 @@ pub fn registry() -> Registry {
     let registry = registry.with(wayside_bridge_email::EmailKind::default());
     #[cfg(feature = "bridge-dns")]
     let registry = registry.with(wayside_bridge_dns::DnsKind::default());
+    #[cfg(feature = "bridge-mdns")]
+    let registry = registry.with(wayside_bridge_mdns::MdnsKind);
     #[cfg(feature = "bridge-web")]
     let registry = registry.with(wayside_bridge_web::WebKind::default());
     registry

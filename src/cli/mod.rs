@@ -27,6 +27,7 @@ mod invites;
 mod log;
 mod mailbox;
 mod man;
+mod nearby;
 mod notify;
 mod outbox;
 mod output;
@@ -146,6 +147,7 @@ enum Command {
     Invites(invites::Invites),
     Accept(accept::Accept),
     Complete(complete::Complete),
+    Nearby(nearby::Nearby),
     #[command(subcommand)]
     Pointer(pointer::Pointer),
     Friends(friends::Friends),
@@ -188,6 +190,7 @@ async fn run(cli: Cli) -> Outcome {
         Command::Invites(command) => command.run(&context).await,
         Command::Accept(command) => command.run(&context).await,
         Command::Complete(command) => command.run(&context).await,
+        Command::Nearby(command) => command.run(&context).await,
         Command::Pointer(command) => command.run(&context).await,
         Command::Friends(command) => command.run(&context).await,
         Command::Friend(command) => command.run(&context).await,

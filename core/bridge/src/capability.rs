@@ -23,6 +23,9 @@ pub struct Capability {
     pub max_keys: Option<usize>,
     /// Whether it can make a person's device notice.
     pub wake: Wake,
+    /// By whom a record is kept until it expires.
+    #[serde(default)]
+    pub kept: Kept,
     /// What the service and its readers see, whatever the records' contents.
     pub visible: Visibility,
 }
@@ -114,6 +117,18 @@ pub enum Wake {
     Never,
     /// [`Bridge::ring`](crate::Bridge::ring) works.
     Rings,
+}
+
+/// By whom a record is kept until it expires.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kept {
+    /// By the service: a record waits there for whoever comes later, wherever its writer is by then.
+    #[default]
+    Service,
+    /// By its writer's own machine, on a network that it shares with the reader: what is found was left by somebody who is there now, and is gone when
+    /// the writer is. So nothing waits there, and looking costs nobody anything: whoever comes says so to friends who may be there.
+    Writer,
 }
 
 /// Who sees what, in short phrases that `bridge add` shows to a person before anything is published.

@@ -56,7 +56,9 @@ mod request;
 mod room;
 
 pub use bridge::{Bridge, BridgeExt, BridgeInfo, Locator, Probe, RingTarget};
-pub use capability::{Capability, ClassCapability, Collision, Delivery, Lookup, Visibility, Wake, Writers};
+pub use capability::{
+    Capability, ClassCapability, Collision, Delivery, Kept, Lookup, Visibility, Wake, Writers,
+};
 pub use context::{BridgeContext, Clock, Entropy, Monotonic, SharedBridge, Spawner};
 pub use error::{BridgeError, ErrorKind, Fault, Retry};
 pub use manual::{ManualClock, SeededEntropy};

@@ -111,6 +111,7 @@ pub use home::{
 pub use links::{Peer, Protocol, Served};
 pub use node::{ConnectError, Events, Node, NodeBuilder, Wanted};
 pub use wayside_proto::crypto::keys::{AccountId, DeviceId};
+pub use wayside_proto::identity::{Comparison, comparison};
 pub use wayside_proto::{UnixMillis, code, pointer, reply};
 
 #[cfg(test)]

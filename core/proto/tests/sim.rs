@@ -28,6 +28,8 @@ mod mail;
 mod pointers;
 #[path = "sim/polling.rs"]
 mod polling;
+#[path = "sim/present.rs"]
+mod present;
 #[path = "sim/reach.rs"]
 mod reach;
 #[path = "sim/relays.rs"]

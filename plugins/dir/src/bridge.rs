@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use wayside_bridge::{
     Batch, Bridge, BridgeContext, BridgeError, BridgeInfo, Capability, Class, ClassCapability, Collision,
-    Delivery, Fetch, Lookup, Probe, Receipt, Record, RecordStream, RingTarget, Visibility, Wake, Watch,
+    Delivery, Fetch, Kept, Lookup, Probe, Receipt, Record, RecordStream, RingTarget, Visibility, Wake, Watch,
     Writers, file,
 };
 
@@ -188,6 +188,7 @@ fn capability(latency: Duration) -> Capability {
         writers: Writers::Shared,
         max_keys: None,
         wake: Wake::Rings,
+        kept: Kept::Service,
         visible: Visibility {
             service: phrases(&[
                 "your account on the file server or cloud behind the folder, and your IP address there",

@@ -8,8 +8,8 @@ use futures::StreamExt;
 use hickory_proto::rr::Name;
 use wayside_bridge::{
     Batch, Bridge, BridgeContext, BridgeError, BridgeInfo, Capability, Class, ClassCapability, Collision,
-    Delivery, Fetch, Key, Keys, Locator, Lookup, Place, Probe, Receipt, Record, RecordStream, RingTarget,
-    Slot, Timestamp, Visibility, Wake, Watch, Writers, file,
+    Delivery, Fetch, Kept, Key, Keys, Locator, Lookup, Place, Probe, Receipt, Record, RecordStream,
+    RingTarget, Slot, Timestamp, Visibility, Wake, Watch, Writers, file,
 };
 
 use crate::direct::Direct;
@@ -322,6 +322,7 @@ fn capability(shared: bool, writes: bool, interval: Duration) -> Capability {
         writers: if shared { Writers::Shared } else { Writers::One },
         max_keys: Some(MOST_KEYS),
         wake: Wake::Never,
+        kept: Kept::Service,
         visible: Visibility {
             service: phrases(&[
                 "whoever serves the zone: each record, when it comes and goes, and the IP address and key that you write with",

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use wayside_bridge::{
-    Capability, Class, ClassCapability, Collision, Delivery, Lookup, Visibility, Wake, Writers,
+    Capability, Class, ClassCapability, Collision, Delivery, Kept, Lookup, Visibility, Wake, Writers,
 };
 
 use crate::address::Others;
@@ -34,6 +34,7 @@ pub(crate) fn of(others: &Others, poll: Duration) -> Capability {
         writers: Writers::Shared,
         max_keys: None,
         wake: Wake::Never,
+        kept: Kept::Service,
         visible: Visibility {
             service: phrases(&[
                 "both addresses, and when each note is sent",
@@ -54,6 +55,7 @@ pub(crate) fn of(others: &Others, poll: Duration) -> Capability {
             ]
             .into(),
             wake: Wake::Rings,
+            kept: Kept::Service,
             ..base
         },
         Others::List(_) => Capability {

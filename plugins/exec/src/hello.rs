@@ -117,6 +117,8 @@ pub(crate) fn taken_back(first: &Capability, later: &Capability) -> Option<&'sta
         Some("the number of keys")
     } else if later.wake != first.wake {
         Some("whether it rings")
+    } else if later.kept != first.kept {
+        Some("by whom records are kept")
     } else {
         None
     }
@@ -135,7 +137,7 @@ fn capability<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Capability, 
 mod tests {
     use std::time::Duration;
 
-    use wayside_bridge::{MemoryService, Wake};
+    use wayside_bridge::{Kept, MemoryService, Wake};
 
     use super::*;
 
@@ -160,6 +162,7 @@ mod tests {
             ("who sees what", |later| later.visible.service.push("your shoe size".to_owned())),
             ("the number of keys", |later| later.max_keys = Some(1)),
             ("whether it rings", |later| later.wake = Wake::Never),
+            ("by whom records are kept", |later| later.kept = Kept::Writer),
             ("the classes of record", |later| {
                 later.classes.values_mut().for_each(|class| class.retract = false)
             }),

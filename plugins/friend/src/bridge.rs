@@ -10,8 +10,8 @@ use futures::StreamExt;
 use sha2::{Digest, Sha256};
 use wayside_bridge::{
     Batch, Bridge, BridgeContext, BridgeError, BridgeInfo, Capability, Class, ClassCapability, Collision,
-    Cursor, Delivery, Fetch, Key, Keys, Locator, Lookup, Monotonic, Probe, Receipt, Record, RecordStream,
-    RingTarget, Slot, Timestamp, Visibility, Wake, Watch, Writers,
+    Cursor, Delivery, Fetch, Kept, Key, Keys, Locator, Lookup, Monotonic, Probe, Receipt, Record,
+    RecordStream, RingTarget, Slot, Timestamp, Visibility, Wake, Watch, Writers,
 };
 
 use crate::carrier::Carrier;
@@ -264,6 +264,7 @@ fn capability(latency: Duration) -> Capability {
         writers: Writers::Shared,
         max_keys: Some(MAX_KEYS),
         wake: Wake::Never,
+        kept: Kept::Service,
         visible: Visibility {
             service: phrases(&[
                 "when you leave a record and when you wait for one",

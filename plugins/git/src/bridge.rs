@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use tokio::sync::Mutex;
 use wayside_bridge::{
     Batch, Bridge, BridgeContext, BridgeError, BridgeInfo, Capability, Class, ClassCapability, Collision,
-    Delivery, ErrorKind, Fetch, Locator, Lookup, Probe, Receipt, Record, RecordStream, RingTarget,
+    Delivery, ErrorKind, Fetch, Kept, Locator, Lookup, Probe, Receipt, Record, RecordStream, RingTarget,
     Visibility, Wake, Watch, Writers, file,
 };
 
@@ -165,6 +165,7 @@ fn capability(poll: Duration) -> Capability {
         writers: Writers::Shared,
         max_keys: None,
         wake: Wake::Never,
+        kept: Kept::Service,
         visible: Visibility {
             service: phrases(&[
                 "your account or key at the git host, and your IP address there",

@@ -11,8 +11,8 @@ use futures::future::BoxFuture;
 use futures::{StreamExt, TryStreamExt};
 use wayside_bridge::{
     Batch, Bridge, BridgeContext, BridgeError, BridgeInfo, Capability, Class, ClassCapability, Collision,
-    Delivery, Fetch, Key, Keys, Locator, Lookup, Monotonic, Probe, Receipt, Record, RecordStream, RingTarget,
-    Visibility, Wake, Watch, Writers, file,
+    Delivery, Fetch, Kept, Key, Keys, Locator, Lookup, Monotonic, Probe, Receipt, Record, RecordStream,
+    RingTarget, Visibility, Wake, Watch, Writers, file,
 };
 
 use crate::api::ApiUrl;
@@ -319,6 +319,7 @@ fn capability(spot: &Spot, interval: Duration) -> Capability {
         writers: Writers::Shared,
         max_keys: None,
         wake: Wake::Never,
+        kept: Kept::Service,
         visible: Visibility {
             service: phrases(&[
                 "the account that the token belongs to",

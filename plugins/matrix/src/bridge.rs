@@ -12,7 +12,7 @@ use matrix_sdk::ruma::api::client::state::get_state_event_for_key;
 use matrix_sdk::ruma::events::StateEventType;
 use wayside_bridge::{
     Batch, Bridge, BridgeError, BridgeInfo, Capability, Class, ClassCapability, Collision, Delivery, Fetch,
-    Lookup, Probe, Receipt, Record, RecordStream, RingTarget, Visibility, Wake, Watch, Writers,
+    Kept, Lookup, Probe, Receipt, Record, RecordStream, RingTarget, Visibility, Wake, Watch, Writers,
 };
 
 use crate::error::MatrixError;
@@ -194,6 +194,7 @@ fn capability() -> Capability {
         writers: Writers::Shared,
         max_keys: None,
         wake: Wake::Rings,
+        kept: Kept::Service,
         visible: visibility(),
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use wayside_bridge::{
     Batch, Bridge, BridgeContext, BridgeError, BridgeInfo, Capability, Class, ClassCapability, Collision,
-    Delivery, Fetch, Key, Locator, Lookup, Place, Probe, Receipt, Record, RecordStream, RingTarget,
+    Delivery, Fetch, Kept, Key, Locator, Lookup, Place, Probe, Receipt, Record, RecordStream, RingTarget,
     Timestamp, Visibility, Wake, Watch, Writers, file,
 };
 
@@ -263,6 +263,7 @@ fn capability(parts: &Parts) -> Capability {
         writers: if parts.shared { Writers::Shared } else { Writers::One },
         max_keys: None,
         wake: Wake::Never,
+        kept: Kept::Service,
         visible: Visibility { service, readers },
     }
 }

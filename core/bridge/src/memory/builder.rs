@@ -7,8 +7,8 @@ use std::time::Duration;
 use super::store::Store;
 use super::{MemoryService, Service};
 use crate::{
-    Capability, Class, ClassCapability, Clock, Collision, Delivery, Lookup, ManualClock, Visibility, Wake,
-    Writers,
+    Capability, Class, ClassCapability, Clock, Collision, Delivery, Kept, Lookup, ManualClock, Visibility,
+    Wake, Writers,
 };
 
 /// The largest record unless told otherwise: what a Matrix event or a mail carries without trouble.
@@ -46,6 +46,7 @@ impl MemoryServiceBuilder {
             writers: Writers::Shared,
             max_keys: None,
             wake: Wake::Rings,
+            kept: Kept::Service,
             visible: Visibility {
                 service: vec!["everything but what is sealed".to_owned()],
                 readers: vec!["everything but what is sealed".to_owned()],

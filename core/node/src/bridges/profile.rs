@@ -1,6 +1,6 @@
 //! What the engine and a person are told of a bridge.
 
-use wayside_bridge::{Bridge, Capability, Class, Collision, Lookup, Writers};
+use wayside_bridge::{Bridge, Capability, Class, Collision, Kept, Lookup, Writers};
 use wayside_proto::engine::BridgeProfile;
 use wayside_proto::place::Locator;
 
@@ -25,6 +25,7 @@ pub(super) fn of(bridge: &dyn Bridge, mail: bool) -> BridgeProfile {
         max_keys: capability.max_keys,
         latency: capability.delivery.latency(),
         custody: custody(capability).filter(|_| mail),
+        present: capability.kept == Kept::Writer,
     }
 }
 

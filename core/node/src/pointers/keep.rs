@@ -18,6 +18,8 @@ use crate::store::{Leftover, Placed, StoredPointer};
 const LOOK: Duration = Duration::from_secs(if cfg!(test) { 1 } else { 600 });
 /// How often it is looked whether a pointer still lies where it was left.
 const SEE: Duration = Duration::from_secs(86_400);
+/// What is made for less is for a moment: it is not made anew.
+const MOMENT: Duration = Duration::from_secs(3600);
 /// The most records that are to be taken back, of one name: beyond it the oldest are left to their end.
 const MOST_LEFTOVERS: usize = 16;
 
@@ -167,20 +169,27 @@ impl Pointers {
         let place = PlaceAt::named(&self.0.driver, &placed.bridge).await?;
         let current = self.current(name).await?;
         let lasts = |until: UnixMillis| until.since(now) >= lifetime / 3;
-        match current {
+        match &current {
             Some(pointer) if placed.receipt.is_some() && lasts(placed.until) => {
                 if now.since(placed.seen) < SEE {
                     return Ok(());
                 }
-                if place.has(&pointer, placed.until).await? {
+                if place.has(pointer, placed.until).await? {
                     return self.seen(name, now).await;
                 }
                 tracing::info!(%name, bridge = placed.bridge, "a pointer has vanished, and is published again");
-                self.lay(&place, &pointer, Placed { receipt: None, ..placed }).await
+                self.lay(&place, pointer, Placed { receipt: None, ..placed }).await
             }
+            _ if lifetime < MOMENT && current.is_none() => {
+                let mut stored = self.named(name);
+                leave_over(&mut stored, None);
+                self.set(name, stored).await?;
+                self.take_back_leftovers(name).await
+            }
+            Some(_) if lifetime < MOMENT && placed.receipt.is_some() => Ok(()),
             // Made for there and not published, since the node ended in between.
             Some(pointer) if placed.receipt.is_none() && lasts(pointer.expires()) => {
-                self.lay(&place, &pointer, placed).await
+                self.lay(&place, pointer, placed).await
             }
             _ => {
                 let configured = self.0.driver.bridges().await?;

@@ -6,8 +6,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::time::timeout;
 use wayside_bridge::{
-    BridgeError, Class, Collision, ErrorKind, Fetch, Key, Keys, Lookup, Place, Receipt, Record, SharedBridge,
-    Timestamp,
+    BridgeError, Class, Collision, ErrorKind, Fetch, Kept, Key, Keys, Lookup, Place, Receipt, Record,
+    SharedBridge, Timestamp,
 };
 use wayside_proto::UnixMillis;
 use wayside_proto::pointer::{Pointer, PointerName};
@@ -54,9 +54,10 @@ impl PlaceAt {
             };
             bridges.iter().filter(reaches)
         });
+        // A card lies where it waits for whoever comes, unless its owner says otherwise.
         let mut carrying = reached
             .filter_map(|(view, bridge)| Some((view, bridge.clone()?)))
-            .filter(|(_, bridge)| carries(bridge));
+            .filter(|(_, bridge)| carries(bridge) && bridge.capability().kept == Kept::Service);
         let found = carrying.next().map(|(view, bridge)| Self { name: view.name.clone(), bridge });
         found.ok_or_else(|| {
             let message = "no public names can lie at any of these bridges: choose another with --place, or write the card to a \

@@ -16,6 +16,7 @@ impl Engine {
         }
         let again = !self.bridges.contains_key(&bridge);
         let place = self.place_of(&profile);
+        let present = profile.present;
         self.bridges.insert(bridge.clone(), places::Bridge { profile, place });
         self.watch_bridge(&bridge);
         self.rewatch_openings();
@@ -28,6 +29,9 @@ impl Engine {
         self.hurry_wants();
         self.hurry_knocks(&bridge);
         self.extend_offers(&bridge);
+        if present {
+            self.greet_all();
+        }
         self.run_publications();
     }
 

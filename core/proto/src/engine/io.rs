@@ -40,6 +40,8 @@ pub struct BridgeProfile {
     pub latency: Duration,
     /// The largest record of mail, in bytes, where its user lets mail lie there, and it is found by listing, stands beside others and can be taken back.
     pub custody: Option<usize>,
+    /// Whether a record is there only while its writer's machine is, on a network that both share: friends who may be there are greeted when it comes up.
+    pub present: bool,
 }
 
 /// Whose place is meant: the one the bridge was configured for, or a friend's one-writer space that it can read.

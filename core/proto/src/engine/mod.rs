@@ -113,6 +113,7 @@ pub struct Engine {
     meetings: BTreeMap<(AccountId, DeviceId), meeting::Meeting>,
     deferred: Vec<meeting::Deferred>,
     wants: BTreeMap<AccountId, meeting::Want>,
+    greetings: meeting::Greetings,
     doors: doors::Doors,
     knocks: doors::Knocks,
     sessions: BTreeMap<SessionId, sessions::Live>,
@@ -176,6 +177,7 @@ impl Engine {
             .chain(self.next_update())
             .chain(wants)
             .chain(deferred)
+            .chain(self.greetings.next())
             .chain(self.publications.next_due(&up))
             .chain(self.next_opening_due())
             .chain(self.next_request_due())
@@ -514,6 +516,7 @@ impl Engine {
             self.rewatch_epoch();
         }
         self.run_wants();
+        self.run_greetings();
         self.run_deferred();
         self.run_doors();
         self.run_knocks();
@@ -542,8 +545,11 @@ impl Engine {
                 }
             }
             Input::Reach(reach) => {
-                self.reach = reach.bounded();
+                let before = std::mem::replace(&mut self.reach, reach.bounded());
                 self.knock_anew();
+                if self.reach.moved_from(&before) {
+                    self.greet_all();
+                }
             }
             Input::Relays(relays) => self.set_relays(relays),
             Input::Reflectors(reflectors) => self.reflectors = Reflectors::new(reflectors),

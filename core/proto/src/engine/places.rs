@@ -204,6 +204,11 @@ impl Engine {
         self.bridges.get(bridge).is_none_or(|bridge| bridge.place.is_some() || !bridge.profile.one_writer)
     }
 
+    /// Whether a bridge is up on which whoever left something is there now.
+    pub(super) fn is_present(&self, bridge: &BridgeName) -> bool {
+        self.bridges.get(bridge).is_some_and(|bridge| bridge.profile.present)
+    }
+
     /// What a bridge declares its latency to be, within what is sensible to wait for.
     pub(super) fn latency(&self, bridge: &BridgeName) -> std::time::Duration {
         let declared = self.bridges.get(bridge).map(|bridge| bridge.profile.latency).unwrap_or_default();

@@ -16,7 +16,7 @@ pub struct PointerOptions {
     pub name: PointerName,
     /// Where knocks are looked for, the preferred first, at most three; empty: up to three of the bridges that are up.
     pub bridges: Vec<BridgeName>,
-    /// For how long: an hour to [`Pointer::LONGEST`], cut to that.
+    /// For how long: a minute to [`Pointer::LONGEST`], cut to that.
     pub lifetime: Duration,
 }
 

@@ -45,6 +45,7 @@ pub(super) fn restore(
         meetings: Default::default(),
         deferred: Vec::new(),
         wants: Default::default(),
+        greetings: Default::default(),
         doors: Default::default(),
         knocks: Default::default(),
         sessions: Default::default(),

@@ -340,6 +340,7 @@ impl Engine {
         self.note(account, StepKind::LinkGone, "the link is gone".to_owned());
         self.out.event(Event::LinkDown { account });
         self.want_again(&account);
+        self.greet(&account);
     }
 
     pub(super) fn dial_failed(&mut self, id: SessionId, why: &str) {

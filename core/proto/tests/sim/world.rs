@@ -172,6 +172,7 @@ impl World {
             max_keys: None,
             overwrites,
             mail: None,
+            present: false,
         });
         self.bridges.len() - 1
     }

@@ -56,13 +56,15 @@ impl Surroundings {
             // Where nobody can be reached from elsewhere, everybody is on this machine: a demonstration, a test.
             return if self.is_alone() { Ok(Place::Near) } else { Err(Refusal::LocalToPeer) };
         }
-        if is_link_local(ip) {
+        let is_near = self.interfaces.iter().any(|(own, bits)| in_network(ip, *own, *bits));
+        // IPv4's mean something to whoever has one too, on a network where nobody gives addresses (RFC 3927); IPv6's need an interface's name.
+        if is_link_local(ip) && !(ip.is_ipv4() && is_near) {
             return Err(Refusal::LocalToPeer);
         }
         if self.gateways.iter().any(|it| it.to_canonical() == ip) {
             return Err(Refusal::Gateway);
         }
-        if self.interfaces.iter().any(|(own, bits)| in_network(ip, *own, *bits)) {
+        if is_near {
             return Ok(Place::Near);
         }
         match realm(ip) {
@@ -202,6 +204,16 @@ mod tests {
         ] {
             assert_eq!(place(&home, address), expected, "{address}");
         }
+    }
+
+    #[test]
+    fn ipv4_link_local_addresses_are_for_those_who_have_one() {
+        let ad_hoc = Surroundings {
+            interfaces: vec![("169.254.77.1".parse().unwrap(), 16)],
+            ..Surroundings::default()
+        };
+        assert_eq!(place(&ad_hoc, "169.254.77.2:9"), Ok(Place::Near));
+        assert_eq!(place(&ad_hoc, "[fe80::9]:1"), Err(Refusal::LocalToPeer));
     }
 
     #[test]

@@ -20,7 +20,7 @@ pub struct PublishPointer {
     /// Whether its text goes into a file, of which the node keeps in mind when it ends. It is published at a place besides only where one is named.
     #[serde(default)]
     pub file: bool,
-    /// For how long: an hour to [`PublishPointer::LONGEST`].
+    /// For how long: a minute to [`PublishPointer::LONGEST`]. What lasts less than an hour is not renewed by itself.
     pub lifetime_secs: u64,
 }
 

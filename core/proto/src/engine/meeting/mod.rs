@@ -1,10 +1,11 @@
 //! Friends meet: offers, answers, and what is remembered of them a pair of devices.
 //!
 //! [`wants`] decides when to offer, [`offer`] makes offers and takes in their answers, [`answer`] answers the other side's, [`glare`] decides what
-//! happens when both offered.
+//! happens when both offered, [`greeting`] offers to friends on the same local network without anybody's wish.
 
 mod answer;
 mod glare;
+mod greeting;
 mod offer;
 mod wants;
 
@@ -13,6 +14,8 @@ use std::time::Duration;
 use minicbor::{Decode, Encode};
 
 pub(super) use glare::Deferred;
+pub(super) use greeting::Greetings;
+pub(super) use offer::Over;
 pub(super) use wants::Want;
 
 use super::io::BridgeName;

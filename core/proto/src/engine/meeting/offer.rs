@@ -21,6 +21,15 @@ use crate::time::Epoch;
 /// Offers that may still be answered: the one that is out and the one before it, whose answer may be on its way.
 const MOST_OFFERS: usize = 2;
 
+/// Over which bridges an offer goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::engine) enum Over {
+    /// Over the quickest few, and after so many rounds that came to nothing over others.
+    Any(u32),
+    /// Over those alone on which the friend's machine may be present.
+    Present,
+}
+
 impl Engine {
     /// Leaves one offer for a device, the same message over the quickest few bridges, and takes back the one before. `false` where no bridge can.
     pub(super) fn make_offer(
@@ -28,7 +37,7 @@ impl Engine {
         account: &AccountId,
         device: &DeviceId,
         lifetime: Duration,
-        failed: u32,
+        over: Over,
     ) -> bool {
         let Some((peer, pair, epoch, secret)) = self.offer_secrets(account, device) else {
             self.note(
@@ -39,7 +48,7 @@ impl Engine {
             return false;
         };
         let mut meeting = self.meetings.get(&(*account, *device)).cloned().unwrap_or_default();
-        let at = self.offer_spots(account, device, epoch, &mut meeting, failed);
+        let at = self.offer_spots(account, device, epoch, &mut meeting, over);
         if at.is_empty() {
             self.note(
                 *account,
@@ -99,7 +108,9 @@ impl Engine {
             let (Some(route), Some(mut offer), true) = (route, meeting.offers.pop(), wanted) else {
                 continue;
             };
-            if offer.at.len() >= self.config.race || offer.at.iter().any(|spot| spot.bridge == *bridge) {
+            // One more on the local network disturbs nobody.
+            let full = offer.at.len() >= self.config.race && !self.is_present(bridge);
+            if full || offer.at.iter().any(|spot| spot.bridge == *bridge) {
                 continue;
             }
             let Some((_, peer, secret)) = self.rebuild(&account, &device, &offer) else { continue };
@@ -152,15 +163,19 @@ impl Engine {
         device: &DeviceId,
         epoch: Epoch,
         meeting: &mut super::Meeting,
-        failed: u32,
+        over: Over,
     ) -> Vec<(Route, u8)> {
         let mut routes =
             self.book.friend(account).map(|friend| self.routes(friend, device)).unwrap_or_default();
-        // Bridges that led to nothing let others have their turn.
-        if routes.len() > self.config.race {
-            let turn = usize::try_from(failed).unwrap_or_default().wrapping_mul(self.config.race);
-            let by = turn % routes.len();
-            routes.rotate_left(by);
+        match over {
+            // Bridges that led to nothing let others have their turn.
+            Over::Any(failed) if routes.len() > self.config.race => {
+                let turn = usize::try_from(failed).unwrap_or_default().wrapping_mul(self.config.race);
+                let by = turn % routes.len();
+                routes.rotate_left(by);
+            }
+            Over::Any(_) => {}
+            Over::Present => routes.retain(|route| self.is_present(&route.bridge)),
         }
         let chosen = routes.into_iter().take(self.config.race);
         chosen

@@ -12,7 +12,7 @@ use super::super::StepKind;
 use super::super::io::Event;
 use super::super::publications::Purpose;
 use super::super::watch::Owner;
-use super::Engine;
+use super::{Engine, Over};
 use crate::crypto::keys::{AccountId, DeviceId};
 
 /// A friend that somebody wants.
@@ -194,8 +194,9 @@ impl Engine {
             want.round_end = Some(round_end);
             want.next = Some(next);
         }
-        let made = device
-            .is_some_and(|device| self.make_offer(account, &device, round_end.saturating_sub(now), failed));
+        let made = device.is_some_and(|device| {
+            self.make_offer(account, &device, round_end.saturating_sub(now), Over::Any(failed))
+        });
         let Some(want) = self.wants.get_mut(account) else { return };
         if !made && !std::mem::replace(&mut want.stalled, !made) {
             let why = "no bridge that is up reaches any of the friend's places".to_owned();

@@ -27,6 +27,7 @@ fn profile(kind: &str, lists: bool, one_writer: bool, max_keys: Option<usize>) -
         max_keys,
         latency: Duration::from_secs(10),
         custody: None,
+        present: false,
     }
 }
 

@@ -54,6 +54,8 @@ pub struct Bridge {
     pub overwrites: bool,
     /// The largest record of mail that it takes.
     pub mail: Option<usize>,
+    /// A local network: a record is there while its writer is.
+    pub present: bool,
 }
 
 impl World {

@@ -81,6 +81,7 @@ impl World {
             max_keys: this.max_keys,
             latency: Duration::from_millis(this.weather.latency),
             custody: this.mail,
+            present: this.present,
         };
         self.input(node, Input::BridgeUp { bridge: Self::bridge_name(bridge), profile });
     }

@@ -15,7 +15,7 @@ use crate::pointer::{Claims, Pointer, PointerName};
 const MOST_POINTERS: usize = 16;
 
 /// A shorter one ends before anybody has read it.
-const LEAST: Duration = Duration::from_secs(3600);
+const LEAST: Duration = Duration::from_secs(60);
 
 impl Engine {
     pub(in crate::engine) fn make_or_renew_pointer(
