@@ -19,6 +19,8 @@ use crate::{
 ///
 /// No method has a default: one that silently did nothing would be a bug that nobody sees. A bridge that
 /// cannot do a thing says so in its [`Capability`] and answers [`BridgeError::unsupported`].
+///
+/// The same contract in numbered sentences is the page `docs/BRIDGE-SPEC.md`; the behaviour suite (`wayside-conformance`) names the one that a bridge breaks.
 #[async_trait]
 pub trait Bridge: Send + Sync + fmt::Debug {
     /// What this bridge is called and which places it reaches.

@@ -11,7 +11,9 @@ use wayside_bridge::{
     Receipt, Record, RecordStream, SeededEntropy, SharedBridge, Slot, Timestamp, Writers,
 };
 
+use crate::case::Failure;
 use crate::run::Settings;
+use crate::spec::{self, Sentence};
 use crate::tally::Tally;
 use crate::{Harness, Missing, Namespace, Supply};
 
@@ -23,18 +25,39 @@ const GLANCE: Duration = Duration::from_millis(20);
 /// Why a case does not go on.
 #[derive(Debug)]
 pub(crate) enum Stop {
-    Fail(String),
+    Fail(Failure),
     Skip(String),
+}
+
+impl Stop {
+    /// The bridge broke this sentence.
+    pub(crate) fn broken(sentence: &'static Sentence, expected: String, seen: String) -> Self {
+        Self::Fail(Failure { sentence: Some(sentence), expected, seen })
+    }
+
+    /// The same, where here another sentence says why it should have been so. What is no fault of the bridge's stays that.
+    pub(crate) fn under(self, sentence: &'static Sentence) -> Self {
+        match self {
+            Self::Fail(Failure { sentence: Some(_), expected, seen }) => {
+                Self::broken(sentence, expected, seen)
+            }
+            other => other,
+        }
+    }
 }
 
 /// What a case answers.
 pub(crate) type Step<T = ()> = Result<T, Stop>;
 
-/// The case fails where the condition does not hold.
+/// Where the condition does not hold the case fails: which sentence was broken, what was expected, and what was seen instead.
 macro_rules! ensure {
-    ($condition:expr, $($message:tt)+) => {
+    ($condition:expr, $sentence:ident, $expected:literal, $($seen:tt)+) => {
         if !$condition {
-            return Err($crate::scene::Stop::Fail(format!($($message)+)));
+            return Err($crate::scene::Stop::broken(
+                &$crate::spec::$sentence,
+                format!($expected),
+                format!($($seen)+),
+            ));
         }
     };
 }
@@ -57,7 +80,7 @@ pub(crate) struct Scene<'a> {
 impl Scene<'_> {
     /// Member `who`'s bridge; again is after a restart.
     pub(crate) async fn handle(&self, who: usize) -> Step<SharedBridge> {
-        let bridge = self.namespace.handle(who).await.map_err(said("opening a handle"))?;
+        let bridge = self.namespace.handle(who).await.map_err(said(&spec::C3, "opening a handle"))?;
         Ok(self.tally.watch_over(who, bridge))
     }
 
@@ -111,22 +134,37 @@ impl Scene<'_> {
         Ok(walk(reader, &place_of(reader, writer), keys, None, Fetch::LIMIT, PAGES).await?.records)
     }
 
-    /// Looks until what is found pleases, for as long as the capability lets it take.
+    /// Looks until what is found pleases, as this sentence says that it does in the end.
     pub(crate) async fn find_until(
         &self,
         reader: &dyn Bridge,
         writer: &dyn Bridge,
         keys: &Keys,
-        what: &str,
+        sentence: &'static Sentence,
+        expected: &str,
         pleases: impl Fn(&[Record]) -> bool,
-    ) -> Step<Vec<Record>> {
+    ) -> Step {
+        let found = self.look(reader, writer, keys, pleases).await?;
+        found.map_err(|found| Stop::broken(sentence, expected.to_owned(), describe(&found)))
+    }
+
+    /// Looks for as long as the capability lets it take; tells what was found in the end where that does not please.
+    async fn look(
+        &self,
+        reader: &dyn Bridge,
+        writer: &dyn Bridge,
+        keys: &Keys,
+        pleases: impl Fn(&[Record]) -> bool,
+    ) -> Step<Result<(), Vec<Record>>> {
         let deadline = Instant::now() + self.patience(reader.capability());
         loop {
             let found = self.find(reader, writer, keys).await?;
             if pleases(&found) {
-                return Ok(found);
+                return Ok(Ok(()));
             }
-            ensure!(Instant::now() < deadline, "{what}: {} found", describe(&found));
+            if Instant::now() >= deadline {
+                return Ok(Err(found));
+            }
             tokio::time::sleep(pause(reader.capability())).await;
         }
     }
@@ -139,16 +177,20 @@ impl Scene<'_> {
         record: &Record,
     ) -> Step {
         let keys = just(&record.key);
-        let what =
-            format!("the published {} record of {} bytes is not found", record.class, record.bytes.len());
-        self.find_until(reader, writer, &keys, &what, |found| found.contains(record)).await.map(drop)
+        let found = self.look(reader, writer, &keys, |found| found.contains(record)).await?;
+        found.map_err(|found| {
+            // Something is there, and not as it was published.
+            let sentence = if found.is_empty() { &spec::P1 } else { &spec::P2 };
+            Stop::broken(sentence, format!("the published {record:?} is found"), describe(&found))
+        })
     }
 
     /// Looks until this record is not found any more.
     pub(crate) async fn find_gone(&self, reader: &dyn Bridge, writer: &dyn Bridge, record: &Record) -> Step {
         let keys = just(&record.key);
-        let what = "a record that was taken back is still there";
-        self.find_until(reader, writer, &keys, what, |found| !found.contains(record)).await.map(drop)
+        let gone = |found: &[_]| !found.contains(record);
+        self.find_until(reader, writer, &keys, &spec::R1, "the record that was taken back is gone", gone)
+            .await
     }
 
     /// How long something may take that the service does by itself.
@@ -160,9 +202,15 @@ impl Scene<'_> {
     pub(crate) async fn next(&self, bridge: &dyn Bridge, stream: &mut RecordStream) -> Step<Batch> {
         match tokio::time::timeout(self.patience(bridge.capability()), stream.next()).await {
             Ok(Some(Ok(batch))) => Ok(batch),
-            Ok(Some(Err(error))) => Err(said("watching")(error)),
-            Ok(None) => Err(Stop::Fail("the stream ended without an error".to_owned())),
-            Err(_) => Err(Stop::Fail("the watcher was not woken".to_owned())),
+            Ok(Some(Err(error))) => Err(said(&spec::C3, "watching")(error)),
+            Ok(None) => {
+                let expected = "the stream goes on, or ends with an error".to_owned();
+                Err(Stop::broken(&spec::W6, expected, "it ended without one".to_owned()))
+            }
+            Err(_) => {
+                let expected = "the watcher is woken by the news".to_owned();
+                Err(Stop::broken(&spec::W1, expected, "it was not woken".to_owned()))
+            }
         }
     }
 
@@ -243,13 +291,15 @@ async fn walk_part(
     loop {
         let mut request = Fetch::new(place.clone(), keys.clone()).after(walk.cursor.take());
         request.limit = limit;
-        let batch = reader.fetch(request).await.map_err(said("fetching"))?;
+        let batch = reader.fetch(request).await.map_err(said(&spec::C3, "fetching"))?;
         let len = batch.records.len();
-        ensure!(len <= limit, "a batch holds {len} records where {limit} were asked for at most");
+        ensure!(len <= limit, F3, "a batch holds {limit} records at most", "it holds {len}");
         ensure_asked_for(keys, &batch)?;
         ensure!(
             !batch.more || batch.cursor.is_some(),
-            "a batch says there is more and gives no cursor to go on from"
+            F4,
+            "a batch that says there is more has a cursor to go on from",
+            "it has none"
         );
         walk.records.extend(batch.records);
         walk.skipped = walk.skipped.saturating_add(batch.skipped);
@@ -260,14 +310,16 @@ async fn walk_part(
         }
         ensure!(
             pages < most_pages,
-            "after {most_pages} batches there is still more: the cursor makes no way"
+            F4,
+            "going on from each batch's cursor comes to an end within {most_pages} batches",
+            "there is still more: the cursor makes no way"
         );
     }
 }
 
 fn ensure_asked_for(keys: &Keys, batch: &Batch) -> Step {
     let stray = batch.records.iter().find(|record| !keys.contains(&record.key));
-    ensure!(stray.is_none(), "a record under a key that nobody asked for was handed out: {stray:?}");
+    ensure!(stray.is_none(), F2, "no record is under another key than those asked for", "{stray:?} is");
     Ok(())
 }
 
@@ -289,7 +341,10 @@ pub(crate) fn place_of(reader: &dyn Bridge, writer: &dyn Bridge) -> Place {
 pub(crate) fn any_class(bridge: &dyn Bridge) -> Step<Class> {
     match bridge.capability().classes.keys().next() {
         Some(class) => Ok(*class),
-        None => Err(Stop::Fail("the capability declares no class at all".to_owned())),
+        None => {
+            let expected = "the capability declares a class".to_owned();
+            Err(Stop::broken(&spec::D3, expected, "it declares none".to_owned()))
+        }
     }
 }
 
@@ -311,7 +366,7 @@ pub(crate) fn pushed(bridge: &dyn Bridge) -> Step {
 
 /// Publishes, or says what went wrong.
 pub(crate) async fn publish(bridge: &dyn Bridge, record: &Record) -> Step<Receipt> {
-    bridge.publish(record).await.map_err(said("publishing"))
+    bridge.publish(record).await.map_err(said(&spec::C3, "publishing"))
 }
 
 /// This key alone.
@@ -344,23 +399,26 @@ pub(crate) fn pause(capability: &Capability) -> Duration {
     }
 }
 
-/// An error of the bridge where none should be.
-pub(crate) fn said(doing: &str) -> impl Fn(BridgeError) -> Stop + '_ {
-    move |error| Stop::Fail(format!("{doing}: {:?}: {error}", error.kind()))
+/// An error of the bridge where there should be none, as this sentence says.
+pub(crate) fn said<'a>(sentence: &'static Sentence, doing: &'a str) -> impl Fn(BridgeError) -> Stop + 'a {
+    move |error| Stop::broken(sentence, format!("{doing} works"), format!("{:?}: {error}", error.kind()))
 }
 
 /// What the harness lacks skips the case; what it fails at fails it.
 pub(crate) fn supplied<T>(supply: Supply<T>) -> Step<T> {
     supply.map_err(|missing| match missing {
         Missing::NotApplicable(reason) => Stop::Skip(reason.into_owned()),
-        Missing::Failed(error) => Stop::Fail(format!("the harness failed: {error}")),
+        Missing::Failed(error) => Stop::Fail(Failure::elsewhere(
+            "the harness supplies what it says it can".to_owned(),
+            format!("{:?}: {error}", error.kind()),
+        )),
     })
 }
 
 fn describe(found: &[Record]) -> String {
     match found {
-        [] => "nothing was".to_owned(),
-        [one] => format!("{one:?} was"),
-        many => format!("{} records were", many.len()),
+        [] => "nothing is found".to_owned(),
+        [one] => format!("{one:?} is found"),
+        many => format!("{} records are found", many.len()),
     }
 }

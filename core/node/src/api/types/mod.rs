@@ -23,7 +23,7 @@ pub use crate::doctor::{
     Known, PeerNetwork, Reachable, Report, Topic, Verdict, Way,
 };
 
-pub use bridges::{AddBridge, BridgeView, CaseView};
+pub use bridges::{AddBridge, BridgeView, CaseView, SentenceView};
 pub use community::{
     AskToMeet, ChangeCommunity, CommunityView, EncounterState, EncounterView, ListState, RoomBot,
 };
