@@ -156,7 +156,7 @@ fn in_words(case: &Case, view: &CaseView) -> String {
         CaseView { broken, expected: Some(expected), seen: Some(seen), .. } => {
             let broken =
                 broken.as_ref().map(|broken| more("broken", &format!("{}: {}", broken.id, broken.text)));
-            line + &broken.unwrap_or_default() + &more("expected", expected) + &more("seen", seen)
+            [line, broken.unwrap_or_default(), more("expected", expected), more("seen", seen)].concat()
         }
         CaseView { reason: Some(reason), .. } => format!("{line}\n          {}", one_line(reason)),
         CaseView { .. } => line,
