@@ -8,8 +8,9 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use bytes::Bytes;
 use wayside_bridge::{
-    Batch, Bridge, BridgeError, BridgeInfo, Capability, Class, ClassCapability, Collision, Cursor, Delivery, ErrorKind,
-    Fetch, Locator, Probe, Receipt, Record, RecordStream, RingTarget, Visibility, Watch, file,
+    Batch, Bridge, BridgeError, BridgeInfo, Capability, Class, ClassCapability, Collision, Cursor,
+    Delivery, ErrorKind, Fetch, Locator, Probe, Receipt, Record, RecordStream, RingTarget,
+    Visibility, Watch, file,
 };
 
 use crate::Service;
@@ -36,7 +37,9 @@ impl Kind {
     pub fn new(service: Service) -> Self {
         let class = ClassCapability::new(MAX_RECORD, RETENTION, Collision::Append, true);
         let visible = Visibility {
-            service: vec!["who runs it: everything that readers see, and your IP address".to_owned()],
+            service: vec![
+                "who runs it: everything that readers see, and your IP address".to_owned(),
+            ],
             readers: vec!["how many records there are, how large, and when they came".to_owned()],
         };
         Self {
@@ -59,10 +62,14 @@ impl Kind {
         let service = Arc::clone(&self.service);
         match tokio::task::spawn_blocking(move || work(&service)).await {
             Ok(Ok(done)) => Ok(done),
-            Ok(Err(error)) => {
-                Err(BridgeError::new(ErrorKind::Unreachable, "the place cannot be used: is it there?").with_source(error))
-            }
-            Err(error) => Err(BridgeError::new(ErrorKind::Internal, "the bridge is ending").with_source(error)),
+            Ok(Err(error)) => Err(BridgeError::new(
+                ErrorKind::Unreachable,
+                "the place cannot be used: is it there?",
+            )
+            .with_source(error)),
+            Err(error) => Err(
+                BridgeError::new(ErrorKind::Internal, "the bridge is ending").with_source(error),
+            ),
         }
     }
 
@@ -80,7 +87,11 @@ impl Kind {
 #[async_trait]
 impl Bridge for Kind {
     fn info(&self) -> BridgeInfo {
-        BridgeInfo::new("{{kind}}", "{{service}}", self.locators.clone())
+        BridgeInfo::new(
+            "{{kind}}",
+            "{{service}}",
+            self.locators.clone(),
+        )
     }
 
     fn capability(&self) -> &Capability {
@@ -91,13 +102,18 @@ impl Bridge for Kind {
         self.capability.permit_publish(record)?;
         let too_large = || BridgeError::new(ErrorKind::Refused, "the record is too large");
         let (contents, _) = file::encode(record).ok_or_else(too_large)?;
-        let number = self.blocking(move |service| service.append(&contents)).await?;
+        let number = self
+            .blocking(move |service| service.append(&contents))
+            .await?;
         Receipt::new(self.stamp(number)).ok_or_else(too_large)
     }
 
     async fn fetch(&self, request: Fetch) -> Result<Batch, BridgeError> {
         self.capability.permit_fetch(&request, &self.locators)?;
-        let known = request.cursor.as_ref().and_then(|cursor| self.number(cursor.as_bytes()));
+        let known = request
+            .cursor
+            .as_ref()
+            .and_then(|cursor| self.number(cursor.as_bytes()));
         let known = known.unwrap_or(0);
         let (keys, limit) = (request.keys, request.limit);
         let (records, seen, more, skipped) = self
@@ -112,16 +128,25 @@ impl Bridge for Kind {
                     let contents = service.read(*number, file::max_file(Class::Meeting))?;
                     match contents.map(Bytes::from).as_ref().and_then(file::decode) {
                         // Whatever its bytes are (H1).
-                        Some(found) if keys.contains(&found.record.key) => records.push(found.record),
+                        Some(found) if keys.contains(&found.record.key) => {
+                            records.push(found.record)
+                        }
                         Some(_) => {}
                         // Somebody else's, or junk (H2).
                         None => skipped += 1,
                     }
                 }
-                Ok((records, seen, numbers.last().is_some_and(|last| *last > seen), skipped))
+                Ok((
+                    records,
+                    seen,
+                    numbers.last().is_some_and(|last| *last > seen),
+                    skipped,
+                ))
             })
             .await?;
-        Ok(Batch::new(records, Cursor::new(self.stamp(seen))).with_more(more).with_skipped(skipped))
+        Ok(Batch::new(records, Cursor::new(self.stamp(seen)))
+            .with_more(more)
+            .with_skipped(skipped))
     }
 
     async fn watch(&self, _request: Watch) -> Result<RecordStream, BridgeError> {
@@ -130,8 +155,16 @@ impl Bridge for Kind {
 
     async fn retract(&self, receipts: &[Receipt]) -> Result<(), BridgeError> {
         self.capability.permit_retract()?;
-        let numbers: Vec<u64> = receipts.iter().filter_map(|receipt| self.number(receipt.as_bytes())).collect();
-        self.blocking(move |service| numbers.into_iter().try_for_each(|number| service.remove(number))).await
+        let numbers: Vec<u64> = receipts
+            .iter()
+            .filter_map(|receipt| self.number(receipt.as_bytes()))
+            .collect();
+        self.blocking(move |service| {
+            numbers
+                .into_iter()
+                .try_for_each(|number| service.remove(number))
+        })
+        .await
     }
 
     async fn ring(&self, target: &RingTarget) -> Result<(), BridgeError> {

@@ -18,12 +18,24 @@ pub struct Service {
 impl Service {
     /// The service in this folder; leaves a mark in it that tells it from others, where there is none yet.
     pub fn open(path: &Path) -> io::Result<Self> {
-        let mut service = Self { path: path.to_owned(), mark: String::new() };
+        let mut service = Self {
+            path: path.to_owned(),
+            mark: String::new(),
+        };
         let _lock = service.lock()?;
         let mark = path.join(".mark");
         if !mark.exists() {
-            let random = [RandomState::new().hash_one(0), RandomState::new().hash_one(1)];
-            service.put(".mark", random.map(|half| format!("{half:016x}")).concat().as_bytes())?;
+            let random = [
+                RandomState::new().hash_one(0),
+                RandomState::new().hash_one(1),
+            ];
+            service.put(
+                ".mark",
+                random
+                    .map(|half| format!("{half:016x}"))
+                    .concat()
+                    .as_bytes(),
+            )?;
         }
         let text = fs::read_to_string(mark)?;
         if text.len() != 32 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
@@ -42,8 +54,13 @@ impl Service {
     pub fn append(&self, contents: &[u8]) -> io::Result<u64> {
         let _lock = self.lock()?;
         // Kept beside the entries, so that the number of one that was removed is not used again.
-        let last = fs::read_to_string(self.path.join(".last")).ok().and_then(|text| text.parse().ok());
-        let number = last.unwrap_or(0_u64).max(self.after(0)?.last().copied().unwrap_or(0)) + 1;
+        let last = fs::read_to_string(self.path.join(".last"))
+            .ok()
+            .and_then(|text| text.parse().ok());
+        let number = last
+            .unwrap_or(0_u64)
+            .max(self.after(0)?.last().copied().unwrap_or(0))
+            + 1;
         self.put(".last", number.to_string().as_bytes())?;
         self.put(&self.name(number), contents)?;
         Ok(number)
@@ -54,9 +71,15 @@ impl Service {
         let mut numbers = Vec::new();
         for entry in fs::read_dir(&self.path)? {
             let name = entry?.file_name();
-            let number = name.to_str().and_then(|name| name.split_once('-')).and_then(|(number, mark)| {
-                number.parse::<u64>().ok().filter(|_| mark == self.mark && number.len() == 12)
-            });
+            let number = name
+                .to_str()
+                .and_then(|name| name.split_once('-'))
+                .and_then(|(number, mark)| {
+                    number
+                        .parse::<u64>()
+                        .ok()
+                        .filter(|_| mark == self.mark && number.len() == 12)
+                });
             numbers.extend(number.filter(|number| *number > known));
         }
         numbers.sort_unstable();
@@ -105,7 +128,11 @@ impl Service {
 
     /// One at a time, until it is dropped.
     fn lock(&self) -> io::Result<File> {
-        let file = File::options().create(true).truncate(false).write(true).open(self.path.join(".lock"))?;
+        let file = File::options()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(self.path.join(".lock"))?;
         file.lock()?;
         Ok(file)
     }

@@ -9,7 +9,9 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use {{crate_name}}::{Kind, Service};
 use tempfile::TempDir;
-use wayside_bridge::{BridgeError, Clock, ErrorKind, Record, RingTarget, SharedBridge, Timestamp, file};
+use wayside_bridge::{
+    BridgeError, Clock, ErrorKind, Record, RingTarget, SharedBridge, Timestamp, file,
+};
 use wayside_conformance::support::TestClock;
 use wayside_conformance::{Deviation, Harness, Missing, Namespace, Planted, Supply};
 
@@ -34,8 +36,13 @@ struct Folder(TempDir);
 
 impl Folder {
     fn entries(&self) -> Vec<PathBuf> {
-        let all = fs::read_dir(self.0.path()).expect("it is there").map(|entry| entry.expect("it can be read").path());
-        let is_entry = |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('0'));
+        let all = fs::read_dir(self.0.path())
+            .expect("it is there")
+            .map(|entry| entry.expect("it can be read").path());
+        let is_entry = |path: &PathBuf| {
+            path.file_name()
+                .is_some_and(|name| name.to_string_lossy().starts_with('0'))
+        };
         all.filter(is_entry).collect()
     }
 }
@@ -44,7 +51,8 @@ impl Folder {
 impl Namespace for Folder {
     async fn handle(&self, _who: usize) -> Result<SharedBridge, BridgeError> {
         let opened = Service::open(self.0.path());
-        let service = opened.map_err(|error| BridgeError::new(ErrorKind::Unreachable, error.to_string()))?;
+        let service =
+            opened.map_err(|error| BridgeError::new(ErrorKind::Unreachable, error.to_string()))?;
         Ok(Arc::new(Kind::new(service)))
     }
 
@@ -66,7 +74,12 @@ impl Namespace for Folder {
 
     async fn plant(&self, _who: usize, entries: &[Planted]) -> Supply {
         let service = Service::open(self.0.path()).expect("it opens");
-        let mut number = service.after(0).expect("it can be listed").last().copied().unwrap_or(0);
+        let mut number = service
+            .after(0)
+            .expect("it can be listed")
+            .last()
+            .copied()
+            .unwrap_or(0);
         for entry in entries {
             let contents = match entry {
                 Planted::Junk(junk) => junk.to_vec(),
@@ -74,7 +87,10 @@ impl Namespace for Folder {
                 _ => return Missing::not_applicable("nothing else can be planted in a folder"),
             };
             number += 1;
-            let path = self.0.path().join(format!("{number:012}-{}", service.mark()));
+            let path = self
+                .0
+                .path()
+                .join(format!("{number:012}-{}", service.mark()));
             fs::write(path, contents).expect("it can be written");
         }
         Ok(())
@@ -82,11 +98,24 @@ impl Namespace for Folder {
 
     async fn tamper(&self, _who: usize, record: &Record, bytes: &Bytes) -> Supply {
         let holds = |path: &PathBuf| {
-            let found = fs::read(path).ok().map(Bytes::from).as_ref().and_then(file::decode);
+            let found = fs::read(path)
+                .ok()
+                .map(Bytes::from)
+                .as_ref()
+                .and_then(file::decode);
             found.is_some_and(|found| found.record == *record)
         };
-        let path = self.entries().into_iter().find(holds).expect("the record is there");
-        let changed = Record::new(record.key.clone(), record.class, record.not_after, bytes.clone());
+        let path = self
+            .entries()
+            .into_iter()
+            .find(holds)
+            .expect("the record is there");
+        let changed = Record::new(
+            record.key.clone(),
+            record.class,
+            record.not_after,
+            bytes.clone(),
+        );
         fs::write(path, file::encode(&changed).expect("it is small").0).expect("it can be written");
         Ok(())
     }
