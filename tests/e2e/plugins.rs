@@ -23,7 +23,8 @@ fn the_page_leads_from_nothing_to_a_bridge_that_passes() {
     let people = People::new(&world, &["author"], PATIENCE);
     let said = people.walk(PAGE).said;
 
-    let (first, second) = said.split_once("The sentences are those of docs/BRIDGE-SPEC.md.").expect("a failure");
+    let (first, second) =
+        said.split_once("The sentences are those of docs/BRIDGE-SPEC.md.").expect("a failure");
     let failed = |text: &str| text.lines().filter(|line| line.starts_with("failed ")).count();
     assert_eq!(failed(first), 2, "{first}");
     // What the page shows is what is said.
@@ -53,9 +54,14 @@ fn the_json_of_a_failure_has_its_sentence() {
     let ran = Ran::of(command, "", PATIENCE);
     assert_eq!(ran.code, Some(7), "{ran:?}");
     let lines = ran.stdout.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
-    let cases: BTreeMap<String, _> = lines.map(|case| (case["case"].as_str().unwrap_or("").to_owned(), case)).collect();
+    let cases: BTreeMap<String, _> =
+        lines.map(|case| (case["case"].as_str().unwrap_or("").to_owned(), case)).collect();
     let missing = &cases["missing_key"];
-    assert_eq!((&missing["outcome"], &missing["broken"]["id"]), (&"failed".into(), &"F1".into()), "{missing}");
+    assert_eq!(
+        (&missing["outcome"], &missing["broken"]["id"]),
+        (&"failed".into(), &"F1".into()),
+        "{missing}"
+    );
     assert_eq!(missing["broken"]["text"], "A key with nothing under it is no error: the batch lacks it.");
     assert_eq!(missing["expected"], "fetching works");
     assert_eq!(missing["seen"], "Gone: there is no such key");
@@ -118,7 +124,10 @@ fn fill_in(template: &Path, package: &Path) {
     ];
     for (name, value) in &values[2..] {
         assert!(declared.contains(&format!("[placeholders.{name}]")), "{name} is declared");
-        assert!(declared.contains(&format!("default = \"{value}\"")), "what we fill in for {name} is its default");
+        assert!(
+            declared.contains(&format!("default = \"{value}\"")),
+            "what we fill in for {name} is its default"
+        );
     }
     let mut folders = vec![PathBuf::new()];
     while let Some(folder) = folders.pop() {
@@ -132,7 +141,11 @@ fn fill_in(template: &Path, package: &Path) {
                 for (name, value) in values {
                     text = text.replace(&format!("{{{{{name}}}}}"), value);
                 }
-                assert!(!text.contains("{{") && !text.contains("{%"), "{} has something else in it", path.display());
+                assert!(
+                    !text.contains("{{") && !text.contains("{%"),
+                    "{} has something else in it",
+                    path.display()
+                );
                 std::fs::write(package.join(path), text).expect("it can be written");
             }
         }

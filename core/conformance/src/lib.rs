@@ -116,6 +116,7 @@ mod scene;
 mod spec;
 pub mod support;
 mod tally;
+mod walk;
 
 pub use case::{Case, Failure, Outcome, Weight, case, cases};
 pub use configured::ConfiguredHarness;

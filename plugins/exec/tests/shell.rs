@@ -114,7 +114,7 @@ async fn what_others_leave_in_the_folder_is_never_run_nor_handed_on_nor_waited_f
     }
 
     let batch = bridge.fetch(Fetch::new(Place::Own, Keys::All)).await.expect("it answers");
-    assert_eq!(batch.records, [good.clone()]);
+    assert_eq!(batch.records, std::slice::from_ref(&good));
     assert_eq!((batch.skipped, batch.more), (lines.len() as u64 + 3, false));
     let late = record(2, b"late");
     bridge.publish(&late).await.expect("after all that");

@@ -8,7 +8,7 @@ use clap::Args;
 use wayside::api::types::{CaseView, SentenceView};
 use wayside::bridge::{BridgeContext, BridgeError, BridgeOptions, ErrorKind};
 use wayside_conformance::{
-    Case, ConfiguredHarness, Failure as CaseFailure, Outcome as CaseOutcome, Runner, Settings,
+    Case, ConfiguredHarness, Failure as CaseFailure, Outcome as CaseOutcome, Runner, Sentence, Settings,
 };
 
 use crate::cli::Context;
@@ -118,27 +118,22 @@ struct Tally {
 
 impl Tally {
     fn count(&mut self, case: &Case, outcome: CaseOutcome) -> CaseView {
-        let (word, number) = match outcome {
-            CaseOutcome::Passed => ("passed", &mut self.passed),
-            CaseOutcome::Skipped(_) => ("skipped", &mut self.skipped),
-            CaseOutcome::Deviates(_) => ("deviates", &mut self.deviate),
-            _ => ("failed", &mut self.failed),
+        let (mut broken, mut details) = (None, None);
+        let (word, number, reason) = match outcome {
+            CaseOutcome::Passed => ("passed", &mut self.passed, None),
+            CaseOutcome::Skipped(why) => ("skipped", &mut self.skipped, Some(why)),
+            CaseOutcome::Deviates(why) => ("deviates", &mut self.deviate, Some(why)),
+            CaseOutcome::Failed(CaseFailure { sentence, expected, seen, .. }) => {
+                let why = format!("expected: {expected}; seen: {seen}");
+                let named = |it: &Sentence| SentenceView { id: it.id.to_owned(), text: it.text.to_owned() };
+                (broken, details) = (sentence.map(named), Some((expected, seen)));
+                ("failed", &mut self.failed, Some(why))
+            }
+            _ => ("failed", &mut self.failed, None),
         };
         *number = number.saturating_add(1);
-        let (case, outcome_word) = (case.name.to_owned(), word.to_owned());
-        let mut view =
-            CaseView { case, outcome: outcome_word, reason: None, broken: None, expected: None, seen: None };
-        match outcome {
-            CaseOutcome::Failed(CaseFailure { sentence, expected, seen, .. }) => {
-                let sentence =
-                    sentence.map(|it| SentenceView { id: it.id.to_owned(), text: it.text.to_owned() });
-                view.reason = Some(format!("expected: {expected}; seen: {seen}"));
-                (view.broken, view.expected, view.seen) = (sentence, Some(expected), Some(seen));
-            }
-            CaseOutcome::Skipped(why) | CaseOutcome::Deviates(why) => view.reason = Some(why),
-            _ => {}
-        }
-        view
+        let (expected, seen) = details.unzip();
+        CaseView { case: case.name.to_owned(), outcome: word.to_owned(), reason, broken, expected, seen }
     }
 
     fn in_words(&self) -> String {
