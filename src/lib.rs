@@ -1,8 +1,10 @@
-//! A direct, Noise-encrypted link between the machines of two people who already share *something*: a folder, or whatever
+//! A direct, Noise-encrypted link between the machines of two people who already share *something*: a folder, a repository, a mailbox, or whatever
 //! a small program of theirs can put notes into. No server of anybody else's is needed.
 //!
 //! This crate is the front of the house: it re-exports what an application needs and registers the bridges that its
-//! features switch on. The command `wayside` is built from it as well (feature `cli`).
+//! features switch on. The command `wayside` is built from it as well (feature `cli`). This page is the quick start, and the [`guide`] the rest: [friends and
+//! messages](guide::friends), [streams and datagrams](guide::streams), [events](guide::events), [bridges of one's own](guide::bridges),
+//! [embedding](guide::embedding), [errors](guide::errors), [testing](guide::testing).
 //!
 //! # The model
 //!
@@ -12,7 +14,24 @@
 //! - An application [connects](Node::connect) with a friend and gets a [`Peer`]: streams that name the protocol they speak, with
 //!   backpressure, and datagrams. It answers the streams of friends with [`NodeBuilder::serve`].
 //!
-//! # Example
+//! ```text
+//!        your application                                    your friend's
+//!   ┌───────────────────────┐                         ┌───────────────────────┐
+//!   │ serve, connect, events│                         │ serve, connect, events│
+//!   │         Node          │◄══ link: QUIC, Noise ══►│         Node          │
+//!   │  Home      bridges    │                         │    bridges      Home  │
+//!   └───────────────┬───────┘                         └───────┬───────────────┘
+//!                   └────────► a service that both ◄──────────┘
+//!                              share: sealed notes
+//! ```
+//!
+//! # Quick start
+//!
+//! ```toml
+//! [dependencies]
+//! wayside = { version = "0.1", default-features = false, features = ["bridge-dir"] }
+//! tokio = { version = "1", features = ["io-util", "macros", "rt-multi-thread"] }
+//! ```
 //!
 //! ```no_run
 //! use tokio::io::AsyncWriteExt;
@@ -27,18 +46,22 @@
 //!     })
 //!     .start()
 //!     .await?;
-//! // Once: a line that Ben accepts.
+//! // What happens: friends, links, messages.
+//! let mut events = node.events();
+//! // Once: a line that Ben accepts (`Node::accept_invite`).
 //! let wanted = NewInvite { bridges: Vec::new(), uses: 1, expires_in_secs: 86_400 };
 //! println!("give this to a friend: {}", node.invite(wanted).await?.invite);
 //! // From then on, wherever both are:
 //! let ben = node.connect("Ben").await?;
 //! let mut stream = ben.link.open("echo/1").await?;
 //! stream.send.write_all(b"hello").await?;
+//! # while let Some(event) = events.next().await { println!("{event:?}"); }
 //! # Ok(())
 //! # }
 //! ```
 //!
-//! `examples/echo.rs` and `examples/voice.rs` are whole programs.
+//! Whole programs are in `examples/`, and each runs by itself: `echo`, a protocol in a few lines; `chat`, two people in sixty; `voice`, a call in datagrams;
+//! `custom-bridge`, a service of the application's own to meet over; `embed`, all of a node's life without the command.
 //!
 //! # Features
 //!
@@ -49,24 +72,39 @@
 //! | `bridge-dir` | the bridge `dir`, a folder that both can see |
 //! | `bridge-dns` | the bridge `dns`, TXT records in a zone |
 //! | `bridge-email` | the bridge `email`, mail between two addresses or on a list |
-//! | `bridge-exec` | the bridge `exec`, a child process in any language |
+//! | `bridge-exec` | the bridge `exec`, a child process in any language, and `wayside::exec`, which makes such a program of any Rust bridge |
 //! | `bridge-git` | the bridge `git`, any repository, through the `git` program |
 //! | `bridge-github` | the bridge `github`, a repository at GitHub, through its API |
 //! | `bridge-matrix` | the bridge `matrix`, a Matrix room |
 //! | `bridge-mdns` | the bridge `mdns`, the local network |
 //! | `bridge-web` | the bridge `web`, web space: WebDAV, `wayside.php`, and, in `full`, S3 |
+//! | `portmap` | asking the router for a port, where the configuration says so |
 //! | `rendezvous` | the node itself can be a drop for everybody (`[rendezvous] listen`); part of `cli` |
 //! | `testing` | `wayside::testing`: two friends in simulated time, for an application's own tests |
+//!
+//! # Versions
+//!
+//! Until 1.0 a minor version may break what it says in the changelog. What grows is `#[non_exhaustive]`: events, errors, configuration, capabilities, batches; such
+//! structs have a constructor. The words of a capability, of which a bridge's author must know each, are not: a new one is to stop the compiler.
+//!
+//! Of other crates' types the interface has those without which it would not fit in anywhere: `bytes::Bytes` for what is carried, the traits of `tokio::io` and
+//! `futures::Stream` on streams, `async_trait` on traits, `serde` on what is JSON, and `jiff::Timestamp` inside [`Time`](api::types::Time). Noise, the store and
+//! HTTP are nobody's business: none of their types is to be seen. `docs/ARCHITECTURE.md` has the whole list.
 //!
 //! # Not here
 //!
 //! The protocol is `wayside-proto`, what a bridge is `wayside-bridge`, the link `wayside-noise`.
 
+pub mod guide;
 #[cfg(feature = "testing")]
 pub mod testing;
 
 pub use wayside_bridge as bridge;
 use wayside_bridge::Registry;
+/// Bridges that are programs: both sides of the line protocol. [`serve`](exec::serve) is the whole `main` of one in Rust.
+#[cfg(feature = "bridge-exec")]
+pub use wayside_bridge_exec as exec;
+pub use wayside_node::api::types::{ApiError, NodeEvent};
 pub use wayside_node::{
     AccountId, Api, BotConfig, BridgeConfig, Comparison, Config, ConnectError, DeviceId, Events, Home,
     HomeError, Node, NodeBuilder, NodeClock, Origin, Peer, Protocol, Relay, Served, UnixMillis, Wanted, api,

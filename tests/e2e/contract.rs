@@ -16,6 +16,11 @@ fn two_meet_and_talk_over_the_bridge_in_python() {
     meet_and_talk(Sharing::Python);
 }
 
+#[test]
+fn two_meet_and_talk_over_the_bridge_in_shell() {
+    meet_and_talk(Sharing::Shell);
+}
+
 fn meet_and_talk(sharing: Sharing) {
     let Some(world) = World::sharing_by(sharing) else { return };
     let (mut ada, mut ben) = (world.stranger("Ada"), world.stranger("Benn"));

@@ -32,6 +32,7 @@ mod matrix_room;
 mod own_spaces;
 mod peer_invites;
 mod places;
+mod plugins;
 mod pointers;
 mod ring;
 mod scripts;

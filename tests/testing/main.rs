@@ -1,6 +1,6 @@
 //! Two friends in simulated time: what an application's own tests lean on.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 // Each example has its friends.
 #![allow(clippy::duplicate_mod)]
 

@@ -19,6 +19,8 @@ use crate::{
 ///
 /// No method has a default: one that silently did nothing would be a bug that nobody sees. A bridge that
 /// cannot do a thing says so in its [`Capability`] and answers [`BridgeError::unsupported`].
+///
+/// The same contract in numbered sentences is the page `docs/BRIDGE-SPEC.md`; the behaviour suite (`wayside-conformance`) names the one that a bridge breaks.
 #[async_trait]
 pub trait Bridge: Send + Sync + fmt::Debug {
     /// What this bridge is called and which places it reaches.
@@ -79,6 +81,7 @@ pub trait Bridge: Send + Sync + fmt::Debug {
 
 /// What a bridge is called and which places it reaches.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct BridgeInfo {
     /// The kind under which it is registered (`dir`, `matrix`).
     pub kind: String,
@@ -87,6 +90,13 @@ pub struct BridgeInfo {
     /// The place or places that this bridge reaches, the preferred first. Two bridges that share a locator reach
     /// the same place, even when each side sees it at another path. May be empty while unknown.
     pub locators: Vec<Locator>,
+}
+
+impl BridgeInfo {
+    /// Of this kind, called so, and reaching these places.
+    pub fn new(kind: impl Into<String>, title: impl Into<String>, locators: Vec<Locator>) -> Self {
+        Self { kind: kind.into(), title: title.into(), locators }
+    }
 }
 
 /// The name of a place that is the same for everybody who shares it: what an invite carries.
@@ -155,6 +165,7 @@ pub struct RingTarget(pub String);
 
 /// What a probe found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Probe {
     /// How long the service took to answer.
     pub latency: Duration,
@@ -164,6 +175,34 @@ pub struct Probe {
     pub note: Option<String>,
     /// The public address that the service sees us come from, where it tells: a hint, for a guess at how we are reached.
     pub public_address: Option<IpAddr>,
+}
+
+impl Probe {
+    /// The service answered after so long.
+    pub fn new(latency: Duration) -> Self {
+        Self { latency, ..Self::default() }
+    }
+
+    /// With what the service's own clock reads, where it tells.
+    #[must_use]
+    pub fn with_service_time(mut self, service_time: Option<Timestamp>) -> Self {
+        self.service_time = service_time;
+        self
+    }
+
+    /// With a sentence that a person should know, where there is one.
+    #[must_use]
+    pub fn with_note(mut self, note: Option<String>) -> Self {
+        self.note = note;
+        self
+    }
+
+    /// With the address that the service sees us come from, where it tells.
+    #[must_use]
+    pub fn with_public_address(mut self, public_address: Option<IpAddr>) -> Self {
+        self.public_address = public_address;
+        self
+    }
 }
 
 /// Conveniences for whoever uses a bridge; implemented for all of them.

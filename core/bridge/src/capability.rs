@@ -9,7 +9,11 @@ use crate::Class;
 
 /// What a bridge declares. What is not declared is refused before the bridge sees it
 /// ([`layers::Check`](crate::layers::Check)).
+///
+/// The words in it ([`Class`], [`Lookup`], [`Delivery`], [`Writers`], [`Collision`], [`Wake`], [`Kept`]) are all that there are, and whoever matches on them names each:
+/// one that is passed over would be a promise that nobody keeps, so that a new one is to stop the compiler.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Capability {
     /// The classes of record it carries, each with its limits. A class that is missing is not carried.
     pub classes: BTreeMap<Class, ClassCapability>,
@@ -31,6 +35,59 @@ pub struct Capability {
 }
 
 impl Capability {
+    /// A shared place that can be listed, does not ring, and takes any number of keys at once: what differs is set with the methods below.
+    pub fn new(
+        classes: impl IntoIterator<Item = (Class, ClassCapability)>,
+        delivery: Delivery,
+        visible: Visibility,
+    ) -> Self {
+        Self {
+            classes: classes.into_iter().collect(),
+            lookup: Lookup::List,
+            delivery,
+            writers: Writers::Shared,
+            max_keys: None,
+            wake: Wake::Never,
+            kept: Kept::Service,
+            visible,
+        }
+    }
+
+    /// With records found in this way.
+    #[must_use]
+    pub fn with_lookup(mut self, lookup: Lookup) -> Self {
+        self.lookup = lookup;
+        self
+    }
+
+    /// With these writers.
+    #[must_use]
+    pub fn with_writers(mut self, writers: Writers) -> Self {
+        self.writers = writers;
+        self
+    }
+
+    /// With at most so many keys in one request.
+    #[must_use]
+    pub fn with_max_keys(mut self, max_keys: usize) -> Self {
+        self.max_keys = Some(max_keys);
+        self
+    }
+
+    /// With ringing, or without.
+    #[must_use]
+    pub fn with_wake(mut self, wake: Wake) -> Self {
+        self.wake = wake;
+        self
+    }
+
+    /// With records kept by this one.
+    #[must_use]
+    pub fn with_kept(mut self, kept: Kept) -> Self {
+        self.kept = kept;
+        self
+    }
+
     /// The limits of one class, where it is carried.
     pub fn class(&self, class: Class) -> Option<&ClassCapability> {
         self.classes.get(&class)
@@ -39,6 +96,7 @@ impl Capability {
 
 /// The limits of one class of record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct ClassCapability {
     /// The largest record, in bytes of [`Record::bytes`](crate::Record::bytes).
     pub max_record: usize,
@@ -49,6 +107,13 @@ pub struct ClassCapability {
     pub collision: Collision,
     /// Whether a record can be taken back before it expires.
     pub retract: bool,
+}
+
+impl ClassCapability {
+    /// These limits.
+    pub const fn new(max_record: usize, retention: Duration, collision: Collision, retract: bool) -> Self {
+        Self { max_record, retention, collision, retract }
+    }
 }
 
 /// How records are found.

@@ -141,6 +141,7 @@ impl ErrorKind {
 
 /// Whose fault it is: who can do something about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Fault {
     /// The service, or the network on the way to it.
     Service,
@@ -154,6 +155,7 @@ pub enum Fault {
 
 /// When to try again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Retry {
     /// At once.
     Now,

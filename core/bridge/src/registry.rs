@@ -51,6 +51,7 @@ pub trait BridgeKind: Send + Sync + fmt::Debug {
 
 /// What a kind opened.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Opened {
     /// The place for records.
     pub bridge: SharedBridge,
@@ -61,12 +62,18 @@ pub struct Opened {
 impl Opened {
     /// A place for records, where nobody talks.
     pub fn bridge(bridge: impl Bridge + 'static) -> Self {
-        Self { bridge: Arc::new(bridge), room: None }
+        Self::new(Arc::new(bridge), None)
+    }
+
+    /// A place for records, and the same where people talk, where they do.
+    pub fn new(bridge: SharedBridge, room: Option<SharedRoom>) -> Self {
+        Self { bridge, room }
     }
 }
 
 /// One option of a kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct OptionSpec {
     /// The long flag without dashes (`path`).
     pub name: &'static str,
@@ -78,6 +85,25 @@ pub struct OptionSpec {
     pub required: bool,
     /// Whether the value is a path that is made absolute before it is stored.
     pub path: bool,
+}
+
+impl OptionSpec {
+    /// One that may be left out and is no path.
+    pub const fn new(name: &'static str, value: &'static str, help: &'static str) -> Self {
+        Self { name, value, help, required: false, path: false }
+    }
+
+    /// The same, which must be given.
+    #[must_use]
+    pub const fn required(self) -> Self {
+        Self { required: true, ..self }
+    }
+
+    /// The same, whose value is a path.
+    #[must_use]
+    pub const fn path(self) -> Self {
+        Self { path: true, ..self }
+    }
 }
 
 /// Option values by name, as configured. Holds no secrets.

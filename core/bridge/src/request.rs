@@ -101,6 +101,7 @@ impl<I: Into<Key>> FromIterator<I> for Keys {
 
 /// What was found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Batch {
     /// The records, in no particular order.
     pub records: Vec<Record>,
@@ -112,6 +113,34 @@ pub struct Batch {
     pub service_time: Option<Timestamp>,
     /// Entries that were there and could not be parsed as records: somebody else's, or junk.
     pub skipped: u64,
+}
+
+impl Batch {
+    /// These records, and where to go on.
+    pub fn new(records: Vec<Record>, cursor: Option<Cursor>) -> Self {
+        Self { records, cursor, ..Self::default() }
+    }
+
+    /// With word of whether there is more after the cursor.
+    #[must_use]
+    pub fn with_more(mut self, more: bool) -> Self {
+        self.more = more;
+        self
+    }
+
+    /// With what the service's own clock reads, where it tells.
+    #[must_use]
+    pub fn with_service_time(mut self, service_time: Option<Timestamp>) -> Self {
+        self.service_time = service_time;
+        self
+    }
+
+    /// With the number of entries that could not be parsed.
+    #[must_use]
+    pub fn with_skipped(mut self, skipped: u64) -> Self {
+        self.skipped = skipped;
+        self
+    }
 }
 
 /// A position in a bridge's records: opaque, storable, valid for the place and bridge that gave it.

@@ -6,6 +6,9 @@
 //! and there is nothing to opt out of: a case that a backend has no means for is *skipped* with a reason, a
 //! case in which it is known to differ *deviates* with a reason, and both are shown.
 //!
+//! Each [`Case`] holds a bridge to numbered sentences of one [`specification`], the page `docs/BRIDGE-SPEC.md`, and a [`Failure`] names the
+//! sentence that was broken, what was expected, and what was seen.
+//!
 //! # For the author of a bridge
 //!
 //! Supply a [`Harness`]: it opens fresh [`Namespace`]s, and a namespace hands out members' bridges. Then one line
@@ -110,12 +113,15 @@ mod macros;
 mod memory;
 mod run;
 mod scene;
+mod spec;
 pub mod support;
 mod tally;
+mod walk;
 
-pub use case::{Case, Outcome, Weight, case, cases};
+pub use case::{Case, Failure, Outcome, Weight, case, cases};
 pub use configured::ConfiguredHarness;
 pub use harness::{Deviation, Harness, Missing, Namespace, Planted, Supply};
 pub use macros::{assert_complete, run_test};
 pub use memory::MemoryHarness;
 pub use run::{Runner, Settings, run, run_with};
+pub use spec::{Sentence, specification};

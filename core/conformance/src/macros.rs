@@ -65,7 +65,7 @@ pub fn run_test(name: &str, harness: &dyn Harness) {
         .expect("a runtime starts");
     match runtime.block_on(crate::run(case, harness)) {
         Outcome::Passed => {}
-        Outcome::Failed(reason) => panic!("{name} ({}): {reason}", case.about),
+        Outcome::Failed(failure) => panic!("{name} ({}): {failure}", case.about),
         Outcome::Skipped(reason) => eprintln!("skipped {name}: {reason}"),
         Outcome::Deviates(reason) => eprintln!("deviates in {name}: {reason}"),
     }

@@ -6,7 +6,9 @@ use std::time::Duration;
 use futures::FutureExt;
 use wayside_bridge::SeededEntropy;
 
-use crate::scene::{Scene, Stop, supplied};
+use crate::case::Failure;
+use crate::scene::{Scene, Stop, said, supplied};
+use crate::spec;
 use crate::tally::Tally;
 use crate::{Case, Harness, Namespace, Outcome, Weight, cases};
 
@@ -41,19 +43,25 @@ pub async fn run_with(case: &Case, harness: &dyn Harness, settings: &Settings) -
     let guarded = AssertUnwindSafe(attempt(case, harness, settings)).catch_unwind();
     let result = match tokio::time::timeout(limit, guarded).await {
         Ok(Ok(result)) => result,
-        Ok(Err(panic)) => Err(Stop::Fail(format!("the bridge panicked: {}", panic_message(&*panic)))),
-        Err(_) => Err(Stop::Fail(format!("it took longer than {limit:?}"))),
+        Ok(Err(panic)) => {
+            let seen = format!("it panicked: {}", panic_message(&*panic));
+            Err(Stop::broken(&spec::X3, "the bridge answers, if only with an error".to_owned(), seen))
+        }
+        Err(_) => {
+            let expected = format!("the case is over within {limit:?}");
+            Err(Stop::broken(&spec::X4, expected, "a call of the bridge did not come to an end".to_owned()))
+        }
     };
     let deviation = harness.deviations().iter().find(|deviation| deviation.case == case.name);
     match (result, deviation) {
         (Ok(()), None) => Outcome::Passed,
-        (Ok(()), Some(deviation)) => Outcome::Failed(format!(
-            "it is declared to deviate ({}) and passes: take the declaration out",
-            deviation.reason
+        (Ok(()), Some(deviation)) => Outcome::Failed(Failure::elsewhere(
+            format!("it deviates, as the harness declares ({})", deviation.reason),
+            "it passes: take the declaration out".to_owned(),
         )),
         (Err(Stop::Skip(reason)), _) => Outcome::Skipped(reason),
         (Err(Stop::Fail(_)), Some(deviation)) => Outcome::Deviates(deviation.reason.to_owned()),
-        (Err(Stop::Fail(message)), None) => Outcome::Failed(message),
+        (Err(Stop::Fail(failure)), None) => Outcome::Failed(failure),
     }
 }
 
@@ -112,10 +120,10 @@ async fn attempt(case: &Case, harness: &dyn Harness, settings: &Settings) -> Res
     let result = (case.body)(&scene).await;
     let tidied = tidy(&*namespace, &tally).await;
     match (result, case.weight) {
-        (Ok(()), Weight::Light { publishes }) if tally.published() > publishes => Err(Stop::Fail(format!(
-            "it published {} records where {publishes} are its budget",
-            tally.published()
-        ))),
+        (Ok(()), Weight::Light { publishes }) if tally.published() > publishes => {
+            let expected = format!("the case publishes at most {publishes} records");
+            Err(Stop::Fail(Failure::elsewhere(expected, format!("it published {}", tally.published()))))
+        }
         (Ok(()), Weight::Light { .. }) => tidied,
         (result, _) => result,
     }
@@ -127,8 +135,8 @@ async fn tidy(namespace: &dyn Namespace, tally: &Tally) -> Result<(), Stop> {
     let mut members: Vec<usize> = outstanding.iter().map(|(who, _)| *who).collect();
     members.dedup();
     for member in members {
-        let failed = |error| Stop::Fail(format!("taking back what the case published: {error}"));
-        let bridge = namespace.handle(member).await.map_err(failed)?;
+        let failed = said(&spec::C3, "taking back what the case published");
+        let bridge = namespace.handle(member).await.map_err(&failed)?;
         if bridge.capability().permit_retract().is_err() {
             continue;
         }
@@ -137,7 +145,7 @@ async fn tidy(namespace: &dyn Namespace, tally: &Tally) -> Result<(), Stop> {
             .filter(|(who, _)| *who == member)
             .map(|(_, receipt)| receipt.clone())
             .collect();
-        bridge.retract(&receipts).await.map_err(failed)?;
+        bridge.retract(&receipts).await.map_err(&failed)?;
     }
     Ok(())
 }

@@ -7,12 +7,16 @@ use std::time::Duration;
 use futures::StreamExt;
 use tokio::time::Instant;
 use wayside_bridge::{
-    Batch, Bridge, BridgeError, Capability, Class, Cursor, Delivery, Entropy, Fetch, Key, Keys, Place,
-    Receipt, Record, RecordStream, SeededEntropy, SharedBridge, Slot, Timestamp, Writers,
+    Batch, Bridge, BridgeError, Capability, Class, Cursor, Delivery, Entropy, Fetch, Key, Keys, Receipt,
+    Record, RecordStream, SeededEntropy, SharedBridge, Slot, Timestamp,
 };
 
+use crate::case::Failure;
 use crate::run::Settings;
+use crate::spec::{self, Sentence};
 use crate::tally::Tally;
+use crate::walk::{PAGES, ensure_asked_for};
+pub(crate) use crate::walk::{place_of, walk};
 use crate::{Harness, Missing, Namespace, Supply};
 
 /// The length of a day, in seconds: records are published by the day at most.
@@ -23,18 +27,39 @@ const GLANCE: Duration = Duration::from_millis(20);
 /// Why a case does not go on.
 #[derive(Debug)]
 pub(crate) enum Stop {
-    Fail(String),
+    Fail(Failure),
     Skip(String),
+}
+
+impl Stop {
+    /// The bridge broke this sentence.
+    pub(crate) fn broken(sentence: &'static Sentence, expected: String, seen: String) -> Self {
+        Self::Fail(Failure { sentence: Some(sentence), expected, seen })
+    }
+
+    /// The same, where here another sentence says why it should have been so. What is no fault of the bridge's stays that.
+    pub(crate) fn under(self, sentence: &'static Sentence) -> Self {
+        match self {
+            Self::Fail(Failure { sentence: Some(_), expected, seen }) => {
+                Self::broken(sentence, expected, seen)
+            }
+            other => other,
+        }
+    }
 }
 
 /// What a case answers.
 pub(crate) type Step<T = ()> = Result<T, Stop>;
 
-/// The case fails where the condition does not hold.
+/// Where the condition does not hold the case fails: which sentence was broken, what was expected, and what was seen instead.
 macro_rules! ensure {
-    ($condition:expr, $($message:tt)+) => {
+    ($condition:expr, $sentence:ident, $expected:literal, $($seen:tt)+) => {
         if !$condition {
-            return Err($crate::scene::Stop::Fail(format!($($message)+)));
+            return Err($crate::scene::Stop::broken(
+                &$crate::spec::$sentence,
+                format!($expected),
+                format!($($seen)+),
+            ));
         }
     };
 }
@@ -57,7 +82,7 @@ pub(crate) struct Scene<'a> {
 impl Scene<'_> {
     /// Member `who`'s bridge; again is after a restart.
     pub(crate) async fn handle(&self, who: usize) -> Step<SharedBridge> {
-        let bridge = self.namespace.handle(who).await.map_err(said("opening a handle"))?;
+        let bridge = self.namespace.handle(who).await.map_err(said(&spec::C3, "opening a handle"))?;
         Ok(self.tally.watch_over(who, bridge))
     }
 
@@ -111,22 +136,37 @@ impl Scene<'_> {
         Ok(walk(reader, &place_of(reader, writer), keys, None, Fetch::LIMIT, PAGES).await?.records)
     }
 
-    /// Looks until what is found pleases, for as long as the capability lets it take.
+    /// Looks until what is found pleases, as this sentence says that it does in the end.
     pub(crate) async fn find_until(
         &self,
         reader: &dyn Bridge,
         writer: &dyn Bridge,
         keys: &Keys,
-        what: &str,
+        sentence: &'static Sentence,
+        expected: &str,
         pleases: impl Fn(&[Record]) -> bool,
-    ) -> Step<Vec<Record>> {
+    ) -> Step {
+        let found = self.look(reader, writer, keys, pleases).await?;
+        found.map_err(|found| Stop::broken(sentence, expected.to_owned(), describe(&found)))
+    }
+
+    /// Looks for as long as the capability lets it take; tells what was found in the end where that does not please.
+    async fn look(
+        &self,
+        reader: &dyn Bridge,
+        writer: &dyn Bridge,
+        keys: &Keys,
+        pleases: impl Fn(&[Record]) -> bool,
+    ) -> Step<Result<(), Vec<Record>>> {
         let deadline = Instant::now() + self.patience(reader.capability());
         loop {
             let found = self.find(reader, writer, keys).await?;
             if pleases(&found) {
-                return Ok(found);
+                return Ok(Ok(()));
             }
-            ensure!(Instant::now() < deadline, "{what}: {} found", describe(&found));
+            if Instant::now() >= deadline {
+                return Ok(Err(found));
+            }
             tokio::time::sleep(pause(reader.capability())).await;
         }
     }
@@ -139,16 +179,20 @@ impl Scene<'_> {
         record: &Record,
     ) -> Step {
         let keys = just(&record.key);
-        let what =
-            format!("the published {} record of {} bytes is not found", record.class, record.bytes.len());
-        self.find_until(reader, writer, &keys, &what, |found| found.contains(record)).await.map(drop)
+        let found = self.look(reader, writer, &keys, |found| found.contains(record)).await?;
+        found.map_err(|found| {
+            // Something is there, and not as it was published.
+            let sentence = if found.is_empty() { &spec::P1 } else { &spec::P2 };
+            Stop::broken(sentence, format!("the published {record:?} is found"), describe(&found))
+        })
     }
 
     /// Looks until this record is not found any more.
     pub(crate) async fn find_gone(&self, reader: &dyn Bridge, writer: &dyn Bridge, record: &Record) -> Step {
         let keys = just(&record.key);
-        let what = "a record that was taken back is still there";
-        self.find_until(reader, writer, &keys, what, |found| !found.contains(record)).await.map(drop)
+        let gone = |found: &[_]| !found.contains(record);
+        self.find_until(reader, writer, &keys, &spec::R1, "the record that was taken back is gone", gone)
+            .await
     }
 
     /// How long something may take that the service does by itself.
@@ -160,9 +204,15 @@ impl Scene<'_> {
     pub(crate) async fn next(&self, bridge: &dyn Bridge, stream: &mut RecordStream) -> Step<Batch> {
         match tokio::time::timeout(self.patience(bridge.capability()), stream.next()).await {
             Ok(Some(Ok(batch))) => Ok(batch),
-            Ok(Some(Err(error))) => Err(said("watching")(error)),
-            Ok(None) => Err(Stop::Fail("the stream ended without an error".to_owned())),
-            Err(_) => Err(Stop::Fail("the watcher was not woken".to_owned())),
+            Ok(Some(Err(error))) => Err(said(&spec::C3, "watching")(error)),
+            Ok(None) => {
+                let expected = "the stream goes on, or ends with an error".to_owned();
+                Err(Stop::broken(&spec::W6, expected, "it ended without one".to_owned()))
+            }
+            Err(_) => {
+                let expected = "the watcher is woken by the news".to_owned();
+                Err(Stop::broken(&spec::W1, expected, "it was not woken".to_owned()))
+            }
         }
     }
 
@@ -186,110 +236,14 @@ impl Scene<'_> {
     }
 }
 
-/// The most batches of a place that holds only what a case put there.
-const PAGES: usize = 4_096;
-
-/// What a walk through a place found.
-#[derive(Debug, Default)]
-pub(crate) struct Walk {
-    pub(crate) records: Vec<Record>,
-    pub(crate) cursor: Option<Cursor>,
-    pub(crate) skipped: u64,
-}
-
-/// Fetches on from a cursor until there is no more, and holds each batch to the contract.
-///
-/// More keys than one request may name are asked for in several walks from the same cursor.
-pub(crate) async fn walk(
-    reader: &dyn Bridge,
-    place: &Place,
-    keys: &Keys,
-    cursor: Option<Cursor>,
-    limit: usize,
-    most_pages: usize,
-) -> Step<Walk> {
-    let most = reader.capability().max_keys.unwrap_or(usize::MAX).max(1);
-    let mut all = Walk::default();
-    for keys in parts(keys, most) {
-        let part = walk_part(reader, place, &keys, cursor.clone(), limit, most_pages).await?;
-        all.records.extend(part.records);
-        all.skipped = all.skipped.saturating_add(part.skipped);
-        // The first walk's: what came while the others went on lies after it.
-        all.cursor = all.cursor.or(part.cursor);
-    }
-    Ok(all)
-}
-
-fn parts(keys: &Keys, most: usize) -> Vec<Keys> {
-    match keys {
-        Keys::All => vec![Keys::All],
-        Keys::These(keys) => {
-            let keys: Vec<&Key> = keys.iter().collect();
-            keys.chunks(most).map(|part| part.iter().copied().cloned().collect()).collect()
-        }
-    }
-}
-
-async fn walk_part(
-    reader: &dyn Bridge,
-    place: &Place,
-    keys: &Keys,
-    cursor: Option<Cursor>,
-    limit: usize,
-    most_pages: usize,
-) -> Step<Walk> {
-    let mut walk = Walk { cursor, ..Walk::default() };
-    let mut pages = 0;
-    loop {
-        let mut request = Fetch::new(place.clone(), keys.clone()).after(walk.cursor.take());
-        request.limit = limit;
-        let batch = reader.fetch(request).await.map_err(said("fetching"))?;
-        let len = batch.records.len();
-        ensure!(len <= limit, "a batch holds {len} records where {limit} were asked for at most");
-        ensure_asked_for(keys, &batch)?;
-        ensure!(
-            !batch.more || batch.cursor.is_some(),
-            "a batch says there is more and gives no cursor to go on from"
-        );
-        walk.records.extend(batch.records);
-        walk.skipped = walk.skipped.saturating_add(batch.skipped);
-        walk.cursor = batch.cursor;
-        pages += 1;
-        if !batch.more {
-            return Ok(walk);
-        }
-        ensure!(
-            pages < most_pages,
-            "after {most_pages} batches there is still more: the cursor makes no way"
-        );
-    }
-}
-
-fn ensure_asked_for(keys: &Keys, batch: &Batch) -> Step {
-    let stray = batch.records.iter().find(|record| !keys.contains(&record.key));
-    ensure!(stray.is_none(), "a record under a key that nobody asked for was handed out: {stray:?}");
-    Ok(())
-}
-
-/// How `reader` names the place in which `writer` publishes.
-pub(crate) fn place_of(reader: &dyn Bridge, writer: &dyn Bridge) -> Place {
-    let own = reader.info().locators;
-    let theirs = writer.info().locators;
-    match theirs.first() {
-        Some(first)
-            if reader.capability().writers == Writers::One && !theirs.iter().any(|l| own.contains(l)) =>
-        {
-            Place::Of(first.clone())
-        }
-        Some(_) | None => Place::Own,
-    }
-}
-
 /// The class that cases use where any will do.
 pub(crate) fn any_class(bridge: &dyn Bridge) -> Step<Class> {
     match bridge.capability().classes.keys().next() {
         Some(class) => Ok(*class),
-        None => Err(Stop::Fail("the capability declares no class at all".to_owned())),
+        None => {
+            let expected = "the capability declares a class".to_owned();
+            Err(Stop::broken(&spec::D3, expected, "it declares none".to_owned()))
+        }
     }
 }
 
@@ -311,7 +265,7 @@ pub(crate) fn pushed(bridge: &dyn Bridge) -> Step {
 
 /// Publishes, or says what went wrong.
 pub(crate) async fn publish(bridge: &dyn Bridge, record: &Record) -> Step<Receipt> {
-    bridge.publish(record).await.map_err(said("publishing"))
+    bridge.publish(record).await.map_err(said(&spec::C3, "publishing"))
 }
 
 /// This key alone.
@@ -344,23 +298,26 @@ pub(crate) fn pause(capability: &Capability) -> Duration {
     }
 }
 
-/// An error of the bridge where none should be.
-pub(crate) fn said(doing: &str) -> impl Fn(BridgeError) -> Stop + '_ {
-    move |error| Stop::Fail(format!("{doing}: {:?}: {error}", error.kind()))
+/// An error of the bridge where there should be none, as this sentence says.
+pub(crate) fn said<'a>(sentence: &'static Sentence, doing: &'a str) -> impl Fn(BridgeError) -> Stop + 'a {
+    move |error| Stop::broken(sentence, format!("{doing} works"), format!("{:?}: {error}", error.kind()))
 }
 
 /// What the harness lacks skips the case; what it fails at fails it.
 pub(crate) fn supplied<T>(supply: Supply<T>) -> Step<T> {
     supply.map_err(|missing| match missing {
         Missing::NotApplicable(reason) => Stop::Skip(reason.into_owned()),
-        Missing::Failed(error) => Stop::Fail(format!("the harness failed: {error}")),
+        Missing::Failed(error) => Stop::Fail(Failure::elsewhere(
+            "the harness supplies what it says it can".to_owned(),
+            format!("{:?}: {error}", error.kind()),
+        )),
     })
 }
 
 fn describe(found: &[Record]) -> String {
     match found {
-        [] => "nothing was".to_owned(),
-        [one] => format!("{one:?} was"),
-        many => format!("{} records were", many.len()),
+        [] => "nothing is found".to_owned(),
+        [one] => format!("{one:?} is found"),
+        many => format!("{} records are found", many.len()),
     }
 }

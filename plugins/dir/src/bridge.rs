@@ -8,8 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use wayside_bridge::{
     Batch, Bridge, BridgeContext, BridgeError, BridgeInfo, Capability, Class, ClassCapability, Collision,
-    Delivery, Fetch, Kept, Lookup, Probe, Receipt, Record, RecordStream, RingTarget, Visibility, Wake, Watch,
-    Writers, file,
+    Delivery, Fetch, Probe, Receipt, Record, RecordStream, RingTarget, Visibility, Wake, Watch, file,
 };
 
 use crate::bell::{Bell, Listening};
@@ -93,7 +92,7 @@ impl Shared {
     /// The next page; blocks.
     pub(crate) fn fetch(&self, request: &Fetch) -> Result<Batch, DirError> {
         let Some(folder) = self.place.enter()? else {
-            return Ok(Batch { cursor: request.cursor.clone(), ..Batch::default() });
+            return Ok(Batch::new(Vec::new(), request.cursor.clone()));
         };
         let mut markers = self.place.markers();
         let now = self.place.context().clock.now();
@@ -110,11 +109,7 @@ impl Shared {
 impl Bridge for DirBridge {
     fn info(&self) -> BridgeInfo {
         let place = &self.shared.place;
-        BridgeInfo {
-            kind: crate::KIND.to_owned(),
-            title: format!("folder {}", place.path().display()),
-            locators: place.locators(),
-        }
+        BridgeInfo::new(crate::KIND, format!("folder {}", place.path().display()), place.locators())
     }
 
     fn capability(&self) -> &Capability {
@@ -164,7 +159,7 @@ impl Bridge for DirBridge {
             })
             .await?;
         // Whose clock stamps the files is not to be seen, so none is told.
-        Ok(Probe { latency: clock.monotonic().since(started), note, ..Probe::default() })
+        Ok(Probe::new(clock.monotonic().since(started)).with_note(note))
     }
 }
 
@@ -178,31 +173,24 @@ fn capability(latency: Duration) -> Capability {
     let class = |class| {
         let collision = if class == Class::Pointer { Collision::Overwrite } else { Collision::Append };
         let max_record = file::max_record(class);
-        (class, ClassCapability { max_record, retention: RETENTION, collision, retract: true })
+        (class, ClassCapability::new(max_record, RETENTION, collision, true))
     };
     let phrases = |phrases: &[&str]| phrases.iter().map(|&phrase| phrase.to_owned()).collect();
-    Capability {
-        classes: Class::ALL.into_iter().map(class).collect(),
-        lookup: Lookup::List,
-        delivery: Delivery::Push { latency },
-        writers: Writers::Shared,
-        max_keys: None,
-        wake: Wake::Rings,
-        kept: Kept::Service,
-        visible: Visibility {
-            service: phrases(&[
-                "your account on the file server or cloud behind the folder, and your IP address there",
-                "when you read and write, and from which of your computers",
-                "how many records there are, their sizes, when they were written and when they expire",
-                "which records belong under one slot, and public names as they are",
-                "who is rung, by the name that they chose for it, and when",
-            ]),
-            readers: phrases(&[
-                "the user id that your files belong to on this file system",
-                "how many records there are, their sizes, when they were written and when they expire",
-                "which records belong under one slot, and public names as they are",
-                "who is rung, by the name that they chose for it, and when",
-            ]),
-        },
-    }
+    let visible = Visibility {
+        service: phrases(&[
+            "your account on the file server or cloud behind the folder, and your IP address there",
+            "when you read and write, and from which of your computers",
+            "how many records there are, their sizes, when they were written and when they expire",
+            "which records belong under one slot, and public names as they are",
+            "who is rung, by the name that they chose for it, and when",
+        ]),
+        readers: phrases(&[
+            "the user id that your files belong to on this file system",
+            "how many records there are, their sizes, when they were written and when they expire",
+            "which records belong under one slot, and public names as they are",
+            "who is rung, by the name that they chose for it, and when",
+        ]),
+    };
+    Capability::new(Class::ALL.into_iter().map(class), Delivery::Push { latency }, visible)
+        .with_wake(Wake::Rings)
 }

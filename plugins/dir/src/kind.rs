@@ -37,16 +37,12 @@ impl BridgeKind for DirKind {
 
     fn options(&self) -> &'static [OptionSpec] {
         const fn may(name: &'static str, value: &'static str, help: &'static str) -> OptionSpec {
-            OptionSpec { name, value, help, required: false, path: false }
+            OptionSpec::new(name, value, help)
         }
         const OPTIONS: &[OptionSpec] = &[
-            OptionSpec {
-                name: "path",
-                value: "DIR",
-                help: "the folder; each side may have it at another path",
-                required: true,
-                path: true,
-            },
+            OptionSpec::new("path", "DIR", "the folder; each side may have it at another path")
+                .required()
+                .path(),
             may(RING_NAME, "NAME", "our bell in the folder: friends who hold mail for us ring it"),
             may(ON_RING, "COMMAND", "run this by `sh -c` when our bell rings, at most once a minute"),
         ];

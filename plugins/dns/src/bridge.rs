@@ -8,8 +8,8 @@ use futures::StreamExt;
 use hickory_proto::rr::Name;
 use wayside_bridge::{
     Batch, Bridge, BridgeContext, BridgeError, BridgeInfo, Capability, Class, ClassCapability, Collision,
-    Delivery, Fetch, Kept, Key, Keys, Locator, Lookup, Place, Probe, Receipt, Record, RecordStream,
-    RingTarget, Slot, Timestamp, Visibility, Wake, Watch, Writers, file,
+    Delivery, Fetch, Key, Keys, Locator, Lookup, Place, Probe, Receipt, Record, RecordStream, RingTarget,
+    Slot, Timestamp, Visibility, Watch, Writers, file,
 };
 
 use crate::direct::Direct;
@@ -240,7 +240,7 @@ impl Bridge for DnsBridge {
             true => format!("the shared zone {}", self.zone),
             false => format!("the zone {}", self.zone),
         };
-        BridgeInfo { kind: crate::KIND.to_owned(), title, locators: self.locators.clone() }
+        BridgeInfo::new(crate::KIND, title, self.locators.clone())
     }
 
     fn capability(&self) -> &Capability {
@@ -288,7 +288,7 @@ impl Bridge for DnsBridge {
         let started = clock.monotonic();
         let (note, service_time) = self.probe_all().await?;
         let latency = clock.monotonic().since(started);
-        Ok(Probe { latency, service_time, note, public_address: None })
+        Ok(Probe::new(latency).with_service_time(service_time).with_note(note))
     }
 }
 
@@ -302,38 +302,28 @@ impl fmt::Debug for DnsBridge {
 }
 
 fn capability(shared: bool, writes: bool, interval: Duration) -> Capability {
-    let class = |max_record, collision| ClassCapability {
-        max_record,
-        retention: RETENTION,
-        collision,
-        retract: true,
-    };
+    let class = |max_record, collision| ClassCapability::new(max_record, RETENTION, collision, true);
     let phrases = |of: &[&str]| of.iter().map(|&phrase| phrase.to_owned()).collect();
     let meetings = if shared { Collision::Append } else { Collision::Overwrite };
     let classes = [
         (Class::Meeting, class(MOST_OF_A_MEETING, meetings)),
         (Class::Pointer, class(MOST_OF_A_POINTER, Collision::Overwrite)),
     ];
-    Capability {
-        // Who only reads leaves nothing there: the zone may be somebody else's, and is not said to be where we are met.
-        classes: classes.into_iter().filter(|_| writes).collect(),
-        lookup: Lookup::Key,
-        delivery: Delivery::Poll { interval },
-        writers: if shared { Writers::Shared } else { Writers::One },
-        max_keys: Some(MOST_KEYS),
-        wake: Wake::Never,
-        kept: Kept::Service,
-        visible: Visibility {
-            service: phrases(&[
-                "whoever serves the zone: each record, when it comes and goes, and the IP address and key that you write with",
-                "your resolver: your IP address, which zone you look into, and when",
-                "without tls:// or https:// also who is on the way between: all of that",
-            ]),
-            readers: phrases(&[
-                "whoever knows the zone: that it is used for wayside",
-                "whoever may copy it (AXFR), or walk through it where DNSSEC allows that (NSEC): how many records there are, how large, and until when they are good",
-                "public names as they are",
-            ]),
-        },
-    }
+    let visible = Visibility {
+        service: phrases(&[
+            "whoever serves the zone: each record, when it comes and goes, and the IP address and key that you write with",
+            "your resolver: your IP address, which zone you look into, and when",
+            "without tls:// or https:// also who is on the way between: all of that",
+        ]),
+        readers: phrases(&[
+            "whoever knows the zone: that it is used for wayside",
+            "whoever may copy it (AXFR), or walk through it where DNSSEC allows that (NSEC): how many records there are, how large, and until when they are good",
+            "public names as they are",
+        ]),
+    };
+    // Who only reads leaves nothing there: the zone may be somebody else's, and is not said to be where we are met.
+    Capability::new(classes.into_iter().filter(|_| writes), Delivery::Poll { interval }, visible)
+        .with_lookup(Lookup::Key)
+        .with_writers(if shared { Writers::Shared } else { Writers::One })
+        .with_max_keys(MOST_KEYS)
 }

@@ -60,40 +60,27 @@ impl BridgeKind for DnsKind {
 
     fn options(&self) -> &'static [OptionSpec] {
         const fn may(name: &'static str, value: &'static str, help: &'static str) -> OptionSpec {
-            OptionSpec { name, value, help, required: false, path: false }
+            OptionSpec::new(name, value, help)
         }
         const OPTIONS: &[OptionSpec] = &[
-            OptionSpec {
-                name: "zone",
-                value: "NAME",
-                help: "the domain name under which records are, like ada.example",
-                required: true,
-                path: false,
-            },
+            OptionSpec::new("zone", "NAME", "the domain name under which records are, like ada.example")
+                .required(),
             may("server", "ADDR[:PORT]", "the zone's primary server; without it the bridge only reads"),
-            OptionSpec {
-                name: "tsig-file",
-                value: "FILE",
-                help: "the key that it takes updates with, as tsig-keygen prints it",
-                required: false,
-                path: true,
-            },
+            OptionSpec::new(
+                "tsig-file",
+                "FILE",
+                "the key that it takes updates with, as tsig-keygen prints it",
+            )
+            .path(),
             may("provider", "desec", "or write by the HTTP API of this provider of DNS, with a token"),
-            OptionSpec {
-                name: "token-file",
-                value: "FILE",
-                help: "a file with the provider's token and nothing else",
-                required: false,
-                path: true,
-            },
+            OptionSpec::new("token-file", "FILE", "a file with the provider's token and nothing else").path(),
             may("api", "URL", "where the provider's API is, if it is somebody else's server of it"),
-            OptionSpec {
-                name: "hook",
-                value: "PROGRAM",
-                help: "or have this program write, which is told what in JSON (docs/bridges/dns.md)",
-                required: false,
-                path: true,
-            },
+            OptionSpec::new(
+                "hook",
+                "PROGRAM",
+                "or have this program write, which is told what in JSON (docs/bridges/dns.md)",
+            )
+            .path(),
             may("shared", "yes|no", "yes where friends write into this zone too; each with a key (no)"),
             may(
                 "resolver",
@@ -105,13 +92,12 @@ impl BridgeKind for DnsKind {
                 "yes|no",
                 "yes to ask the zones' own servers, which knows of news sooner, and shows them your address (no)",
             ),
-            OptionSpec {
-                name: "ca",
-                value: "FILE",
-                help: "a certificate authority of your own for tls:// and https:// resolvers, in PEM",
-                required: false,
-                path: true,
-            },
+            OptionSpec::new(
+                "ca",
+                "FILE",
+                "a certificate authority of your own for tls:// and https:// resolvers, in PEM",
+            )
+            .path(),
         ];
         OPTIONS
     }

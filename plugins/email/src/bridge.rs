@@ -199,7 +199,7 @@ impl Inner {
         let spent = (left == 0).then(|| format!("all {daily} mails of today's budget were sent"));
         let notes: Vec<String> = self.account.login.note().into_iter().chain(slow).chain(spent).collect();
         let note = (!notes.is_empty()).then(|| notes.join("; "));
-        Ok(Probe { latency, service_time: None, note, public_address: None })
+        Ok(Probe::new(latency).with_note(note))
     }
 }
 
@@ -210,7 +210,7 @@ impl Bridge for EmailBridge {
             Others::One(other) => format!("mail with {other}"),
             Others::List(list) => format!("the mailing list {list}"),
         };
-        BridgeInfo { kind: crate::KIND.to_owned(), title, locators: self.0.locators.clone() }
+        BridgeInfo::new(crate::KIND, title, self.0.locators.clone())
     }
 
     fn capability(&self) -> &Capability {

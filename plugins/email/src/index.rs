@@ -234,7 +234,7 @@ impl Index {
         let mut records = page.records;
         records.extend(read.into_iter().filter(|record| keys.contains(&record.key)));
         let cursor = self.cursor(page.cursor);
-        Batch { records, cursor, more: page.more, service_time: None, skipped: page.skipped }
+        Batch::new(records, cursor).with_more(page.more).with_skipped(page.skipped)
     }
 
     fn cursor(&self, at: At) -> Option<Cursor> {

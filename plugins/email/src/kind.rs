@@ -51,13 +51,13 @@ impl BridgeKind for EmailKind {
 
     fn options(&self) -> &'static [OptionSpec] {
         const fn option(name: &'static str, value: &'static str, help: &'static str) -> OptionSpec {
-            OptionSpec { name, value, help, required: false, path: false }
+            OptionSpec::new(name, value, help)
         }
         const fn must(name: &'static str, value: &'static str, help: &'static str) -> OptionSpec {
-            OptionSpec { required: true, ..option(name, value, help) }
+            option(name, value, help).required()
         }
         const fn path(name: &'static str, value: &'static str, help: &'static str) -> OptionSpec {
-            OptionSpec { path: true, ..option(name, value, help) }
+            option(name, value, help).path()
         }
         const OPTIONS: &[OptionSpec] = &[
             must("address", "ADDRESS", "your own address"),
@@ -174,7 +174,7 @@ impl BridgeKind for EmailKind {
                 Some(Arc::new(MailRoom::new(post, hearing)))
             }
         };
-        Ok(Opened { bridge: Arc::new(EmailBridge::new(inner)), room })
+        Ok(Opened::new(Arc::new(EmailBridge::new(inner)), room))
     }
 }
 

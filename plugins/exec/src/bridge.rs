@@ -195,19 +195,17 @@ impl Bridge for ExecBridge {
         let start = self.clock.monotonic();
         let answer = session.call(|id| ToChild::Probe(Id { id })).await?;
         let measured = self.clock.monotonic().since(start);
-        Ok(Probe {
-            latency: answer.latency_ms.map_or(measured, Duration::from_millis),
-            service_time: answer.service_time.map(Timestamp::from_secs),
-            note: answer.note.map(|note| clip(&note, MAX_TEXT)),
+        Ok(Probe::new(answer.latency_ms.map_or(measured, Duration::from_millis))
+            .with_service_time(answer.service_time.map(Timestamp::from_secs))
+            .with_note(answer.note.map(|note| clip(&note, MAX_TEXT)))
             // Optional: what is no address is as good as nothing.
-            public_address: answer.public_address.and_then(|text| text.parse().ok()),
-        })
+            .with_public_address(answer.public_address.and_then(|text| text.parse().ok())))
     }
 }
 
 fn info_of(session: &Session) -> BridgeInfo {
     let (title, locators) = session.info();
-    BridgeInfo { kind: crate::ExecKind::KIND.to_owned(), title, locators }
+    BridgeInfo::new(crate::ExecKind::KIND, title, locators)
 }
 
 /// The string that the child gave; nothing where it never was one.

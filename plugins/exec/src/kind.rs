@@ -30,22 +30,20 @@ impl BridgeKind for ExecKind {
     }
 
     fn options(&self) -> &'static [OptionSpec] {
-        &[
-            OptionSpec {
-                name: "command",
-                value: "COMMAND",
-                help: "the program and its arguments, quoted as in a shell and run without one",
-                required: true,
-                path: false,
-            },
-            OptionSpec {
-                name: "timeout",
-                value: "SECONDS",
-                help: "how long an answer may take before the program is started anew (60)",
-                required: false,
-                path: false,
-            },
-        ]
+        const OPTIONS: &[OptionSpec] = &[
+            OptionSpec::new(
+                "command",
+                "COMMAND",
+                "the program and its arguments, quoted as in a shell and run without one",
+            )
+            .required(),
+            OptionSpec::new(
+                "timeout",
+                "SECONDS",
+                "how long an answer may take before the program is started anew (60)",
+            ),
+        ];
+        OPTIONS
     }
 
     fn source(&self, _source: &str) -> Option<Result<BridgeOptions, BridgeError>> {

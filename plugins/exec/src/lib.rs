@@ -24,16 +24,8 @@
 //!
 //! # The child's side
 //!
-//! [`serve`] makes a program of any Rust bridge, for one that is heavy, or not ours:
-//!
-//! ```no_run
-//! use wayside_bridge::MemoryService;
-//!
-//! #[tokio::main]
-//! async fn main() -> Result<(), wayside_bridge_exec::ServeError> {
-//!     wayside_bridge_exec::serve(MemoryService::new().bridge("ann")).await
-//! }
-//! ```
+//! [`serve`] makes a program of any Rust bridge, for one that is heavy, or not ours: see there for a whole one, and `examples/bridge-template` for one to begin
+//! from.
 //!
 //! # Not here
 //!

@@ -260,13 +260,12 @@ impl Answer {
     /// The batch of an answer to a `fetch`; nothing where it has no `records`.
     pub fn into_batch(self) -> Option<Batch> {
         let records = self.records?;
-        Some(Batch {
-            skipped: self.skipped.unwrap_or(0).saturating_add(records.skipped),
-            records: records.records,
-            cursor: self.cursor.and_then(wire::cursor),
-            more: self.more.unwrap_or(false),
-            service_time: self.service_time.map(Timestamp::from_secs),
-        })
+        let skipped = self.skipped.unwrap_or(0).saturating_add(records.skipped);
+        let batch = Batch::new(records.records, self.cursor.and_then(wire::cursor))
+            .with_more(self.more.unwrap_or(false))
+            .with_service_time(self.service_time.map(Timestamp::from_secs))
+            .with_skipped(skipped);
+        Some(batch)
     }
 }
 
@@ -279,13 +278,10 @@ impl Found {
 
     /// As a batch.
     pub fn into_batch(self) -> Batch {
-        Batch {
-            skipped: self.skipped.unwrap_or(0).saturating_add(self.records.skipped),
-            records: self.records.records,
-            cursor: self.cursor.and_then(wire::cursor),
-            more: false,
-            service_time: self.service_time.map(Timestamp::from_secs),
-        }
+        let skipped = self.skipped.unwrap_or(0).saturating_add(self.records.skipped);
+        Batch::new(self.records.records, self.cursor.and_then(wire::cursor))
+            .with_service_time(self.service_time.map(Timestamp::from_secs))
+            .with_skipped(skipped)
     }
 }
 

@@ -44,7 +44,101 @@ pub enum ServeError {
 
 /// Serves a bridge on standard input and output until the node closes the former: the whole `main` of a child.
 ///
-/// Standard output belongs to the protocol from here on; write logs to standard error.
+/// Standard output belongs to the protocol from here on; write logs to standard error. Requests run side by side, watches have the flow control of the
+/// protocol, and what is under way when the node leaves is dropped. A request that the capability does not declare never comes from a node; the bridge refuses
+/// it all the same, with the `permit_…` methods of its [`Capability`](wayside_bridge::Capability).
+///
+/// # Example
+///
+/// A whole program: a board in memory, which forgets all when it ends. Its users type `wayside bridge add exec --command /path/to/board`.
+///
+/// ```no_run
+/// use std::sync::Mutex;
+/// use std::time::Duration;
+///
+/// use async_trait::async_trait;
+/// use wayside_bridge::*;
+///
+/// #[derive(Debug)]
+/// struct Board {
+///     capability: Capability,
+///     /// A record's number is its place here, and stays that.
+///     notes: Mutex<Vec<Option<Record>>>,
+/// }
+///
+/// #[async_trait]
+/// impl Bridge for Board {
+///     fn info(&self) -> BridgeInfo {
+///         BridgeInfo::new("board", "a board in memory", Vec::new())
+///     }
+///
+///     fn capability(&self) -> &Capability {
+///         &self.capability
+///     }
+///
+///     async fn publish(&self, record: &Record) -> Result<Receipt, BridgeError> {
+///         self.capability.permit_publish(record)?;
+///         let mut notes = self.notes.lock().unwrap();
+///         notes.push(Some(record.clone()));
+///         Ok(Receipt::new(notes.len().to_be_bytes().to_vec()).unwrap())
+///     }
+///
+///     async fn fetch(&self, request: Fetch) -> Result<Batch, BridgeError> {
+///         self.capability.permit_fetch(&request, &[])?;
+///         let notes = self.notes.lock().unwrap();
+///         let known = request.cursor.as_ref().and_then(|cursor| number(cursor.as_bytes()));
+///         let known = known.filter(|known| *known <= notes.len()).unwrap_or(0);
+///         let (mut records, mut seen) = (Vec::new(), known);
+///         for note in notes.iter().skip(known) {
+///             if records.len() == request.limit {
+///                 break;
+///             }
+///             seen += 1;
+///             records.extend(note.clone().filter(|record| request.keys.contains(&record.key)));
+///         }
+///         let more = seen < notes.len();
+///         Ok(Batch::new(records, Cursor::new(seen.to_be_bytes().to_vec())).with_more(more))
+///     }
+///
+///     async fn watch(&self, _request: Watch) -> Result<RecordStream, BridgeError> {
+///         Err(BridgeError::unsupported("the board is polled"))
+///     }
+///
+///     async fn retract(&self, receipts: &[Receipt]) -> Result<(), BridgeError> {
+///         let mut notes = self.notes.lock().unwrap();
+///         for number in receipts.iter().filter_map(|receipt| number(receipt.as_bytes())) {
+///             if let Some(note) = number.checked_sub(1).and_then(|index| notes.get_mut(index)) {
+///                 *note = None;
+///             }
+///         }
+///         Ok(())
+///     }
+///
+///     async fn ring(&self, target: &RingTarget) -> Result<(), BridgeError> {
+///         self.capability.permit_ring(target)
+///     }
+///
+///     async fn probe(&self) -> Result<Probe, BridgeError> {
+///         Ok(Probe::new(Duration::ZERO))
+///     }
+/// }
+///
+/// fn number(bytes: &[u8]) -> Option<usize> {
+///     bytes.try_into().ok().map(usize::from_be_bytes)
+/// }
+///
+/// #[tokio::main]
+/// async fn main() -> Result<(), wayside_bridge_exec::ServeError> {
+///     let limits = ClassCapability::new(4096, Duration::from_secs(3600), Collision::Append, true);
+///     let polled = Delivery::Poll { interval: Duration::from_secs(1) };
+///     let visible = Visibility { service: vec!["nothing leaves this process".into()], readers: Vec::new() };
+///     let capability = Capability::new([(Class::Meeting, limits)], polled, visible);
+///     wayside_bridge_exec::serve(Board { capability, notes: Mutex::default() }).await
+/// }
+/// ```
+///
+/// # Errors
+/// See [`ServeError`]: something other than a node speaks to it, or the pipe broke.
 pub async fn serve(bridge: impl Bridge) -> Result<(), ServeError> {
     serve_on(&bridge, tokio::io::stdin(), tokio::io::stdout()).await
 }

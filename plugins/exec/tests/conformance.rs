@@ -1,4 +1,4 @@
-//! The behaviour suite on children: the example in Python, and services in memory behind a pipe.
+//! The behaviour suite on children: the examples in Python and in shell, and services in memory behind a pipe.
 #![cfg(unix)]
 #![allow(clippy::expect_used, clippy::indexing_slicing, reason = "tests may")]
 
@@ -18,7 +18,11 @@ use wayside_conformance::support::{TestClock, context};
 use wayside_conformance::{Deviation, Harness, MemoryHarness, Missing, Namespace, Planted, Supply};
 
 mod python_example {
-    wayside_conformance::conformance_tests!(super::PythonFolder);
+    wayside_conformance::conformance_tests!(super::Example::Python);
+}
+
+mod shell_example {
+    wayside_conformance::conformance_tests!(super::Example::Shell);
 }
 
 mod memory_behind_a_pipe {
@@ -42,18 +46,43 @@ fn piped(builder: MemoryServiceBuilder) -> MemoryHarness {
     })
 }
 
-/// The example in Python, each member with a path of its own to one folder.
-struct PythonFolder;
+/// An example, each member with a path of its own to one folder.
+#[derive(Clone, Copy)]
+enum Example {
+    Python,
+    Shell,
+}
+
+impl Example {
+    fn command(self, folder: &Path) -> Option<String> {
+        match self {
+            Self::Python => support::python_example(folder),
+            Self::Shell => Some(support::shell_example("sh", folder)),
+        }
+    }
+
+    /// A record as the example keeps it: as JSON in the form of the protocol, or as a line of its fields.
+    fn file(self, record: &Record) -> String {
+        let json = json(record);
+        match self {
+            Self::Python => json.to_string(),
+            Self::Shell => {
+                let text = |name: &str| json[name].as_str().expect("text").to_owned();
+                format!("{} {} {} {}\n", text("key"), text("class"), json["not_after"], text("bytes"))
+            }
+        }
+    }
+}
 
 #[async_trait]
-impl Harness for PythonFolder {
+impl Harness for Example {
     async fn open(&self) -> Supply<Box<dyn Namespace>> {
         let place = tempfile::tempdir().expect("a folder");
-        let Some(_) = support::python_example(place.path()) else {
+        let Some(_) = self.command(place.path()) else {
             return Missing::not_applicable("there is no python3 here");
         };
         std::fs::create_dir(place.path().join("shared")).expect("a folder in it");
-        Ok(Box::new(Folder { place, clock: TestClock::new() }))
+        Ok(Box::new(Folder { example: *self, place, clock: TestClock::new() }))
     }
 
     fn deviations(&self) -> &[Deviation] {
@@ -62,6 +91,7 @@ impl Harness for PythonFolder {
 }
 
 struct Folder {
+    example: Example,
     place: tempfile::TempDir,
     clock: TestClock,
 }
@@ -78,13 +108,21 @@ impl Folder {
         path.filter(|path| is_record(path)).collect()
     }
 
-    /// Writes a file as the example does, after all others.
-    fn write(&self, content: &[u8]) {
+    /// Writes files as the example does, after all others.
+    fn write(&self, contents: impl Iterator<Item = Vec<u8>>) {
         let read = |name| std::fs::read_to_string(self.shared().join(name)).unwrap_or_default();
-        let number = read(".last").parse().unwrap_or(0) + 1;
-        let name = format!("{number:012}-{}", read(".mark"));
-        std::fs::write(self.shared().join(".last"), number.to_string()).expect("the folder can be written");
-        std::fs::write(self.shared().join(name), content).expect("the folder can be written");
+        let number = |path: PathBuf| path.file_name()?.to_str()?.get(..12)?.parse().ok();
+        let mut last = self.files().into_iter().filter_map(number).max().unwrap_or(0);
+        last = last.max(read(".last").parse().unwrap_or(0));
+        let mark = read(".mark");
+        for content in contents {
+            last += 1;
+            let path = self.shared().join(format!("{last:012}-{mark}"));
+            std::fs::write(path, content).expect("the folder can be written");
+        }
+        if matches!(self.example, Example::Python) {
+            std::fs::write(self.shared().join(".last"), last.to_string()).expect("the folder can be written");
+        }
     }
 }
 
@@ -93,7 +131,7 @@ fn is_record(path: &Path) -> bool {
     name.starts_with(|first: char| first.is_ascii_digit())
 }
 
-/// A record in the form of the protocol, in which the example keeps it.
+/// A record in the form of the protocol.
 fn json(record: &Record) -> serde_json::Value {
     let line = ToChild::Publish(Publish { id: 1, record: record.clone() }).to_line().expect("it is short");
     serde_json::from_str::<serde_json::Value>(&line).expect("it is JSON")["record"].take()
@@ -106,7 +144,7 @@ impl Namespace for Folder {
         if !path.exists() {
             std::os::unix::fs::symlink(self.shared(), &path).expect("a link");
         }
-        let command = support::python_example(&path).expect("Python was there just now");
+        let command = self.example.command(&path).expect("Python was there just now");
         let options = [("command", command.as_str()), ("timeout", "30")].into_iter().collect();
         let kind: &dyn wayside_bridge::BridgeKind = &wayside_bridge_exec::ExecKind;
         Ok(kind.open(&options, context(&self.clock, 1, None)).await?.bridge)
@@ -129,27 +167,29 @@ impl Namespace for Folder {
     }
 
     async fn plant(&self, _who: usize, entries: &[Planted]) -> Supply {
-        for entry in entries {
-            match entry {
-                Planted::Junk(junk) => self.write(junk),
-                Planted::Record(record) => self.write(json(record).to_string().as_bytes()),
-                _ => return Missing::not_applicable("nothing else can be planted in a folder"),
-            }
-        }
+        self.write(entries.iter().filter_map(|entry| match entry {
+            Planted::Junk(junk) => Some(junk.to_vec()),
+            Planted::Record(record) => Some(self.example.file(record).into_bytes()),
+            _ => None,
+        }));
         Ok(())
     }
 
     async fn tamper(&self, _who: usize, record: &Record, bytes: &Bytes) -> Supply {
-        let published = json(record);
         let is_it = |path: &PathBuf| {
             let text = std::fs::read_to_string(path).unwrap_or_default();
-            serde_json::from_str::<serde_json::Value>(&text).is_ok_and(|found| found == published)
+            match self.example {
+                Example::Python => {
+                    serde_json::from_str::<serde_json::Value>(&text).is_ok_and(|found| found == json(record))
+                }
+                Example::Shell => text == self.example.file(record),
+            }
         };
         let Some(path) = self.files().into_iter().find(is_it) else {
             return Err(Missing::Failed(BridgeError::new(ErrorKind::Gone, "the record is not there")));
         };
         let changed = Record { bytes: bytes.clone(), ..record.clone() };
-        std::fs::write(path, json(&changed).to_string()).expect("the folder can be written");
+        std::fs::write(path, self.example.file(&changed)).expect("the folder can be written");
         Ok(())
     }
 

@@ -143,7 +143,7 @@ fn a_line_of_nothing_but_brackets_is_cheap() {
 
 #[test]
 fn a_hello_is_cut_to_its_bounds() {
-    let info = BridgeInfo { kind: "x".to_owned(), title: "a\u{1b}[31mb".repeat(1000), locators: Vec::new() };
+    let info = BridgeInfo::new("x", "a\u{1b}[31mb".repeat(1000), Vec::new());
     let service = MemoryService::builder().max_record(Class::Custody, usize::MAX).build();
     let hello = Hello::new(&info, service.capability());
     assert!(hello.title.len() <= MAX_TEXT && !hello.title.contains(char::is_control));
@@ -213,12 +213,9 @@ fn to_child() -> impl Strategy<Value = ToChild> {
 
 fn batch() -> impl Strategy<Value = Batch> {
     (prop::collection::vec(record(), 0..4), any::<bool>(), prop::option::of(any::<u64>()), any::<u64>())
-        .prop_map(|(records, more, time, skipped)| Batch {
-            records,
-            cursor: None,
-            more,
-            service_time: time.map(Timestamp::from_secs),
-            skipped,
+        .prop_map(|(records, more, time, skipped)| {
+            let batch = Batch::new(records, None).with_more(more).with_skipped(skipped);
+            batch.with_service_time(time.map(Timestamp::from_secs))
         })
 }
 
@@ -253,11 +250,7 @@ fn error() -> impl Strategy<Value = BridgeError> {
 fn from_child() -> impl Strategy<Value = FromChild> {
     prop_oneof![
         ".{0,30}".prop_map(|title| {
-            let info = BridgeInfo {
-                kind: "x".to_owned(),
-                title,
-                locators: Locator::parse("a:b").into_iter().collect(),
-            };
+            let info = BridgeInfo::new("x", title, Locator::parse("a:b").into_iter().collect());
             FromChild::Hello(Box::new(Hello::new(&info, MemoryService::new().capability())))
         }),
         (prop::option::of(".{0,9}"), prop::option::of(prop::collection::vec(".{0,9}", 0..3)))
@@ -268,7 +261,7 @@ fn from_child() -> impl Strategy<Value = FromChild> {
             .prop_map(|(id, text)| FromChild::Answer(Box::new(Answer::published(id, text)))),
         (any::<u64>(), any::<u32>(), any::<Option<std::net::IpAddr>>()).prop_map(|(id, latency, ip)| {
             let latency = Duration::from_millis(latency.into());
-            let probe = Probe { latency, public_address: ip, ..Probe::default() };
+            let probe = Probe::new(latency).with_public_address(ip);
             FromChild::Answer(Box::new(Answer::probed(id, &probe)))
         }),
         (any::<u64>(), batch()).prop_map(|(id, batch)| FromChild::Records(Found::new(id, batch))),
@@ -327,7 +320,7 @@ proptest! {
 
     #[test]
     fn cursors_of_any_bytes_survive(bytes in prop::collection::vec(any::<u8>(), 0..100)) {
-        let batch = Batch { cursor: Cursor::new(bytes), ..Batch::default() };
+        let batch = Batch::new(Vec::new(), Cursor::new(bytes));
         let answer = Answer::fetched(1, batch);
         prop_assert!(answer.cursor.is_some());
     }

@@ -10,8 +10,8 @@ use futures::StreamExt;
 use sha2::{Digest, Sha256};
 use wayside_bridge::{
     Batch, Bridge, BridgeContext, BridgeError, BridgeInfo, Capability, Class, ClassCapability, Collision,
-    Cursor, Delivery, Fetch, Kept, Key, Keys, Locator, Lookup, Monotonic, Probe, Receipt, Record,
-    RecordStream, RingTarget, Slot, Timestamp, Visibility, Wake, Watch, Writers,
+    Cursor, Delivery, Fetch, Key, Keys, Locator, Lookup, Monotonic, Probe, Receipt, Record, RecordStream,
+    RingTarget, Slot, Timestamp, Visibility, Watch,
 };
 
 use crate::carrier::Carrier;
@@ -62,11 +62,7 @@ impl FriendBridge {
 #[async_trait]
 impl Bridge for FriendBridge {
     fn info(&self) -> BridgeInfo {
-        BridgeInfo {
-            kind: crate::KIND.to_owned(),
-            title: self.title.clone(),
-            locators: vec![self.locator.clone()],
-        }
+        BridgeInfo::new(crate::KIND, self.title.clone(), vec![self.locator.clone()])
     }
 
     fn capability(&self) -> &Capability {
@@ -139,7 +135,7 @@ impl Bridge for FriendBridge {
 
     async fn probe(&self) -> Result<Probe, BridgeError> {
         let (time, latency) = self.ask_time().await?;
-        Ok(Probe { latency, service_time: Some(Timestamp::from_secs(time)), ..Probe::default() })
+        Ok(Probe::new(latency).with_service_time(Some(Timestamp::from_secs(time))))
     }
 }
 
@@ -219,13 +215,10 @@ impl Asked {
         let wanted = |note: &Note| self.slots.contains(&note.slot.into()) && note.bytes.len() <= MAX_RECORD;
         let records: Vec<Record> = records.into_iter().filter(wanted).map(record).collect();
         let skipped = came.saturating_sub(records.len());
-        Batch {
-            cursor: Cursor::new([&position.0[..], &self.digest].concat()),
-            more,
-            service_time: Some(Timestamp::from_secs(time)),
-            skipped: u64::try_from(skipped).unwrap_or(u64::MAX),
-            records,
-        }
+        Batch::new(records, Cursor::new([&position.0[..], &self.digest].concat()))
+            .with_more(more)
+            .with_service_time(Some(Timestamp::from_secs(time)))
+            .with_skipped(u64::try_from(skipped).unwrap_or(u64::MAX))
     }
 }
 
@@ -250,33 +243,22 @@ fn latency(rtt: Option<Duration>) -> Duration {
 }
 
 fn capability(latency: Duration) -> Capability {
-    let limits = ClassCapability {
-        max_record: MAX_RECORD,
-        retention: Limits::default().lifetime,
-        collision: Collision::Append,
-        retract: true,
-    };
+    let limits = ClassCapability::new(MAX_RECORD, Limits::default().lifetime, Collision::Append, true);
     let phrases = |phrases: &[&str]| phrases.iter().map(|&phrase| phrase.to_owned()).collect();
-    Capability {
-        classes: [(Class::Meeting, limits)].into(),
-        lookup: Lookup::Key,
-        delivery: Delivery::Push { latency },
-        writers: Writers::Shared,
-        max_keys: Some(MAX_KEYS),
-        wake: Wake::Never,
-        kept: Kept::Service,
-        visible: Visibility {
-            service: phrases(&[
-                "when you leave a record and when you wait for one",
-                "which of their friends reads what you left: whom you meet there, and when",
-                "your IP address, over the link that you have with them anyway",
-            ]),
-            readers: phrases(&[
-                "that you know this friend: your card and your invites name the place",
-                "nothing of your records but random bytes, and those only under a slot that they know",
-            ]),
-        },
-    }
+    let visible = Visibility {
+        service: phrases(&[
+            "when you leave a record and when you wait for one",
+            "which of their friends reads what you left: whom you meet there, and when",
+            "your IP address, over the link that you have with them anyway",
+        ]),
+        readers: phrases(&[
+            "that you know this friend: your card and your invites name the place",
+            "nothing of your records but random bytes, and those only under a slot that they know",
+        ]),
+    };
+    Capability::new([(Class::Meeting, limits)], Delivery::Push { latency }, visible)
+        .with_lookup(Lookup::Key)
+        .with_max_keys(MAX_KEYS)
 }
 
 #[cfg(test)]

@@ -36,13 +36,12 @@ impl BridgeKind for FriendKind {
     }
 
     fn options(&self) -> &'static [OptionSpec] {
-        const OPTIONS: &[OptionSpec] = &[OptionSpec {
-            name: "friend",
-            value: "FRIEND",
-            help: "the friend, by name or account; they let you with `wayside friend allow meet`",
-            required: true,
-            path: false,
-        }];
+        const OPTIONS: &[OptionSpec] = &[OptionSpec::new(
+            "friend",
+            "FRIEND",
+            "the friend, by name or account; they let you with `wayside friend allow meet`",
+        )
+        .required()];
         OPTIONS
     }
 

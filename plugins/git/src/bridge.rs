@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use tokio::sync::Mutex;
 use wayside_bridge::{
     Batch, Bridge, BridgeContext, BridgeError, BridgeInfo, Capability, Class, ClassCapability, Collision,
-    Delivery, ErrorKind, Fetch, Kept, Locator, Lookup, Probe, Receipt, Record, RecordStream, RingTarget,
-    Visibility, Wake, Watch, Writers, file,
+    Delivery, ErrorKind, Fetch, Locator, Probe, Receipt, Record, RecordStream, RingTarget, Visibility, Watch,
+    file,
 };
 
 use crate::error::GitError;
@@ -79,11 +79,11 @@ impl GitBridge {
 #[async_trait]
 impl Bridge for GitBridge {
     fn info(&self) -> BridgeInfo {
-        BridgeInfo {
-            kind: crate::KIND.to_owned(),
-            title: format!("repository {}, branch {}", self.git.remote.place(), self.branch),
-            locators: vec![self.locator.clone()],
-        }
+        BridgeInfo::new(
+            crate::KIND,
+            format!("repository {}, branch {}", self.git.remote.place(), self.branch),
+            vec![self.locator.clone()],
+        )
     }
 
     fn capability(&self) -> &Capability {
@@ -138,7 +138,7 @@ impl Bridge for GitBridge {
         refs?;
         let denied = writing.err().filter(GitError::is_denied).or_else(|| self.writer.turned_down().clone());
         let note = denied.map(|error| format!("it can only be read: {error}"));
-        Ok(Probe { latency, note, ..Probe::default() })
+        Ok(Probe::new(latency).with_note(note))
     }
 }
 
@@ -155,30 +155,22 @@ fn capability(poll: Duration) -> Capability {
     let class = |class| {
         let collision = if class == Class::Pointer { Collision::Overwrite } else { Collision::Append };
         let max_record = file::max_record(class);
-        (class, ClassCapability { max_record, retention: RETENTION, collision, retract: true })
+        (class, ClassCapability::new(max_record, RETENTION, collision, true))
     };
     let phrases = |phrases: &[&str]| phrases.iter().map(|&phrase| phrase.to_owned()).collect();
-    Capability {
-        classes: Class::ALL.into_iter().map(class).collect(),
-        lookup: Lookup::List,
-        delivery: Delivery::Poll { interval: poll },
-        writers: Writers::Shared,
-        max_keys: None,
-        wake: Wake::Never,
-        kept: Kept::Service,
-        visible: Visibility {
-            service: phrases(&[
-                "your account or key at the git host, and your IP address there",
-                "when you look, and when you publish and take back",
-                "how many records there are, their sizes, when they were written and when they expire",
-                "which records belong under one slot, and public names as they are",
-                "what was taken back, for as long as the host keeps what no branch holds any more",
-            ]),
-            readers: phrases(&[
-                "which account pushed to the branch and when, where the host shows that",
-                "how many records there are, their sizes, when they were written and when they expire",
-                "which records belong under one slot, and public names as they are",
-            ]),
-        },
-    }
+    let visible = Visibility {
+        service: phrases(&[
+            "your account or key at the git host, and your IP address there",
+            "when you look, and when you publish and take back",
+            "how many records there are, their sizes, when they were written and when they expire",
+            "which records belong under one slot, and public names as they are",
+            "what was taken back, for as long as the host keeps what no branch holds any more",
+        ]),
+        readers: phrases(&[
+            "which account pushed to the branch and when, where the host shows that",
+            "how many records there are, their sizes, when they were written and when they expire",
+            "which records belong under one slot, and public names as they are",
+        ]),
+    };
+    Capability::new(Class::ALL.into_iter().map(class), Delivery::Poll { interval: poll }, visible)
 }

@@ -43,16 +43,10 @@ impl BridgeKind for GitKind {
 
     fn options(&self) -> &'static [OptionSpec] {
         const fn may(name: &'static str, value: &'static str, help: &'static str) -> OptionSpec {
-            OptionSpec { name, value, help, required: false, path: false }
+            OptionSpec::new(name, value, help)
         }
         const OPTIONS: &[OptionSpec] = &[
-            OptionSpec {
-                name: REMOTE,
-                value: "URL",
-                help: "the repository, as you give it to `git push`: https://…, ssh://…, user@host:path, /absolute/path",
-                required: true,
-                path: false,
-            },
+            OptionSpec::new(REMOTE, "URL", "the repository, as you give it to `git push`: https://…, ssh://…, user@host:path, /absolute/path").required(),
             may(
                 BRANCH,
                 "NAME",

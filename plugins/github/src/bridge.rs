@@ -11,8 +11,8 @@ use futures::future::BoxFuture;
 use futures::{StreamExt, TryStreamExt};
 use wayside_bridge::{
     Batch, Bridge, BridgeContext, BridgeError, BridgeInfo, Capability, Class, ClassCapability, Collision,
-    Delivery, Fetch, Kept, Key, Keys, Locator, Lookup, Monotonic, Probe, Receipt, Record, RecordStream,
-    RingTarget, Visibility, Wake, Watch, Writers, file,
+    Delivery, Fetch, Key, Keys, Locator, Monotonic, Probe, Receipt, Record, RecordStream, RingTarget,
+    Visibility, Watch, file,
 };
 
 use crate::api::ApiUrl;
@@ -223,7 +223,7 @@ impl Bridge for GitHubBridge {
             Spot::Branch(branch) => format!("branch {branch} of {repo} at {at}"),
             Spot::Issue(number) => format!("issue {number} of {repo} at {at}"),
         };
-        BridgeInfo { kind: crate::KIND.to_owned(), title, locators: self.locators.clone() }
+        BridgeInfo::new(crate::KIND, title, self.locators.clone())
     }
 
     fn capability(&self) -> &Capability {
@@ -266,7 +266,7 @@ impl Bridge for GitHubBridge {
         let started = clock.monotonic();
         let (note, service_time) = self.note().await?;
         let latency = clock.monotonic().since(started);
-        Ok(Probe { latency, service_time, note, public_address: None })
+        Ok(Probe::new(latency).with_service_time(service_time).with_note(note))
     }
 }
 
@@ -285,19 +285,14 @@ fn public_name(key: &Key) -> Option<&str> {
 
 fn capability(spot: &Spot, interval: Duration) -> Capability {
     let class = |class: Class| match spot {
-        Spot::Branch(_) => ClassCapability {
-            max_record: file::max_record(class),
-            retention: RETENTION,
-            collision: if class == Class::Pointer { Collision::Overwrite } else { Collision::Append },
-            retract: true,
-        },
+        Spot::Branch(_) => {
+            let collision = if class == Class::Pointer { Collision::Overwrite } else { Collision::Append };
+            ClassCapability::new(file::max_record(class), RETENTION, collision, true)
+        }
         // Whoever can comment could replace a pointer: so each is found beside the others.
-        Spot::Issue(_) => ClassCapability {
-            max_record: issue::MOST_OF_A_RECORD,
-            retention: issue::RETENTION,
-            collision: Collision::Append,
-            retract: true,
-        },
+        Spot::Issue(_) => {
+            ClassCapability::new(issue::MOST_OF_A_RECORD, issue::RETENTION, Collision::Append, true)
+        }
     };
     let phrases = |of: &[&str]| of.iter().map(|&phrase| phrase.to_owned()).collect();
     let readers: &[&str] = match spot {
@@ -312,21 +307,13 @@ fn capability(spot: &Spot, interval: Duration) -> Capability {
             "who watches the issue gets each by mail, where it stays",
         ],
     };
-    Capability {
-        classes: Class::ALL.into_iter().map(|one| (one, class(one))).collect(),
-        lookup: Lookup::List,
-        delivery: Delivery::Poll { interval },
-        writers: Writers::Shared,
-        max_keys: None,
-        wake: Wake::Never,
-        kept: Kept::Service,
-        visible: Visibility {
-            service: phrases(&[
-                "the account that the token belongs to",
-                "your IP address, and when you look",
-                "everything that readers see, also after it was taken back",
-            ]),
-            readers: phrases(readers),
-        },
-    }
+    let visible = Visibility {
+        service: phrases(&[
+            "the account that the token belongs to",
+            "your IP address, and when you look",
+            "everything that readers see, also after it was taken back",
+        ]),
+        readers: phrases(readers),
+    };
+    Capability::new(Class::ALL.into_iter().map(|one| (one, class(one))), Delivery::Poll { interval }, visible)
 }

@@ -170,7 +170,7 @@ impl Index {
         let junk = self.entries.values().filter(junk).count() as u64;
         let skipped = if page.more { 0 } else { others.saturating_add(junk) };
         let cursor = self.cursors.cursor(page.position, page.question);
-        Batch { records, cursor, more: page.more, service_time: None, skipped }
+        Batch::new(records, cursor).with_more(page.more).with_skipped(skipped)
     }
 
     fn keep(&mut self, id: &str, record: Record) {

@@ -36,23 +36,16 @@ impl BridgeKind for GitHubKind {
 
     fn options(&self) -> &'static [OptionSpec] {
         const fn may(name: &'static str, value: &'static str, help: &'static str) -> OptionSpec {
-            OptionSpec { name, value, help, required: false, path: false }
+            OptionSpec::new(name, value, help)
         }
         const OPTIONS: &[OptionSpec] = &[
-            OptionSpec {
-                name: "repo",
-                value: "OWNER/NAME",
-                help: "the repository; both of you can read it",
-                required: true,
-                path: false,
-            },
-            OptionSpec {
-                name: "token-file",
-                value: "FILE",
-                help: "a file with a token of yours and nothing else; without one the bridge only reads",
-                required: false,
-                path: true,
-            },
+            OptionSpec::new("repo", "OWNER/NAME", "the repository; both of you can read it").required(),
+            OptionSpec::new(
+                "token-file",
+                "FILE",
+                "a file with a token of yours and nothing else; without one the bridge only reads",
+            )
+            .path(),
             may(
                 "api",
                 "URL",

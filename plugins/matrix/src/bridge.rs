@@ -1,6 +1,5 @@
 //! The bridge: a record is an event of the room.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +11,7 @@ use matrix_sdk::ruma::api::client::state::get_state_event_for_key;
 use matrix_sdk::ruma::events::StateEventType;
 use wayside_bridge::{
     Batch, Bridge, BridgeError, BridgeInfo, Capability, Class, ClassCapability, Collision, Delivery, Fetch,
-    Kept, Lookup, Probe, Receipt, Record, RecordStream, RingTarget, Visibility, Wake, Watch, Writers,
+    Probe, Receipt, Record, RecordStream, RingTarget, Visibility, Wake, Watch,
 };
 
 use crate::error::MatrixError;
@@ -43,11 +42,7 @@ impl MatrixBridge {
 #[async_trait]
 impl Bridge for MatrixBridge {
     fn info(&self) -> BridgeInfo {
-        BridgeInfo {
-            kind: crate::KIND.to_owned(),
-            title: format!("Matrix room {}", self.place.called()),
-            locators: self.place.locators(),
-        }
+        BridgeInfo::new(crate::KIND, format!("Matrix room {}", self.place.called()), self.place.locators())
     }
 
     fn capability(&self) -> &Capability {
@@ -145,7 +140,7 @@ impl Bridge for MatrixBridge {
                 path.display()
             )
         });
-        Ok(Probe { latency, service_time: None, note, public_address: None })
+        Ok(Probe::new(latency).with_note(note))
     }
 }
 
@@ -181,22 +176,10 @@ impl Watching {
 }
 
 fn capability() -> Capability {
-    let class = ClassCapability {
-        max_record: MAX_RECORD,
-        retention: RETENTION,
-        collision: Collision::Append,
-        retract: true,
-    };
-    Capability {
-        classes: BTreeMap::from(Class::ALL.map(|name| (name, class))),
-        lookup: Lookup::List,
-        delivery: Delivery::Push { latency: LATENCY },
-        writers: Writers::Shared,
-        max_keys: None,
-        wake: Wake::Rings,
-        kept: Kept::Service,
-        visible: visibility(),
-    }
+    let class = ClassCapability::new(MAX_RECORD, RETENTION, Collision::Append, true);
+    let visible = visibility();
+    Capability::new(Class::ALL.map(|name| (name, class)), Delivery::Push { latency: LATENCY }, visible)
+        .with_wake(Wake::Rings)
 }
 
 fn visibility() -> Visibility {

@@ -30,7 +30,9 @@ impl BridgeKind for MatrixKind {
             required: bool,
             path: bool,
         ) -> OptionSpec {
-            OptionSpec { name, value, help, required, path }
+            let spec = OptionSpec::new(name, value, help);
+            let spec = if required { spec.required() } else { spec };
+            if path { spec.path() } else { spec }
         }
         const OPTIONS: &[OptionSpec] = &[
             option("homeserver", "URL", "your homeserver, like https://matrix.example.org", true, false),
@@ -86,9 +88,8 @@ impl BridgeKind for MatrixKind {
     async fn open(&self, options: &BridgeOptions, context: BridgeContext) -> Result<Opened, BridgeError> {
         let settings = Settings::parse(options)?;
         let place = Place::open(settings, context).await?;
-        Ok(Opened {
-            bridge: std::sync::Arc::new(MatrixBridge::new(std::sync::Arc::clone(&place))),
-            room: Some(std::sync::Arc::new(crate::room::MatrixRoom::new(place))),
-        })
+        let bridge = MatrixBridge::new(std::sync::Arc::clone(&place));
+        let room = crate::room::MatrixRoom::new(place);
+        Ok(Opened::new(std::sync::Arc::new(bridge), Some(std::sync::Arc::new(room))))
     }
 }

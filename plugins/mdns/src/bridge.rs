@@ -8,8 +8,7 @@ use async_trait::async_trait;
 use futures::stream::{StreamExt, unfold};
 use wayside_bridge::{
     Batch, Bridge, BridgeContext, BridgeError, BridgeInfo, Capability, Class, ClassCapability, Collision,
-    Delivery, Fetch, Kept, Locator, Lookup, Probe, Receipt, Record, RecordStream, RingTarget, Visibility,
-    Wake, Watch, Writers,
+    Delivery, Fetch, Kept, Locator, Probe, Receipt, Record, RecordStream, RingTarget, Visibility, Watch,
 };
 
 use crate::error::MdnsError;
@@ -153,31 +152,19 @@ fn locators() -> Vec<Locator> {
 }
 
 fn capability() -> Capability {
-    let limits = ClassCapability {
-        max_record: instance::MAX_RECORD,
-        retention: RETENTION,
-        collision: Collision::Append,
-        retract: true,
-    };
+    let limits = ClassCapability::new(instance::MAX_RECORD, RETENTION, Collision::Append, true);
     let phrases = |phrases: &[&str]| phrases.iter().map(|&phrase| phrase.to_owned()).collect();
-    Capability {
-        // Mail would wait for nobody here.
-        classes: [(Class::Meeting, limits), (Class::Pointer, limits)].into(),
-        lookup: Lookup::List,
-        delivery: Delivery::Push { latency: LATENCY },
-        writers: Writers::Shared,
-        max_keys: None,
-        wake: Wake::Never,
-        kept: Kept::Writer,
-        visible: Visibility {
-            service: phrases(&[
-                "everybody on the local network sees that a machine with your IP and hardware address uses wayside",
-                "how many records you have there, their sizes and times: after a start about as many as you have friends who use their local network too",
-            ]),
-            readers: phrases(&[
-                "the same: whoever is on the local network reads all that is there",
-                "no name, key or number that stays the same from one record to the next",
-            ]),
-        },
-    }
+    let visible = Visibility {
+        service: phrases(&[
+            "everybody on the local network sees that a machine with your IP and hardware address uses wayside",
+            "how many records you have there, their sizes and times: after a start about as many as you have friends who use their local network too",
+        ]),
+        readers: phrases(&[
+            "the same: whoever is on the local network reads all that is there",
+            "no name, key or number that stays the same from one record to the next",
+        ]),
+    };
+    // Mail would wait for nobody here.
+    let classes = [(Class::Meeting, limits), (Class::Pointer, limits)];
+    Capability::new(classes, Delivery::Push { latency: LATENCY }, visible).with_kept(Kept::Writer)
 }

@@ -9,8 +9,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use wayside_bridge::{
     Batch, Bridge, BridgeContext, BridgeError, BridgeInfo, Capability, Class, ClassCapability, Collision,
-    Delivery, Fetch, Kept, Key, Locator, Lookup, Place, Probe, Receipt, Record, RecordStream, RingTarget,
-    Timestamp, Visibility, Wake, Watch, Writers, file,
+    Delivery, Fetch, Key, Locator, Place, Probe, Receipt, Record, RecordStream, RingTarget, Timestamp,
+    Visibility, Watch, Writers, file,
 };
 
 use crate::address::Address;
@@ -159,7 +159,7 @@ impl WebBridge {
 impl Bridge for WebBridge {
     fn info(&self) -> BridgeInfo {
         let title = format!("web space {}", self.parts.address.title());
-        BridgeInfo { kind: crate::KIND.to_owned(), title, locators: self.locators.clone() }
+        BridgeInfo::new(crate::KIND, title, self.locators.clone())
     }
 
     fn capability(&self) -> &Capability {
@@ -206,7 +206,10 @@ impl Bridge for WebBridge {
         let started = clock.monotonic();
         let (service_time, public_address) = self.ask().await?;
         let latency = clock.monotonic().since(started);
-        Ok(Probe { latency, service_time, note: self.note(), public_address })
+        Ok(Probe::new(latency)
+            .with_service_time(service_time)
+            .with_note(self.note())
+            .with_public_address(public_address))
     }
 }
 
@@ -224,12 +227,8 @@ fn layout(address: &Address) -> Layout {
 }
 
 fn capability(parts: &Parts) -> Capability {
-    let class = |max_record| ClassCapability {
-        max_record,
-        retention: if parts.is_open { RETENTION_OF_OPEN } else { RETENTION },
-        collision: Collision::Append,
-        retract: true,
-    };
+    let retention = if parts.is_open { RETENTION_OF_OPEN } else { RETENTION };
+    let class = |max_record| ClassCapability::new(max_record, retention, Collision::Append, true);
     let phrases = |of: &[&str]| of.iter().map(|&phrase| phrase.to_owned()).collect::<Vec<_>>();
     let mut service = phrases(&[
         "your IP address, and when you look and write",
@@ -255,15 +254,12 @@ fn capability(parts: &Parts) -> Capability {
     }
     let classes =
         [(Class::Meeting, class(MOST_OF_MEETING)), (Class::Pointer, class(MOST_OF_POINTER))].into_iter();
-    Capability {
-        // Without --write nothing is left there: the space may be somebody else's, and is not said to be where we are met.
-        classes: classes.filter(|_| parts.writing.is_some()).collect(),
-        lookup: Lookup::List,
-        delivery: Delivery::Poll { interval: parts.pace.poll },
-        writers: if parts.shared { Writers::Shared } else { Writers::One },
-        max_keys: None,
-        wake: Wake::Never,
-        kept: Kept::Service,
-        visible: Visibility { service, readers },
-    }
+    let visible = Visibility { service, readers };
+    // Without --write nothing is left there: the space may be somebody else's, and is not said to be where we are met.
+    Capability::new(
+        classes.filter(|_| parts.writing.is_some()),
+        Delivery::Poll { interval: parts.pace.poll },
+        visible,
+    )
+    .with_writers(if parts.shared { Writers::Shared } else { Writers::One })
 }

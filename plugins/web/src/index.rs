@@ -66,12 +66,11 @@ impl Index {
             (true, Some((number, _))) => *number,
             _ => self.last,
         };
-        Batch {
-            records: page.into_iter().map(|(_, record)| record).collect(),
-            cursor: self.numbered.cursor(position, question),
-            more,
-            service_time: None,
-            skipped: if more { 0 } else { self.junk },
-        }
+        let records = page.into_iter().map(|(_, record)| record).collect();
+        Batch::new(records, self.numbered.cursor(position, question)).with_more(more).with_skipped(if more {
+            0
+        } else {
+            self.junk
+        })
     }
 }

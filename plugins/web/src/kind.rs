@@ -44,7 +44,7 @@ impl BridgeKind for WebKind {
 
     fn options(&self) -> &'static [OptionSpec] {
         const fn may(name: &'static str, value: &'static str, help: &'static str, path: bool) -> OptionSpec {
-            OptionSpec { name, value, help, required: false, path }
+            if path { OptionSpec::new(name, value, help).path() } else { OptionSpec::new(name, value, help) }
         }
         const OPTIONS: &[OptionSpec] = &[
             may("read", "URL", "where the space is on the web; left out, where --write writes", false),

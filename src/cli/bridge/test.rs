@@ -5,9 +5,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
-use wayside::api::types::CaseView;
+use wayside::api::types::{CaseView, SentenceView};
 use wayside::bridge::{BridgeContext, BridgeError, BridgeOptions, ErrorKind};
-use wayside_conformance::{Case, ConfiguredHarness, Outcome as CaseOutcome, Runner, Settings};
+use wayside_conformance::{
+    Case, ConfiguredHarness, Failure as CaseFailure, Outcome as CaseOutcome, Runner, Sentence, Settings,
+};
 
 use crate::cli::Context;
 use crate::cli::exit::{Exit, Failure, Outcome};
@@ -17,7 +19,9 @@ use crate::cli::session::parse_name;
 /// Try whether a bridge does what bridges do, a line a case
 ///
 /// Publishes at most 20 small records and takes them back. --full runs every case, which leaves records behind and may
-/// cost what the service allows: only for a place that may be thrown away. Ends with exit code 7 where a case fails.
+/// cost what the service allows: only for a place that may be thrown away. A case that fails names the sentence of the
+/// specification (docs/BRIDGE-SPEC.md) that was broken, what was expected and what was seen. Ends with exit code 7 where
+/// one fails.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   wayside bridge test share
@@ -114,28 +118,43 @@ struct Tally {
 
 impl Tally {
     fn count(&mut self, case: &Case, outcome: CaseOutcome) -> CaseView {
+        let (mut broken, mut details) = (None, None);
         let (word, number, reason) = match outcome {
             CaseOutcome::Passed => ("passed", &mut self.passed, None),
-            CaseOutcome::Failed(why) => ("failed", &mut self.failed, Some(why)),
             CaseOutcome::Skipped(why) => ("skipped", &mut self.skipped, Some(why)),
             CaseOutcome::Deviates(why) => ("deviates", &mut self.deviate, Some(why)),
+            CaseOutcome::Failed(CaseFailure { sentence, expected, seen, .. }) => {
+                let why = format!("expected: {expected}; seen: {seen}");
+                let named = |it: &Sentence| SentenceView { id: it.id.to_owned(), text: it.text.to_owned() };
+                (broken, details) = (sentence.map(named), Some((expected, seen)));
+                ("failed", &mut self.failed, Some(why))
+            }
+            _ => ("failed", &mut self.failed, None),
         };
         *number = number.saturating_add(1);
-        CaseView { case: case.name.to_owned(), outcome: word.to_owned(), reason }
+        let (expected, seen) = details.unzip();
+        CaseView { case: case.name.to_owned(), outcome: word.to_owned(), reason, broken, expected, seen }
     }
 
     fn in_words(&self) -> String {
         let Self { passed, failed, skipped, deviate } = self;
         let deviate = if *deviate == 0 { String::new() } else { format!(", {deviate} deviate") };
-        format!("\n{passed} passed, {failed} failed, {skipped} skipped{deviate}")
+        let page = if *failed == 0 { "" } else { "\nThe sentences are those of docs/BRIDGE-SPEC.md." };
+        format!("\n{passed} passed, {failed} failed, {skipped} skipped{deviate}{page}")
     }
 }
 
 fn in_words(case: &Case, view: &CaseView) -> String {
     let line = format!("{:<8}  {:<30}  {}", view.outcome, view.case, case.about);
-    match &view.reason {
-        Some(reason) => format!("{line}\n          {}", one_line(reason)),
-        None => line,
+    let more = |word: &str, text: &str| format!("\n          {word:<8}  {}", one_line(text));
+    match view {
+        CaseView { broken, expected: Some(expected), seen: Some(seen), .. } => {
+            let broken =
+                broken.as_ref().map(|broken| more("broken", &format!("{}: {}", broken.id, broken.text)));
+            [line, broken.unwrap_or_default(), more("expected", expected), more("seen", seen)].concat()
+        }
+        CaseView { reason: Some(reason), .. } => format!("{line}\n          {}", one_line(reason)),
+        CaseView { .. } => line,
     }
 }
 

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 pub(crate) use person::{Person, listen_on_loopback};
-pub(crate) use process::{Ran, Running, program};
+pub(crate) use process::{Ran, Running, clean, program};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -26,6 +26,8 @@ pub(crate) enum Sharing {
     Dir,
     /// By the example in Python, behind the bridge `exec`.
     Python,
+    /// By the example in shell, likewise.
+    Shell,
 }
 
 /// A temporary place, with a folder that is reached by two paths.
@@ -92,9 +94,13 @@ impl World {
         let path = path.to_str().expect("text").to_owned();
         let words = match self.sharing {
             Sharing::Dir => ["bridge", "add", "dir", "--path", &path].map(str::to_owned),
-            Sharing::Python => {
-                let bridge = format!("{}/examples/exec-python/folder_bridge.py", env!("CARGO_MANIFEST_DIR"));
-                let command = format!("python3 '{bridge}' '{path}'");
+            Sharing::Python | Sharing::Shell => {
+                let (interpreter, bridge) = match self.sharing {
+                    Sharing::Shell => ("sh", "exec-shell/folder_bridge.sh"),
+                    _ => ("python3", "exec-python/folder_bridge.py"),
+                };
+                let command =
+                    format!("{interpreter} '{}/examples/{bridge}' '{path}'", env!("CARGO_MANIFEST_DIR"));
                 ["bridge", "add", "exec", "--command", &command].map(str::to_owned)
             }
         };
@@ -105,7 +111,7 @@ impl World {
     pub(crate) fn bridge_name(&self) -> &'static str {
         match self.sharing {
             Sharing::Dir => "dir",
-            Sharing::Python => "exec",
+            Sharing::Python | Sharing::Shell => "exec",
         }
     }
 
@@ -113,12 +119,16 @@ impl World {
     pub(crate) fn records(&self) -> usize {
         let folder = match self.sharing {
             Sharing::Dir => self.shared().join(".wayside"),
-            Sharing::Python => self.shared(),
+            Sharing::Python | Sharing::Shell => self.shared(),
         };
-        let names = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.file_name());
+        // What is empty holds none: the example in shell keeps its highest number so.
+        let files = std::fs::read_dir(folder).into_iter().flatten().flatten();
+        let names = files
+            .filter(|entry| entry.metadata().is_ok_and(|found| found.len() > 0))
+            .map(|entry| entry.file_name());
         let is_record = |name: &str| match self.sharing {
             Sharing::Dir => name.ends_with(".rec"),
-            Sharing::Python => name.starts_with(|c: char| c.is_ascii_digit()),
+            Sharing::Python | Sharing::Shell => name.starts_with(|c: char| c.is_ascii_digit()),
         };
         names.filter(|name| name.to_str().is_some_and(is_record)).count()
     }

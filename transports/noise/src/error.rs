@@ -60,6 +60,7 @@ impl From<noq::ConnectionError> for LinkError {
 
 /// What trying one candidate came to.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Attempt {
     /// The candidate.
     pub candidate: crate::Remote,

@@ -27,6 +27,7 @@ pub struct Expectation {
 ///
 /// Where the two do not fit each other the server is silent, as it is towards a wrong key.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub enum Whom {
     /// The one device with this static X25519 key; to expect and to dial.
     Device([u8; 32]),

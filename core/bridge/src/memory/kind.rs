@@ -17,7 +17,8 @@ impl BridgeKind for MemoryService {
     }
 
     fn options(&self) -> &'static [OptionSpec] {
-        &[OptionSpec { name: "member", value: "NAME", help: "who we are there", required: true, path: false }]
+        const OPTIONS: &[OptionSpec] = &[OptionSpec::new("member", "NAME", "who we are there").required()];
+        OPTIONS
     }
 
     fn source(&self, _source: &str) -> Option<Result<BridgeOptions, BridgeError>> {

@@ -3,6 +3,7 @@
 use wayside_bridge::Collision;
 
 use crate::scene::{Scene, Step, just, publish, said};
+use crate::spec;
 
 pub(crate) async fn collision(scene: &Scene<'_>) -> Step {
     let (alice, bob) = scene.pair().await?;
@@ -17,20 +18,24 @@ pub(crate) async fn collision(scene: &Scene<'_>) -> Step {
         publish(&*alice, &second).await?;
         match limits.collision {
             Collision::Append => {
-                let what = format!("{class} records are declared to append, and of two not both are found");
+                let expected =
+                    format!("of two {class} records, which are declared to append, both are found");
                 let both = |found: &[_]| found.contains(&first) && found.contains(&second);
-                scene.find_until(&*bob, &*alice, &keys, &what, both).await?;
+                scene.find_until(&*bob, &*alice, &keys, &spec::P4, &expected, both).await?;
             }
             Collision::Overwrite => {
-                let what =
-                    format!("a later {class} record is declared to replace an earlier one and does not");
+                let expected =
+                    format!("of two {class} records, which are declared to overwrite, the later is found");
                 let later = |found: &[_]| found.contains(&second) && !found.contains(&first);
-                scene.find_until(&*bob, &*alice, &keys, &what, later).await?;
+                scene.find_until(&*bob, &*alice, &keys, &spec::P4, &expected, later).await?;
                 if limits.retract {
                     // The earlier receipt stands for what is gone already.
-                    alice.retract(&[receipt]).await.map_err(said("retracting what was replaced"))?;
-                    let what = "retracting what was replaced took the replacement away";
-                    scene.find_until(&*bob, &*alice, &keys, what, later).await?;
+                    alice
+                        .retract(&[receipt])
+                        .await
+                        .map_err(said(&spec::R3, "retracting what was replaced"))?;
+                    let expected = "retracting what was replaced leaves the replacement there";
+                    scene.find_until(&*bob, &*alice, &keys, &spec::R4, expected, later).await?;
                 }
             }
         }

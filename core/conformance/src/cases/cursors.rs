@@ -5,6 +5,7 @@ use wayside_bridge::{Collision, Cursor, Fetch, Keys, Record};
 use crate::scene::{
     Scene, Step, any_class, ensure, just, keys_of, place_of, publish, retractable, said, supplied, walk,
 };
+use crate::spec;
 
 pub(crate) async fn unknown_cursors(scene: &Scene<'_>) -> Step {
     let (alice, bob) = scene.pair().await?;
@@ -27,10 +28,13 @@ pub(crate) async fn unknown_cursors(scene: &Scene<'_>) -> Step {
     for bytes in nonsense.iter().copied().chain([longest.as_slice()]) {
         let cursor = Cursor::new(bytes.to_vec());
         let place = place_of(&*bob, &*alice);
-        let found = walk(&*bob, &place, &just(&record.key), cursor, Fetch::LIMIT, 4_096).await?;
+        let found = walk(&*bob, &place, &just(&record.key), cursor, Fetch::LIMIT, 4_096).await;
+        let found = found.map_err(|stop| stop.under(&spec::F6))?;
         ensure!(
             found.records.contains(&record),
-            "with a cursor of nonsense ({} bytes) the record is not found from the beginning",
+            F6,
+            "with a cursor of nonsense the record is found",
+            "it is not, with one of {} bytes",
             bytes.len()
         );
     }
@@ -41,7 +45,7 @@ pub(crate) async fn foreign_cursor(scene: &Scene<'_>) -> Step {
     let (alice, bob) = scene.pair().await?;
     let class = any_class(&*alice)?;
     let elsewhere = supplied(scene.harness.open().await)?;
-    let there = elsewhere.handle(0).await.map_err(said("opening a handle elsewhere"))?;
+    let there = elsewhere.handle(0).await.map_err(said(&spec::C3, "opening a handle elsewhere"))?;
     for _ in 0..5 {
         publish(&*there, &scene.short(&*there, class)).await?;
     }
@@ -52,8 +56,14 @@ pub(crate) async fn foreign_cursor(scene: &Scene<'_>) -> Step {
     publish(&*alice, &record).await?;
     scene.find_record(&*bob, &*alice, &record).await?;
     let place = place_of(&*bob, &*alice);
-    let found = walk(&*bob, &place, &just(&record.key), foreign, Fetch::LIMIT, 64).await?;
-    ensure!(found.records.contains(&record), "with another place's cursor the record is not found");
+    let found = walk(&*bob, &place, &just(&record.key), foreign, Fetch::LIMIT, 64).await;
+    let found = found.map_err(|stop| stop.under(&spec::F6))?;
+    ensure!(
+        found.records.contains(&record),
+        F6,
+        "with another place's cursor the record is found",
+        "it is not"
+    );
     Ok(())
 }
 
@@ -77,7 +87,13 @@ pub(crate) async fn cursor_resumes_after_restart(scene: &Scene<'_>) -> Step {
         // From the cursor of before the restart, each time: nothing since then may be missing.
         let found = walk(&*bob, &place, &keys, before.cursor.clone(), Fetch::LIMIT, 64).await?;
         let missing = late.iter().take(sooner + 1).filter(|record| !found.records.contains(record)).count();
-        ensure!(missing == 0, "{missing} of {} records published after the cursor are left out", sooner + 1);
+        ensure!(
+            missing == 0,
+            F5,
+            "from a cursor of before the restart all records since then are found",
+            "of {} of them {missing} are left out",
+            sooner + 1
+        );
     }
     Ok(())
 }
@@ -95,14 +111,19 @@ pub(crate) async fn cursor_outlives_its_records(scene: &Scene<'_>) -> Step {
     }
     let place = place_of(&*bob, &*alice);
     let cursor = walk(&*bob, &place, &keys, None, Fetch::LIMIT, 64).await?.cursor;
-    alice.retract(&receipts).await.map_err(said("retracting"))?;
+    alice.retract(&receipts).await.map_err(said(&spec::C3, "retracting"))?;
     for record in &early {
         scene.find_gone(&*bob, &*alice, record).await?;
     }
     publish(&*alice, &late).await?;
     scene.find_record(&*bob, &*alice, &late).await?;
     let found = walk(&*bob, &place, &keys, cursor, Fetch::LIMIT, 64).await?;
-    ensure!(found.records.contains(&late), "once its records are gone, a cursor leaves out what came later");
+    ensure!(
+        found.records.contains(&late),
+        F5,
+        "what came later is found from a cursor whose own records are gone",
+        "it is left out"
+    );
     Ok(())
 }
 
@@ -133,7 +154,8 @@ pub(crate) async fn pages(scene: &Scene<'_>) -> Step {
 
 fn ensure_all(found: &[Record], wanted: &[Record], limit: usize) -> Step {
     let missing = wanted.iter().filter(|record| !found.contains(record)).count();
-    ensure!(missing == 0, "in batches of {limit}, {missing} of {} records are never found", wanted.len());
+    let wanted = wanted.len();
+    ensure!(missing == 0, F7, "in batches of {limit} all {wanted} records are found", "{missing} are not");
     Ok(())
 }
 

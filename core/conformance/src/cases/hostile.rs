@@ -8,6 +8,7 @@ use wayside_bridge::{Class, Collision, Fetch, Key, Keys, Lookup, Record, Watch};
 
 use crate::Planted;
 use crate::scene::{Scene, Step, any_class, ensure, just, place_of, publish, pushed, said, supplied, walk};
+use crate::spec;
 
 /// How long it may take to find one's own among all the rest, on a machine that does other things too.
 const BOUND: Duration = Duration::from_secs(30);
@@ -23,9 +24,9 @@ pub(crate) async fn tampered_record_passes_through(scene: &Scene<'_>) -> Step {
     let tampered = Record { bytes: Bytes::from(flipped), ..record.clone() };
     supplied(scene.namespace.tamper(0, &record, &tampered.bytes).await)?;
     let bob = scene.handle(1).await?;
-    let what = "a record whose bytes were changed in the service is not handed on as it is";
+    let expected = "a record whose bytes were changed in the service is handed on as it is now";
     let keys = just(&record.key);
-    scene.find_until(&*bob, &*alice, &keys, what, |found| found.contains(&tampered)).await.map(drop)
+    scene.find_until(&*bob, &*alice, &keys, &spec::H1, expected, |found| found.contains(&tampered)).await
 }
 
 pub(crate) async fn junk_is_skipped(scene: &Scene<'_>) -> Step {
@@ -38,14 +39,15 @@ pub(crate) async fn junk_is_skipped(scene: &Scene<'_>) -> Step {
     let after = scene.short(&*alice, class);
     publish(&*alice, &after).await?;
 
-    scene.find_record(&*bob, &*alice, &before).await?;
-    scene.find_record(&*bob, &*alice, &after).await?;
+    for record in [&before, &after] {
+        scene.find_record(&*bob, &*alice, record).await.map_err(|stop| stop.under(&spec::H2))?;
+    }
     if bob.capability().lookup == Lookup::List {
         let place = place_of(&*bob, &*alice);
         let all = walk(&*bob, &place, &Keys::All, None, Fetch::LIMIT, 64).await?;
         let invented = all.records.iter().find(|record| **record != before && **record != after);
-        ensure!(invented.is_none(), "junk was handed on as a record: {invented:?}");
-        ensure!(all.skipped > 0, "junk is in the place and none is counted as skipped");
+        ensure!(invented.is_none(), H2, "no junk is handed on as a record", "{invented:?} is");
+        ensure!(all.skipped > 0, H2, "junk that is in the place is counted as skipped", "none is");
     }
     Ok(())
 }
@@ -72,18 +74,26 @@ pub(crate) async fn hostile_records(scene: &Scene<'_>) -> Step {
     // A bridge may hand out half-empty batches, but not one for every junk record.
     let most_pages = hostile.len() / 16 + 16;
     let started = Instant::now();
-    let found = walk(&*bob, &place, &keys, None, Fetch::LIMIT, most_pages).await?;
-    ensure_found(&wanted, &found.records)?;
+    let found = walk(&*bob, &place, &keys, None, Fetch::LIMIT, most_pages).await;
+    ensure_found(&wanted, &found.map_err(|stop| stop.under(&spec::H3))?.records)?;
     if bob.capability().lookup == Lookup::List {
-        let all = walk(&*bob, &place, &Keys::All, None, Fetch::LIMIT, most_pages).await?;
+        let all = walk(&*bob, &place, &Keys::All, None, Fetch::LIMIT, most_pages).await;
+        let all = all.map_err(|stop| stop.under(&spec::H3))?;
         ensure_found(&wanted, &all.records)?;
     }
     if pushed(&*bob).is_ok() {
-        let mut stream = bob.watch(Watch::new(place, keys.clone())).await.map_err(said("watching"))?;
+        let mut stream =
+            bob.watch(Watch::new(place, keys.clone())).await.map_err(said(&spec::C3, "watching"))?;
         scene.next_until(&*bob, &mut stream, &keys, &wanted).await?;
     }
     let took = started.elapsed();
-    ensure!(took < BOUND, "among {} hostile records it took {took:?} to find two", hostile.len());
+    let count = hostile.len();
+    ensure!(
+        took < BOUND,
+        H3,
+        "two records among {count} hostile ones are found within {BOUND:?}",
+        "it took {took:?}"
+    );
     Ok(())
 }
 
@@ -118,6 +128,6 @@ fn junk(scene: &Scene<'_>) -> Vec<Bytes> {
 
 fn ensure_found(wanted: &[Record], found: &[Record]) -> Step {
     let missing = wanted.iter().filter(|record| !found.contains(record)).count();
-    ensure!(missing == 0, "among hostile records, {missing} of {} genuine ones are not found", wanted.len());
+    ensure!(missing == 0, H3, "among hostile records both genuine ones are found", "{missing} are not");
     Ok(())
 }

@@ -2,10 +2,12 @@
 
 use wayside_bridge::{Fetch, Watch};
 
+use crate::case::Failure;
 use crate::scene::{
-    Scene, Step, any_class, drop_after, ensure, just, keys_of, place_of, publish, pushed, retractable, said,
-    supplied,
+    Scene, Step, Stop, any_class, drop_after, ensure, just, keys_of, place_of, publish, pushed, retractable,
+    said, supplied,
 };
+use crate::spec;
 
 /// At how many points each operation is broken off.
 const POINTS: usize = 8;
@@ -31,12 +33,12 @@ pub(crate) async fn cancellation(scene: &Scene<'_>) -> Step {
             }
         }
     }
-    publish(&*alice, &record).await?;
-    scene.find_record(&*bob, &*alice, &record).await?;
+    publish(&*alice, &record).await.map_err(|stop| stop.under(&spec::X2))?;
+    scene.find_record(&*bob, &*alice, &record).await.map_err(|stop| stop.under(&spec::X2))?;
     let found = scene.find(&*bob, &*alice, &keys).await?;
     let torn = found.iter().find(|one| **one != record);
-    ensure!(torn.is_none(), "a publication that was broken off left a torn record: {torn:?}");
-    bob.probe().await.map_err(said("probing after all that"))?;
+    ensure!(torn.is_none(), X1, "a publication that was broken off leaves {record:?} or nothing", "{torn:?}");
+    bob.probe().await.map_err(said(&spec::X2, "probing after all that"))?;
     Ok(())
 }
 
@@ -47,7 +49,7 @@ pub(crate) async fn no_litter(scene: &Scene<'_>) -> Step {
     // Whatever a bridge keeps in the place for good (a marker, a branch) is there after a first record.
     let warm_up = scene.short(&*alice, class);
     let receipt = publish(&*alice, &warm_up).await?;
-    alice.retract(&[receipt]).await.map_err(said("retracting"))?;
+    alice.retract(&[receipt]).await.map_err(said(&spec::C3, "retracting"))?;
     scene.find_gone(&*bob, &*alice, &warm_up).await?;
     let before = supplied(scene.namespace.litter().await)?;
 
@@ -59,17 +61,15 @@ pub(crate) async fn no_litter(scene: &Scene<'_>) -> Step {
     let keys = keys_of(&records);
     let found = scene.find(&*bob, &*alice, &keys).await?;
     let with_records = supplied(scene.namespace.litter().await)?;
-    ensure!(
-        found.is_empty() || with_records > before,
-        "the harness counts no more things with records there than without: it does not count"
-    );
-    alice.retract(&receipts).await.map_err(said("retracting"))?;
-    scene.find_until(&*bob, &*alice, &keys, "what was taken back is there", <[_]>::is_empty).await?;
+    if !found.is_empty() && with_records <= before {
+        let expected = "the harness counts more things with records there than without";
+        let seen = format!("{with_records} with them, {before} without: it does not count");
+        return Err(Stop::Fail(Failure::elsewhere(expected.to_owned(), seen)));
+    }
+    alice.retract(&receipts).await.map_err(said(&spec::C3, "retracting"))?;
+    let expected = "what was taken back is gone";
+    scene.find_until(&*bob, &*alice, &keys, &spec::R1, expected, <[_]>::is_empty).await?;
     let after = supplied(scene.namespace.litter().await)?;
-    ensure!(
-        after <= before,
-        "{} things are left behind that were not there before",
-        after.saturating_sub(before)
-    );
+    ensure!(after <= before, R6, "there are {before} things in the place, as before", "there are {after}");
     Ok(())
 }

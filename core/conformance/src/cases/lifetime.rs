@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::scene::{DAY, Scene, Step, any_class, ensure, just, publish, said, skip, supplied};
+use crate::spec;
 
 pub(crate) async fn expiry_takes_only_the_expired(scene: &Scene<'_>) -> Step {
     let (alice, bob) = scene.pair().await?;
@@ -21,12 +22,14 @@ pub(crate) async fn expiry_takes_only_the_expired(scene: &Scene<'_>) -> Step {
 
     supplied(scene.namespace.advance(Duration::from_secs(3 * DAY)).await)?;
     // What has expired may be found or not; asking for it is no error, nor is taking it back.
-    let found = scene.find(&*bob, &*alice, &just(&short_lived.key)).await?;
-    ensure!(found.iter().all(|record| *record == short_lived), "expiry altered a record: {found:?}");
+    let found = scene.find(&*bob, &*alice, &just(&short_lived.key)).await;
+    let found = found.map_err(|stop| stop.under(&spec::T2))?;
+    let is_it = found.iter().all(|record| *record == short_lived);
+    ensure!(is_it, T2, "the expired {short_lived:?} is there or not", "{found:?}");
     if limits.is_some_and(|limits| limits.retract) {
-        alice.retract(&[receipt]).await.map_err(said("retracting what has expired"))?;
+        alice.retract(&[receipt]).await.map_err(said(&spec::T2, "retracting what has expired"))?;
     }
-    scene.find_record(&*bob, &*alice, &long_lived).await?;
+    scene.find_record(&*bob, &*alice, &long_lived).await.map_err(|stop| stop.under(&spec::T1))?;
     // The place has not stopped taking new ones either.
     let fresh = scene.short(&*alice, class);
     publish(&*alice, &fresh).await?;
@@ -50,7 +53,7 @@ pub(crate) async fn kept_for_the_retention(scene: &Scene<'_>) -> Step {
         let until = retention.saturating_sub(margin);
         supplied(scene.namespace.advance(until.saturating_sub(passed)).await)?;
         passed = passed.max(until);
-        scene.find_record(&*bob, &*alice, &record).await?;
+        scene.find_record(&*bob, &*alice, &record).await.map_err(|stop| stop.under(&spec::T1))?;
     }
     Ok(())
 }

@@ -3,7 +3,8 @@
 use futures::future::try_join_all;
 use wayside_bridge::{Bridge, Collision, ErrorKind, Keys, Lookup, SharedBridge, Writers};
 
-use crate::scene::{Scene, Step, any_class, ensure, just, keys_of, publish};
+use crate::scene::{Scene, Step, any_class, ensure, just, keys_of, publish, said};
+use crate::spec;
 
 pub(crate) async fn round_trip(scene: &Scene<'_>) -> Step {
     let (alice, bob) = scene.pair().await?;
@@ -14,11 +15,13 @@ pub(crate) async fn round_trip(scene: &Scene<'_>) -> Step {
         let found = scene.find(&*bob, &*alice, &just(&record.key)).await?;
         ensure!(
             found.iter().all(|one| *one == record),
-            "under the key of {record:?} there is also {found:?}"
+            P2,
+            "under the key there is {record:?} alone",
+            "{found:?}"
         );
         if bob.capability().lookup == Lookup::List {
             let all = scene.find(&*bob, &*alice, &Keys::All).await?;
-            ensure!(all.contains(&record), "a list of the whole place lacks {record:?}");
+            ensure!(all.contains(&record), F8, "a list of the whole place has {record:?}", "it lacks it");
         }
     }
     Ok(())
@@ -27,8 +30,9 @@ pub(crate) async fn round_trip(scene: &Scene<'_>) -> Step {
 pub(crate) async fn missing_key(scene: &Scene<'_>) -> Step {
     let (alice, bob) = scene.pair().await?;
     for class in alice.capability().classes.keys() {
-        let found = scene.find(&*bob, &*alice, &just(&scene.key(*class))).await?;
-        ensure!(found.is_empty(), "something is found under a key that nobody has used: {found:?}");
+        let found = scene.find(&*bob, &*alice, &just(&scene.key(*class))).await;
+        let found = found.map_err(|stop| stop.under(&spec::F1))?;
+        ensure!(found.is_empty(), F2, "under a key that nobody has used there is nothing", "{found:?}");
     }
     Ok(())
 }
@@ -80,7 +84,13 @@ pub(crate) async fn awkward_contents(scene: &Scene<'_>) -> Step {
     match alice.publish(&empty).await {
         Ok(_) => scene.find_record(&*bob, &*alice, &empty).await,
         Err(error) => {
-            ensure!(error.kind() == ErrorKind::Refused, "an empty record gives {:?}: {error}", error.kind());
+            let kind = error.kind();
+            ensure!(
+                kind == ErrorKind::Refused,
+                P5,
+                "an empty record is taken or Refused",
+                "{kind:?}: {error}"
+            );
             Ok(())
         }
     }
@@ -90,13 +100,14 @@ pub(crate) async fn duplicate_publish(scene: &Scene<'_>) -> Step {
     let (alice, bob) = scene.pair().await?;
     let class = any_class(&*alice)?;
     let record = scene.short(&*alice, class);
-    let receipts = [publish(&*alice, &record).await?, publish(&*alice, &record).await?];
+    let again = said(&spec::P3, "publishing an equal record again");
+    let receipts = [publish(&*alice, &record).await?, alice.publish(&record).await.map_err(again)?];
     scene.find_record(&*bob, &*alice, &record).await?;
     let found = scene.find(&*bob, &*alice, &just(&record.key)).await?;
-    ensure!(found.iter().all(|one| *one == record), "publishing twice altered the record: {found:?}");
+    ensure!(found.iter().all(|one| *one == record), P3, "all copies are {record:?}", "{found:?}");
     if alice.capability().class(class).is_some_and(|limits| limits.retract) {
-        alice.retract(&receipts).await.map_err(crate::scene::said("retracting both"))?;
-        scene.find_gone(&*bob, &*alice, &record).await?;
+        alice.retract(&receipts).await.map_err(said(&spec::P3, "retracting both"))?;
+        scene.find_gone(&*bob, &*alice, &record).await.map_err(|stop| stop.under(&spec::P3))?;
     }
     Ok(())
 }
@@ -122,12 +133,12 @@ pub(crate) async fn concurrent_writers(scene: &Scene<'_>) -> Step {
     let turns = records.iter().zip(writers.iter().cycle());
     try_join_all(turns.map(|(record, writer)| async move { publish(&**writer, record).await })).await?;
     let keys = keys_of(&records);
+    let expected = format!("all {} records that were published at the same time are found", records.len());
     scene
-        .find_until(&*bob, &*alice, &keys, "not all that was published at once is found", |found| {
+        .find_until(&*bob, &*alice, &keys, &spec::P6, &expected, |found| {
             records.iter().all(|record| found.contains(record))
         })
-        .await?;
-    Ok(())
+        .await
 }
 
 fn truncate(bridge: &dyn Bridge, class: wayside_bridge::Class, bytes: &mut Vec<u8>) {

@@ -9,6 +9,7 @@ use wayside_bridge::{Bridge, Collision, Cursor, Delivery, ErrorKind, Record, Wat
 use crate::scene::{
     Scene, Step, any_class, ensure, just, keys_of, pause, place_of, publish, pushed, said, skip,
 };
+use crate::spec;
 
 /// How long a watcher is let settle before something happens.
 const SETTLE: Duration = Duration::from_millis(50);
@@ -23,18 +24,18 @@ pub(crate) async fn watch_wakes(scene: &Scene<'_>) -> Step {
     match bob.capability().delivery {
         Delivery::Push { .. } => {
             let watch = Watch::new(place_of(&*bob, &*alice), keys.clone());
-            let mut stream = bob.watch(watch).await.map_err(said("watching"))?;
+            let mut stream = bob.watch(watch).await.map_err(said(&spec::C3, "watching"))?;
             // Poll it once, so that it waits already.
             let early = tokio::time::timeout(SETTLE, stream.next()).await;
             let quiet =
                 early.is_err() || matches!(early, Ok(Some(Ok(ref batch))) if batch.records.is_empty());
-            ensure!(quiet, "a watcher of a key that nobody has used is woken");
+            ensure!(quiet, F2, "a watcher of a key that nobody has used sleeps", "it was woken");
             let published = Instant::now();
             publish(&*alice, &record).await?;
             let deadline = published + allowed;
             let woken = scene.next_until(&*bob, &mut stream, &keys, std::slice::from_ref(&record));
             let Ok(woken) = tokio::time::timeout_at(deadline, woken).await else {
-                ensure!(false, "news did not come within {allowed:?}");
+                ensure!(false, W1, "news comes within {allowed:?}", "it did not");
                 return Ok(());
             };
             woken.map(drop)
@@ -43,7 +44,12 @@ pub(crate) async fn watch_wakes(scene: &Scene<'_>) -> Step {
             publish(&*alice, &record).await?;
             let published = Instant::now();
             while !scene.find(&*bob, &*alice, &keys).await?.contains(&record) {
-                ensure!(published.elapsed() < allowed, "polling did not find news within {allowed:?}");
+                ensure!(
+                    published.elapsed() < allowed,
+                    W1,
+                    "polling finds news within {allowed:?}",
+                    "it did not"
+                );
                 tokio::time::sleep(pause(bob.capability())).await;
             }
             Ok(())
@@ -61,8 +67,9 @@ pub(crate) async fn watch_begins_with_what_is_there(scene: &Scene<'_>) -> Step {
         scene.find_record(&*bob, &*alice, record).await?;
     }
     let watch = Watch::new(place_of(&*bob, &*alice), keys.clone());
-    let mut stream = bob.watch(watch).await.map_err(said("watching"))?;
-    scene.next_until(&*bob, &mut stream, &keys, &records).await.map(drop)
+    let mut stream = bob.watch(watch).await.map_err(said(&spec::C3, "watching"))?;
+    let begun = scene.next_until(&*bob, &mut stream, &keys, &records).await;
+    begun.map(drop).map_err(|stop| stop.under(&spec::W2))
 }
 
 pub(crate) async fn watch_resumes_from_cursor(scene: &Scene<'_>) -> Step {
@@ -73,7 +80,7 @@ pub(crate) async fn watch_resumes_from_cursor(scene: &Scene<'_>) -> Step {
     let watch = Watch::new(place_of(&*bob, &*alice), keys.clone());
     let (early, late) = records.split_at(2);
 
-    let mut stream = bob.watch(watch.clone()).await.map_err(said("watching"))?;
+    let mut stream = bob.watch(watch.clone()).await.map_err(said(&spec::C3, "watching"))?;
     for record in early {
         publish(&*alice, record).await?;
     }
@@ -83,8 +90,9 @@ pub(crate) async fn watch_resumes_from_cursor(scene: &Scene<'_>) -> Step {
         publish(&*alice, record).await?;
     }
     let bob = scene.handle(1).await?;
-    let mut stream = bob.watch(watch.after(cursor)).await.map_err(said("watching again"))?;
-    scene.next_until(&*bob, &mut stream, &keys, late).await.map(drop)
+    let mut stream = bob.watch(watch.after(cursor)).await.map_err(said(&spec::C3, "watching again"))?;
+    let resumed = scene.next_until(&*bob, &mut stream, &keys, late).await;
+    resumed.map(drop).map_err(|stop| stop.under(&spec::W3))
 }
 
 pub(crate) async fn two_watchers(scene: &Scene<'_>) -> Step {
@@ -93,15 +101,17 @@ pub(crate) async fn two_watchers(scene: &Scene<'_>) -> Step {
     let records = fresh(scene, &*alice, 3)?;
     let keys = keys_of(&records);
     let watch = Watch::new(place_of(&*bob, &*alice), keys.clone());
-    let mut one = bob.watch(watch.clone()).await.map_err(said("watching"))?;
-    let mut other = bob.watch(watch.clone()).await.map_err(said("watching a second time"))?;
-    let dropped = bob.watch(watch).await.map_err(said("watching a third time"))?;
+    let mut one = bob.watch(watch.clone()).await.map_err(said(&spec::C3, "watching"))?;
+    let mut other = bob.watch(watch.clone()).await.map_err(said(&spec::C3, "watching a second time"))?;
+    let dropped = bob.watch(watch).await.map_err(said(&spec::C3, "watching a third time"))?;
     drop(dropped);
     for record in &records {
         publish(&*alice, record).await?;
     }
-    scene.next_until(&*bob, &mut one, &keys, &records).await?;
-    scene.next_until(&*bob, &mut other, &keys, &records).await.map(drop)
+    for stream in [&mut one, &mut other] {
+        scene.next_until(&*bob, stream, &keys, &records).await.map_err(|stop| stop.under(&spec::W4))?;
+    }
+    Ok(())
 }
 
 pub(crate) async fn stalled_watcher(scene: &Scene<'_>) -> Step {
@@ -110,7 +120,7 @@ pub(crate) async fn stalled_watcher(scene: &Scene<'_>) -> Step {
     let records = fresh(scene, &*alice, UNREAD)?;
     let keys = keys_of(&records);
     let watch = Watch::new(place_of(&*bob, &*alice), keys.clone());
-    let mut stream = bob.watch(watch.clone()).await.map_err(said("watching"))?;
+    let mut stream = bob.watch(watch.clone()).await.map_err(said(&spec::C3, "watching"))?;
     let _ = tokio::time::timeout(SETTLE, stream.next()).await;
     for record in &records {
         publish(&*alice, record).await?;
@@ -127,14 +137,27 @@ pub(crate) async fn stalled_watcher(scene: &Scene<'_>) -> Step {
             }
             Ok(Some(Err(error))) if error.kind() == ErrorKind::Lagged => {
                 lags += 1;
-                ensure!(lags < 10, "watching again from the cursor lags every time");
-                stream =
-                    bob.watch(watch.clone().after(cursor.clone())).await.map_err(said("watching again"))?;
+                ensure!(lags < 10, W5, "watching again from the cursor gets on", "it lags every time");
+                let again = bob.watch(watch.clone().after(cursor.clone())).await;
+                stream = again.map_err(said(&spec::C3, "watching again"))?;
             }
-            Ok(Some(Err(error))) => return Err(said("reading on after a pause")(error)),
-            Ok(None) => ensure!(false, "the stream of a slow watcher ended without an error"),
+            Ok(Some(Err(error))) => return Err(said(&spec::W5, "reading on after a pause")(error)),
+            Ok(None) => {
+                ensure!(
+                    false,
+                    W6,
+                    "the stream of a slow watcher ends with Lagged",
+                    "it ended without an error"
+                )
+            }
             Err(_) => {
-                ensure!(false, "a slow watcher never gets {} of {} records", missing.len(), records.len())
+                let (all, missing) = (records.len(), missing.len());
+                ensure!(
+                    false,
+                    W5,
+                    "a slow watcher gets all {all} records in the end",
+                    "it never gets {missing}"
+                )
             }
         }
     }

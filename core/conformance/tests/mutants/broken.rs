@@ -274,7 +274,7 @@ impl Bridge for Broken {
                 found.truncate(1_000);
                 found.retain(|record| asked.keys.contains(&record.key));
                 found.truncate(asked.limit);
-                return Ok(Batch { records: found, ..Batch::default() });
+                return Ok(Batch::new(found, None));
             }
             _ => {}
         }
@@ -396,6 +396,6 @@ impl Broken {
         records.retain(|record| request.keys.contains(&record.key));
         records.truncate(request.limit);
         let cursor = Cursor::new((count as u64).to_be_bytes().to_vec());
-        Ok(Batch { records, cursor, ..Batch::default() })
+        Ok(Batch::new(records, cursor))
     }
 }

@@ -28,12 +28,12 @@ impl Patience {
         match error.retry() {
             Retry::After(after) => Some(after.max(SHORTEST)),
             Retry::Now => Some(SHORTEST),
-            Retry::BackOff => {
+            Retry::Never => None,
+            _ => {
                 let after = self.0;
                 self.0 = (after * 2).min(LONGEST);
                 Some(after)
             }
-            Retry::Never => None,
         }
     }
 }

@@ -210,10 +210,10 @@ impl Runner {
 fn patience(error: &BridgeError, failures: u32) -> Duration {
     let least = match error.retry() {
         Retry::Now if failures <= 1 => return Duration::ZERO,
-        Retry::Now | Retry::BackOff => BACK_OFF.0,
         // A service that asks for a year off is asked again all the same.
         Retry::After(wait) => wait.min(LONGEST),
         Retry::Never => Duration::from_secs(30),
+        _ => BACK_OFF.0,
     };
     let doubled = BACK_OFF.0.saturating_mul(1 << failures.saturating_sub(1).min(9)).min(BACK_OFF.1);
     let wait = least.max(doubled);
@@ -242,11 +242,11 @@ pub(crate) async fn open(
     let options: BridgeOptions =
         config.options.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
     let (clock, entropy) = (Arc::clone(&context.clock), Arc::clone(&context.entropy));
-    let Opened { bridge, room } = registry.open(&config.kind, &options, context).await?;
+    let Opened { bridge, room, .. } = registry.open(&config.kind, &options, context).await?;
     let limits = RateLimits { publishes: Some(PUBLISHES), fetches: None, queue: JOBS };
     let bridge = RateLimit::new(bridge, Arc::clone(&clock), limits);
     let bridge = layers::Retry::new(Arc::new(bridge), clock, entropy, RETRIES);
-    Ok(Opened { bridge: Arc::new(Check::new(Arc::new(bridge))), room })
+    Ok(Opened::new(Arc::new(Check::new(Arc::new(bridge))), room))
 }
 
 /// Far more than meeting friends takes, far less than a room would mind.

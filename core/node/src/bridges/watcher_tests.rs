@@ -26,8 +26,8 @@ impl Polled {
     fn new() -> Arc<Self> {
         let service = MemoryService::builder().clock(crate::bridge_context(None).clock).build();
         let inner: SharedBridge = Arc::new(service.bridge("ann"));
-        let capability =
-            Capability { delivery: Delivery::Poll { interval: INTERVAL }, ..inner.capability().clone() };
+        let mut capability = inner.capability().clone();
+        capability.delivery = Delivery::Poll { interval: INTERVAL };
         Arc::new(Self { inner, capability, requests: AtomicU64::new(0), endless: AtomicBool::new(false) })
     }
 

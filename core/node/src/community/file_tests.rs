@@ -20,7 +20,7 @@ impl BridgeKind for Rooms {
 
     fn options(&self) -> &'static [OptionSpec] {
         const fn option(name: &'static str, path: bool) -> OptionSpec {
-            OptionSpec { name, value: "X", help: "", required: false, path }
+            if path { OptionSpec::new(name, "X", "").path() } else { OptionSpec::new(name, "X", "") }
         }
         const OPTIONS: &[OptionSpec] =
             &[option("room", false), option("user", false), option("key", false), option("ca", true)];

@@ -16,6 +16,7 @@ use super::{
 
 /// What the user configured.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Config {
     /// Where and how to listen, and how to find out how one is reached.
     pub network: Network,
@@ -35,6 +36,7 @@ pub struct Config {
 
 /// A bridge that the user configured.
 #[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct BridgeConfig {
     /// What the user calls it.
     pub name: String,
@@ -50,6 +52,7 @@ pub struct BridgeConfig {
 
 /// A bot that introduces members of a bridge's room to one another.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct BotConfig {
     /// Who it is, as the room names it.
     pub who: Person,
@@ -70,6 +73,7 @@ impl fmt::Debug for BridgeConfig {
 /// What things may cost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
+#[non_exhaustive]
 pub struct Limits {
     /// After how many days a message that nobody fetched is given up.
     pub message_days: u32,

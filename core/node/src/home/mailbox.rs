@@ -16,6 +16,7 @@ use super::relay::{self, Relay};
 /// What mailboxes may cost. The first five are of what is kept here for friends, the others of our own mail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
+#[non_exhaustive]
 pub struct Mailbox {
     /// Bytes kept for all friends together.
     #[serde(deserialize_with = "amount")]

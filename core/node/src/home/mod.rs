@@ -205,6 +205,7 @@ pub(crate) fn make_bridge_dir(home: &Path, bridge: &str) -> io::Result<PathBuf> 
 
 /// Why a home cannot be used, each with what to do about it.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum HomeError {
     /// Nothing there.
     #[error("there is no home at {}: make one with `wayside init`", .0.display())]

@@ -9,6 +9,7 @@ use serde::Deserialize;
 /// Where and how to listen, and how to find out how one is reached.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
+#[non_exhaustive]
 pub struct Network {
     /// `udp://ADDRESS:PORT` or `tcp://ADDRESS:PORT`, port 0 for any free one. Without any of the one kind nothing is listened to in it.
     pub listen: Vec<String>,
@@ -34,6 +35,7 @@ impl Default for Network {
 /// Whose STUN requests are answered (RFC 8489).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum Stun {
     /// Nobody's.
     #[default]
@@ -47,6 +49,7 @@ pub enum Stun {
 /// A way to ask a router for a port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum Portmap {
     /// The Port Control Protocol (RFC 6887).
     Pcp,
@@ -59,6 +62,7 @@ pub enum Portmap {
 /// Where a STUN server is: `stun:HOST:PORT` (RFC 7064) or `HOST:PORT`. The port is 3478 unless given.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
 #[serde(try_from = "String")]
+#[non_exhaustive]
 pub struct StunServer {
     host: String,
     port: u16,

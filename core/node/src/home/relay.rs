@@ -13,6 +13,7 @@ use super::config::{edit, put};
 /// What forwarding may cost. Amounts count each forwarded byte once, as it arrives here; it leaves again, so that a line carries twice as much.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
+#[non_exhaustive]
 pub struct Relay {
     /// Bytes a second, all friends together; `None`: as many as go.
     #[serde(deserialize_with = "amount")]

@@ -12,6 +12,7 @@ use super::relay::Relay;
 /// A drop for everybody on this machine, and what strangers may make it hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
+#[non_exhaustive]
 pub struct Rendezvous {
     /// `ADDRESS:PORT`, TCP for records and UDP for STUN, port 0 for any free one; `None`: nothing is served.
     #[serde(deserialize_with = "listen")]

@@ -44,6 +44,7 @@ pub trait Protocol: Send + Sync + fmt::Debug {
 
 /// Who is at the other end of a stream.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Peer {
     /// Whose link it is.
     pub account: AccountId,

@@ -114,7 +114,7 @@ async fn try_out(requests: &Requests, config: &BridgeConfig) -> Result<BridgeVie
         let probe = open.bridge.probe().await?;
         Ok((open, probe))
     };
-    let (Opened { bridge, room }, probe) =
+    let (Opened { bridge, room, .. }, probe) =
         tokio::time::timeout(PATIENCE, tried).await.map_err(|_| slow())?.map_err(of_bridge)?;
     if config.mail && custody(bridge.capability()).is_none() {
         return Err(ApiError::new(

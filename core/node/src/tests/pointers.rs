@@ -369,7 +369,8 @@ impl BridgeKind for Library {
     }
 
     fn options(&self) -> &'static [OptionSpec] {
-        &[OptionSpec { name: "at", value: "WHERE", help: "where", required: true, path: false }]
+        const OPTIONS: &[OptionSpec] = &[OptionSpec::new("at", "WHERE", "where").required()];
+        OPTIONS
     }
 
     fn source(&self, source: &str) -> Option<Result<BridgeOptions, BridgeError>> {

@@ -23,7 +23,8 @@ impl BridgeKind for Rooms {
     }
 
     fn options(&self) -> &'static [OptionSpec] {
-        &[OptionSpec { name: "member", value: "NAME", help: "who we are", required: true, path: false }]
+        const OPTIONS: &[OptionSpec] = &[OptionSpec::new("member", "NAME", "who we are").required()];
+        OPTIONS
     }
 
     fn source(&self, _: &str) -> Option<Result<BridgeOptions, BridgeError>> {
@@ -45,6 +46,6 @@ impl BridgeKind for Rooms {
     async fn open(&self, options: &BridgeOptions, _: BridgeContext) -> Result<Opened, BridgeError> {
         let member = options.required("member")?;
         let bridge = self.service.open(options, wayside_node::bridge_context(None)).await?.bridge;
-        Ok(Opened { bridge, room: Some(self.room.member(member)) })
+        Ok(Opened::new(bridge, Some(self.room.member(member))))
     }
 }

@@ -57,14 +57,23 @@ pub(crate) fn child(name: &str) -> String {
 /// The command line of the example in Python, on this folder; nothing where there is no Python, which is said, and
 /// an error where the run is meant to be whole.
 pub(crate) fn python_example(folder: &Path) -> Option<String> {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/exec-python/folder_bridge.py");
     let found = std::process::Command::new("python3").arg("--version").output().is_ok();
     if !found {
         assert!(std::env::var_os("CI").is_none(), "there is no python3, and CI runs everything");
         eprintln!("skipped: there is no python3 here");
         return None;
     }
-    Some(format!("python3 '{}' '{}'", script.display(), folder.display()))
+    Some(example("python3", "exec-python/folder_bridge.py", folder))
+}
+
+/// The command line of the example in shell, on this folder, run by this shell.
+pub(crate) fn shell_example(shell: &str, folder: &Path) -> String {
+    example(shell, "exec-shell/folder_bridge.sh", folder)
+}
+
+fn example(interpreter: &str, script: &str, folder: &Path) -> String {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples").join(script);
+    format!("{interpreter} '{}' '{}'", script.display(), folder.display())
 }
 
 pub(crate) fn record(slot: u8, bytes: &[u8]) -> Record {

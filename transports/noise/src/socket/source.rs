@@ -11,6 +11,7 @@ use super::{
 
 /// Where sockets come from.
 #[derive(Clone, Debug, Default)]
+#[non_exhaustive]
 pub enum Network {
     /// The operating system's.
     #[default]

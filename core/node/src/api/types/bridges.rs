@@ -99,4 +99,22 @@ pub struct CaseView {
     pub outcome: String,
     /// Why it failed, was skipped or may deviate.
     pub reason: Option<String>,
+    /// The sentence of the specification that the bridge broke, where it failed.
+    #[serde(default)]
+    pub broken: Option<SentenceView>,
+    /// What was expected, where it failed.
+    #[serde(default)]
+    pub expected: Option<String>,
+    /// What was seen instead.
+    #[serde(default)]
+    pub seen: Option<String>,
+}
+
+/// A sentence of the specification of bridges.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SentenceView {
+    /// Its number there, for good (`F1`).
+    pub id: String,
+    /// The sentence.
+    pub text: String,
 }

@@ -27,7 +27,7 @@ pub use crate::doctor::{
     Known, PeerNetwork, Reachable, Report, Topic, Verdict, Way,
 };
 
-pub use bridges::{AddBridge, BridgeView, CaseView, KindOption, KindView};
+pub use bridges::{AddBridge, BridgeView, CaseView, KindOption, KindView, SentenceView};
 pub use codes::{AcceptCode, CodeState, CodeView, NewCode};
 pub use community::{
     AskToMeet, ChangeCommunity, CommunityView, EncounterState, EncounterView, ListState, RoomBot,
