@@ -142,13 +142,18 @@ impl Nearby {
         while Instant::now() < end {
             for person in place.people(session).await? {
                 let is_meant = self.name.as_ref().is_none_or(|name| *name == person.name);
+                if let (Some(_), true, Some(friend)) = (&self.name, is_meant, &person.friend) {
+                    let friend = one_line(friend);
+                    context.output.say(&person, || format!("{friend} is your friend already."))?;
+                    return Ok(Exit::Done);
+                }
                 if is_meant
                     && person.friend.is_none()
                     && asked.len() < MOST
                     && asked.insert(person.account.clone())
                 {
                     context.output.say(&person, || in_words(&person))?;
-                    if self.yes || says_yes(context, &person)? {
+                    if self.yes || says_yes(context, &person).await? {
                         agreed.insert(person.account.clone(), person);
                     }
                 }
@@ -277,13 +282,19 @@ async fn verified(session: &mut Session, account: &str) -> Result<FriendView, Fa
     session.patch(&friend_path(account, ""), &change).await
 }
 
-fn says_yes(context: &Context, person: &Person) -> Result<bool, Failure> {
+/// Asks our person, on a thread of its own, so that Ctrl-C ends the question too.
+async fn says_yes(context: &Context, person: &Person) -> Result<bool, Failure> {
     if context.output.is_json() || !output::can_ask() {
         return Ok(false);
     }
     let name = one_line(&person.name);
     let question = format!("Does the screen of {name} show the same, and do you want to be friends? [y/N]");
-    Ok(matches!(output::ask(&question)?.to_lowercase().as_str(), "y" | "yes"))
+    let (answer, answered) = tokio::sync::oneshot::channel();
+    std::thread::spawn(move || answer.send(output::ask(&question)));
+    match answered.await {
+        Ok(answer) => Ok(matches!(answer?.to_lowercase().as_str(), "y" | "yes")),
+        Err(_) => Ok(false),
+    }
 }
 
 fn in_words(person: &Person) -> String {

@@ -75,6 +75,8 @@ pub(crate) fn ask(question: &str) -> Result<String, Failure> {
     let mut stderr = io::stderr().lock();
     write!(stderr, "{} ", harmless(question))?;
     stderr.flush()?;
+    // Whoever else has something to say need not wait for a person.
+    drop(stderr);
     let mut answer = String::new();
     tokio::task::block_in_place(|| io::stdin().read_line(&mut answer))?;
     Ok(answer.trim().to_owned())

@@ -129,8 +129,19 @@ fn two_who_are_visible_and_both_agree_become_friends_and_nobody_else_does() {
     let friends = |person: &Person| person.run(&["friends"]).ok().objects().len();
     assert_eq!((friends(&ann), friends(&bob), friends(&eve)), (1, 1, 0));
     assert_eq!(names(&ann), ["eve"], "who is done is visible no more");
+    // Asked once more, one is told so.
+    let visible_bob = bob.background(&["nearby", "--visible", "--for", "1m"]);
+    until("Bob is listed", PATIENCE, || names(&ann).contains(&"bob".to_owned()).then_some(()));
+    assert_eq!(ann.run(&["nearby", "bob"]).object()["friend"], "Bob");
+    visible_bob.terminate();
     visible.terminate();
-    until("Eve is gone", PATIENCE, || names(&ann).is_empty().then_some(()));
+    until("both are gone", PATIENCE, || names(&ann).is_empty().then_some(()));
+    // What was killed is visible no longer than it said.
+    let killed = ann.background(&["nearby", "--visible", "--for", "1m"]);
+    until("Ann is listed", PATIENCE, || (names(&eve) == ["ann"]).then_some(()));
+    killed.kill();
+    assert_eq!(names(&eve), ["ann"], "its node is up");
+    until("Ann is gone", 2 * PATIENCE, || names(&eve).is_empty().then_some(()));
 }
 
 /// The medians of some rounds; asserts the bar.

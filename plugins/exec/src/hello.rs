@@ -158,7 +158,7 @@ mod tests {
     fn everything_that_is_less_has_a_name() {
         let first = MemoryService::builder().wake(Wake::Rings).build().capability().clone();
         type Change = fn(&mut Capability);
-        let changes: [(&str, Change); 4] = [
+        let changes: [(&str, Change); 5] = [
             ("who sees what", |later| later.visible.service.push("your shoe size".to_owned())),
             ("the number of keys", |later| later.max_keys = Some(1)),
             ("whether it rings", |later| later.wake = Wake::Never),
