@@ -47,11 +47,15 @@ fn bash_completes_commands_and_options() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("wayside");
     std::fs::write(&path, run(&["completions", "bash"]).ok().stdout.as_bytes()).expect("it can be written");
+    // What the script runs is the program that is tested.
+    let program = crate::support::program();
+    std::os::unix::fs::symlink(program.get_program(), folder.path().join("bin")).expect("a link");
     let complete = |words: &str, last: usize| {
         let script = format!(
-            ". '{}'; COMP_WORDS=({words}); COMP_CWORD={last}; _wayside wayside \"${{COMP_WORDS[{last}]}}\" \
+            ". '{}'; wayside() {{ '{}' \"$@\"; }}; COMP_WORDS=({words}); COMP_CWORD={last}; _wayside_or_code wayside \"${{COMP_WORDS[{last}]}}\" \
              \"${{COMP_WORDS[{}]}}\"; echo \"${{COMPREPLY[@]}}\"",
             path.display(),
+            folder.path().join("bin").display(),
             last - 1
         );
         let mut bash = Command::new("bash");
@@ -61,6 +65,9 @@ fn bash_completes_commands_and_options() {
     assert!(complete("wayside fri", 1).split_whitespace().eq(["friends", "friend"]));
     assert!(complete("wayside token re", 2).split_whitespace().eq(["revoke"]));
     assert!(complete("wayside token add --sc", 3).contains("--scope"));
+    // The words of a code too.
+    assert_eq!(complete("wayside accept 7-crossover-clockw", 2).trim(), "7-crossover-clockwork");
+    assert_eq!(complete("wayside accept 7-x", 2).trim(), "");
 }
 
 #[test]

@@ -55,6 +55,26 @@ async fn it_runs_in_every_shell() {
     }
 }
 
+#[test]
+fn it_needs_these_tools_and_no_others() {
+    let (tools, folder) = (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"));
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let tool =
+        |name: &str| std::env::split_paths(&path).map(|folder| folder.join(name)).find(|path| path.exists());
+    for name in "sh awk basename cat cut dd find ln mv od rm sort tail tr".split(' ') {
+        std::os::unix::fs::symlink(tool(name).expect(name), tools.path().join(name)).expect("a link");
+    }
+    let script = shell_example("sh", folder.path());
+    let lines = r#"{"type":"publish","id":1,"record":{"key":"name:ann","class":"pointer","not_after":1,"bytes":"AA=="}}
+{"type":"fetch","id":2,"keys":"all","limit":9}"#;
+    let mut command = Command::new(tool("sh").expect("a shell"));
+    command.args(["-c", &format!("printf '%s\\n' \"$LINES_IN\" | {script}")]);
+    let ran = command.env("LINES_IN", lines).env("PATH", tools.path()).output().expect("it runs");
+    assert_eq!(String::from_utf8_lossy(&ran.stderr), "");
+    let said = String::from_utf8(ran.stdout).expect("text");
+    assert!(ran.status.success() && said.contains(r#""key":"name:ann""#), "{said}");
+}
+
 #[tokio::test]
 async fn no_number_is_used_twice() {
     let (_folder, bridge) = shared("sh").await;
