@@ -65,7 +65,7 @@ impl MdnsBridge {
 #[async_trait]
 impl Bridge for MdnsBridge {
     fn info(&self) -> BridgeInfo {
-        BridgeInfo { kind: crate::KIND.to_owned(), title: self.title.clone(), locators: locators() }
+        BridgeInfo::new(crate::KIND, self.title.clone(), locators())
     }
 
     fn capability(&self) -> &Capability {
@@ -129,7 +129,7 @@ impl Bridge for MdnsBridge {
     async fn probe(&self) -> Result<Probe, BridgeError> {
         let note = "no network interface with neighbours is up; it goes on by itself when one is";
         let note = (self.shared.ways() == 0).then(|| note.to_owned());
-        Ok(Probe { note, ..Probe::default() })
+        Ok(Probe::new(Duration::ZERO).with_note(note))
     }
 }
 

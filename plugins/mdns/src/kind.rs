@@ -25,13 +25,11 @@ impl BridgeKind for MdnsKind {
     }
 
     fn options(&self) -> &'static [OptionSpec] {
-        const OPTIONS: &[OptionSpec] = &[OptionSpec {
-            name: INTERFACE,
-            value: "NAME",
-            help: "this network interface alone (`wlan0`); without it all that have neighbours",
-            required: false,
-            path: false,
-        }];
+        const OPTIONS: &[OptionSpec] = &[OptionSpec::new(
+            INTERFACE,
+            "NAME",
+            "this network interface alone (`wlan0`); without it all that have neighbours",
+        )];
         OPTIONS
     }
 

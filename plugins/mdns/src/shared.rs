@@ -173,13 +173,9 @@ impl Shared {
         let state = self.state();
         let after = self.cursors.number(request.cursor.as_ref(), question, state.heard.last());
         let page = state.heard.page(after, &request.keys, request.limit);
-        Batch {
-            records: page.records,
-            cursor: self.cursors.cursor(page.number, question),
-            more: page.more,
-            service_time: None,
-            skipped: page.skipped,
-        }
+        Batch::new(page.records, self.cursors.cursor(page.number, question))
+            .with_more(page.more)
+            .with_skipped(page.skipped)
     }
 
     /// Tells when there may be more.

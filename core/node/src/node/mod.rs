@@ -57,6 +57,10 @@ pub struct Node {
 
 /// How long a node that ends waits for what is under way.
 const LEAVE: Duration = Duration::from_secs(5);
+/// How long a node that has ended waits for the last that was being written.
+const FREE: Duration = Duration::from_secs(2);
+/// How often that is looked at.
+const LOOK: Duration = Duration::from_millis(2);
 /// How long a node that ends waits for its records to be taken back.
 const TIDY: Duration = Duration::from_secs(3);
 
@@ -394,6 +398,15 @@ impl Node {
         self.endpoint.close("bye").await;
         self.tasks.close();
         let _ = tokio::time::timeout(LEAVE, self.tasks.wait()).await;
+        // Whoever starts the home's next node is to find it free: the last who writes lets go of it.
+        let store = Arc::downgrade(self.requests.driver.store());
+        drop((self.requests, self.endpoint));
+        let let_go = async {
+            while store.strong_count() > 0 {
+                tokio::time::sleep(LOOK).await;
+            }
+        };
+        let _ = tokio::time::timeout(FREE, let_go).await;
     }
 }
 
