@@ -69,7 +69,7 @@ use wayside_bridge::Registry;
 pub use wayside_node::{
     AccountId, BotConfig, BridgeConfig, Config, ConnectError, DeviceId, Events, Home, HomeError, Node,
     NodeBuilder, NodeClock, Peer, Protocol, Relay, Served, UnixMillis, Wanted, api, bot, bridge_context,
-    community, pointer, reply,
+    community, greeting, pointer, reply,
 };
 /// The link to a friend's machine: streams, datagrams, paths.
 pub use wayside_noise as link;

@@ -111,7 +111,7 @@ pub use home::{
 pub use links::{Peer, Protocol, Served};
 pub use node::{ConnectError, Events, Node, NodeBuilder, Wanted};
 pub use wayside_proto::crypto::keys::{AccountId, DeviceId};
-pub use wayside_proto::{UnixMillis, pointer, reply};
+pub use wayside_proto::{UnixMillis, greeting, pointer, reply};
 
 #[cfg(test)]
 extern crate self as wayside_node;

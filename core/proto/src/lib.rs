@@ -3,6 +3,7 @@
 mod codec;
 pub mod crypto;
 pub mod engine;
+pub mod greeting;
 pub mod identity;
 pub mod introducer;
 pub mod introduction;

@@ -10,6 +10,8 @@
     missing_docs
 )]
 
+#[path = "sim/carried.rs"]
+mod carried;
 #[path = "sim/commands.rs"]
 mod commands;
 #[path = "sim/contacts.rs"]

@@ -4,6 +4,7 @@ mod asked;
 mod bridges;
 mod communities;
 mod contacts;
+mod files;
 mod friends;
 mod introductions;
 mod knocks;

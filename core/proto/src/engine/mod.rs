@@ -5,6 +5,7 @@
 
 mod book;
 mod card;
+mod carried;
 mod clock;
 mod commands;
 mod config;

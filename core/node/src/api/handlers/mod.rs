@@ -34,8 +34,10 @@ pub(crate) fn routes() -> Router<Context> {
         .route("/v1/bridges/{name}", delete(remove_bridge))
         .route("/v1/bridges/{name}/pointers", get(pointers::at))
         .route("/v1/invites", post(invite))
+        .route("/v1/invites/file", post(invite_file))
         .route("/v1/accept", post(accept))
         .route("/v1/accept/preview", post(preview))
+        .route("/v1/accept/reply", post(accept_by_reply))
         .route("/v1/complete", post(complete))
         .route("/v1/friends", get(friends::list))
         .route("/v1/friends/{friend}", get(friends::show).patch(friends::change).delete(friends::remove))
@@ -80,6 +82,10 @@ async fn invite(State(context): State<Context>, Json(request): Json<NewInvite>) 
     context.requests.invite(request).await.map(Json)
 }
 
+async fn invite_file(State(context): State<Context>, Json(request): Json<NewInvite>) -> Answer<InviteView> {
+    context.requests.invite_file(request).await.map(Json)
+}
+
 async fn preview(State(context): State<Context>, Json(request): Json<Accept>) -> Answer<InvitePreview> {
     context.requests.preview(&request.invite).await.map(Json)
 }
@@ -90,4 +96,8 @@ async fn complete(State(context): State<Context>, Json(request): Json<Complete>)
 
 async fn accept(State(context): State<Context>, Json(request): Json<Accept>) -> Answer<Accepted> {
     context.requests.accept_invite(request).await.map(Json)
+}
+
+async fn accept_by_reply(State(context): State<Context>, Json(request): Json<Accept>) -> Answer<Accepted> {
+    context.requests.accept_by_reply(request).await.map(Json)
 }

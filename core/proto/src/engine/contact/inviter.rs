@@ -3,6 +3,7 @@
 //! One use: open, bound to the account that came first, done. Whom it is bound to may come again, with the same message or, after a crash that lost
 //! its state, with another; anybody else is told once that it was used.
 
+mod carried;
 mod joins;
 mod pointers;
 mod replies;
@@ -28,6 +29,7 @@ use crate::place::{Locator, PlaceTag};
 use crate::reach::{Reach, Reflectors, RelayTags};
 use crate::time::{Epoch, UnixMillis};
 
+pub(super) use carried::Greeted;
 pub(in crate::engine) use joins::Elsewhere;
 pub(super) use joins::Reply;
 pub use replies::ReplyState;
@@ -37,18 +39,34 @@ const LIFETIME: std::ops::RangeInclusive<Duration> =
 
 impl Engine {
     pub(in crate::engine) fn make_invite(&mut self, options: &InviteOptions) -> Result<Invite, CommandError> {
+        // Whoever is introduced has no way to reply.
+        let (points, own) = self.points_of(&options.bridges, options.only.is_none())?;
+        let opening = self.new_invite(options, points, own)?;
+        let Kind::Invite(OwnInvite { invite, .. }) = &opening.kind else {
+            return Err(CommandError::Unknown("invite"));
+        };
+        let invite = invite.clone();
+        self.open_up(opening)?;
+        Ok(invite)
+    }
+
+    /// An invite to these places that nobody has seen yet.
+    fn new_invite(
+        &mut self,
+        options: &InviteOptions,
+        points: Vec<Locator>,
+        own: BTreeSet<u8>,
+    ) -> Result<Opening, CommandError> {
         if !(1..=Invite::MOST_USES).contains(&options.uses) {
             return Err(CommandError::Option("an invite has 1 to 127 uses"));
         }
-        if options.bridges.len() > Invite::MOST_POINTS {
+        if points.len() > Invite::MOST_POINTS {
             return Err(CommandError::Option("an invite names at most three places"));
         }
         let invites = self.openings.values().filter(|opening| opening.pointer().is_none()).count();
         if invites >= self.config.max_invites {
             return Err(CommandError::TooMany("open invites"));
         }
-        // Whoever is introduced has no way to reply.
-        let (points, own) = self.points_of(&options.bridges, options.only.is_none())?;
         let lifetime = options.lifetime.clamp(*LIFETIME.start(), *LIFETIME.end());
         let key = Secret::random(&mut self.rng);
         let invite = Invite {
@@ -61,14 +79,14 @@ impl Engine {
             own,
         };
         let own = OwnInvite {
-            invite: invite.clone(),
+            invite,
             refused: Vec::new(),
             withdrawn: false,
             only: options.only,
             replies: Vec::new(),
+            greeted: None,
         };
-        self.open_up(Opening { key, bound: Vec::new(), kind: Kind::Invite(own) })?;
-        Ok(invite)
+        Ok(Opening { key, bound: Vec::new(), kind: Kind::Invite(own) })
     }
 
     /// Where answers are looked for over these bridges, or over up to three that are up where none are named; and which of the places are spaces of our
@@ -108,7 +126,8 @@ impl Engine {
 
     /// Strangers may come by this from now on.
     fn open_up(&mut self, opening: Opening) -> Result<(), CommandError> {
-        if self.welcome_card(&opening).is_none() {
+        // Where it names no place nobody is welcomed by a record.
+        if !opening.places().is_empty() && self.welcome_card(&opening).is_none() {
             return Err(CommandError::CardTooLarge);
         }
         let id = opening.id();

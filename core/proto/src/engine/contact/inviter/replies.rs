@@ -44,6 +44,9 @@ impl Engine {
         if opening.ended(self.time_now()) {
             return Err(CommandError::Reply(ReplyFault::Refused(Refusal::Expired)));
         }
+        if let Joined::Carried(message) = reply.joined() {
+            return self.take_carried(&id, &opening, message);
+        }
         // Whoever it is bound to and has not come yet may reply from elsewhere.
         let done = opening.bound.iter().filter(|bound| bound.done).count();
         if done >= usize::from(own.invite.uses) {
@@ -61,6 +64,7 @@ impl Engine {
                 Ok(ReplyState::Waiting)
             }
             Joined::Message(message) => self.take_join(&id, &opening, reply.point(), writer, message),
+            Joined::Carried(message) => self.take_carried(&id, &opening, message),
         }
     }
 
@@ -83,7 +87,7 @@ impl Engine {
                 let known = own.replies.iter().find(|it| it.space == *space && it.point == reply.point())?;
                 Some(known.state())
             }
-            Joined::Message(message) => {
+            Joined::Message(message) | Joined::Carried(message) => {
                 let (bound, _) = opening.answer_to(&sha256(&[message]))?;
                 Some(ReplyState::Done(bound.account))
             }
