@@ -26,7 +26,6 @@ use crate::reach::{NatReport, Reach, RelayTags};
 use crate::time::{Epoch, UnixMillis};
 
 pub use join::CarriedJoin;
-pub(crate) use join::{meeting, pair};
 
 /// An invite file, parsed, whose signature was verified. Whoever holds it can use it, so it does not print what it says in `Debug`.
 #[derive(Clone, PartialEq, Eq)]
@@ -181,7 +180,7 @@ impl Greeting {
     }
 
     /// The prologue of the handshake that answers it: whoever puts the invite into a greeting of its own gets no answer that opens.
-    pub(crate) fn prologue(&self) -> [u8; 32] {
+    pub fn prologue(&self) -> [u8; 32] {
         sha256(&[b"wayside/1 carried", &self.bytes])
     }
 

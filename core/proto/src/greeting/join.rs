@@ -33,14 +33,14 @@ impl CarriedJoin {
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, Malformed> {
         codec::decode("a carried join", bytes, Self::MAX)
     }
-}
 
-/// `K_0` of a carried join.
-pub(crate) fn pair(seed: &Secret, h1: &[u8; 32]) -> Secret {
-    derive(seed.expose(), "carried pair", &[h1])
-}
+    /// `K_0`, once its message's `h1` is known.
+    pub fn pair_secret(&self, h1: &[u8; 32]) -> Secret {
+        derive(self.seed.expose(), "carried pair", &[h1])
+    }
 
-/// `M` of a carried join.
-pub(crate) fn meeting(seed: &Secret, h1: &[u8; 32]) -> Secret {
-    derive(seed.expose(), "carried meeting", &[h1])
+    /// `M`.
+    pub fn meeting_secret(&self, h1: &[u8; 32]) -> Secret {
+        derive(self.seed.expose(), "carried meeting", &[h1])
+    }
 }

@@ -118,14 +118,6 @@ fn a_newer_one_says_that_it_is() {
     assert_eq!(Greeting::from_bytes(&newer), Err(GreetingError::Version(9)));
 }
 
-#[test]
-fn secrets_of_a_carried_join_differ_by_purpose_and_handshake() {
-    let (seed, h1) = (Secret::new([5; 32]), [6; 32]);
-    assert_ne!(pair(&seed, &h1), meeting(&seed, &h1));
-    assert_ne!(pair(&seed, &h1), pair(&seed, &[7; 32]));
-    assert_ne!(pair(&seed, &h1), pair(&Secret::new([4; 32]), &h1));
-}
-
 proptest! {
     #[test]
     fn arbitrary_text_and_bytes_are_none(text in "\\PC{0,300}", bytes in prop::collection::vec(any::<u8>(), 0..300)) {

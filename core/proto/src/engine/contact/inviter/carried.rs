@@ -18,7 +18,7 @@ use crate::crypto::envelope;
 use crate::crypto::keys::{DeviceId, NoiseKey};
 use crate::crypto::noise::{Handshake, Pattern};
 use crate::crypto::{Secret, sha256};
-use crate::greeting::{self, CarriedJoin, Greeting, Maker};
+use crate::greeting::{CarriedJoin, Greeting, Maker};
 use crate::meet::pair::PairSecret;
 use crate::message::Refusal;
 use crate::reach::RelayTags;
@@ -85,7 +85,8 @@ impl Engine {
         let greeting = greeting.map_err(|_| CommandError::Reply(ReplyFault::Unknown))?;
         let read = self.read_carried(opening, &greeting, message);
         let Read { carried, peer, h1 } = read.ok_or(CommandError::Reply(ReplyFault::Unreadable))?;
-        let CarriedJoin { join, seed } = carried;
+        let (root, meeting) = (carried.pair_secret(&h1), carried.meeting_secret(&h1));
+        let join = carried.join;
         let account = join.card.0.account();
         if account == self.me || !join.card.0.roster().in_force(self.time_now()) {
             return Err(CommandError::Reply(ReplyFault::Unreadable));
@@ -105,7 +106,7 @@ impl Engine {
                 ));
             }
         }
-        let (root, epoch) = (greeting::pair(&seed, &h1), greeting.epoch());
+        let epoch = greeting.epoch();
         let pair = Pair { id: h1, secret: PairSecret::new(epoch, root.clone()), born: self.epoch() };
         if !self.befriend(&join.card.0, None, pair, Origin::Invited) {
             return Err(CommandError::TooMany("friends"));
@@ -125,7 +126,7 @@ impl Engine {
         self.stand(Met {
             account,
             peer,
-            meeting: greeting::meeting(&seed, &h1),
+            meeting,
             pair_secret: root,
             pair: h1,
             epoch,

@@ -14,7 +14,7 @@ use super::{Engine, State, StoredContact, name_ok};
 use crate::crypto::Secret;
 use crate::crypto::keys::AccountId;
 use crate::crypto::noise::{Handshake, Pattern};
-use crate::greeting::{self, CarriedJoin, Greeting};
+use crate::greeting::{CarriedJoin, Greeting};
 use crate::meet::pair::PairSecret;
 use crate::message::{CardBytes, Join};
 use crate::reach::RelayTags;
@@ -61,7 +61,7 @@ impl Engine {
             self.carried_message(&terms, greeting, &carried, &ephemeral).ok_or(CommandError::CardTooLarge)?;
         let secret = terms.secret().ok_or(CommandError::Unknown("invite"))?;
         let reply = Reply::new(secret, 0, Joined::Carried(message)).to_string();
-        let (root, epoch) = (greeting::pair(&carried.seed, &h1), greeting.epoch());
+        let (root, epoch) = (carried.pair_secret(&h1), greeting.epoch());
         let pair = Pair { id: h1, secret: PairSecret::new(epoch, root.clone()), born: self.epoch() };
         if !self.befriend(greeting.card(), alias.clone(), pair, Origin::Carried) {
             return Err(CommandError::TooMany("friends"));
@@ -95,7 +95,7 @@ impl Engine {
         self.stand(Met {
             account,
             peer: *greeting.device(),
-            meeting: greeting::meeting(&carried.seed, &h1),
+            meeting: carried.meeting_secret(&h1),
             pair_secret: root,
             pair: h1,
             epoch,
