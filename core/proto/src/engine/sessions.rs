@@ -215,11 +215,15 @@ impl Engine {
         if self.sessions.contains_key(&id) {
             return id;
         }
-        // The oldest attempt gives way.
+        // The oldest attempt gives way, and one that stands before one that is under way.
         let of_account = |live: &&Live| live.account == met.account && live.up.is_none();
         if self.sessions.values().filter(of_account).count() >= MOST_OF_ACCOUNT {
-            let oldest =
-                self.sessions.values().filter(of_account).min_by_key(|live| live.deadline).map(Live::id);
+            let oldest = self
+                .sessions
+                .values()
+                .filter(of_account)
+                .min_by_key(|live| (!live.standing, live.deadline))
+                .map(Live::id);
             if let Some(oldest) = oldest {
                 self.end_session(oldest);
             }

@@ -55,9 +55,9 @@ fn complete(world: &mut World, ann: usize, reply: &Reply) {
             Some(Ok(_)) => {}
             None => world.pass(MINUTE),
         }
+        // By the reply, or by another way before.
         let engine = world.nodes[ann].engine.as_ref();
-        if engine.and_then(|engine| engine.reply_state(reply)).is_some() && stored(world, ann, "friend/") > 0
-        {
+        if engine.is_some_and(|engine| engine.friends().count() > 0) && stored(world, ann, "friend/") > 0 {
             return;
         }
         world.pass(MINUTE);
