@@ -267,7 +267,9 @@ async fn wait_for_link(driver: &Driver, accepted: &Accepted, deadline: Instant) 
 
 /// Whether it is meant to be an invite. What else there is has another beginning.
 fn is_invite(text: &str) -> bool {
-    text.trim_start().starts_with(Invite::SCHEME)
+    let begins = text.trim_start().get(..Invite::SCHEME.len());
+    // Out of a QR code it comes in upper case.
+    begins.is_some_and(|begins| begins.eq_ignore_ascii_case(Invite::SCHEME))
 }
 
 fn parse(text: &str) -> Result<Invite, ApiError> {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use wayside_proto::engine::{BridgeName, ContactId, ContactState, InviteOptions};
+use wayside_proto::engine::{BridgeName, CommandError, ContactId, ContactState, Engine, InviteOptions};
 use wayside_proto::greeting::{Greeting, GreetingError};
 use wayside_proto::place::Locator;
 
@@ -59,11 +59,13 @@ impl Requests {
         let greeting = read(&request.invite)?;
         self.bridges_tried(READY).await;
         let asked = greeting.clone();
-        if !self.driver.change(move |engine, _| engine.reaches(&asked)).await? {
+        let id = ContactId(greeting.invite().key);
+        // Once there is a reply it is what its maker waits for.
+        let by_bridge = move |engine: &mut Engine, _| engine.reaches(&asked) && engine.carried(&id).is_none();
+        if !self.driver.change(by_bridge).await? {
             return self.carry(greeting, request.name).await;
         }
         let (deadline, events) = (deadline(request.wait_ms), self.driver.events());
-        let id = ContactId(greeting.invite().key);
         let before = self.driver.change(move |engine, _| engine.contact(&id)).await?;
         let alias = request.name;
         let accepted =
@@ -86,7 +88,7 @@ impl Requests {
             .driver
             .change(move |engine, now| {
                 let id = engine.carry(now, &greeting, alias)?;
-                Ok::<_, wayside_proto::engine::CommandError>((id, engine.carried(&id)))
+                Ok::<_, CommandError>((id, engine.carried(&id)))
             })
             .await?;
         let (id, reply) =
