@@ -178,7 +178,7 @@ fn check_greeting(greeting: &Greeting) {
 
 fn carried_join(data: &[u8]) -> bool {
     let Ok(carried) = CarriedJoin::from_bytes(data) else { return false };
-    let bytes = carried.to_bytes().expect("what was read fits");
+    let bytes = carried.to_bytes().unwrap();
     assert_eq!(CarriedJoin::from_bytes(&bytes).as_ref(), Ok(&carried));
     true
 }
