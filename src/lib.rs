@@ -108,7 +108,7 @@ pub use wayside_node::api::types::{ApiError, NodeEvent};
 pub use wayside_node::{
     AccountId, Api, BotConfig, BridgeConfig, Comparison, Config, ConnectError, DeviceId, Events, Home,
     HomeError, Node, NodeBuilder, NodeClock, Origin, Peer, Protocol, Relay, Served, UnixMillis, Wanted, api,
-    bot, bridge_context, code, community, comparison, pointer, reply,
+    bot, bridge_context, code, community, comparison, greeting, pointer, reply,
 };
 /// The link to a friend's machine: streams, datagrams, paths.
 pub use wayside_noise as link;

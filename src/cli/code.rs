@@ -16,11 +16,6 @@ const LASTS: Duration = Duration::from_secs(3600);
 /// How long the node is asked to wait for news of a code, each time.
 const LOOK: Duration = Duration::from_secs(10);
 
-/// Whether it is meant to be a code.
-pub(super) fn is_like(text: &str) -> bool {
-    wayside::code::Code::is_like(text)
-}
-
 /// Says a code, and waits until it is used or over.
 pub(super) async fn speak(context: &Context, bridges: Vec<String>, expires: Option<Duration>) -> Outcome {
     let wanted = NewCode { bridges, expires_in_secs: expires.unwrap_or(LASTS).as_secs(), words: None };

@@ -7,18 +7,21 @@ use wayside::api::types::{self, AcceptState, Accepted};
 use wayside::reply::{Joined, Reply};
 
 use super::exit::{Exit, Failure, Outcome};
+use super::given::Given;
 use super::output::{self, one_line};
-use super::source::{agreed, read};
+use super::source::agreed;
 use super::words::{millis, parse_duration};
 use super::{Context, accept};
 
 /// Take the line that a friend sent back who accepted your invite
 ///
 /// It is needed where you alone write in the place of the invite, such as a site or a zone of your own: it tells where the
-/// friend's side of it lies. Shows where it leads, and asks on a terminal; from then on your node looks there.
+/// friend's side of it lies. Shows where it leads, and asks on a terminal; from then on your node looks there. The reply to
+/// an invite file makes you friends at once.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   wayside complete wayside-reply:AEAA…
+  wayside complete ben.wayside
   wayside complete - < reply.txt")]
 pub(super) struct Complete {
     /// The line that begins with `wayside-reply:`, a file with it, or - to read it from stdin
@@ -34,7 +37,12 @@ pub(super) struct Complete {
 
 impl Complete {
     pub(super) async fn run(self, context: &Context) -> Outcome {
-        let text = read(&self.reply)?;
+        let text = match Given::named(&self.reply)? {
+            Given::Reply(text) | Given::Card(text) => text,
+            Given::Link(_) | Given::File(_) | Given::Code(_) => {
+                return Err(Failure::usage("this is an invite: `wayside accept` takes it"));
+            }
+        };
         let reply: Reply = text
             .parse()
             .map_err(|error: wayside::reply::ReplyError| Failure::new(Exit::Invite, error.to_string()))?;

@@ -46,6 +46,20 @@ impl Output {
         }
         write_out(format!("{}\n", harmless(text)).as_bytes())
     }
+
+    /// A drawing of our own making to a person, with what steers the terminal in it; nothing to a program.
+    pub(crate) fn drawing(self, draw: impl FnOnce(bool) -> String) -> Result<(), Failure> {
+        if self.json {
+            return Ok(());
+        }
+        write_out(draw(io::stdout().is_terminal()).as_bytes())
+    }
+}
+
+/// How many columns a terminal on stdout has; none where it goes elsewhere.
+pub(crate) fn columns() -> Option<usize> {
+    let (width, _) = terminal_size::terminal_size_of(io::stdout())?;
+    Some(usize::from(width.0))
 }
 
 /// A remark beside the result, on stderr.

@@ -10,6 +10,7 @@
     reason = "a test that meets what it did not expect has failed"
 )]
 
+mod carried;
 mod clients;
 mod clocks;
 mod codes;

@@ -114,6 +114,19 @@ for i, v in enumerate(check.vectors("replies")):
         text = v["line"].removeprefix("wayside-reply:")
         seed("reply_body", f"vector-{i}", base64.b32decode(text + "=" * (-len(text) % 8))[:-4])
 
+for i, v in enumerate(check.vectors("greetings")):
+    if v["kind"] == "reply":
+        seed("carried_join", f"vector-{i}", bytes.fromhex(v["payload"]))
+        seed("reply_text", f"carried-{i}", v["line"].encode())
+        continue
+    seed("greeting_text", f"vector-{i}", v["text"].encode())
+    if v["kind"] == "greeting":
+        data = bytes.fromhex(v["bytes"])
+        seed("greeting", f"vector-{i}", data)
+        seed("greeting", f"unsigned-{i}", data[:-1] + bytes([data[-1] ^ 1]))
+        lines = [v["text"][at : at + 64] for at in range(0, len(v["text"]), 64)]
+        seed("greeting_text", f"in-lines-{i}", "\n".join(["# from Anna", *lines, ""]).encode())
+
 for i, v in enumerate(check.vectors("invite")):
     seed("invite_text", f"vector-{i}", v["link"].encode())
     if "error" not in v:

@@ -214,6 +214,68 @@ def check_replies():
             assert said[2] == 2 and said[3:] == un(v["message"])
 
 
+def check_greetings():
+    for v in vectors("greetings"):
+        if v["kind"] == "reply":
+            check_carried(v)
+            continue
+        text = v["text"].removeprefix("wayside-invite:")
+        try:
+            assert text != v["text"]
+            data = base64.b32decode(text + "=" * (-len(text) % 8))
+            assert hashlib.sha256(b"wayside/1 invite file" + data[:-4]).digest()[:4] == data[-4:]
+        except (AssertionError, ValueError):
+            assert v["kind"] == "none"
+            continue
+        assert v["kind"] == "greeting" and data[:-4] == un(v["bytes"]) and len(data) - 4 <= 6656
+        says, signature = whole(data[:-4])
+        version, invite, card, device, epoch, sent, candidates, *later = whole(says)
+        (roster, _, entries), _ = whole(card)
+        signer = [sign for (sign, noise), _ in entries if noise == device]
+        assert version == 1 and len(signer) == 1 and verify(signer[0], b"greeting", says, signature)
+        check_card(card)
+        check_candidates(candidates)
+        for nat in later[:1]:
+            check_nat(nat)
+        for relays in later[1:]:
+            check_tags(relays)
+        points, at = [], 54
+        while at < len(invite) - 4:
+            point, length = read_point(invite[at:-4])
+            points.append(point)
+            at += length
+        assert invite[0] == 1 and hashlib.sha256(b"wayside/1 invite" + invite[:-4]).digest()[:4] == invite[-4:]
+        assert points == v["points"] and hashlib.sha256(invite).digest() == un(v["invite_hash"])
+        assert (whole(roster)[0], device) == (un(v["account"]), un(v["device"]))
+        assert (epoch, sent) == (v["epoch"], v["sent"])
+        assert hashlib.sha256(b"wayside/1 carried" + un(v["bytes"])).digest() == un(v["prologue"])
+
+
+def check_carried(v):
+    text = v["line"].removeprefix("wayside-reply:")
+    data = base64.b32decode(text + "=" * (-len(text) % 8))
+    said, its_mac = data[:-12], data[-12:-4]
+    assert said[:3] == b"\x01\x00\x03" and derive(un(v["secret"]), "reply", [said], 8) == its_mac
+    s, e, rs = un(v["joiner"]), un(v["ephemeral"]), public(un(v["key"]))
+    state = Symmetric(b"Noise_IKpsk0_25519_ChaChaPoly_SHA256", un(v["prologue"]))
+    state.mix_hash(rs)
+    # -> psk, e, es, s, ss, and nothing comes back
+    state.mix_key_and_hash(derive(un(v["secret"]), "invite psk", [], 32))
+    state.mix_hash(public(e))
+    state.mix_key(public(e))
+    state.mix_key(dh(e, rs))
+    message = public(e) + state.encrypt(public(s))
+    state.mix_key(dh(s, rs))
+    payload = un(v["payload"])
+    message += state.encrypt(len(payload).to_bytes(2, "big") + payload)
+    assert message == said[3:] and state.h == un(v["h1"])
+    (card, candidates, sent, *_), seed = whole(payload)
+    check_card(card)
+    assert seed == un(v["seed"])
+    assert derive(seed, "carried pair", [state.h], 32) == un(v["pair"])
+    assert derive(seed, "carried meeting", [state.h], 32) == un(v["meeting"])
+
+
 def check_pointers():
     for v in vectors("pointers"):
         if v["kind"] == "comparison":

@@ -112,7 +112,7 @@ pub use links::{Peer, Protocol, Served};
 pub use node::{ConnectError, Events, Node, NodeBuilder, Wanted};
 pub use wayside_proto::crypto::keys::{AccountId, DeviceId};
 pub use wayside_proto::identity::{Comparison, comparison};
-pub use wayside_proto::{UnixMillis, code, pointer, reply};
+pub use wayside_proto::{UnixMillis, code, greeting, pointer, reply};
 
 #[cfg(test)]
 extern crate self as wayside_node;

@@ -156,6 +156,7 @@ async fn answers_are_as_the_document_says() {
     communities(&mut checked, &service).await;
     replies(&mut checked).await;
     codes(&mut checked, &service).await;
+    files(&mut checked).await;
     let change = ChangeFriend { blocked: Some(true), allow: vec!["relay".into()], ..ChangeFriend::default() };
     checked.request("patch", "/v1/friends/{friend}", &change);
     let blocked: Value = bob.api().patch("/v1/friends/Anna", &change).await.unwrap();
@@ -267,6 +268,30 @@ async fn codes(checked: &mut Checked, service: &wayside_bridge::MemoryService) {
     let wrong = AcceptCode { code: "7-clockwork".to_owned(), ..accept };
     let refused: Result<Value, ApiError> = emil.api().post("/v1/codes/accept", &wrong).await;
     assert_eq!(refused.unwrap_err().code, ErrorCode::Invite);
+}
+
+/// Ada and Ben share nothing: a file goes there, and a reply comes back.
+async fn files(checked: &mut Checked) {
+    let service = || {
+        let clock = wayside_node::bridge_context(None).clock;
+        wayside_bridge::MemoryService::builder().clock(clock).build()
+    };
+    let (ada, ben) = (Person::new("ada", &service()).await, Person::new("ben", &service()).await);
+    let wanted = NewInvite { bridges: vec![], uses: 1, expires_in_secs: 3600 };
+    let made = checked.post(&ada, "/v1/invites/file", &wanted).await;
+    let invite = made["invite"].as_str().unwrap().to_owned();
+    assert!(invite.starts_with("wayside-invite:"), "{made}");
+    let accept = Accept { invite, name: None, wait_ms: 20_000 };
+    let preview = checked.post(&ben, "/v1/accept/preview", &accept).await;
+    assert_eq!(preview["from"]["name"], "ada");
+    let accepted = checked.post(&ben, "/v1/accept/reply", &accept).await;
+    assert_eq!((&accepted["state"], &accepted["friend"]), (&json!("done"), &json!("ada")));
+    // Accepted in the other way, it is the same reply still.
+    assert_eq!(checked.post(&ben, "/v1/accept", &accept).await["reply"], accepted["reply"]);
+    let complete = Complete { reply: accepted["reply"].as_str().unwrap().to_owned(), wait_ms: 20_000 };
+    let completed = checked.post(&ada, "/v1/complete", &complete).await;
+    assert_eq!((&completed["state"], &completed["friend"]), (&json!("done"), &json!("ben")));
+    ben.ping("ada").await.unwrap();
 }
 
 /// Ann introduces Bob and Carl to each other: Bob accepts, and Carl refuses.

@@ -29,7 +29,7 @@ pub struct Invite {
     pub key: [u8; 32],
     /// What the slots and the handshake's psk are derived from.
     pub secret: Secret<16>,
-    /// Where the inviter looks for answers, the preferred first: 1–3.
+    /// Where the inviter looks for answers, the preferred first: 1–3, or none where it goes in a file.
     pub points: Vec<Locator>,
     /// Which of them, from 0, are spaces that the inviter alone writes in: its answer is found there, and nobody leaves anything for it.
     pub own: BTreeSet<u8>,
@@ -56,7 +56,7 @@ impl Invite {
         if self.uses == 1 { 4 } else { 8 }
     }
 
-    fn to_bytes(&self) -> Vec<u8> {
+    pub(crate) fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = vec![VERSION, self.uses];
         bytes.extend(u32::try_from(self.expires.as_secs()).unwrap_or(u32::MAX).to_be_bytes());
         bytes.extend(self.key);
@@ -68,7 +68,8 @@ impl Invite {
         bytes
     }
 
-    fn from_bytes(bytes: &[u8]) -> Result<Self, InviteError> {
+    /// The invite of these bytes. One that names no place is none as a link: it goes in a file with its maker's greeting ([`crate::greeting`]).
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Result<Self, InviteError> {
         let (body, sum) = bytes.split_last_chunk::<4>().ok_or(InviteError::Cut)?;
         let (version, rest) = body.split_first().ok_or(InviteError::Cut)?;
         let sound = checksum(body) == *sum;
@@ -91,7 +92,7 @@ impl Invite {
             points.push(point);
             rest = after;
         }
-        if !(1..=Self::MOST_POINTS).contains(&points.len()) || !(1..=Self::MOST_USES).contains(uses) {
+        if points.len() > Self::MOST_POINTS || !(1..=Self::MOST_USES).contains(uses) {
             return Err(InviteError::Nonsense);
         }
         let invite = Self {
@@ -130,6 +131,16 @@ impl FromStr for Invite {
 
     /// Upper or lower case, with white space anywhere (mail programs break lines), with or without the scheme's two slashes.
     fn from_str(text: &str) -> Result<Self, InviteError> {
+        Self::with_any_places(text).and_then(|invite| match invite.points.as_slice() {
+            [] => Err(InviteError::Nonsense),
+            _ => Ok(invite),
+        })
+    }
+}
+
+impl Invite {
+    /// The same for what is stored of an invite that may have come in a file and name no place.
+    pub(crate) fn with_any_places(text: &str) -> Result<Self, InviteError> {
         let text: String = text.chars().filter(|c| !c.is_whitespace()).take(Self::MAX + 1).collect();
         if text.len() > Self::MAX {
             return Err(InviteError::Nonsense);

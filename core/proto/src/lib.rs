@@ -4,6 +4,7 @@ pub mod code;
 mod codec;
 pub mod crypto;
 pub mod engine;
+pub mod greeting;
 pub mod identity;
 pub mod introducer;
 pub mod introduction;

@@ -4,6 +4,8 @@
 //! version 1 │ point 1 │ form 1 │ (space: kind 1 │ length 1 │ address n) or (the join's message) │ mac 8 │ checksum 4
 //! ```
 //!
+//! To an invite file ([`crate::greeting`]) the reply is all that is needed: its message makes the friendship, and nothing answers it.
+//!
 //! In base32 after `wayside-reply:`; 106 characters with an address of 40 bytes. It holds nothing that the invite could be used with: the mac is made with the
 //! invite's secret, so that only somebody who has the invite can have made the line, and nobody on the way can point it elsewhere.
 
@@ -14,6 +16,7 @@ use data_encoding::BASE32_NOPAD;
 
 use crate::crypto::envelope::Bucket;
 use crate::crypto::{Secret, derive, sha256};
+use crate::greeting::{CarriedJoin, body_of};
 use crate::invite::{Invite, read_point, write_point};
 use crate::place::Locator;
 
@@ -32,13 +35,17 @@ pub enum Joined {
     Space(Locator),
     /// Here: the handshake's first message, of somebody who has no space.
     Message(Vec<u8>),
+    /// Here: the only message of a handshake by an invite file, whose maker answers nothing.
+    Carried(Vec<u8>),
 }
 
 impl Reply {
     /// What a reply line begins with.
     pub const SCHEME: &'static str = "wayside-reply:";
-    /// The longest line, in characters.
-    pub const MAX: usize = 1700;
+    /// The longest line, in characters; with remarks around it at most [`Self::MAX_TEXT`].
+    pub const MAX: usize = 10_100;
+    /// The longest text that is read, in bytes, remarks included.
+    pub const MAX_TEXT: usize = 16_384;
 
     /// The reply to an invite with this secret; the answer is looked for at this one of its points, from 0.
     pub fn new(secret: &Secret<16>, point: u8, joined: Joined) -> Self {
@@ -46,12 +53,16 @@ impl Reply {
         Self { point, joined, mac }
     }
 
-    /// Whether somebody made it who has this invite, and for one of the spaces that its maker alone writes in.
+    /// Whether somebody made it who has this invite, and for one of the spaces that its maker alone writes in, or for its file.
     pub fn is_for(&self, invite: &Invite) -> bool {
         let made = mac(&invite.secret, &said(self.point, &self.joined));
         // All bytes are looked at, so that the time tells nothing of where they begin to differ.
         let differs = made.iter().zip(&self.mac).fold(0, |sum, (a, b)| sum | (a ^ b));
-        differs == 0 && invite.own.contains(&self.point)
+        let answers = match self.joined {
+            Joined::Space(_) | Joined::Message(_) => invite.own.contains(&self.point),
+            Joined::Carried(_) => self.point == 0,
+        };
+        differs == 0 && answers
     }
 
     /// At which of the invite's points the answer is looked for, from 0.
@@ -88,6 +99,7 @@ impl Reply {
                 _ => return Err(ReplyError::Nonsense),
             },
             MESSAGE if (1..=Bucket::Large.message()).contains(&rest.len()) => Joined::Message(rest.to_vec()),
+            CARRIED if (1..=CarriedJoin::MAX_MESSAGE).contains(&rest.len()) => Joined::Carried(rest.to_vec()),
             _ => return Err(ReplyError::Nonsense),
         };
         let reply = Self { point: *point, joined, mac: *mac };
@@ -105,9 +117,12 @@ impl fmt::Display for Reply {
 impl FromStr for Reply {
     type Err = ReplyError;
 
-    /// Upper or lower case, with white space anywhere.
+    /// Upper or lower case, with white space anywhere, among lines that begin with `#`.
     fn from_str(text: &str) -> Result<Self, ReplyError> {
-        let text: String = text.chars().filter(|c| !c.is_whitespace()).take(Self::MAX + 1).collect();
+        if text.len() > Self::MAX_TEXT {
+            return Err(ReplyError::Nonsense);
+        }
+        let text = body_of(text);
         let upper = text.to_ascii_uppercase();
         let body = upper.strip_prefix("WAYSIDE-REPLY:").ok_or(ReplyError::NotOne)?;
         if text.len() > Self::MAX {
@@ -139,6 +154,8 @@ const VERSION: u8 = 1;
 const SPACE: u8 = 1;
 /// The join's message is in the reply.
 const MESSAGE: u8 = 2;
+/// So is one that is not answered.
+const CARRIED: u8 = 3;
 
 /// All before the mac.
 fn said(point: u8, joined: &Joined) -> Vec<u8> {
@@ -150,6 +167,10 @@ fn said(point: u8, joined: &Joined) -> Vec<u8> {
         }
         Joined::Message(message) => {
             bytes.push(MESSAGE);
+            bytes.extend(message);
+        }
+        Joined::Carried(message) => {
+            bytes.push(CARRIED);
             bytes.extend(message);
         }
     }

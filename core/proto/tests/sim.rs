@@ -10,6 +10,8 @@
     missing_docs
 )]
 
+#[path = "sim/carried.rs"]
+mod carried;
 #[path = "sim/codes.rs"]
 mod codes;
 #[path = "sim/commands.rs"]

@@ -8,6 +8,7 @@ use rand_core::SeedableRng;
 use wayside_proto::crypto::keys::{AccountId, AccountKey, DeviceKeys, NoiseKey};
 use wayside_proto::crypto::noise::{Handshake, Pattern};
 use wayside_proto::crypto::{Secret, aead, envelope, sha256};
+use wayside_proto::greeting::{CarriedJoin, Greeting};
 use wayside_proto::identity::{Card, DeviceEntry, Roster, Signed, Status};
 use wayside_proto::introducer::{Notice, Request, Spelling};
 use wayside_proto::introduction::Message;
@@ -34,8 +35,11 @@ pub const ALL: &[(&str, Target)] = &[
     ("answer", payload::<Answer>),
     ("candidates", candidates),
     ("card", card),
+    ("carried_join", carried_join),
     ("card_signed", card_signed),
     ("envelope", envelope),
+    ("greeting", greeting),
+    ("greeting_text", greeting_text),
     ("introduction", introduction),
     ("invite_body", invite_body),
     ("invite_text", invite_text),
@@ -144,6 +148,41 @@ fn invite_body(data: &[u8]) -> bool {
     false
 }
 
+fn greeting(data: &[u8]) -> bool {
+    let Ok(greeting) = Greeting::from_bytes(data) else { return false };
+    check_greeting(&greeting);
+    true
+}
+
+fn greeting_text(data: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(data);
+    let mut good = false;
+    for text in [text.to_string(), format!("wayside-invite:{text}")] {
+        if let Ok(greeting) = text.parse::<Greeting>() {
+            assert!(Greeting::is_one(&text));
+            check_greeting(&greeting);
+            good = true;
+        }
+    }
+    good
+}
+
+fn check_greeting(greeting: &Greeting) {
+    assert!(greeting.bytes().len() <= Greeting::MAX);
+    assert_eq!(Greeting::from_bytes(greeting.bytes()).as_ref(), Ok(greeting));
+    assert_eq!(format!("# one\n{greeting}\n").parse::<Greeting>().as_ref(), Ok(greeting));
+    assert!(greeting.card().roster().device_by_noise(greeting.device()).is_some());
+    assert!(greeting.invite().points.len() <= Invite::MOST_POINTS);
+    greeting.invite().points.iter().for_each(check_locator);
+}
+
+fn carried_join(data: &[u8]) -> bool {
+    let Ok(carried) = CarriedJoin::from_bytes(data) else { return false };
+    let bytes = carried.to_bytes().unwrap();
+    assert_eq!(CarriedJoin::from_bytes(&bytes).as_ref(), Ok(&carried));
+    true
+}
+
 fn reply_text(data: &[u8]) -> bool {
     let text = String::from_utf8_lossy(data);
     let mut good = false;
@@ -166,6 +205,7 @@ fn reply_body(data: &[u8]) -> bool {
     match reply.joined() {
         Joined::Space(space) => check_locator(space),
         Joined::Message(message) => assert!((1..=928).contains(&message.len())),
+        Joined::Carried(message) => assert!((1..=CarriedJoin::MAX_MESSAGE).contains(&message.len())),
     }
     true
 }

@@ -215,6 +215,7 @@ impl Agent {
             latency,
             may_guess: true,
             seed: self.random.any(),
+            counted: 0,
         };
         let mut traversal = Traversal::new(now, setup);
         traversal.peer(now, &peer.candidates, peer.nat());

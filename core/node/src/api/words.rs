@@ -66,6 +66,7 @@ pub(crate) fn command(error: &CommandError, registry: &Registry) -> ApiError {
         CommandError::Expired
         | CommandError::OwnInvite
         | CommandError::OwnPointer
+        | CommandError::NotInForce
         | CommandError::Reply(_)
         | CommandError::Pointer(_) => ErrorCode::Invite,
         CommandError::AlreadyFriend(_) => ErrorCode::Exists,

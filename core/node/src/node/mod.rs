@@ -192,6 +192,22 @@ impl Node {
         self.requests.accept_invite(invite).await
     }
 
+    /// Makes an invite that goes in a file, with or without a bridge: what is to stand in it. Who accepts it may answer by a reply, which is given back.
+    ///
+    /// # Errors
+    /// A bridge was named that does not work, or there are too many open invites.
+    pub async fn invite_file(&self, invite: NewInvite) -> Result<InviteView, ApiError> {
+        self.requests.invite_file(invite).await
+    }
+
+    /// Accepts an invite file by a reply, whatever bridges there are; [`accept_invite`](Self::accept_invite) does so only where none leads to its maker.
+    ///
+    /// # Errors
+    /// The file is damaged, has ended, or is our own.
+    pub async fn accept_by_reply(&self, file: Accept) -> Result<Accepted, ApiError> {
+        self.requests.accept_by_reply(file).await
+    }
+
     /// Takes the line ([`Accepted::reply`]) that somebody sent back who accepted an invite of ours in whose places we alone write, and waits for them.
     pub async fn complete(&self, reply: Complete) -> Result<Accepted, ApiError> {
         self.requests.complete(reply).await

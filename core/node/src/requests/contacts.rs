@@ -3,9 +3,11 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use tokio::sync::broadcast::Receiver;
 use tokio::time::Instant;
 use wayside_proto::crypto::keys::AccountId;
 use wayside_proto::engine::{BridgeName, ContactId, ContactState, InviteOptions, ReplyState};
+use wayside_proto::greeting::Greeting;
 use wayside_proto::invite::Invite;
 use wayside_proto::place::Locator;
 use wayside_proto::reply::{Joined, Reply};
@@ -14,7 +16,7 @@ use super::pointers::Knocked;
 use super::{Requests, deadline};
 use crate::api::types::{
     Accept, AcceptState, Accepted, ApiError, BridgeView, Complete, ErrorCode, InvitePreview, InviteView,
-    NewInvite,
+    NewInvite, NodeEvent,
 };
 use crate::api::words;
 use crate::driver::Driver;
@@ -49,6 +51,9 @@ impl Requests {
     /// What an invite or a card says, before anything is done with it.
     pub(crate) async fn preview(&self, invite: &str) -> Result<InvitePreview, ApiError> {
         self.bridges_tried(READY).await;
+        if Greeting::is_one(invite) {
+            return self.preview_file(invite).await;
+        }
         if !is_invite(invite) {
             let (pointer, source) = self.look_at_source(invite).await?;
             let points = pointer.iter().flat_map(|pointer| &pointer.points);
@@ -62,6 +67,7 @@ impl Requests {
                 expires,
                 pointer,
                 source,
+                from: None,
             });
         }
         let invite = parse(invite)?;
@@ -77,18 +83,30 @@ impl Requests {
                 expires,
                 pointer: None,
                 source: None,
+                from: None,
             });
         }
         let reaches = |bridge: &BridgeView| bridge.locators.iter().any(|locator| places.contains(locator));
         let bridges =
             self.driver.bridges().await?.into_iter().filter(reaches).map(|bridge| bridge.name).collect();
-        Ok(InvitePreview { places, bridges, replies: false, expires, pointer: None, source: None })
+        Ok(InvitePreview {
+            places,
+            bridges,
+            replies: false,
+            expires,
+            pointer: None,
+            source: None,
+            from: None,
+        })
     }
 
     /// Accepts an invite, or knocks by a card, and waits for the other side's answer.
     pub(crate) async fn accept_invite(&self, request: Accept) -> Result<Accepted, ApiError> {
+        if Greeting::is_one(&request.invite) {
+            return self.accept_file(request).await;
+        }
         let deadline = deadline(request.wait_ms);
-        let mut events = self.driver.events();
+        let events = self.driver.events();
         let alias = request.name;
         let invited = is_invite(&request.invite);
         let mut accepted_before = false;
@@ -112,6 +130,18 @@ impl Requests {
                 }
             }
         };
+        self.answered(id, invited, accepted_before, events, deadline).await
+    }
+
+    /// What comes of an invite that was accepted, or of a knock, until then.
+    pub(super) async fn answered(
+        &self,
+        id: ContactId,
+        invited: bool,
+        accepted_before: bool,
+        mut events: Receiver<NodeEvent>,
+        deadline: Instant,
+    ) -> Result<Accepted, ApiError> {
         loop {
             if let Some(accepted) = outcome(&self.driver, id, invited).await? {
                 wait_for_link(&self.driver, &accepted, deadline).await;
@@ -149,7 +179,7 @@ impl Requests {
         let completed = self.driver.change(move |engine, now| engine.complete(now, &taken)).await?;
         let space: Vec<Locator> = match reply.joined() {
             Joined::Space(space) => vec![space.clone()],
-            Joined::Message(_) => Vec::new(),
+            Joined::Message(_) | Joined::Carried(_) => Vec::new(),
         };
         let mut state =
             completed.map_err(|error| words::command_of_reader(&error, &space, &self.registry))?;
@@ -237,7 +267,9 @@ pub(super) async fn wait_for_link(driver: &Driver, accepted: &Accepted, deadline
 
 /// Whether it is meant to be an invite. What else there is has another beginning.
 fn is_invite(text: &str) -> bool {
-    text.trim_start().starts_with(Invite::SCHEME)
+    let begins = text.trim_start().get(..Invite::SCHEME.len());
+    // Out of a QR code it comes in upper case.
+    begins.is_some_and(|begins| begins.eq_ignore_ascii_case(Invite::SCHEME))
 }
 
 fn parse(text: &str) -> Result<Invite, ApiError> {

@@ -5,6 +5,7 @@ mod bridges;
 mod codes;
 mod communities;
 mod contacts;
+mod files;
 mod friends;
 mod introductions;
 mod invites;

@@ -45,6 +45,13 @@ impl Engine {
         Card::new(roster, vec![status]).ok()?.brief(&self.device_id)
     }
 
+    /// The card for a file that is carried, which may take until then: this device's, with all its places.
+    pub(super) fn carried_card(&mut self, until: UnixMillis) -> Option<Card> {
+        let roster = self.roster_until(until);
+        let status = self.current_status();
+        Card::new(roster, vec![status]).ok()?.brief(&self.device_id)
+    }
+
     /// The numbers of our roster and status, for friends to see whether their copy is old.
     pub(super) fn card_seqs(&mut self) -> (u64, u64) {
         self.full_card().map_or((0, 0), |card| {
@@ -53,7 +60,13 @@ impl Engine {
     }
 
     fn current_roster(&mut self) -> Signed<Roster> {
+        self.roster_until(self.time_now())
+    }
+
+    /// One that is in force until then, as far as any can be.
+    fn roster_until(&mut self, until: UnixMillis) -> Signed<Roster> {
         let time = self.time_now();
+        let until = until.min(time.after(Roster::LIFETIME));
         let name = self.own_name();
         let before = self.card.as_ref().and_then(|card| {
             let roster = card.roster.verify().ok().filter(|roster| roster.account == self.me)?;
@@ -63,6 +76,7 @@ impl Engine {
             // One that was signed in the future is from a clock that was wrong: friends would believe it to be in force for too long.
             let sound = roster.issued <= time.after(crate::time::Epoch::LENGTH)
                 && roster.expires > time.after(RENEW)
+                && roster.expires >= until
                 && roster.name == name
                 && roster.devices.iter().any(|entry| entry.keys == self.identity.device.public());
             if sound {

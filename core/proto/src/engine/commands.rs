@@ -30,7 +30,7 @@ impl Engine {
         self.hurry_knocks(&bridge);
         self.extend_offers(&bridge);
         if present {
-            self.greet_all();
+            self.hail_all();
         }
         self.run_publications();
     }

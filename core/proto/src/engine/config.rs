@@ -101,6 +101,11 @@ pub enum CommandError {
     /// The invite is our own.
     #[error("this is our own invite: give it to somebody else")]
     OwnInvite,
+    /// The card in an invite file has ended, or is not valid yet.
+    #[error(
+        "the card in this invite file is not valid now: set this machine's clock right, or ask for a new file"
+    )]
+    NotInForce,
     /// The pointer is our own.
     #[error("this is our own card: others knock by it")]
     OwnPointer,

@@ -14,7 +14,7 @@ impl Engine {
     pub fn tidy_up(&mut self, now: Now) {
         self.begin(now);
         self.wants.clear();
-        self.greetings.end();
+        self.hails.end();
         let meetings: Vec<_> = self.meetings.keys().copied().collect();
         for (account, device) in meetings {
             self.take_back_offers(&account, &device);

@@ -5,6 +5,7 @@
 
 mod book;
 mod card;
+mod carried;
 mod clock;
 mod codes;
 mod commands;
@@ -113,7 +114,7 @@ pub struct Engine {
     meetings: BTreeMap<(AccountId, DeviceId), meeting::Meeting>,
     deferred: Vec<meeting::Deferred>,
     wants: BTreeMap<AccountId, meeting::Want>,
-    greetings: meeting::Greetings,
+    hails: meeting::Hails,
     doors: doors::Doors,
     knocks: doors::Knocks,
     sessions: BTreeMap<SessionId, sessions::Live>,
@@ -177,7 +178,7 @@ impl Engine {
             .chain(self.next_update())
             .chain(wants)
             .chain(deferred)
-            .chain(self.greetings.next())
+            .chain(self.hails.next())
             .chain(self.publications.next_due(&up))
             .chain(self.next_opening_due())
             .chain(self.next_request_due())
@@ -516,7 +517,7 @@ impl Engine {
             self.rewatch_epoch();
         }
         self.run_wants();
-        self.run_greetings();
+        self.run_hails();
         self.run_deferred();
         self.run_doors();
         self.run_knocks();
@@ -548,7 +549,7 @@ impl Engine {
                 let before = std::mem::replace(&mut self.reach, reach.bounded());
                 self.knock_anew();
                 if self.reach.moved_from(&before) {
-                    self.greet_all();
+                    self.hail_all();
                 }
             }
             Input::Relays(relays) => self.set_relays(relays),

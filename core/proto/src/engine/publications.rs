@@ -443,7 +443,7 @@ impl Engine {
         if let Purpose::Offer(account, ..) = publication.purpose
             && !publication.done
             && !self.wants.contains_key(&account)
-            && !self.greetings.greeted(&account)
+            && !self.hails.hailed(&account)
         {
             publication.state.not_before = self.now.mono.saturating_add(Duration::from_secs(3600));
             return;

@@ -45,7 +45,7 @@ pub(super) fn restore(
         meetings: Default::default(),
         deferred: Vec::new(),
         wants: Default::default(),
-        greetings: Default::default(),
+        hails: Default::default(),
         doors: Default::default(),
         knocks: Default::default(),
         sessions: Default::default(),
@@ -115,11 +115,13 @@ impl Engine {
     fn resume_session(&mut self, mut live: Live) {
         let id: SessionId = live.id();
         let most = self.config.answer_lifetime.max(self.config.dial_patience).saturating_mul(24);
-        let left = live.expires.since(self.time_now()).min(most);
+        let left = live.expires.since(self.time_now());
+        let left = if live.standing { left } else { left.min(most) };
         if left.is_zero() || self.book.friend(&live.account).is_none_or(super::Friend::blocked) {
             return self.out.delete(store::session(&id.0));
         }
         live.deadline = self.now.mono.saturating_add(left);
+        self.want_standing(&live);
         self.launch(live);
     }
 

@@ -1,5 +1,6 @@
 //! Sessions: the links that meetings are to become. Which of several survives.
 
+mod standing;
 mod updates;
 
 use std::time::Duration;
@@ -65,6 +66,10 @@ pub(super) struct Live {
     /// `None` in a session of an earlier version.
     #[n(16)]
     pub(super) relays: Option<Relays>,
+    /// Both sides have its secrets long before both are there: it is tried again and again.
+    #[n(17)]
+    #[cbor(default)]
+    pub(super) standing: bool,
     /// By the monotonic clock, as the next ones.
     #[cbor(skip)]
     pub(super) deadline: Duration,
@@ -74,6 +79,9 @@ pub(super) struct Live {
     /// An update waits so long, since better is about to be known.
     #[cbor(skip)]
     update_from: Duration,
+    /// Until when a try of one that stands is under way.
+    #[cbor(skip)]
+    tried: Duration,
     /// Since when its link is up.
     #[cbor(skip)]
     pub(super) up: Option<Duration>,
@@ -172,6 +180,10 @@ impl Live {
 impl Engine {
     /// A handshake is finished: the link is dialled or expected.
     pub(super) fn begin_session(&mut self, met: Met) -> SessionId {
+        self.begin_one(met, false)
+    }
+
+    fn begin_one(&mut self, met: Met, standing: bool) -> SessionId {
         let live = Live {
             account: met.account,
             peer: met.peer,
@@ -190,9 +202,11 @@ impl Engine {
             told_nat: met.told.nat,
             elsewhere: None,
             relays: Some(met.relays),
+            standing,
             deadline: self.now.mono.saturating_add(met.lifetime),
             begun: self.now.mono,
             update_from: self.now.mono,
+            tried: Duration::ZERO,
             up: None,
             used: false,
             shown: None,
@@ -201,11 +215,15 @@ impl Engine {
         if self.sessions.contains_key(&id) {
             return id;
         }
-        // The oldest attempt gives way.
+        // The oldest attempt gives way, and one that stands before one that is under way.
         let of_account = |live: &&Live| live.account == met.account && live.up.is_none();
         if self.sessions.values().filter(of_account).count() >= MOST_OF_ACCOUNT {
-            let oldest =
-                self.sessions.values().filter(of_account).min_by_key(|live| live.deadline).map(Live::id);
+            let oldest = self
+                .sessions
+                .values()
+                .filter(of_account)
+                .min_by_key(|live| (!live.standing, live.deadline))
+                .map(Live::id);
             if let Some(oldest) = oldest {
                 self.end_session(oldest);
             }
@@ -222,7 +240,8 @@ impl Engine {
         let id = session.id;
         live.shown = Some(session.clone());
         let (reach, relays, latency) = (live.reach(), self.relays_of(&live), self.leg_of(&live));
-        let patience = live.deadline.saturating_sub(self.now.mono);
+        let patience = self.patience_of_try(&live);
+        live.tried = self.now.mono.saturating_add(patience);
         self.out.act(if live.client {
             Output::Dial { session, reach, relays, latency, patience }
         } else {
@@ -340,7 +359,7 @@ impl Engine {
         self.note(account, StepKind::LinkGone, "the link is gone".to_owned());
         self.out.event(Event::LinkDown { account });
         self.want_again(&account);
-        self.greet(&account);
+        self.hail(&account);
     }
 
     pub(super) fn dial_failed(&mut self, id: SessionId, why: &str) {
@@ -349,7 +368,9 @@ impl Engine {
         }
         let Some(live) = self.sessions.get(&id).filter(|live| live.up.is_none()) else { return };
         let account = live.account;
-        self.end_session(id);
+        if !live.standing {
+            self.end_session(id);
+        }
         self.note(account, StepKind::DialFailed, format!("dialling came to nothing: {why}"));
         self.meeting_failed(&account, why);
     }
@@ -409,8 +430,8 @@ impl Engine {
 
     /// Whether a session of this account is under way and not up yet.
     pub(super) fn pending_session(&self, account: &AccountId) -> Option<&Live> {
-        let pending = self.sessions.values().filter(|live| live.account == *account && live.up.is_none());
-        pending.max_by_key(|live| live.deadline)
+        let under_way = |live: &&Live| live.account == *account && live.up.is_none() && !live.standing;
+        self.sessions.values().filter(under_way).max_by_key(|live| live.deadline)
     }
 
     /// Until when a link of this account may come out of what is under way. Where we dial, for as long as we do; where we answered, until the other side
@@ -418,7 +439,7 @@ impl Engine {
     pub(super) fn patience_for_sessions(&self, account: &AccountId) -> Option<Duration> {
         let pending = self.sessions.values().filter(|live| live.account == *account && live.up.is_none());
         let patience = |live: &Live| {
-            if live.client {
+            if live.client && !live.standing {
                 return live.deadline;
             }
             live.begun
@@ -435,10 +456,14 @@ impl Engine {
             .sessions
             .iter()
             .filter(|(_, live)| live.up.is_none() && live.deadline <= now)
-            .map(|(id, live)| (*id, live.account))
+            .map(|(id, live)| (*id, live.account, live.standing))
             .collect();
-        for (id, account) in over {
+        for (id, account, standing) in over {
             self.end_session(id);
+            // Nobody has waited for it.
+            if standing {
+                continue;
+            }
             let linked = self.book.friend(&account).is_some_and(|friend| friend.link().is_some());
             if linked && self.pending_session(&account).is_none() {
                 // What was said for it serves nobody any more.

@@ -1,4 +1,4 @@
-//! Friends on one local network, where a record is there while its writer is: whoever comes greets them.
+//! Friends on one local network, where a record is there while its writer is: whoever comes hails them.
 
 use crate::scenes::*;
 use crate::seeds;
@@ -37,7 +37,7 @@ fn whoever_starts_second_is_linked_at_once_and_nothing_is_left_anywhere_else() {
         // Away for so long that the other has noticed.
         world.crash_node(starter, 10 * MINUTE);
         world.pass(9 * MINUTE);
-        assert_eq!(lying(&world, lan), 0, "seed {seed}: who was greeted in vain is greeted no longer");
+        assert_eq!(lying(&world, lan), 0, "seed {seed}: who was hailed in vain is hailed no longer");
         let before = ever(&world, lan);
         world.until("started", 2 * MINUTE, |world| world.nodes[starter].engine.is_some());
         // Two records of 20 ms, and what dialling takes here.
@@ -45,7 +45,7 @@ fn whoever_starts_second_is_linked_at_once_and_nothing_is_left_anywhere_else() {
         assert!(took < 500, "seed {seed}: {took} ms");
         world.pass(MINUTE);
         assert!(world.linked(ann, bob), "seed {seed}");
-        assert_eq!(ever(&world, lan) - before, 2, "seed {seed}: a greeting and its answer");
+        assert_eq!(ever(&world, lan) - before, 2, "seed {seed}: a hail and its answer");
         assert_eq!(ever(&world, room), elsewhere, "seed {seed}: nobody else hears of it");
         assert_eq!(world.left(), 0, "seed {seed}");
         world.check();

@@ -1,5 +1,6 @@
 //! The vectors, made from fixed keys.
 
+mod greetings;
 mod mail;
 mod pointers;
 mod relays;
@@ -46,6 +47,13 @@ pub(crate) fn all() -> BTreeMap<&'static str, Value> {
         ("pair", file("K_e: the secret of two accounts, moved on by epochs.", pairs())),
         ("identity", file("Cards: what is signed, by which seeds, and the whole.", identities())),
         ("replies", file("Reply lines, or why they are none.", replies())),
+        (
+            "greetings",
+            file(
+                "Invite files, the reply to one with all that was drawn for it, and texts that are none.",
+                greetings::all(),
+            ),
+        ),
         ("invite", file("Links, with the SHA-256 of their bytes, or why they are none.", invites())),
         (
             "mail",
@@ -308,7 +316,7 @@ fn replies() -> Vec<Value> {
         let mut vector = json!({ "line": line, "secret": hex(invite.expose()), "point": point });
         match joined {
             Joined::Space(space) => vector["space"] = space.to_string().into(),
-            Joined::Message(message) => vector["message"] = hex(message).into(),
+            Joined::Message(message) | Joined::Carried(message) => vector["message"] = hex(message).into(),
         }
         vector
     };

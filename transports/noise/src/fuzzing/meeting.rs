@@ -30,6 +30,7 @@ pub fn meeting(data: &[u8]) -> bool {
         latency: Duration::ZERO,
         may_guess: true,
         seed: 1,
+        counted: 0,
     };
     let named = [Candidate { kind: CandidateKind::Host, address: there() }];
     let (events, _happened) = tokio::sync::mpsc::channel(1);

@@ -26,6 +26,7 @@ fn meeting() -> (VirtualSocket, MemoryNetwork, Vec<u8>) {
         latency: std::time::Duration::ZERO,
         may_guess: false,
         seed: 1,
+        counted: 0,
     };
     let named = [Candidate { kind: CandidateKind::Host, address: PEER.parse().unwrap() }];
     let keys = || punch::keys(&[3; 32].into(), &[4; 32].into());

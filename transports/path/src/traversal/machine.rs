@@ -90,7 +90,7 @@ impl Traversal {
             candidates: Vec::new(),
             theirs: Nat::default(),
             targets: Vec::new(),
-            last_number: 0,
+            last_number: setup.counted,
             asked: BTreeMap::new(),
             unproven: BTreeMap::new(),
             taken: Taken::default(),

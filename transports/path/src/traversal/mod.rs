@@ -79,6 +79,9 @@ pub struct Setup {
     pub may_guess: bool,
     /// What guesses are drawn from.
     pub seed: u64,
+    /// Above which number our questions are counted: above those of an earlier meeting with the same secrets, such as before a restart, which the peer would
+    /// take for copies.
+    pub counted: u64,
 }
 
 /// What came from the peer, under the secrets of this meeting.

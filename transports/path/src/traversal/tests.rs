@@ -28,6 +28,7 @@ fn setup(role: Role, nat: Mapping) -> Setup {
         latency: Duration::ZERO,
         may_guess: true,
         seed: 1,
+        counted: 0,
     }
 }
 
@@ -276,4 +277,15 @@ fn a_source_that_is_made_up_vouches_for_nobody() {
     assert_eq!(answers, 100, "as much as came");
     let questions = sent.len() - answers;
     assert!(questions <= (HANDFUL + UNATTESTED) as usize, "{questions}");
+}
+
+#[test]
+fn one_that_begins_anew_counts_on() {
+    let dials = || setup(Role::Dials, Mapping::Independent);
+    let mut peer = Traversal::new(ms(0), setup(Role::Waits, Mapping::Independent));
+    assert!(peer.is_new(Traversal::new(ms(0), dials()).number()));
+    assert!(!peer.is_new(Traversal::new(ms(0), dials()).number()), "a copy, for all that the peer knows");
+    let later = Setup { counted: 1_790_000_000_000, ..dials() };
+    let mut later = Traversal::new(ms(0), later);
+    assert!((0..100).all(|_| peer.is_new(later.number())));
 }

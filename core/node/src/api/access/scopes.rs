@@ -8,7 +8,7 @@ use crate::api::types::Scope;
 ///
 /// A bridge is `admin`'s: its options name programs to start, for `exec` and for others (a hook, a command that says a password). So is what costs
 /// the machine, and who has a token.
-pub(crate) const SCOPES: [(&str, &str, Scope); 54] = [
+pub(crate) const SCOPES: [(&str, &str, Scope); 56] = [
     ("GET", "/v1/id", Scope::Read),
     ("GET", "/v1/status", Scope::Read),
     ("GET", "/v1/events", Scope::Read),
@@ -26,6 +26,8 @@ pub(crate) const SCOPES: [(&str, &str, Scope); 54] = [
     ("POST", "/v1/accept", Scope::Friends),
     ("POST", "/v1/accept/preview", Scope::Friends),
     ("POST", "/v1/complete", Scope::Friends),
+    ("POST", "/v1/invites/file", Scope::Friends),
+    ("POST", "/v1/accept/reply", Scope::Friends),
     ("POST", "/v1/codes", Scope::Friends),
     ("POST", "/v1/codes/accept", Scope::Friends),
     ("GET", "/v1/codes/{id}", Scope::Friends),

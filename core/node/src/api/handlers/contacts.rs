@@ -20,6 +20,14 @@ pub(super) async fn invite(
     context.requests.invite(request).await.map(Json)
 }
 
+/// `POST /v1/invites/file`
+pub(super) async fn invite_file(
+    State(context): State<Context>,
+    Json(request): Json<NewInvite>,
+) -> Answer<InviteView> {
+    context.requests.invite_file(request).await.map(Json)
+}
+
 /// `DELETE /v1/invites/{id}`
 pub(super) async fn withdraw(State(context): State<Context>, Path(id): Path<String>) -> Answer<()> {
     context.requests.withdraw_invite(&id).await.map(Json)
@@ -36,6 +44,14 @@ pub(super) async fn preview(
 /// `POST /v1/accept`
 pub(super) async fn accept(State(context): State<Context>, Json(request): Json<Accept>) -> Answer<Accepted> {
     context.requests.accept_invite(request).await.map(Json)
+}
+
+/// `POST /v1/accept/reply`
+pub(super) async fn accept_by_reply(
+    State(context): State<Context>,
+    Json(request): Json<Accept>,
+) -> Answer<Accepted> {
+    context.requests.accept_by_reply(request).await.map(Json)
 }
 
 /// `POST /v1/complete`

@@ -73,7 +73,7 @@ pub struct Id {
     pub name: String,
 }
 
-/// `POST /v1/invites`
+/// `POST /v1/invites`, and `POST /v1/invites/file` for one that goes in a file
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NewInvite {
     /// Over which bridges; up to three that work, if empty.
@@ -87,11 +87,11 @@ pub struct NewInvite {
 /// The answer to [`NewInvite`].
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InviteView {
-    /// The link: a secret for whom it is meant.
+    /// The link, or what is to stand in the file: a secret for whom it is meant.
     pub invite: String,
     /// When it ends.
     pub expires: Time,
-    /// Whether whoever accepts it has a line to send back: we alone write in the places that it names.
+    /// Whether whoever accepts it has a line to send back: we alone write in the places that it names, or it names none.
     #[serde(default)]
     pub replies: bool,
 }
@@ -102,10 +102,10 @@ impl fmt::Debug for InviteView {
     }
 }
 
-/// `POST /v1/accept`
+/// `POST /v1/accept`, and `POST /v1/accept/reply` for an invite file that is to be answered by a reply
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Accept {
-    /// The link, or somebody's card, by which one knocks. For a preview also where a card is to be fetched from, as in [`FetchPointer::source`].
+    /// The link, what stands in an invite file, or somebody's card, by which one knocks. For a preview also where a card is to be fetched from, as in [`FetchPointer::source`].
     pub invite: String,
     /// What to call the friend.
     pub name: Option<String>,
@@ -138,6 +138,18 @@ pub struct InvitePreview {
     pub pointer: Option<FoundPointer>,
     /// Where a card is to be fetched from, where it is that: `POST /v1/pointers/fetch` does.
     pub source: Option<SourceView>,
+    /// Who made it, where it is an invite file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<FileMaker>,
+}
+
+/// Who made an invite file, as the file says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileMaker {
+    /// What they call themselves.
+    pub name: String,
+    /// Their account.
+    pub account: String,
 }
 
 /// The answer to [`Accept`].
@@ -151,12 +163,13 @@ pub struct Accepted {
     /// The friend's account.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub account: Option<String>,
-    /// What the inviter has to be sent, for `POST /v1/complete`: it alone writes in the invite's places. Until then nothing happens.
+    /// What the inviter has to be sent, for `POST /v1/complete`: until then nothing happens there. With `pending` where it alone writes in the invite's places; with
+    /// `done` where an invite file was accepted by a reply.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reply: Option<String>,
 }
 
-/// `POST /v1/complete`: somebody accepted an invite of ours, in whose places we alone write, and sent this back. Answered as [`Accept`] is.
+/// `POST /v1/complete`: somebody accepted an invite of ours, in whose places we alone write or which went in a file, and sent this back. Answered as [`Accept`] is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Complete {
     /// The line that begins with `wayside-reply:`. The space that it names, if it does, is read from then on.

@@ -3,6 +3,7 @@
 //! One use: open, bound to the account that came first, done. Whom it is bound to may come again, with the same message or, after a crash that lost
 //! its state, with another; anybody else is told once that it was used.
 
+mod carried;
 mod joins;
 mod pointers;
 mod replies;
@@ -15,7 +16,7 @@ use super::super::io::{BridgeName, Space};
 use super::super::publications::Purpose;
 use super::super::watch::{Owner, Special};
 use super::super::{Engine, InviteState};
-use super::opening::{Kind, Opening};
+use super::opening::{Kind, Opening, OwnInvite};
 use super::room::Room;
 use crate::crypto::Secret;
 use crate::crypto::envelope::Bucket;
@@ -28,6 +29,7 @@ use crate::place::{Locator, PlaceTag};
 use crate::reach::{Reach, Reflectors, RelayTags};
 use crate::time::{Epoch, UnixMillis};
 
+pub(super) use carried::Greeted;
 pub(in crate::engine) use joins::Elsewhere;
 pub(super) use joins::Reply;
 pub use replies::ReplyState;
@@ -37,18 +39,34 @@ const LIFETIME: std::ops::RangeInclusive<Duration> =
 
 impl Engine {
     pub(in crate::engine) fn make_invite(&mut self, options: &InviteOptions) -> Result<Invite, CommandError> {
+        // Whoever is introduced has no way to reply.
+        let (points, own) = self.points_of(&options.bridges, options.only.is_none())?;
+        let opening = self.new_invite(options, points, own)?;
+        let Kind::Invite(OwnInvite { invite, .. }) = &opening.kind else {
+            return Err(CommandError::Unknown("invite"));
+        };
+        let invite = invite.clone();
+        self.open_up(opening)?;
+        Ok(invite)
+    }
+
+    /// An invite to these places that nobody has seen yet.
+    fn new_invite(
+        &mut self,
+        options: &InviteOptions,
+        points: Vec<Locator>,
+        own: BTreeSet<u8>,
+    ) -> Result<Opening, CommandError> {
         if !(1..=Invite::MOST_USES).contains(&options.uses) {
             return Err(CommandError::Option("an invite has 1 to 127 uses"));
         }
-        if options.bridges.len() > Invite::MOST_POINTS {
+        if points.len() > Invite::MOST_POINTS {
             return Err(CommandError::Option("an invite names at most three places"));
         }
         let invites = self.openings.values().filter(|opening| opening.pointer().is_none()).count();
         if invites >= self.config.max_invites {
             return Err(CommandError::TooMany("open invites"));
         }
-        // Whoever is introduced has no way to reply.
-        let (points, own) = self.points_of(&options.bridges, options.only.is_none())?;
         let lifetime = options.lifetime.clamp(*LIFETIME.start(), *LIFETIME.end());
         let key = Secret::random(&mut self.rng);
         let invite = Invite {
@@ -60,8 +78,7 @@ impl Engine {
             points,
             own,
         };
-        self.open_up(Opening::of_invite(key, invite.clone(), options.only))?;
-        Ok(invite)
+        Ok(Opening::of_invite(key, invite, options.only))
     }
 
     /// Answers are looked for by an invite that was made in another way, with the private half of its key.
@@ -127,7 +144,8 @@ impl Engine {
 
     /// Strangers may come by this from now on.
     fn open_up(&mut self, opening: Opening) -> Result<(), CommandError> {
-        if self.welcome_card(&opening.points()).is_none() {
+        // Where it names no place nobody is welcomed by a record.
+        if !opening.places().is_empty() && self.welcome_card(&opening.points()).is_none() {
             return Err(CommandError::CardTooLarge);
         }
         let id = opening.id();

@@ -1,6 +1,7 @@
 //! The side that accepted an invite, or knocks by a pointer: joins are left and repeated here, their answers are taken in by [`welcomes`].
 
 mod apart;
+mod carried;
 mod welcomes;
 
 use std::time::Duration;
@@ -68,6 +69,9 @@ pub(in crate::engine) struct StoredContact {
     /// Where the inviter alone writes in its places: from where it is answered.
     #[n(11)]
     apart: Option<Apart>,
+    /// Where it came in a file: the reply that its maker has to be handed.
+    #[n(12)]
+    carried: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
@@ -192,6 +196,7 @@ impl Engine {
             next: Duration::ZERO,
             only,
             apart,
+            carried: None,
         };
         self.contacts.insert(id, contact);
         self.keep_contact(&id);

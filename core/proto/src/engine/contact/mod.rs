@@ -48,6 +48,8 @@ enum Origin {
     Knocked,
     /// We came to them.
     Came,
+    /// We read their invite file, and they do not know of it yet.
+    Carried,
 }
 
 impl Engine {
@@ -65,8 +67,10 @@ impl Engine {
             }
             let Some(friend) = self.book.friend_mut(&account) else { return false };
             friend.stored.pairs.retain(|known| known.id != pair.id);
-            // A knock may be somebody's repetition of an old one, whose maker has the secret of before and no other.
-            let at = usize::from(origin == Origin::Knocked).min(friend.stored.pairs.len());
+            // A knock may be somebody's repetition of an old one, whose maker has the secret of before and no other; and whoever made a file has this one when
+            // our reply is there, if ever.
+            let behind = matches!(origin, Origin::Knocked | Origin::Carried);
+            let at = usize::from(behind).min(friend.stored.pairs.len());
             friend.stored.pairs.insert(at, pair);
             friend.stored.pairs.truncate(StoredFriend::MOST_PAIRS);
             if let Some(alias) = alias {
@@ -90,7 +94,11 @@ impl Engine {
                 granted: std::collections::BTreeSet::new(),
                 verified: false,
             });
-            self.out.event(Event::FriendAdded { account, name, invited: origin != Origin::Came });
+            self.out.event(Event::FriendAdded {
+                account,
+                name,
+                invited: !matches!(origin, Origin::Came | Origin::Carried),
+            });
         }
         self.request_settled(&account);
         self.keep_friend(&account);

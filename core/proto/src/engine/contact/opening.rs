@@ -8,6 +8,7 @@ use minicbor::{Decode, Encode};
 
 use super::super::io::BridgeName;
 use super::super::watch::Arrival;
+use super::inviter::Greeted;
 use super::terms::Terms;
 use super::{AFTERWARDS, MOST_PENDING};
 use crate::crypto::Secret;
@@ -46,6 +47,8 @@ pub(super) struct OwnInvite {
     pub(super) only: Option<AccountId>,
     /// Where those who replied have left their joins, where we alone write in its places.
     pub(super) replies: Vec<Replied>,
+    /// What its file says of us, where it went in one.
+    pub(super) greeted: Option<Greeted>,
 }
 
 /// Somebody who accepted from a space of its own, as its reply says.
@@ -186,7 +189,14 @@ const MOST_BEFORE: usize = Pointer::MOST_POINTS;
 impl Opening {
     /// Of an invite that nobody has used.
     pub(super) const fn of_invite(key: Secret, invite: Invite, only: Option<AccountId>) -> Self {
-        let own = OwnInvite { invite, refused: Vec::new(), withdrawn: false, only, replies: Vec::new() };
+        let own = OwnInvite {
+            invite,
+            refused: Vec::new(),
+            withdrawn: false,
+            only,
+            replies: Vec::new(),
+            greeted: None,
+        };
         Self { key, bound: Vec::new(), kind: Kind::Invite(own) }
     }
 

@@ -154,7 +154,7 @@ impl<'b, C> Decode<'b, C> for Terms {
         let terms = if text.starts_with(Pointer::SCHEME) {
             Pointer::read(text.as_bytes()).ok().map(Self::Pointer)
         } else {
-            text.parse().ok().map(Self::Invite)
+            Invite::with_any_places(text).ok().map(Self::Invite)
         };
         terms.ok_or_else(|| minicbor::decode::Error::message("neither an invite nor a pointer"))
     }

@@ -1,11 +1,11 @@
 //! Friends meet: offers, answers, and what is remembered of them a pair of devices.
 //!
 //! [`wants`] decides when to offer, [`offer`] makes offers and takes in their answers, [`answer`] answers the other side's, [`glare`] decides what
-//! happens when both offered, [`greeting`] offers to friends on the same local network without anybody's wish.
+//! happens when both offered, [`hails`] offers to friends on the same local network without anybody's wish.
 
 mod answer;
 mod glare;
-mod greeting;
+mod hails;
 mod offer;
 mod wants;
 
@@ -14,7 +14,7 @@ use std::time::Duration;
 use minicbor::{Decode, Encode};
 
 pub(super) use glare::Deferred;
-pub(super) use greeting::Greetings;
+pub(super) use hails::Hails;
 pub(super) use offer::Over;
 pub(super) use wants::Want;
 

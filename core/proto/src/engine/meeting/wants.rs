@@ -194,11 +194,12 @@ impl Engine {
             want.round_end = Some(round_end);
             want.next = Some(next);
         }
+        let tried = self.try_standing(account);
         let made = device.is_some_and(|device| {
             self.make_offer(account, &device, round_end.saturating_sub(now), Over::Any(failed))
         });
         let Some(want) = self.wants.get_mut(account) else { return };
-        if !made && !std::mem::replace(&mut want.stalled, !made) {
+        if !made && !std::mem::replace(&mut want.stalled, !made) && !tried {
             let why = "no bridge that is up reaches any of the friend's places".to_owned();
             let retry = Some(next.saturating_sub(now));
             self.out.event(Event::MeetingFailed { account: *account, why, retry });

@@ -38,12 +38,31 @@ impl Engine {
             Some(state) => return Ok(state),
             None => {}
         }
-        let Kind::Invite(own) = &opening.kind else {
-            return Err(CommandError::Reply(ReplyFault::Unknown));
-        };
         if opening.ended(self.time_now()) {
             return Err(CommandError::Reply(ReplyFault::Refused(Refusal::Expired)));
         }
+        match reply.joined() {
+            Joined::Space(space) => {
+                let writer = self.answered_by(&opening, reply)?;
+                if self.reader_of(space, &writer).is_none() {
+                    return Err(CommandError::NoBridge { wanted: vec![space.clone()] });
+                }
+                self.look_into(&id, Replied::new(space.clone(), reply.point()))?;
+                Ok(ReplyState::Waiting)
+            }
+            Joined::Message(message) => {
+                let writer = self.answered_by(&opening, reply)?;
+                self.take_join(&id, &opening, reply.point(), writer, message)
+            }
+            Joined::Carried(message) => self.take_carried(&id, &opening, message),
+        }
+    }
+
+    /// The bridge that writes where the answer to a reply is looked for.
+    fn answered_by(&self, opening: &Opening, reply: &Reply) -> Result<BridgeName, CommandError> {
+        let Kind::Invite(own) = &opening.kind else {
+            return Err(CommandError::Reply(ReplyFault::Unknown));
+        };
         // Whoever it is bound to and has not come yet may reply from elsewhere.
         let done = opening.bound.iter().filter(|bound| bound.done).count();
         if done >= usize::from(own.invite.uses) {
@@ -51,17 +70,7 @@ impl Engine {
         }
         let point = own.invite.points.get(usize::from(reply.point())).cloned();
         let point = point.ok_or(CommandError::Reply(ReplyFault::Unknown))?;
-        let writer = self.writer_of(&point).ok_or(CommandError::NoBridge { wanted: vec![point] })?;
-        match reply.joined() {
-            Joined::Space(space) => {
-                if self.reader_of(space, &writer).is_none() {
-                    return Err(CommandError::NoBridge { wanted: vec![space.clone()] });
-                }
-                self.look_into(&id, Replied::new(space.clone(), reply.point()))?;
-                Ok(ReplyState::Waiting)
-            }
-            Joined::Message(message) => self.take_join(&id, &opening, reply.point(), writer, message),
-        }
+        self.writer_of(&point).ok_or(CommandError::NoBridge { wanted: vec![point] })
     }
 
     /// How far it has got; `None` for one that is to no invite of ours, or was not completed.
@@ -83,7 +92,7 @@ impl Engine {
                 let known = own.replies.iter().find(|it| it.space == *space && it.point == reply.point())?;
                 Some(known.state())
             }
-            Joined::Message(message) => {
+            Joined::Message(message) | Joined::Carried(message) => {
                 let (bound, _) = opening.answer_to(&sha256(&[message]))?;
                 Some(ReplyState::Done(bound.account))
             }

@@ -113,12 +113,7 @@ impl Engine {
         if !self.befriend(&card, contact.alias.clone(), pair, Origin::Came) {
             return;
         }
-        // Whoever accepts somebody's invite wants to hear of them again.
-        if let Some(friend) = self.book.friend_mut(&account).filter(|friend| friend.blocked()) {
-            friend.stored.blocked = false;
-            self.keep_friend(&account);
-            self.rewatch_friend(&account);
-        }
+        self.welcome_back(&account);
         let contact_apart = contact.apart.clone();
         self.end_contact(key, State::Done(account, false));
         self.note(account, StepKind::WelcomeRead, format!("the welcome was read, over {}", arrival.bridge.0));

@@ -3,6 +3,7 @@
 use minicbor::{Decode, Encode};
 
 use super::super::super::store;
+use super::super::inviter::Greeted;
 use super::{Bound, Heard, Kind, Opening, OwnInvite, OwnPointer, Replied};
 use crate::crypto::Secret;
 use crate::crypto::keys::{AccountId, NoiseKey};
@@ -37,6 +38,8 @@ pub(in crate::engine) struct InviteRow {
     own: Option<Vec<u8>>,
     #[n(10)]
     replies: Option<Vec<Replied>>,
+    #[n(11)]
+    greeted: Option<Greeted>,
 }
 
 /// A pointer of ours.
@@ -63,7 +66,7 @@ impl Opening {
     pub(in crate::engine::contact) fn row(&self) -> (String, Vec<u8>) {
         let (key, bound) = (self.key.clone(), self.bound.clone());
         let row = match &self.kind {
-            Kind::Invite(OwnInvite { invite, refused, withdrawn, only, replies }) => {
+            Kind::Invite(OwnInvite { invite, refused, withdrawn, only, replies, greeted }) => {
                 store::encode(&InviteRow {
                     uses: invite.uses,
                     expires: invite.expires,
@@ -76,6 +79,7 @@ impl Opening {
                     only: *only,
                     own: Some(invite.own.iter().copied().collect()),
                     replies: Some(replies.clone()),
+                    greeted: greeted.clone(),
                 })
             }
             Kind::Pointer(own) => store::encode(&PointerRow {
@@ -116,6 +120,7 @@ impl From<InviteRow> for Opening {
             withdrawn: row.withdrawn,
             only: row.only,
             replies: row.replies.unwrap_or_default(),
+            greeted: row.greeted,
         };
         Self { key: row.key, bound: row.bound, kind: Kind::Invite(own) }
     }

@@ -12,86 +12,86 @@ use crate::crypto::keys::{AccountId, DeviceId};
 use crate::place::CandidateKind;
 use crate::time::UnixMillis;
 
-/// How long a greeting lies, and how often a friend is greeted at most.
-const GREETING: Duration = Duration::from_secs(60);
-/// The most friends that are greeted at once, those who were seen last first; the next ones have their turn a minute later.
+/// How long a hail lies, and how often a friend is hailed at most.
+const HAIL: Duration = Duration::from_secs(60);
+/// The most friends that are hailed at once, those who were seen last first; the next ones have their turn a minute later.
 const MOST: usize = 32;
 
-/// Whom to greet when.
+/// Whom to hail when.
 #[derive(Debug, Default)]
-pub(in crate::engine) struct Greetings {
+pub(in crate::engine) struct Hails {
     due: BTreeMap<AccountId, Duration>,
     last: BTreeMap<AccountId, Duration>,
-    /// The node is about to end: nobody is greeted any more.
+    /// The node is about to end: nobody is hailed any more.
     over: bool,
 }
 
-impl Greetings {
+impl Hails {
     /// When the next one is due.
     pub(in crate::engine) fn next(&self) -> Option<Duration> {
         self.due.values().min().copied()
     }
 
-    /// Whether a friend was greeted since the start.
-    pub(in crate::engine) fn greeted(&self, account: &AccountId) -> bool {
+    /// Whether a friend was hailed since the start.
+    pub(in crate::engine) fn hailed(&self, account: &AccountId) -> bool {
         self.last.contains_key(account)
     }
 
-    /// Nobody is greeted any more.
+    /// Nobody is hailed any more.
     pub(in crate::engine) fn end(&mut self) {
         *self = Self { over: true, ..Self::default() };
     }
 }
 
 impl Engine {
-    /// Another network, or the first: all friends who may be there are greeted.
-    pub(in crate::engine) fn greet_all(&mut self) {
+    /// Another network, or the first: all friends who may be there are hailed.
+    pub(in crate::engine) fn hail_all(&mut self) {
         let mut friends: Vec<(Option<UnixMillis>, AccountId)> = Vec::new();
         for friend in self.book.iter() {
             friends.push((friend.last_seen().values().max().copied(), friend.account()));
         }
         friends.sort_by_key(|(seen, account)| (std::cmp::Reverse(*seen), *account));
-        friends.retain(|(_, account)| self.may_greet(account));
+        friends.retain(|(_, account)| self.may_hail(account));
         for (at, (_, account)) in friends.iter().enumerate() {
-            let turn = GREETING.saturating_mul(u32::try_from(at / MOST).unwrap_or(u32::MAX));
-            self.greet_after(account, turn);
+            let turn = HAIL.saturating_mul(u32::try_from(at / MOST).unwrap_or(u32::MAX));
+            self.hail_after(account, turn);
         }
     }
 
     /// A link was lost: the friend may be there yet.
-    pub(in crate::engine) fn greet(&mut self, account: &AccountId) {
-        if self.may_greet(account) {
-            self.greet_after(account, Duration::ZERO);
+    pub(in crate::engine) fn hail(&mut self, account: &AccountId) {
+        if self.may_hail(account) {
+            self.hail_after(account, Duration::ZERO);
         }
     }
 
-    pub(in crate::engine) fn run_greetings(&mut self) {
+    pub(in crate::engine) fn run_hails(&mut self) {
         let now = self.now.mono;
-        let due = self.greetings.due.iter().filter(|(_, at)| **at <= now);
+        let due = self.hails.due.iter().filter(|(_, at)| **at <= now);
         for account in due.map(|(account, _)| *account).collect::<Vec<_>>() {
-            self.greetings.due.remove(&account);
-            if !self.may_greet(&account) {
+            self.hails.due.remove(&account);
+            if !self.may_hail(&account) {
                 continue;
             }
-            self.greetings.last.insert(account, now);
+            self.hails.last.insert(account, now);
             for device in self.present_devices(&account) {
-                self.make_offer(&account, &device, GREETING, Over::Present);
+                self.make_offer(&account, &device, HAIL, Over::Present);
             }
         }
     }
 
-    fn greet_after(&mut self, account: &AccountId, turn: Duration) {
-        let last = self.greetings.last.get(account);
-        let earliest = last.map(|last| last.saturating_add(GREETING)).unwrap_or_default();
+    fn hail_after(&mut self, account: &AccountId, turn: Duration) {
+        let last = self.hails.last.get(account);
+        let earliest = last.map(|last| last.saturating_add(HAIL)).unwrap_or_default();
         let at = self.now.mono.saturating_add(turn).max(earliest);
-        let due = self.greetings.due.entry(*account).or_insert(at);
+        let due = self.hails.due.entry(*account).or_insert(at);
         *due = at.min(*due);
     }
 
-    /// Whether a greeting would be of use: who is wanted is offered to anyway, and who is being met is as good as greeted.
-    fn may_greet(&self, account: &AccountId) -> bool {
+    /// Whether a hail would be of use: who is wanted is offered to anyway, and who is being met is as good as hailed.
+    fn may_hail(&self, account: &AccountId) -> bool {
         let unlinked = |friend: &super::super::Friend| !friend.blocked() && friend.link().is_none();
-        !self.greetings.over
+        !self.hails.over
             && self.book.friend(account).is_some_and(unlinked)
             && !self.wants.contains_key(account)
             && self.pending_session(account).is_none()
