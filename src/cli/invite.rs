@@ -62,9 +62,6 @@ pub(super) struct Invite {
     force: bool,
 }
 
-/// How long an invite lasts where nobody says.
-const LASTS: Duration = Duration::from_secs(7 * 86_400);
-
 /// What was made, and where it was written.
 #[derive(Serialize)]
 struct Made<'a> {

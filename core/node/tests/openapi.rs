@@ -156,7 +156,7 @@ async fn answers_are_as_the_document_says() {
     communities(&mut checked, &service).await;
     replies(&mut checked).await;
     codes(&mut checked, &service).await;
-    files(&mut checked).await;
+    carried(&mut checked).await;
     let change = ChangeFriend { blocked: Some(true), allow: vec!["relay".into()], ..ChangeFriend::default() };
     checked.request("patch", "/v1/friends/{friend}", &change);
     let blocked: Value = bob.api().patch("/v1/friends/Anna", &change).await.unwrap();
@@ -271,7 +271,7 @@ async fn codes(checked: &mut Checked, service: &wayside_bridge::MemoryService) {
 }
 
 /// Ada and Ben share nothing: a file goes there, and a reply comes back.
-async fn files(checked: &mut Checked) {
+async fn carried(checked: &mut Checked) {
     let service = || {
         let clock = wayside_node::bridge_context(None).clock;
         wayside_bridge::MemoryService::builder().clock(clock).build()
