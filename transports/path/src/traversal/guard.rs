@@ -58,7 +58,7 @@ impl Surroundings {
         }
         let is_near = self.interfaces.iter().any(|(own, bits)| in_network(ip, *own, *bits));
         // IPv4's mean something to whoever has one too, on a network where nobody gives addresses (RFC 3927); IPv6's need an interface's name.
-        if is_link_local(ip) && !(ip.is_ipv4() && is_near) {
+        if is_link_local(ip) && !(ip.is_ipv4() && is_near && ip != CLOUD) {
             return Err(Refusal::LocalToPeer);
         }
         if self.gateways.iter().any(|it| it.to_canonical() == ip) {
@@ -93,6 +93,9 @@ impl Surroundings {
         })
     }
 }
+
+/// Where clouds tell a machine its secrets: nobody's to name.
+const CLOUD: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(169, 254, 169, 254));
 
 /// Whether an address is on the internet, where anybody may be behind it.
 pub fn is_public(ip: IpAddr) -> bool {
@@ -213,6 +216,7 @@ mod tests {
             ..Surroundings::default()
         };
         assert_eq!(place(&ad_hoc, "169.254.77.2:9"), Ok(Place::Near));
+        assert_eq!(place(&ad_hoc, "169.254.169.254:80"), Err(Refusal::LocalToPeer));
         assert_eq!(place(&ad_hoc, "[fe80::9]:1"), Err(Refusal::LocalToPeer));
     }
 
