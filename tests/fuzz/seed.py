@@ -108,6 +108,17 @@ for name in ("..", "a/b", "a\\b", "exe\u202etxt"):
     seed("mail_item", f"name-{name.encode().hex()}", cbor(item))
 seed("mail_item", "many-beyond", cbor([bytes(16), [1, [[1, [bytes(16), 7, list(range(8, 80))]]]]]))
 
+# Codes: made up here, as nothing of them is signed.
+point = bytes([1, 5]) + b"place"
+element = bytes([0x66]) * 32
+seed("code_text", "words", b"7-crossover-clockwork-amulet")
+seed("code_text", "spoken", b" 999 Crossover, clockwork. ")
+seed("code_text", "mistyped", b"7-crosover-clockwork")
+seed("code_records", "call", bytes([1]) + (1_800_000_000).to_bytes(4, "big") + bytes([9]) * 32 + element * 8 + point)
+seed("code_records", "burnt", bytes([2]))
+seed("code_records", "response", bytes([1]) + element + bytes(16))
+seed("code_records", "verdict", bytes([1]) + bytes(16) + bytes([7]))
+
 for i, v in enumerate(check.vectors("replies")):
     seed("reply_text", f"vector-{i}", v["line"].encode())
     if "error" not in v:

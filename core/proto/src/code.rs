@@ -69,12 +69,17 @@ impl Code {
     /// What a shell may complete a code to that was typed so far, in the alphabet's order: each with all that was typed before its last word.
     pub fn completions(typed: &str) -> Vec<String> {
         let Some((before, last)) = typed.rsplit_once('-') else { return Vec::new() };
-        let at = before.split('-').count().saturating_sub(1);
-        if at >= usize::from(MOST_WORDS) || before.is_empty() || typed.chars().count() > LONGEST {
+        let mut parts = before.split('-');
+        let number = parts.next().unwrap_or_default();
+        let is_number = (1..=3).contains(&number.len()) && number.bytes().all(|b| b.is_ascii_digit());
+        let before_it: Vec<&str> = parts.collect();
+        let are_words =
+            before_it.iter().all(|word| !word.is_empty() && word.bytes().all(|b| b.is_ascii_alphabetic()));
+        if !is_number || !are_words || before_it.len() >= usize::from(MOST_WORDS) || typed.len() > LONGEST {
             return Vec::new();
         }
+        let list = if before_it.len().is_multiple_of(2) { &words::THREE } else { &words::TWO };
         let last = last.to_ascii_lowercase();
-        let list = if at.is_multiple_of(2) { &words::THREE } else { &words::TWO };
         let fitting = list.iter().filter(|word| word.starts_with(&last));
         fitting.map(|word| format!("{before}-{word}")).collect()
     }

@@ -5,6 +5,8 @@
 
 use minicbor::{Decode, Encode};
 use rand_core::SeedableRng;
+use wayside_proto::code::Code;
+use wayside_proto::code::exchange::{Heard, Response, Verdict};
 use wayside_proto::crypto::keys::{AccountId, AccountKey, DeviceKeys, NoiseKey};
 use wayside_proto::crypto::noise::{Handshake, Pattern};
 use wayside_proto::crypto::{Secret, aead, envelope, sha256};
@@ -35,8 +37,10 @@ pub const ALL: &[(&str, Target)] = &[
     ("answer", payload::<Answer>),
     ("candidates", candidates),
     ("card", card),
-    ("carried_join", carried_join),
     ("card_signed", card_signed),
+    ("carried_join", carried_join),
+    ("code_records", code_records),
+    ("code_text", code_text),
     ("envelope", envelope),
     ("greeting", greeting),
     ("greeting_text", greeting_text),
@@ -181,6 +185,35 @@ fn carried_join(data: &[u8]) -> bool {
     let bytes = carried.to_bytes().unwrap();
     assert_eq!(CarriedJoin::from_bytes(&bytes).as_ref(), Ok(&carried));
     true
+}
+
+fn code_text(data: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(data);
+    for completed in Code::completions(&text) {
+        assert!(Code::is_like(&completed), "{completed}");
+    }
+    let Ok(code) = text.parse::<Code>() else { return false };
+    assert_eq!(code.to_string().parse::<Code>().as_ref(), Ok(&code));
+    true
+}
+
+/// What whoever writes in the place of a code leaves there, each in one form only.
+fn code_records(data: &[u8]) -> bool {
+    let call = match Heard::from_bytes(data) {
+        Ok(Heard::Call(call)) => {
+            assert_eq!(call.to_bytes(), data);
+            call.points.iter().for_each(check_locator);
+            let rng = rand_chacha::ChaCha20Rng::seed_from_u64(1);
+            let code: Code = "7-crossover-clockwork".parse().unwrap();
+            let _ = call.respond(&code, 0, rng);
+            true
+        }
+        Ok(Heard::Burnt) => true,
+        Err(_) => false,
+    };
+    let response = Response::from_bytes(data).is_ok_and(|response| response.to_bytes() == data);
+    let verdict = Verdict::from_bytes(data).is_ok_and(|verdict| verdict.to_bytes() == data);
+    call || response || verdict
 }
 
 fn reply_text(data: &[u8]) -> bool {

@@ -75,7 +75,7 @@ fn a_shell_completes_words() {
         ["7-crossover-clockwork-amulet", "7-crossover-clockwork-amusement"]
     );
     assert_eq!(Code::completions("7-").len(), 256);
-    for nothing in ["", "7", "-", "7-xyz", "7-a-b-c-d-e"] {
+    for nothing in ["", "7", "-", "7-xyz", "7-a-b-c-d-e", "7-cro\u{fffd}-a", "x-cro", "7--cro", "1234-cro"] {
         assert!(Code::completions(nothing).is_empty(), "{nothing}");
     }
 }
