@@ -521,6 +521,7 @@ impl Engine {
         self.run_deferred();
         self.run_doors();
         self.run_knocks();
+        self.answer_anew();
         self.update_peers();
         self.tell_watches();
         let cut = self.watches_are_cut();

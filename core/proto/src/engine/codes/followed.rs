@@ -76,6 +76,8 @@ struct Answered {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Said {
     Nothing,
+    /// Of somebody else's, to the same element.
+    Late,
     Wrong,
     Burnt,
 }
@@ -132,7 +134,7 @@ impl Engine {
         let said = |what| followed.answered.values().any(|answered| answered.said == what);
         Some(match &followed.failed {
             Some(error) => FollowState::Failed(error.clone()),
-            None if said(Said::Nothing) && !followed.crowded => FollowState::Answered,
+            None if (said(Said::Nothing) || said(Said::Late)) && !followed.crowded => FollowState::Answered,
             None if said(Said::Burnt) || followed.burnt => FollowState::Burnt,
             None if followed.crowded => FollowState::Interfered,
             None if said(Said::Wrong) => FollowState::Wrong,
@@ -287,13 +289,25 @@ impl Engine {
             answered.said = if verdict.left == 0 { Said::Burnt } else { Said::Wrong };
             return self.out.event(Event::CodeRefused);
         }
-        // Somebody else was faster with this element: another one.
-        if followed.answers >= MOST_ANSWERS {
-            followed.crowded = true;
-            return self.out.event(Event::CodeRefused);
-        }
-        if let Some(Answered { call, taken, places, .. }) = followed.answered.remove(hash) {
-            self.answer_call(id, call, taken, places);
+        // Somebody else was faster with this element. Which others are used up is known when all that came with this was looked at.
+        answered.said = Said::Late;
+    }
+
+    /// Answers another element where somebody else was faster with ours.
+    pub(in crate::engine) fn answer_anew(&mut self) {
+        for id in self.codes.followed.keys().copied().collect::<Vec<_>>() {
+            let Some(followed) = self.codes.followed.get_mut(&id) else { continue };
+            let late = followed.answered.iter().find(|(_, answered)| answered.said == Said::Late);
+            let Some(hash) = late.map(|(hash, _)| *hash) else { continue };
+            if followed.answers >= MOST_ANSWERS {
+                if !std::mem::replace(&mut followed.crowded, true) {
+                    self.out.event(Event::CodeRefused);
+                }
+                continue;
+            }
+            if let Some(Answered { call, taken, places, .. }) = followed.answered.remove(&hash) {
+                self.answer_call(id, call, taken, places);
+            }
         }
     }
 
