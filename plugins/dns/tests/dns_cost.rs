@@ -88,9 +88,14 @@ struct Counts {
 
 impl Counting {
     async fn before(server: &Server) -> Self {
-        let datagrams = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        // One port for both: what is free for the one may be taken for the other.
+        let (streams, datagrams) = loop {
+            let streams = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            if let Ok(datagrams) = UdpSocket::bind(streams.local_addr().unwrap()).await {
+                break (streams, datagrams);
+            }
+        };
         let address = datagrams.local_addr().unwrap();
-        let streams = TcpListener::bind(address).await.unwrap();
         let (counts, mut tasks) = (Arc::<Counts>::default(), tokio::task::JoinSet::new());
         let (to, counted) = (server.at.clone(), Arc::clone(&counts));
         tasks.spawn(async move {
