@@ -26,8 +26,8 @@ use super::{Context, code, picture};
 /// invite's place, a reply line is printed: send it back, for `wayside complete`. Without a space of your own it is long.
 /// An invite file is accepted over a service that both of you use, or else by a reply, for which nothing is needed.
 ///
-/// A code that somebody says to you (7-crossover-clockwork) is typed as it is heard; words may be cut off and completed by
-/// the shell.
+/// A code that somebody says to you (7-crossover-clockwork) is typed as it is heard; with `wayside completions bash` or
+/// `fish` the shell completes its words.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   wayside accept wayside:AEAW…
