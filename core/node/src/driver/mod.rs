@@ -21,6 +21,7 @@ mod wants;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use futures::future::BoxFuture;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -398,6 +399,8 @@ impl Driver {
     /// Has something done beside everything else, until the node ends.
     pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         let ending = self.0.ending.clone();
+        // As one type: the runtime's part of a task would else be compiled for each.
+        let task: BoxFuture<'static, ()> = Box::pin(task);
         self.0.tasks.spawn(async move {
             ending.run_until_cancelled(task).await;
         });

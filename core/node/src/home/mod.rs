@@ -30,6 +30,7 @@ mod rendezvous;
 use std::fs::{File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Weak};
 
 pub use api::{Api, Origin};
 pub use config::{BotConfig, BridgeConfig, Config, Limits};
@@ -185,7 +186,7 @@ impl Home {
         let path = self.path.join("lock");
         let file = files::private_file(&path).map_err(|error| HomeError::io(&path, error))?;
         match file.try_lock() {
-            Ok(()) => Ok(HomeLock(file)),
+            Ok(()) => Ok(HomeLock::new(file)),
             Err(TryLockError::WouldBlock) => Err(HomeError::InUse(self.path.clone())),
             Err(TryLockError::Error(error)) => Err(HomeError::io(&path, error)),
         }
@@ -194,7 +195,22 @@ impl Home {
 
 /// Held by a home's only node. The system lets go of it when the process ends, however it ends.
 #[derive(Debug)]
-pub(crate) struct HomeLock(#[expect(dead_code, reason = "held, never read")] File);
+pub(crate) struct HomeLock {
+    _file: File,
+    /// Let go of after the file.
+    held: Arc<()>,
+}
+
+impl HomeLock {
+    fn new(file: File) -> Self {
+        Self { _file: file, held: Arc::default() }
+    }
+
+    /// Counts to nothing as soon as the home is free.
+    pub(crate) fn held(&self) -> Weak<()> {
+        Arc::downgrade(&self.held)
+    }
+}
 
 /// Makes a bridge's own folder and returns it.
 pub(crate) fn make_bridge_dir(home: &Path, bridge: &str) -> io::Result<PathBuf> {

@@ -415,10 +415,10 @@ impl Node {
         self.tasks.close();
         let _ = tokio::time::timeout(LEAVE, self.tasks.wait()).await;
         // Whoever starts the home's next node is to find it free: the last who writes lets go of it.
-        let store = Arc::downgrade(self.requests.driver.store());
+        let held = self.requests.driver.store().held();
         drop((self.requests, self.endpoint));
         let let_go = async {
-            while store.strong_count() > 0 {
+            while held.strong_count() > 0 {
                 tokio::time::sleep(LOOK).await;
             }
         };

@@ -22,9 +22,10 @@ pub(crate) mod tables;
 
 use std::io;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use redb::{ReadTransaction, StorageError, TableDefinition, WriteTransaction};
+use tokio::sync::oneshot;
 
 use base::{Base, Opener};
 pub(crate) use bells::KeptBell;
@@ -46,7 +47,7 @@ use crate::home::{HomeError, HomeLock};
 pub(crate) struct Store {
     base: Base,
     /// Let go of after the database: as long as anybody uses the store, the home is ours.
-    _lock: Option<HomeLock>,
+    lock: Option<HomeLock>,
 }
 
 impl Store {
@@ -59,9 +60,14 @@ impl Store {
     }
 
     fn with_opener(opener: Box<dyn Opener>, lock: Option<HomeLock>) -> Result<Arc<Self>, StoreError> {
-        let store = Self { base: Base::new(opener)?, _lock: lock };
+        let store = Self { base: Base::new(opener)?, lock };
         store.write(make_tables)?;
         Ok(Arc::new(store))
+    }
+
+    /// Counts to nothing as soon as another node may have the home: the store is gone by then, and not just let go of.
+    pub(crate) fn held(&self) -> Weak<()> {
+        self.lock.as_ref().map(HomeLock::held).unwrap_or_default()
     }
 
     /// Runs a piece of work with the store on a thread that may wait for the disk.
@@ -95,10 +101,11 @@ const CACHE_BYTES: usize = 2 << 20;
 async fn on_its_own_thread<R: Send + 'static>(
     work: impl FnOnce() -> Result<R, StoreError> + Send + 'static,
 ) -> Result<R, StoreError> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(result) => result,
-        Err(ended) => Err(StoreError::Io(io::Error::other(ended))),
-    }
+    let (done, result) = oneshot::channel();
+    // As one type: the runtime's part of a task would else be compiled for each piece of work.
+    let work: Box<dyn FnOnce() + Send> = Box::new(move || drop(done.send(work())));
+    tokio::task::spawn_blocking(work).await.map_err(|error| StoreError::Io(io::Error::other(error)))?;
+    result.await.map_err(|error| StoreError::Io(io::Error::other(error)))?
 }
 
 fn make_tables(transaction: &WriteTransaction) -> Result<(), StoreError> {
