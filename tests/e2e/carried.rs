@@ -82,6 +82,18 @@ fn a_file_there_and_one_back_and_no_bridge_at_all() {
     assert_eq!(ada.inbox(), ["by a stick and back"]);
     assert_eq!(ada.run(&["complete", &reply]).object()["state"], "done", "the same again changes nothing");
     assert!(linked(&ada, "Benn"));
+
+    // They meet again where they were then: both ended in good order, and then one of them not.
+    ada.down();
+    ben.down();
+    ben.up_with(&["up"]);
+    ada.up_with(&["up"]);
+    until("both are linked again", Duration::from_secs(90), || linked(&ben, "Ada").then_some(()));
+    assert_eq!(ada.send("Benn", "the next day", "60s"), "delivered");
+    ben.kill();
+    ben.up_with(&["up"]);
+    assert_eq!(ben.send("Ada", "after a power cut", "90s"), "delivered");
+    assert_eq!(ada.inbox(), ["after a power cut"]);
 }
 
 #[test]

@@ -121,6 +121,7 @@ impl Engine {
             return self.out.delete(store::session(&id.0));
         }
         live.deadline = self.now.mono.saturating_add(left);
+        live.resumed = Some(self.now.mono);
         self.want_standing(&live);
         self.launch(live);
     }

@@ -70,12 +70,19 @@ pub(super) struct Live {
     #[n(17)]
     #[cbor(default)]
     pub(super) standing: bool,
+    /// One that stands and goes on after its link, as long as the two find each other in no other way.
+    #[n(18)]
+    #[cbor(default)]
+    again: bool,
     /// By the monotonic clock, as the next ones.
     #[cbor(skip)]
     pub(super) deadline: Duration,
     /// When its secrets came to be, here.
     #[cbor(skip)]
     begun: Duration,
+    /// When this run took it up again: the other side may have seen its link come and go before.
+    #[cbor(skip)]
+    pub(super) resumed: Option<Duration>,
     /// An update waits so long, since better is about to be known.
     #[cbor(skip)]
     update_from: Duration,
@@ -203,8 +210,10 @@ impl Engine {
             elsewhere: None,
             relays: Some(met.relays),
             standing,
+            again: false,
             deadline: self.now.mono.saturating_add(met.lifetime),
             begun: self.now.mono,
+            resumed: None,
             update_from: self.now.mono,
             tried: Duration::ZERO,
             up: None,
@@ -216,7 +225,7 @@ impl Engine {
             return id;
         }
         // The oldest attempt gives way, and one that stands before one that is under way.
-        let of_account = |live: &&Live| live.account == met.account && live.up.is_none();
+        let of_account = |live: &&Live| live.account == met.account && live.up.is_none() && !live.again;
         if self.sessions.values().filter(of_account).count() >= MOST_OF_ACCOUNT {
             let oldest = self
                 .sessions
@@ -298,7 +307,9 @@ impl Engine {
             (live.account, live.peer, live.epoch, live.pair, live.via.clone());
         let first = live.up.is_none();
         live.up = Some(self.now.mono);
-        self.out.delete(store::session(&id.0));
+        if !live.again {
+            self.out.delete(store::session(&id.0));
+        }
         self.unexpect_records(&Owner::Session(id));
         let device = self
             .book
@@ -314,10 +325,10 @@ impl Engine {
         if let Some(old) = self.book.friend(&account).and_then(super::Friend::link).filter(|old| *old != id) {
             if self.outlives(&old, &id) {
                 self.out.act(Output::CloseLink { session: id, reason: "another link survives" });
-                return self.forget_session(id);
+                return self.leave_session(id);
             }
             self.out.act(Output::CloseLink { session: old, reason: "another link survives" });
-            self.forget_session(old);
+            self.leave_session(old);
         }
         if let Some(friend) = self.book.friend_mut(&account) {
             friend.link = Some(id);
@@ -327,6 +338,7 @@ impl Engine {
         self.note(account, StepKind::Linked, format!("linked{over}"));
         self.proven(&account, &device, &pair, epoch, true);
         self.supersede_sessions(&account, id);
+        self.stand_on(&account, id);
         self.contact_linked(&account);
         self.meeting_over(&account);
     }
@@ -347,7 +359,7 @@ impl Engine {
 
     pub(super) fn link_down(&mut self, id: SessionId) {
         let Some(account) = self.sessions.get(&id).map(|live| live.account) else { return };
-        self.forget_session(id);
+        self.leave_session(id);
         self.unexpect_records(&Owner::Session(id));
         let current = self.book.friend(&account).and_then(super::Friend::link) == Some(id);
         if !current {
@@ -359,6 +371,7 @@ impl Engine {
         self.note(account, StepKind::LinkGone, "the link is gone".to_owned());
         self.out.event(Event::LinkDown { account });
         self.want_again(&account);
+        self.stand_again(&account);
         self.hail(&account);
     }
 
@@ -387,8 +400,22 @@ impl Engine {
     /// A session is over, whether its link was up or not. Its gate stays open until then, so that a peer that crashed before it had written down that
     /// the link was up can still dial; no longer, since an endpoint has only so many.
     fn forget_session(&mut self, id: SessionId) {
-        if self.sessions.remove(&id).is_some() {
+        if let Some(live) = self.sessions.remove(&id) {
             self.out.act(Output::Forget(id));
+            if live.again {
+                self.out.delete(store::session(&id.0));
+            }
+        }
+    }
+
+    /// The link of a session is gone, or is given up for another one.
+    fn leave_session(&mut self, id: SessionId) {
+        match self.sessions.get_mut(&id).filter(|live| live.again) {
+            Some(live) => {
+                live.rest();
+                self.out.act(Output::Forget(id));
+            }
+            None => self.forget_session(id),
         }
     }
 
@@ -435,14 +462,17 @@ impl Engine {
     }
 
     /// Until when a link of this account may come out of what is under way. Where we dial, for as long as we do; where we answered, until the other side
-    /// must have read the answer and dialled: its offer may be of somebody who has gone since, and then an offer of our own is what helps.
-    pub(super) fn patience_for_sessions(&self, account: &AccountId) -> Option<Duration> {
+    /// must have read the answer and dialled: its offer may be of somebody who has gone since, and then an offer of our own is what helps. So does it where
+    /// somebody here waits, and we dial once more after a restart: the other side may have had the link of it.
+    pub(super) fn patience_for_sessions(&self, account: &AccountId, asked: bool) -> Option<Duration> {
         let pending = self.sessions.values().filter(|live| live.account == *account && live.up.is_none());
         let patience = |live: &Live| {
-            if live.client && !live.standing {
+            let resumed = live.resumed.filter(|_| asked);
+            if live.client && !live.standing && resumed.is_none() {
                 return live.deadline;
             }
-            live.begun
+            resumed
+                .unwrap_or(live.begun)
                 .saturating_add(self.latency_of(live).saturating_mul(2))
                 .saturating_add(DIALLED)
                 .min(live.deadline)
@@ -496,7 +526,7 @@ impl Engine {
     /// With this session up, those that would lose against it are given up; those that would win get a moment.
     fn supersede_sessions(&mut self, account: &AccountId, id: SessionId) {
         let Some(up) = self.sessions.get(&id).cloned() else { return };
-        let pending = |live: &&Live| live.account == *account && live.up.is_none();
+        let pending = |live: &&Live| live.account == *account && live.up.is_none() && !live.again;
         let (losing, winning): (Vec<_>, Vec<_>) = self
             .sessions
             .values()

@@ -116,10 +116,79 @@ fn a_file_there_and_one_back_make_friends_with_no_bridge_at_all() {
         };
         assert_eq!((invited(&world, ann, bobs), invited(&world, bob, anns)), (1, 1), "seed {seed}");
         world.check();
-        // The one-time key goes with the invite, and nothing is left of the sessions.
+        // The one-time key goes with the invite, and what is left is by what they meet again: one session each way.
         world.pass(9 * DAY);
         assert_eq!(stored(&world, ann, "invite/"), 0, "seed {seed}");
-        assert_eq!(stored(&world, ann, "session/") + stored(&world, bob, "session/"), 0, "seed {seed}");
+        let sessions = [ann, bob].map(|node| stored(&world, node, "session/"));
+        assert_eq!(sessions, [2, 2], "seed {seed}");
+    });
+}
+
+/// Nothing but the files ever told them of each other, and whoever wants the other is enough.
+#[test]
+fn friends_by_files_alone_meet_again_and_again() {
+    seeds(60, |seed| {
+        let mut world = World::new(seed);
+        let (ann, bob) = (world.node("ann", &[], 0), world.node("bob", &[], 0));
+        let file = greet(&mut world, ann, &week());
+        let reply = carry(&mut world, bob, &file);
+        complete(&mut world, ann, &reply);
+        world.until("linked", MINUTE, |world| world.linked(ann, bob));
+        for round in 0..4 {
+            let days = world.below(20 * DAY);
+            world.pass(days);
+            // One of them is away for a while, or both are, or the network is gone for so long that nobody dials any more.
+            match (seed + round) % 4 {
+                0 => world.crash_node(ann, 3 * HOUR),
+                1 => world.crash_node(bob, 3 * HOUR),
+                2 => {
+                    world.crash_node(ann, 2 * HOUR);
+                    world.crash_node(bob, 3 * HOUR);
+                }
+                _ => {
+                    world.links_blocked = true;
+                    world.cut_links();
+                    world.pass(2 * DAY);
+                    world.links_blocked = false;
+                }
+            }
+            let (who, whom) = if (seed + round) % 3 == 0 { (ann, bob) } else { (bob, ann) };
+            world.until("both are back", 4 * HOUR, |world| {
+                [ann, bob].iter().all(|node| world.nodes[*node].engine.is_some())
+            });
+            world.want(who, whom);
+            let took = world.until("linked again", 10 * MINUTE, |world| world.linked(ann, bob));
+            assert!(took < 2 * MINUTE, "seed {seed}, round {round}: {took} ms");
+            world.unwant(who, whom);
+            assert_eq!(world.published(), 0, "seed {seed}");
+        }
+        world.pass(MINUTE);
+        world.check();
+        // Whoever is never seen again is forgotten in time, and so is what they met by.
+        world.links_blocked = true;
+        world.cut_links();
+        world.pass(33 * DAY);
+        let sessions = [ann, bob].map(|node| stored(&world, node, "session/"));
+        assert_eq!(sessions, [0, 0], "seed {seed}");
+    });
+}
+
+/// Once they share a service they meet there, and keep nothing else.
+#[test]
+fn friends_by_files_who_come_to_share_a_place_meet_there() {
+    seeds(20, |seed| {
+        let mut world = World::new(seed);
+        let room = world.bridge(Kind::List, Weather::fine(2 * SECOND));
+        let (ann, bob) = (world.node("ann", &[room], 0), world.node("bob", &[room], 0));
+        let file = greet(&mut world, ann, &week());
+        let reply = carry(&mut world, bob, &file);
+        complete(&mut world, ann, &reply);
+        world.until("linked", MINUTE, |world| world.linked(ann, bob));
+        world.pass(HOUR);
+        let sessions = [ann, bob].map(|node| stored(&world, node, "session/"));
+        assert_eq!(sessions, [0, 0], "seed {seed}");
+        meet_again(&mut world, bob, ann);
+        world.check();
     });
 }
 

@@ -75,7 +75,10 @@ impl Engine {
             Some(want) if by_contact => want.until = want.until.and_then(|before| Some(before.max(until?))),
             Some(want) => {
                 want.until = until;
-                want.by_contact = false;
+                // Somebody waits from here on.
+                if std::mem::replace(&mut want.by_contact, false) && want.round_end.is_none() {
+                    want.next = want.next.map(|next| next.min(now));
+                }
             }
             None => {
                 let next = (!linked).then_some(now);
@@ -158,7 +161,9 @@ impl Engine {
     fn run_want(&mut self, account: &AccountId) {
         let now = self.now.mono;
         // A meeting that got as far as a session, by whosever offer, is waited for.
-        if let Some(patience) = self.patience_for_sessions(account).filter(|patience| *patience > now) {
+        let asked = self.wants.get(account).is_some_and(|want| !want.by_contact);
+        if let Some(patience) = self.patience_for_sessions(account, asked).filter(|patience| *patience > now)
+        {
             if let Some(want) = self.wants.get_mut(account) {
                 want.next = Some(patience);
             }
