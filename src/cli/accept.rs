@@ -16,7 +16,7 @@ use super::pointer::{fetch, may_knock};
 use super::session::Session;
 use super::source::agreed;
 use super::words::{list, millis, moment, parse_duration, shell_word};
-use super::{Context, code, picture};
+use super::{Context, candidates, code, picture};
 
 /// Accept an invite and become friends, or knock by somebody's card
 ///
@@ -42,7 +42,7 @@ use super::{Context, code, picture};
   wayside accept --qr screenshot.png")]
 pub(super) struct Accept {
     /// The line that begins with `wayside:`, a code that was said to you, an invite file, or a card: `wayside-card:…`, a file, or where it lies (https://HOST, dns:NAME, BRIDGE#NAME, git+https://HOST/PATH#NAME, github:OWNER/REPO#NAME); - reads an invite or card from stdin, where other users do not see it
-    #[arg(value_name = "INVITE|SOURCE", required_unless_present = "qr")]
+    #[arg(value_name = "INVITE|SOURCE", required_unless_present = "qr", add = candidates::codes())]
     invite: Option<String>,
     /// Read the QR code in this picture (PNG or JPEG) instead
     #[arg(long, value_name = "FILE", conflicts_with = "invite")]
@@ -60,7 +60,7 @@ pub(super) struct Accept {
     #[arg(long, value_name = "ALIAS", value_parser = super::session::parse_name)]
     name: Option<String>,
     /// Over this bridge, where it is a code; may be given several times
-    #[arg(long = "bridge", value_name = "NAME")]
+    #[arg(long = "bridge", value_name = "NAME", add = candidates::bridges())]
     bridges: Vec<String>,
     /// Whose card, where several accounts left one under the name
     #[arg(long, value_name = "ACCOUNT")]

@@ -1,96 +1,59 @@
-//! `wayside completions SHELL`, and what shells ask for while a code is typed.
+//! `wayside completions SHELL`, and what the shell asks at each tab key from then on.
 
+use std::ffi::OsString;
+
+use clap::builder::PossibleValuesParser;
 use clap::{Args, CommandFactory};
-use clap_complete::Shell;
-use wayside::code::Code;
+use clap_complete::env::{Bash, CompleteEnv, Elvish, EnvCompleter, Fish, Powershell, Shells, Zsh};
 
 use super::exit::{Exit, Failure, Outcome};
 use super::{Cli, Context};
 
-/// Print what a shell needs to complete commands and options
+/// Set to a shell's name where it is that shell which asks.
+const ASKED_BY: &str = "WAYSIDE_COMPLETE";
+const PROGRAM: &str = "wayside";
+const SHELLS: [&str; 5] = ["bash", "elvish", "fish", "powershell", "zsh"];
+
+/// Print what a shell needs to complete commands, options, friends, bridges and codes
 ///
-/// Needs neither a home nor a node, and is of this version: make it anew after an upgrade.
+/// Needs neither a home nor a node. The shell asks this program at each tab key; friends are known while a node is up.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  wayside completions bash > ~/.local/share/bash-completion/completions/wayside
-  wayside completions zsh > ~/.zfunc/_wayside          # with fpath+=~/.zfunc before compinit
+  source <(wayside completions bash)                   # in ~/.bashrc
+  source <(wayside completions zsh)                    # in ~/.zshrc, after compinit
   wayside completions fish > ~/.config/fish/completions/wayside.fish")]
 pub(super) struct Completions {
     /// Which shell
-    #[arg(required_unless_present = "code")]
-    shell: Option<Shell>,
-    /// Print what the last word of a code that was typed so far may become, a line each: what the shell runs
-    #[arg(long, value_name = "TYPED", hide = true, conflicts_with = "shell")]
-    code: Option<String>,
+    #[arg(value_parser = PossibleValuesParser::new(SHELLS))]
+    shell: String,
 }
 
 impl Completions {
     pub(super) fn run(self, context: &Context) -> Outcome {
-        if let Some(typed) = self.code {
-            let words = Code::completions(&typed);
-            context.output.say(&serde_json::json!({ "completions": words }), || words.join("\n"))?;
-            return Ok(Exit::Done);
-        }
-        let Some(shell) = self.shell else { return Err(Failure::usage("name a shell, for example bash")) };
-        let script = script(shell);
-        let object = serde_json::json!({ "shell": shell.to_string(), "script": script });
+        let script = script(&self.shell)?;
+        let object = serde_json::json!({ "shell": self.shell, "script": script });
         context.output.say(&object, || script.trim_end().to_owned())?;
         Ok(Exit::Done)
     }
 }
 
-fn script(shell: Shell) -> String {
+/// Answers a shell, where it is one that asks. Whether it was.
+pub(super) fn answered(line: impl IntoIterator<Item = OsString>) -> Result<bool, clap::Error> {
+    let here = std::env::current_dir().ok();
+    CompleteEnv::with_factory(Cli::command).var(ASKED_BY).shells(shells()).try_complete(line, here.as_deref())
+}
+
+fn script(shell: &str) -> Result<String, Failure> {
+    let shells = shells();
+    let completer = shells.completer(shell).ok_or_else(|| Failure::usage("no such shell is known"))?;
     let mut script = Vec::new();
-    clap_complete::generate(shell, &mut Cli::command(), "wayside", &mut script);
-    String::from_utf8_lossy(&script).into_owned() + words_of_codes(shell)
+    completer
+        .write_registration(ASKED_BY, PROGRAM, PROGRAM, PROGRAM, &mut script)
+        .map_err(|error| Failure::new(Exit::Failed, error.to_string()))?;
+    Ok(String::from_utf8_lossy(&script).into_owned())
 }
 
-/// How a shell completes the words of a code (`7-crossover-cl`), which its script knows nothing of: by asking for them. The others complete commands and options alone.
-const fn words_of_codes(shell: Shell) -> &'static str {
-    match shell {
-        Shell::Bash => BASH,
-        Shell::Fish => FISH,
-        _ => "",
-    }
-}
-
-const BASH: &str = r#"
-_wayside_or_code() {
-    local typed=${COMP_WORDS[COMP_CWORD]}
-    if [[ $typed =~ ^[0-9]{1,3}- ]]; then
-        mapfile -t COMPREPLY < <("$1" completions --code "$typed" 2>/dev/null)
-        compopt -o nospace 2>/dev/null
-    else
-        _wayside "$@"
-    fi
-}
-complete -F _wayside_or_code -o bashdefault -o default wayside
-"#;
-
-const FISH: &str = r#"
-complete -c wayside -n '__fish_seen_subcommand_from accept; and string match -qr "^[0-9]{1,3}-" -- (commandline -ct)' -f -a '(wayside completions --code (commandline -ct))'
-"#;
-
-#[cfg(test)]
-mod tests {
-    use clap::ValueEnum;
-
-    use super::*;
-
-    #[test]
-    fn every_shell_is_told_of_every_command() {
-        let cli = Cli::command();
-        let commands: Vec<&str> = cli
-            .get_subcommands()
-            .filter(|command| !command.is_hide_set())
-            .map(clap::Command::get_name)
-            .collect();
-        assert!(commands.len() > 25);
-        for shell in Shell::value_variants() {
-            let script = script(*shell);
-            for command in &commands {
-                assert!(script.contains(command), "{shell}: {command}");
-            }
-        }
-    }
+const fn shells() -> Shells<'static> {
+    const ALL: [&dyn EnvCompleter; 5] = [&Bash, &Elvish, &Fish, &Powershell, &Zsh];
+    Shells(&ALL)
 }

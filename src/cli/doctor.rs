@@ -9,12 +9,12 @@ use wayside::api::types::{
     Report, Topic, Verdict,
 };
 
-use super::Context;
 use super::exit::{Exit, Failure, Outcome};
 use super::output::{one_line, remark};
 use super::reach;
 use super::session::{Session, parse_name};
 use super::words::{count, millis, parse_duration, short_duration};
+use super::{Context, candidates};
 
 /// Look at the network, the bridges, the friends and the home, and say what to do about what does not work
 ///
@@ -27,7 +27,7 @@ use super::words::{count, millis, parse_duration, short_duration};
   wayside doctor --json")]
 pub(super) struct Doctor {
     /// A friend to meet for it: a name here, the name on their card, or an account
-    #[arg(long, value_name = "FRIEND", value_parser = parse_name)]
+    #[arg(long, value_name = "FRIEND", value_parser = parse_name, add = candidates::friends())]
     friend: Option<String>,
     /// How long that friend may take
     #[arg(long, value_name = "DURATION", default_value = "15s", value_parser = parse_duration)]

@@ -3,18 +3,18 @@
 use clap::Args;
 use wayside::api::types::Explanation;
 
-use super::Context;
 use super::exit::{Exit, Outcome};
 use super::friends::path_words;
 use super::output::one_line;
 use super::session::{friend_path, parse_name};
 use super::words::time_of_day;
+use super::{Context, candidates};
 
 /// Tell the steps of the last meeting with a friend, and why the path is what it is
 #[derive(Debug, Args)]
 pub(super) struct Explain {
     /// A friend's name here, the name on their card, or their account
-    #[arg(value_parser = parse_name)]
+    #[arg(value_parser = parse_name, add = candidates::friends())]
     friend: String,
 }
 

@@ -4,13 +4,13 @@ use clap::{Args, Subcommand, ValueEnum};
 use serde::Serialize;
 use wayside::api::types::{ChangeFriend, FriendView};
 
-use super::Context;
 use super::exit::{Exit, Outcome};
 use super::friends::{link, or_dash};
 use super::output::one_line;
 use super::session::{friend_path, parse_name};
 use super::verify::Verify;
 use super::words::shell_word;
+use super::{Context, candidates};
 
 /// Show or change one friend
 ///
@@ -22,7 +22,7 @@ pub(super) enum Friend {
     /// Call a friend something else
     Rename {
         /// Whom
-        #[arg(value_parser = parse_name)]
+        #[arg(value_parser = parse_name, add = candidates::friends())]
         friend: String,
         /// The new name
         #[arg(value_parser = parse_name)]
@@ -45,7 +45,7 @@ pub(super) enum Friend {
 #[derive(Debug, Args)]
 pub(super) struct Whom {
     /// A friend's name here, the name on their card, or their account
-    #[arg(value_parser = parse_name)]
+    #[arg(value_parser = parse_name, add = candidates::friends())]
     friend: String,
 }
 

@@ -9,7 +9,7 @@ use super::exit::{Exit, Failure, Outcome};
 use super::output::one_line;
 use super::session::parse_name;
 use super::words::{moment, table};
-use super::{Context, output};
+use super::{Context, candidates, output};
 
 /// Introduce two friends to each other, ask a community's bot to introduce you, or show how far that has got
 ///
@@ -26,16 +26,16 @@ use super::{Context, output};
   wayside introduce")]
 pub(super) struct Introduce {
     /// The one: a friend's name here, the name on their card, or their account; or alone, whom to meet, as their room names them
-    #[arg(value_name = "FRIEND|PERSON", value_parser = parse_name)]
+    #[arg(value_name = "FRIEND|PERSON", value_parser = parse_name, add = candidates::friends())]
     friend: Option<String>,
     /// The other
-    #[arg(value_name = "FRIEND", value_parser = parse_name)]
+    #[arg(value_name = "FRIEND", value_parser = parse_name, add = candidates::friends())]
     other: Option<String>,
     /// A few words for both, 1,000 bytes at most
     #[arg(long, value_name = "TEXT", requires = "other")]
     note: Option<String>,
     /// Of a person: in which community, where there are several
-    #[arg(long, value_name = "BRIDGE", value_parser = parse_name, requires = "friend", conflicts_with = "other")]
+    #[arg(long, value_name = "BRIDGE", value_parser = parse_name, add = candidates::bridges(), requires = "friend", conflicts_with = "other")]
     bridge: Option<String>,
     /// Of a person: what to call the new friend here
     #[arg(long, value_name = "ALIAS", value_parser = parse_name, requires = "friend", conflicts_with = "other")]

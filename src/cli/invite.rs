@@ -13,7 +13,7 @@ use super::files::{Target, armoured};
 use super::output::one_line;
 use super::qr::Code;
 use super::words::{moment, parse_duration};
-use super::{Context, code, output};
+use super::{Context, candidates, code, output};
 
 /// Make an invite: a line to give to a friend, a code to scan, or a file to carry
 ///
@@ -34,7 +34,7 @@ use super::{Context, code, output};
   wayside invite --file ann.wayside")]
 pub(super) struct Invite {
     /// Over this bridge; may be given up to three times
-    #[arg(long = "bridge", value_name = "NAME")]
+    #[arg(long = "bridge", value_name = "NAME", add = candidates::bridges())]
     bridges: Vec<String>,
     /// How many people may use it, 1 to 127
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=127))]

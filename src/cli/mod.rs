@@ -7,6 +7,7 @@ mod accept;
 mod bell;
 mod bot;
 mod bridge;
+mod candidates;
 mod code;
 mod community;
 mod complete;
@@ -68,26 +69,16 @@ use session::Session;
 
 /// Reads the command line, does what it says, and tells how that ended.
 pub(crate) fn main() -> ExitCode {
+    match completions::answered(std::env::args_os()) {
+        Ok(true) => return Exit::Done.into(),
+        Ok(false) => {}
+        Err(error) => return usage::explain(&error).into(),
+    }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => return usage::explain(&error).into(),
     };
-    log::start(cli.global.verbose);
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            output::complain(&format!(
-                "the system gives no threads ({error}): close something and try again"
-            ));
-            return Exit::Failed.into();
-        }
-    };
-    // As one type: the runtime's several ways to run it would each have the whole command in them.
-    let running: Pin<Box<dyn Future<Output = Outcome>>> = Box::pin(run(cli));
-    let outcome = runtime.block_on(running);
-    // Whatever still waits (for a terminal, for a file system that hangs) ends with the process.
-    runtime.shutdown_timeout(Duration::from_millis(200));
-    match outcome {
+    match log::start(cli.global.verbose).and_then(|()| run_to_its_end(cli)) {
         Ok(exit) => exit.into(),
         Err(failure) => {
             if let Some(message) = failure.message {
@@ -96,6 +87,19 @@ pub(crate) fn main() -> ExitCode {
             failure.exit.into()
         }
     }
+}
+
+fn run_to_its_end(cli: Cli) -> Outcome {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|error| {
+        let message = format!("the system gives no threads ({error}): close something and try again");
+        Failure::new(Exit::Failed, message)
+    })?;
+    // As one type: the runtime's several ways to run it would each have the whole command in them.
+    let running: Pin<Box<dyn Future<Output = Outcome>>> = Box::pin(run(cli));
+    let outcome = runtime.block_on(running);
+    // Whatever still waits (for a terminal, for a file system that hangs) ends with the process.
+    runtime.shutdown_timeout(Duration::from_millis(200));
+    outcome
 }
 
 /// A direct, encrypted link between two people who already share something.

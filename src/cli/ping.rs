@@ -5,12 +5,12 @@ use std::time::Duration;
 use clap::Args;
 use wayside::api::types::{self, Pong};
 
-use super::Context;
 use super::exit::{Exit, Outcome};
 use super::friends::way;
 use super::output::one_line;
 use super::session::{Session, friend_path, parse_name};
 use super::words::{millis, parse_duration};
+use super::{Context, candidates};
 
 /// Reach a friend: open the link, or use the one that is up
 #[derive(Debug, Args)]
@@ -19,7 +19,7 @@ use super::words::{millis, parse_duration};
   wayside ping Ada -c 5 --wait 2m")]
 pub(super) struct Ping {
     /// A friend's name here, the name on their card, or their account
-    #[arg(value_parser = parse_name)]
+    #[arg(value_parser = parse_name, add = candidates::friends())]
     friend: String,
     /// How many pings, a second apart
     #[arg(short, long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]

@@ -7,11 +7,11 @@ use std::time::Duration;
 use clap::Args;
 use wayside::api::types::{self, MessageState, SendFile, Sent};
 
-use super::Context;
 use super::exit::{Exit, Failure, Outcome};
 use super::output::{self, one_line};
 use super::session::parse_name;
 use super::words::{list, millis, parse_duration};
+use super::{Context, candidates};
 
 /// How long a node of our own waits for the delivery, where nobody says: after it nobody delivers until `wayside up`.
 const BRIEF_WAIT: Duration = Duration::from_secs(10);
@@ -28,7 +28,7 @@ const BRIEF_WAIT: Duration = Duration::from_secs(10);
   wayside send Ada 'as promised' --attach map.pdf --attach list.txt")]
 pub(super) struct Send {
     /// A friend's name here, the name on their card, or their account
-    #[arg(value_parser = parse_name)]
+    #[arg(value_parser = parse_name, add = candidates::friends())]
     friend: String,
     /// The message, or - to read it from stdin; at most 64 KiB of text
     text: String,

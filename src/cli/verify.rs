@@ -3,10 +3,10 @@
 use clap::Args;
 use wayside::api::types::{ChangeFriend, Comparison, FriendView};
 
-use super::Context;
 use super::exit::{Exit, Failure, Outcome};
 use super::output::{self, one_line};
 use super::session::{Session, friend_path, parse_name};
+use super::{Context, candidates};
 
 /// Make sure that a friend is who you think: compare a few digits
 ///
@@ -18,7 +18,7 @@ use super::session::{Session, friend_path, parse_name};
   wayside friend verify Ada --same    # you have compared already")]
 pub(super) struct Verify {
     /// A friend's name here, the name on their card, or their account
-    #[arg(value_parser = parse_name)]
+    #[arg(value_parser = parse_name, add = candidates::friends())]
     friend: String,
     /// Say without being asked that both read the same
     #[arg(long)]

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use crate::support::{Ran, World, has_program, program, skip};
+use crate::support::{Person, Ran, World, has_program, program, skip};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -25,7 +25,7 @@ fn completions_are_scripts_that_their_shells_can_read() {
         ("powershell", &[]),
     ] {
         let script = run(&["completions", shell]).ok().stdout.clone();
-        assert!(script.contains("wayside") && script.contains("friends"), "{shell}");
+        assert!(script.contains("WAYSIDE_COMPLETE") && script.contains("wayside"), "{shell}");
         let Some(checker) = checks.first().filter(|checker| has_program(checker)) else {
             // Only one shell is on every machine.
             assert_ne!(shell, "bash");
@@ -43,19 +43,19 @@ fn completions_are_scripts_that_their_shells_can_read() {
 
 /// Bash's own completion, asked as it would be at the tab key.
 #[test]
-fn bash_completes_commands_and_options() {
+fn bash_completes_commands_options_and_codes() {
     let folder = tempfile::tempdir().expect("a folder");
-    let path = folder.path().join("wayside");
+    let path = folder.path().join("completions");
     std::fs::write(&path, run(&["completions", "bash"]).ok().stdout.as_bytes()).expect("it can be written");
     // What the script runs is the program that is tested.
     let program = crate::support::program();
-    std::os::unix::fs::symlink(program.get_program(), folder.path().join("bin")).expect("a link");
+    std::os::unix::fs::symlink(program.get_program(), folder.path().join("wayside")).expect("a link");
     let complete = |words: &str, last: usize| {
         let script = format!(
-            ". '{}'; wayside() {{ '{}' \"$@\"; }}; COMP_WORDS=({words}); COMP_CWORD={last}; _wayside_or_code wayside \"${{COMP_WORDS[{last}]}}\" \
+            "PATH='{}':$PATH; . '{}'; COMP_WORDS=({words}); COMP_CWORD={last}; _clap_complete_wayside wayside \"${{COMP_WORDS[{last}]}}\" \
              \"${{COMP_WORDS[{}]}}\"; echo \"${{COMPREPLY[@]}}\"",
+            folder.path().display(),
             path.display(),
-            folder.path().join("bin").display(),
             last - 1
         );
         let mut bash = Command::new("bash");
@@ -65,9 +65,62 @@ fn bash_completes_commands_and_options() {
     assert!(complete("wayside fri", 1).split_whitespace().eq(["friends", "friend"]));
     assert!(complete("wayside token re", 2).split_whitespace().eq(["revoke"]));
     assert!(complete("wayside token add --sc", 3).contains("--scope"));
-    // The words of a code too.
     assert_eq!(complete("wayside accept 7-crossover-clockw", 2).trim(), "7-crossover-clockwork");
     assert_eq!(complete("wayside accept 7-x", 2).trim(), "");
+}
+
+/// Fish's, which can be asked without a terminal.
+#[test]
+fn fish_completes_commands_and_codes() {
+    if !has_program("fish") {
+        return skip("fish is not installed");
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    std::os::unix::fs::symlink(program().get_program(), folder.path().join("wayside")).expect("a link");
+    let complete = |line: &str| {
+        let mut fish = Command::new("fish");
+        let script = format!(
+            "set -x PATH '{}' $PATH; wayside completions fish | source; complete -C '{line}'",
+            folder.path().display()
+        );
+        fish.env("HOME", folder.path()).args(["--no-config", "-c", &script]);
+        let said = Ran::of(fish, "", PATIENCE).ok().stdout.clone();
+        said.lines().map(|line| line.split('\t').next().unwrap_or_default().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(complete("wayside frie"), ["friends", "friend"]);
+    assert_eq!(complete("wayside accept 7-crossover-clockw"), ["7-crossover-clockwork"]);
+}
+
+/// What each shell's script is told at the tab key: friends, if a node is up to ask, and bridges and codes in any case.
+#[test]
+fn every_shell_is_told_of_friends_bridges_and_codes() {
+    let world = World::new();
+    let (mut ada, ben) = world.friends();
+    ben.run(&["friend", "rename", "Ada", "$(touch ada)"]).ok();
+    let bridge = world.bridge_name();
+    let home = |person: &Person| person.home.to_str().expect("text").to_owned();
+    let told = |shell: &str, words: &[&str]| {
+        let mut command = program();
+        command.env("WAYSIDE_COMPLETE", shell).env("_CLAP_COMPLETE_INDEX", words.len().to_string());
+        command.args(["--", "wayside"]).args(words);
+        let told = Ran::of(command, "", PATIENCE).ok().stdout.clone();
+        // A shell may be told what a candidate is about behind it.
+        let lines = told
+            .split(['\n', '\u{b}'])
+            .map(|line| line.split([':', '\t']).next().unwrap_or_default().to_owned());
+        lines.filter(|line| !line.is_empty() && !line.starts_with('-')).collect::<Vec<_>>()
+    };
+    for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
+        let (adas, bens) = (home(&ada), home(&ben));
+        assert_eq!(told(shell, &["--home", &adas, "send", "B"]), ["Benn"], "{shell}");
+        assert_eq!(told(shell, &["--home", &bens, "ping", ""]), [""; 0], "{shell}");
+        assert_eq!(told(shell, &["--home", &adas, "bridge", "remove", ""]), [bridge], "{shell}");
+        assert_eq!(told(shell, &["accept", "7-crossover-clockw"]), ["7-crossover-clockwork"], "{shell}");
+    }
+    // No node is started to ask.
+    ada.down();
+    assert_eq!(told("bash", &["--home", &home(&ada), "send", "B"]), [""; 0]);
+    assert_eq!(told("bash", &["--home", &home(&ada), "bridge", "remove", ""]), [bridge]);
 }
 
 #[test]

@@ -3,16 +3,16 @@
 use clap::Args;
 use serde::Serialize;
 
-use crate::cli::Context;
 use crate::cli::exit::{Exit, Outcome};
 use crate::cli::output::one_line;
 use crate::cli::session::{bridge_path, parse_name};
+use crate::cli::{Context, candidates};
 
 /// Remove a bridge, and what was kept for it
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Remove {
     /// What it is called here
-    #[arg(value_parser = parse_name)]
+    #[arg(value_parser = parse_name, add = candidates::bridges())]
     name: String,
 }
 

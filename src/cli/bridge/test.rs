@@ -11,10 +11,10 @@ use wayside_conformance::{
     Case, ConfiguredHarness, Failure as CaseFailure, Outcome as CaseOutcome, Runner, Sentence, Settings,
 };
 
-use crate::cli::Context;
 use crate::cli::exit::{Exit, Failure, Outcome};
 use crate::cli::output::one_line;
 use crate::cli::session::parse_name;
+use crate::cli::{Context, candidates};
 
 /// Try whether a bridge does what bridges do, a line a case
 ///
@@ -28,7 +28,7 @@ use crate::cli::session::parse_name;
   wayside bridge test --command 'python3 bridge.py /tmp/throw-away' --full")]
 pub(in crate::cli) struct Test {
     /// What it is called here
-    #[arg(value_parser = parse_name, required_unless_present = "command", conflicts_with = "command")]
+    #[arg(value_parser = parse_name, required_unless_present = "command", conflicts_with = "command", add = candidates::bridges())]
     name: Option<String>,
     /// A program that speaks the exec protocol, instead of a bridge that was added; needs no home
     #[arg(long, value_name = "COMMAND")]

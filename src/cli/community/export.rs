@@ -9,9 +9,9 @@ use serde::Serialize;
 use wayside::bridge::BridgeOptions;
 use wayside::community::{CommunityFile, Person};
 
-use crate::cli::Context;
 use crate::cli::exit::{Exit, Failure, Outcome};
 use crate::cli::session::parse_name;
+use crate::cli::{Context, candidates};
 
 /// Write the file by which others add a bridge and its bot: `wayside bridge add --from FILE`
 ///
@@ -22,7 +22,7 @@ use crate::cli::session::parse_name;
   wayside community export bees --bot @introducer:example.org --title 'Bee keepers' --output bees.toml")]
 pub(in crate::cli) struct Export {
     /// The bridge
-    #[arg(value_parser = parse_name)]
+    #[arg(value_parser = parse_name, add = candidates::bridges())]
     bridge: String,
     /// Who the bot is, as the room names it; the bridge's own, if not given
     #[arg(long, value_name = "WHO")]

@@ -7,7 +7,7 @@ use super::in_words;
 use crate::cli::exit::{Exit, Failure, Outcome};
 use crate::cli::output::one_line;
 use crate::cli::session::{Session, community_path, parse_name};
-use crate::cli::{Context, output};
+use crate::cli::{Context, candidates, output};
 
 /// Be on the list of a community's bot, so that members may ask for you
 ///
@@ -16,7 +16,7 @@ use crate::cli::{Context, output};
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Join {
     /// The bridge to its room
-    #[arg(value_parser = parse_name)]
+    #[arg(value_parser = parse_name, add = candidates::bridges())]
     bridge: String,
     /// Who the bot is, as the room names it; where the bridge has none yet, or another one
     #[arg(long, value_name = "WHO", value_parser = parse_name)]
@@ -29,7 +29,7 @@ pub(in crate::cli) struct Join {
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Leave {
     /// The bridge to its room; not needed where there is one community
-    #[arg(value_parser = parse_name)]
+    #[arg(value_parser = parse_name, add = candidates::bridges())]
     bridge: Option<String>,
 }
 

@@ -6,11 +6,11 @@ use clap::Args;
 use wayside::api::types::{PointerView, PublishPointer};
 use wayside::pointer::PointerName;
 
-use crate::cli::Context;
 use crate::cli::exit::{Exit, Failure, Outcome};
 use crate::cli::output::{self, one_line};
 use crate::cli::session::parse_name;
 use crate::cli::words::{list, moment};
+use crate::cli::{Context, candidates};
 
 /// Publish your card under a name, or renew it
 ///
@@ -30,7 +30,7 @@ pub(in crate::cli) struct Publish {
     #[arg(value_parser = parse_name, default_value = PointerName::OWNER)]
     name: String,
     /// Look for knocks at this bridge; may be given up to three times [default: up to three that work]
-    #[arg(long = "bridge", value_name = "BRIDGE")]
+    #[arg(long = "bridge", value_name = "BRIDGE", add = candidates::bridges())]
     bridges: Vec<String>,
     /// Publish it at this bridge [default: the first of those that carries public names]
     #[arg(long, value_name = "BRIDGE")]

@@ -13,11 +13,15 @@
 use std::{error::Error, net::Ipv4Addr, num::NonZeroU16, time::Duration};
 
 use tokio::{net::UdpSocket, time::sleep};
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 use wayside_portmap::{Options, PortMap, Status};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    tracing_subscriber::fmt().with_env_filter(filter()).with_writer(std::io::stderr).init();
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    tracing_subscriber::registry().with(filter()?).with(lines).init();
     let mut arguments = std::env::args().skip(1);
     let port: NonZeroU16 = arguments.next().ok_or("which port?")?.parse()?;
     let mut options = Options::new(&[]);
@@ -95,6 +99,9 @@ async fn end() -> std::io::Result<()> {
 }
 
 /// What `RUST_LOG` says, and else nothing.
-fn filter() -> tracing_subscriber::EnvFilter {
-    tracing_subscriber::EnvFilter::from_default_env()
+fn filter() -> Result<Targets, Box<dyn Error>> {
+    Ok(match std::env::var("RUST_LOG") {
+        Ok(asked) if !asked.is_empty() => asked.parse()?,
+        _ => Targets::new(),
+    })
 }
