@@ -37,6 +37,11 @@ impl Hails {
         self.last.contains_key(account)
     }
 
+    /// Whether the node is about to end.
+    pub(in crate::engine) const fn ended(&self) -> bool {
+        self.over
+    }
+
     /// Nobody is hailed any more.
     pub(in crate::engine) fn end(&mut self) {
         *self = Self { over: true, ..Self::default() };

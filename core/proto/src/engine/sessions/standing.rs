@@ -92,8 +92,11 @@ impl Engine {
         }
     }
 
-    /// The link is gone: whoever dials does, and the other side waits for it.
+    /// The link is gone: whoever dials does, and the other side waits for it; but for a node that is about to end.
     pub(super) fn stand_again(&mut self, account: &AccountId) {
+        if self.hails.ended() {
+            return;
+        }
         let again = |live: &&Live| live.account == *account && live.again;
         for live in self.sessions.values().filter(again).cloned().collect::<Vec<_>>() {
             self.want_standing(&live);
