@@ -9,6 +9,7 @@ import hashlib
 import hmac
 import json
 import pathlib
+import re
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -274,6 +275,210 @@ def check_carried(v):
     assert seed == un(v["seed"])
     assert derive(seed, "carried pair", [state.h], 32) == un(v["pair"])
     assert derive(seed, "carried meeting", [state.h], 32) == un(v["meeting"])
+
+
+# The PGP word list by syllables: SHA-256 of its words, lower case, in the order of the bytes, with a space between.
+WORDS = {
+    3: "995bb1017581b4f8c0fd824323ef0f83051d7559cb88969ff679f868cbade3a5",
+    2: "60c4b44eb39b83922a3593b21b41c7ff634fdf9ea0bb63654450cec8c9aa6833",
+}
+
+
+def read_code(text, lists):
+    """Nameplate, bytes and password of a code, or ValueError with what is wrong."""
+    number, *words = [part for part in re.split(r"[\s,._-]+", text) if part] or [""]
+    if not re.fullmatch("[0-9]{1,3}", number) or int(number) == 0 or not re.fullmatch("[A-Za-z]+", "".join(words[:1])):
+        raise ValueError("not one")
+    words, read = [word.lower() for word in words], []
+    for nth, word in enumerate(words):
+        here, elsewhere = (lists[3], lists[2]) if nth % 2 == 0 else (lists[2], lists[3])
+        if word not in here:
+            raise ValueError("order" if word in elsewhere else "word")
+        read.append(here.index(word))
+    if not 2 <= len(words) <= 4:
+        raise ValueError("length")
+    return int(number), bytes(read), "-".join(words)
+
+
+def refusal(read, *what):
+    try:
+        read(*what)
+    except ValueError as error:
+        return str(error)
+
+
+def check_codes():
+    all_vectors = vectors("codes")
+    lists = {v["syllables"]: v["words"].split(" ") for v in all_vectors if v["kind"] == "list"}
+    assert set(lists) == {2, 3}
+    for v in all_vectors:
+        if v["kind"] == "list":
+            assert hashlib.sha256(v["words"].encode()).hexdigest() == WORDS[v["syllables"]]
+        elif v["kind"] == "code":
+            number, words, password = read_code(v["typed"], lists)
+            assert (number, words, f"{number}-{password}") == (v["nameplate"], un(v["words"]), v["text"])
+        elif v["kind"] == "none":
+            assert refusal(read_code, v["typed"], lists) == v["why"]
+        elif v["kind"] == "no call":
+            assert refusal(read_call, un(v["bytes"])) == v["why"]
+        else:
+            assert v["kind"] == "call"
+            check_call(v, lists)
+
+
+def read_call(data):
+    """What stands before the elements, the elements and the places of a call; nothing of a burnt code. Or ValueError with what is wrong."""
+    if data[:1] not in (b"\x01", b"\x02"):
+        raise ValueError("another version" if data else "empty")
+    if data[:1] == b"\x02":
+        if len(data) > 1:
+            raise ValueError("bytes are left over")
+        return None
+    if len(data) < 293:
+        raise ValueError("it ends too early")
+    head, elements, rest, points = data[:37], data[37:293], data[293:], []
+    while rest:
+        if len(rest) < 2 or len(rest) < 2 + rest[1]:
+            raise ValueError("a place that is none")
+        if rest[0] & 0x80 or len(points) == 3:
+            raise ValueError("more than three places, or one that nobody else writes in")
+        point, length = read_point(rest)
+        points.append(point)
+        rest = rest[length:]
+    if not points:
+        raise ValueError("no place")
+    return head, [elements[at : at + 32] for at in range(0, 256, 32)], points
+
+
+def write_point(point):
+    kind, address = point.split(":", 1)
+    code = {known: code for code, known in KINDS.items()}.get(kind, 0)
+    text = (address if code else point).encode()
+    return bytes([code, len(text)]) + text
+
+
+def check_left(slots, points, payload, key, label, last):
+    """What lies in the slots of this label, one in each place."""
+    message = len(payload).to_bytes(2, "big") + payload
+    message += bytes((344 if len(message) <= 344 else 928) - len(message))
+    assert len(slots) == len(points)
+    for slot, point in zip(slots, points):
+        tag, siv = tag_of(point), un(slot["siv"])
+        assert tag == un(slot["tag"]) and derive(key, label, [tag, last], 48) == un(slot["id"]) + siv
+        assert AESSIV(siv).encrypt(message + bytes(16), None) == un(slot["record"])
+
+
+def check_call(v, lists):
+    number, _, password = read_code(v["code"], lists)
+    assert v["code"] == f"{number}-{password}"
+    head = b"\x01" + v["expires"].to_bytes(4, "big") + public(un(v["one_time"]))
+    points = b"".join(map(write_point, v["points"]))
+    id_a = hashlib.sha256(b"wayside/1 code" + head + points).digest()
+    inviter = [Spake2(password, id_a, un(drawn), ours="A") for drawn in v["drawn"]]
+    elements = [side.element for side in inviter]
+    call = head + b"".join(elements) + points
+    h = hashlib.sha256(b"wayside/1 call" + call).digest()
+    assert len(elements) == 8 and (id_a, call, h) == (un(v["id_a"]), un(v["call"]), un(v["h"]))
+    assert read_call(call) == (head, elements, v["points"]) and read_call(b"\x02") is None
+    plate, day = number.to_bytes(2, "big"), v["day"].to_bytes(4, "big")
+    check_left(v["call_slots"], v["points"], call, plate, "code call", day)
+    check_left(v["burnt_slots"], v["points"], b"\x02", plate, "code burnt", day)
+    for nth, answer in enumerate(v["answers"]):
+        said_number, _, said = read_code(answer["said"], lists)
+        assert answer["said"] == f"{number}-{said}" and said_number == number
+        index = bytes([answer["index"]])
+        accepter = Spake2(said, id_a, un(answer["drawn"]), ours="B")
+        k_b = accepter.key(elements[answer["index"]])
+        response = b"\x01" + accepter.element + derive(k_b, "code mac", [h, index], 16)
+        assert k_b == un(answer["k_b"]) and response == un(answer["response"])
+        check_left(answer["response_slots"], v["points"], response, h, "code response", index)
+        # The inviter has the response alone.
+        k_a = inviter[answer["index"]].key(response[1:33])
+        assert k_a == un(answer["k_a"])
+        right = derive(k_a, "code mac", [h, index], 16) == response[33:]
+        assert right == (said == password) == (k_a == k_b)
+        if right:
+            secret = derive(k_a, "code secret", [h], 16)
+            link = b"\x01\x01" + head[1:] + secret + points
+            link += hashlib.sha256(b"wayside/1 invite" + link).digest()[:4]
+            assert secret == un(answer["secret"])
+            assert answer["invite"] == "wayside:" + base64.b32encode(link).decode().rstrip("=")
+            assert "verdict" not in answer and nth == len(v["answers"]) - 1
+        else:
+            verdict = b"\x01" + hashlib.sha256(b"wayside/1 response" + response).digest()[:16] + bytes([7 - nth])
+            assert verdict == un(answer["verdict"])
+            check_left(answer["verdict_slots"], v["points"], verdict, h, "code verdict", index)
+
+
+class Spake2:
+    """One side of SPAKE2 as `python-spake2` has it, over Ed25519's group."""
+
+    BLINDS = {
+        "A": un("15cfd18e385952982b6a8f8c7854963b58e34388c8e6dae891db756481a02312"),
+        "B": un("f04f2e7eb734b2a8f8b472eaf9c3c632576ac64aea650b496a8a20ff00e583c3"),
+    }
+
+    def __init__(self, password, id_a, drawn, ours):
+        self.password, self.id_a, self.ours = password.encode(), id_a, ours
+        prk, info = mac(b"", self.password), b"SPAKE2 pw"
+        first = mac(prk, info + b"\x01")
+        wide = first + mac(prk, first + info + b"\x02")[:16]
+        self.blind = int.from_bytes(wide, "big") % ORDER
+        assert len(drawn) == 64
+        self.scalar = int.from_bytes(drawn, "little") % ORDER
+        blind = times(self.blind, decompress(self.BLINDS[ours]))
+        self.element = compress(plus(times(self.scalar, BASE), blind))
+
+    def key(self, theirs):
+        blind = decompress(self.BLINDS["B" if self.ours == "A" else "A"])
+        bare = plus(decompress(theirs), times(ORDER - self.blind, blind))
+        elements = [self.element, theirs] if self.ours == "A" else [theirs, self.element]
+        hashes = [hashlib.sha256(part).digest() for part in (self.password, self.id_a, b"")]
+        return hashlib.sha256(b"".join(hashes + elements) + compress(times(self.scalar, bare))).digest()
+
+
+# Edwards25519 in extended coordinates: RFC 8032, section 5.1.4. Not in constant time.
+FIELD = 2**255 - 19
+ORDER = 2**252 + 27742317777372353535851937790883648493
+D = -121665 * pow(121666, -1, FIELD) % FIELD
+
+
+def plus(p, q):
+    (x1, y1, z1, t1), (x2, y2, z2, t2) = p, q
+    a, b = (y1 - x1) * (y2 - x2), (y1 + x1) * (y2 + x2)
+    c, d = 2 * t1 * t2 * D, 2 * z1 * z2
+    e, f, g, h = (b - a) % FIELD, (d - c) % FIELD, (d + c) % FIELD, (b + a) % FIELD
+    return e * f % FIELD, g * h % FIELD, f * g % FIELD, e * h % FIELD
+
+
+def times(n, p):
+    out = (0, 1, 1, 0)
+    for bit in bin(n)[2:]:
+        out = plus(out, out)
+        if bit == "1":
+            out = plus(out, p)
+    return out
+
+
+def compress(p):
+    inverse = pow(p[2], -1, FIELD)
+    x, y = p[0] * inverse % FIELD, p[1] * inverse % FIELD
+    return (y | (x & 1) << 255).to_bytes(32, "little")
+
+
+def decompress(data):
+    y, sign = int.from_bytes(data, "little") & ((1 << 255) - 1), data[31] >> 7
+    square = (y * y - 1) * pow(D * y * y + 1, -1, FIELD) % FIELD
+    x = pow(square, (FIELD + 3) // 8, FIELD)
+    if x * x % FIELD != square:
+        x = x * pow(2, (FIELD - 1) // 4, FIELD) % FIELD
+    assert x * x % FIELD == square
+    if x & 1 != sign:
+        x = FIELD - x
+    return x, y, 1, x * y % FIELD
+
+
+BASE = decompress((4 * pow(5, -1, FIELD) % FIELD).to_bytes(32, "little"))
 
 
 def check_pointers():

@@ -12,6 +12,8 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 use vectors::make;
+use wayside_proto::code::Code;
+use wayside_proto::code::exchange::{Heard, Response, Verdict};
 use wayside_proto::crypto::keys::{AccountId, DeviceId, NoiseKey};
 use wayside_proto::crypto::noise::{Handshake, Pattern};
 use wayside_proto::crypto::{Secret, envelope, sha256};
@@ -118,6 +120,53 @@ fn pointers_written_down_are_read() {
             // Made again, and compared, above.
             "comparison" => (),
             other => panic!("a pointer of kind {other}"),
+        }
+    }
+}
+
+#[test]
+fn codes_and_what_is_said_by_them_are_read() {
+    for vector in stored("codes")["vectors"].as_array().unwrap() {
+        match vector["kind"].as_str().unwrap() {
+            "code" => {
+                let typed = vector["typed"].as_str().unwrap().parse::<Code>();
+                assert_eq!(typed.unwrap().to_string(), vector["text"].as_str().unwrap());
+            }
+            "none" => assert!(vector["typed"].as_str().unwrap().parse::<Code>().is_err()),
+            "call" => read_call(vector),
+            "no call" => assert!(Heard::from_bytes(&hex(&vector["bytes"])).is_err()),
+            // Made again, and compared, above.
+            "list" => (),
+            other => panic!("a code of kind {other}"),
+        }
+    }
+}
+
+/// From the records that lie in its places.
+fn read_call(vector: &Value) {
+    let payloads = |slots: &Value| -> Vec<Vec<u8>> {
+        let open = |slot: &Value| envelope::open(&secret(&slot["siv"]), &hex(&slot["record"])).unwrap();
+        let payload = |slot: &Value| envelope::unpad(&open(slot)).unwrap().to_vec();
+        slots.as_array().unwrap().iter().map(payload).collect()
+    };
+    for bytes in payloads(&vector["call_slots"]) {
+        let Ok(Heard::Call(call)) = Heard::from_bytes(&bytes) else { panic!("no call") };
+        assert_eq!((call.to_bytes(), call.hash().to_vec()), (hex(&vector["call"]), hex(&vector["h"])));
+    }
+    for bytes in payloads(&vector["burnt_slots"]) {
+        assert_eq!(Heard::from_bytes(&bytes), Ok(Heard::Burnt));
+    }
+    for answer in vector["answers"].as_array().unwrap() {
+        for bytes in payloads(&answer["response_slots"]) {
+            assert_eq!(Response::from_bytes(&bytes).unwrap().to_bytes(), hex(&answer["response"]));
+        }
+        match answer["invite"].as_str() {
+            Some(link) => assert_eq!(link.parse::<Invite>().unwrap().secret, secret(&answer["secret"])),
+            None => {
+                for bytes in payloads(&answer["verdict_slots"]) {
+                    assert_eq!(Verdict::from_bytes(&bytes).unwrap().to_bytes(), hex(&answer["verdict"]));
+                }
+            }
         }
     }
 }

@@ -1,5 +1,8 @@
 //! The vectors, made from fixed keys.
 
+mod calls;
+mod codes;
+mod given;
 mod greetings;
 mod mail;
 mod pointers;
@@ -47,6 +50,13 @@ pub(crate) fn all() -> BTreeMap<&'static str, Value> {
         ("pair", file("K_e: the secret of two accounts, moved on by epochs.", pairs())),
         ("identity", file("Cards: what is signed, by which seeds, and the whole.", identities())),
         ("replies", file("Reply lines, or why they are none.", replies())),
+        (
+            "codes",
+            file(
+                "Spoken codes: the words, texts, and calls with their answers. A scalar is the 64 bytes drawn for it, little-endian, modulo the group's order.",
+                codes::all(),
+            ),
+        ),
         (
             "greetings",
             file(
