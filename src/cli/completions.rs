@@ -50,8 +50,16 @@ fn script(shell: &str) -> Result<String, Failure> {
     completer
         .write_registration(ASKED_BY, PROGRAM, PROGRAM, PROGRAM, &mut script)
         .map_err(|error| Failure::new(Exit::Failed, error.to_string()))?;
-    Ok(String::from_utf8_lossy(&script).into_owned())
+    let script = String::from_utf8_lossy(&script).into_owned();
+    Ok(if shell == Zsh.name() { script + ZSH_AT_FIRST } else { script })
 }
+
+/// Where a package put the script, zsh loads it as the function `_wayside` at the first tab key, which is to complete something, too.
+const ZSH_AT_FIRST: &str = r#"
+if [[ $funcstack[1] == _wayside ]]; then
+    _clap_dynamic_completer_wayside "$@"
+fi
+"#;
 
 const fn shells() -> Shells<'static> {
     const ALL: [&dyn EnvCompleter; 5] = [&Bash, &Elvish, &Fish, &Powershell, &Zsh];

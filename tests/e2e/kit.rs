@@ -91,6 +91,32 @@ fn fish_completes_commands_and_codes() {
     assert_eq!(complete("wayside accept 7-crossover-clockw"), ["7-crossover-clockwork"]);
 }
 
+/// Zsh's, in a terminal, and at the first tab key after a package put it there.
+#[test]
+fn zsh_completes_codes_at_the_first_tab_key() {
+    if !has_program("zsh") {
+        return skip("zsh is not installed");
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    std::os::unix::fs::symlink(program().get_program(), folder.path().join("wayside")).expect("a link");
+    let script = run(&["completions", "zsh"]).ok().stdout.clone();
+    std::fs::write(folder.path().join("_wayside"), script).expect("it can be written");
+    // What is typed is echoed: the word that is waited for is in what is printed alone.
+    let typed = r#"
+zmodload zsh/zpty
+zpty shell zsh -f -i
+zpty -w shell 'PS1=; fpath=($PWD $fpath); autoload -U compinit; compinit -u -d dump; bindkey "^I" complete-word; print rea""dy'
+zpty -r shell said '*ready*'
+zpty -w -n shell $'wayside accept 7-crossover-clockw\t'
+zpty -r shell said '*clockwork*' && print completed
+"#;
+    let mut zsh = Command::new("zsh");
+    let path = std::env::var("PATH").unwrap_or_default();
+    zsh.current_dir(folder.path()).env("PATH", format!("{}:{path}", folder.path().display()));
+    zsh.args(["-f", "-c", typed]);
+    assert_eq!(Ran::of(zsh, "", PATIENCE).ok().stdout.trim(), "completed");
+}
+
 /// What each shell's script is told at the tab key: friends, if a node is up to ask, and bridges and codes in any case.
 #[test]
 fn every_shell_is_told_of_friends_bridges_and_codes() {
