@@ -173,6 +173,26 @@ fn friends_by_files_alone_meet_again_and_again() {
     });
 }
 
+/// However many files go there and back, what stands is by the last of them.
+#[test]
+fn a_newer_file_takes_the_place_of_an_older_one() {
+    seeds(20, |seed| {
+        let mut world = World::new(seed);
+        let (ann, bob) = (world.node("ann", &[], 0), world.node("bob", &[], 0));
+        for round in 0..4 {
+            let file = greet(&mut world, ann, &week());
+            let reply = carry(&mut world, bob, &file);
+            complete(&mut world, ann, &reply);
+            world.until("linked", 10 * MINUTE, |world| world.linked(ann, bob));
+            meet_again(&mut world, bob, ann);
+            meet_again(&mut world, ann, bob);
+            let sessions = [ann, bob].map(|node| stored(&world, node, "session/"));
+            assert!(sessions.iter().all(|count| *count <= 3), "seed {seed}, round {round}: {sessions:?}");
+        }
+        world.check();
+    });
+}
+
 /// Once they share a service they meet there, and keep nothing else.
 #[test]
 fn friends_by_files_who_come_to_share_a_place_meet_there() {

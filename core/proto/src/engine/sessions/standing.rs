@@ -14,7 +14,7 @@ use crate::crypto::keys::AccountId;
 use crate::engine::io::Output;
 use crate::time::Epoch;
 
-/// How long whoever dials wants the other after the reply, and after each start.
+/// How long whoever dials wants the other after the reply, after each start, and after each link.
 const WANTED: Duration = Epoch::LENGTH;
 
 /// The longest that one stands after the last link: that of an invite and a day more.
@@ -45,7 +45,7 @@ impl Engine {
         }
     }
 
-    /// Whoever dials wants the other, for a while and until the first link.
+    /// Whoever dials wants the other, for a while and until there is a link.
     pub(in crate::engine) fn want_standing(&mut self, live: &Live) {
         if live.standing && live.client {
             let until = self.now.mono.saturating_add(WANTED).min(live.deadline);
@@ -70,10 +70,14 @@ impl Engine {
         let stood =
             |live: &&Live| live.account == *account && (live.again || live.standing && live.id() == up);
         let mut stood: Vec<_> = self.sessions.values().filter(stood).cloned().collect();
-        if !self.is_apart(account) {
-            for live in stood.iter().filter(|live| live.again) {
+        let apart = self.is_apart(account);
+        // With a place in common nothing need stand, and what follows from a newer file takes the place of what is from an older one.
+        if !apart || !first.again {
+            for live in stood.extract_if(.., |live| live.again) {
                 self.end_standing(live.id(), up);
             }
+        }
+        if !apart {
             return;
         }
         let back = stood.iter().find(|live| !live.again).map(|live| live.back(self.now.mono));
